@@ -1,0 +1,260 @@
+"""Makes the released mmengine and mmaction2 work on today's stack.
+
+Every workaround is one function. Each tests for the fault itself before it
+acts, so that it does nothing once upstream is mended, and may be called more
+than once. :func:`apply` runs them all; it is called when ``stars_mm`` is
+imported, which a config's ``custom_imports`` does before anything is built.
+"""
+import atexit
+import functools
+import importlib
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import io
+import os
+import pickle
+import sys
+import types
+from contextlib import contextmanager
+
+#: import name, distribution, versions that work, what to type.
+REQUIREMENTS = (
+    ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
+    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2',
+     'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'),
+    ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
+)
+
+
+def check_requirements() -> None:
+    """Checks that mmengine, mmcv and mmaction2 are there and fit.
+
+    The order matters: mmaction2's own import fails on an unfit mmcv with an
+    assertion, so it is looked at last.
+
+    Raises:
+        ImportError: One sentence that names the version needed and the command
+            that installs it.
+    """
+    for module, name, versions, command in REQUIREMENTS:
+        needed = f'stars_mm needs {name}{versions}'
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f'{needed}, and none is installed: {command}')
+        found = importlib.import_module(module).__version__
+
+        from packaging.specifiers import SpecifierSet
+        if not SpecifierSet(versions).contains(found, prereleases=True):
+            raise ImportError(f'{needed}, and {found} is installed: {command}')
+
+
+def provide_importlib_metadata() -> None:
+    """mmaction2 1.2.0 imports ``importlib_metadata`` without declaring it.
+
+    The standard library has had the same functions since Python 3.8.
+    """
+    if importlib.util.find_spec('importlib_metadata') is None:
+        sys.modules['importlib_metadata'] = importlib.metadata
+
+
+def provide_drn() -> None:
+    """mmaction2 #2714: its wheel lacks a package that it imports.
+
+    ``mmaction.models`` cannot be imported without ``localizers/drn``. The
+    stand-in can be imported, is not registered, and cannot be built.
+    """
+    package = 'mmaction.models.localizers.drn'
+    # find_spec(package) would import mmaction.models, which is what fails.
+    folders = [
+        os.path.join(path, 'models', 'localizers')
+        for path in importlib.util.find_spec(
+            'mmaction').submodule_search_locations
+    ]
+    if package in sys.modules or importlib.machinery.PathFinder.find_spec(
+            'drn', folders) is not None:
+        return
+
+    class DRN:
+
+        def __init__(self, *args, **kwargs):
+            raise ImportError(
+                'DRN is missing from the mmaction2 that is installed '
+                '(mmaction2 #2714): install mmaction2 from its sources.')
+
+    for name in (package, f'{package}.drn'):
+        module = sys.modules[name] = types.ModuleType(name)
+        module.DRN = DRN
+
+
+def allow_checkpoint_types() -> None:
+    """mmengine #1655: ``torch.load`` refuses mmengine's own checkpoints.
+
+    Since torch 2.6 only listed types are unpickled. An mmengine checkpoint
+    holds its message hub: numbers of numpy, and ``HistoryBuffer`` with arrays.
+    These and no others are added to the list. numpy 2 moved the functions that
+    restore an array, and a checkpoint names them as the numpy that wrote it.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    if _loads_message_hub():
+        return
+    core = importlib.import_module(
+        'numpy._core' if hasattr(np, '_core') else 'numpy.core')
+    arrays = [(getattr(core.multiarray, function),
+               f'numpy.{name}.multiarray.{function}')
+              for name in ('core', '_core')
+              for function in ('_reconstruct', 'scalar')]
+    numbers = [type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')]
+    torch.serialization.add_safe_globals([
+        HistoryBuffer, np.ndarray, np.dtype, *numbers, *arrays,
+        (_history_statistic, 'builtins.getattr')
+    ])
+
+
+def no_accelerator() -> bool:
+    """Whether mmengine puts its models on the CPU."""
+    from mmengine.device import get_device
+    return get_device() == 'cpu'
+
+
+def start_processes_without_gpu() -> None:
+    """mmengine starts several processes on GPUs only.
+
+    It calls ``torch.cuda.set_device`` whatever the backend, and its default
+    backend is NCCL. Without any accelerator, the processes use gloo and no
+    device is chosen. (No report of it upstream is known.)
+    """
+    from mmengine.dist import utils
+
+    for name in ('_init_dist_pytorch', '_init_dist_mpi', '_init_dist_slurm'):
+        init = getattr(utils, name, None)
+        if 'set_device' in _names(init) and not hasattr(init, '__wrapped__'):
+            setattr(utils, name, _on_cpu_by_gloo(init))
+
+
+def wrap_models_without_gpu() -> None:
+    """mmengine hands ``device_ids=[LOCAL_RANK]`` to DDP, also on the CPU.
+
+    DDP refuses device ids for a model on the CPU, so there they are left out.
+    (No report of it upstream is known.)
+    """
+    from mmengine.runner import Runner
+
+    original = Runner.wrap_model
+    if 'device_ids' not in _names(original) or hasattr(original,
+                                                       '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def wrap_model(self, model_wrapper_cfg, model):
+        if self.distributed and no_accelerator():
+            model_wrapper_cfg = _without_device_ids(self.cfg,
+                                                    model_wrapper_cfg)
+        return original(self, model_wrapper_cfg, model)
+
+    Runner.wrap_model = wrap_model
+
+
+def apply() -> None:
+    """Runs every workaround."""
+    provide_importlib_metadata()
+    provide_drn()
+    allow_checkpoint_types()
+    start_processes_without_gpu()
+    wrap_models_without_gpu()
+
+
+def _loads_message_hub() -> bool:
+    """Whether ``torch.load`` reads what a message hub holds."""
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    # This function came with the strict default of torch.load.
+    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
+        return True
+    file = io.BytesIO()
+    torch.save([HistoryBuffer([0.5], [1]), np.float32(0.5)], file)
+    file.seek(0)
+    try:
+        torch.load(file)
+    except pickle.UnpicklingError:
+        return False
+    return True
+
+
+def _history_statistic(owner, name: str):
+    """What ``getattr`` may do in a checkpoint: name a ``HistoryBuffer`` method.
+
+    A pickled ``HistoryBuffer`` holds its default statistics as calls of
+    ``getattr``. The real one would let a file reach anything.
+    """
+    from mmengine.logging import HistoryBuffer
+
+    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+        return getattr(owner, name)
+    raise pickle.UnpicklingError(
+        f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint '
+        'of mmengine does: it is not loaded')
+
+
+def _names(function) -> tuple:
+    """The names and keywords that a function's own code uses."""
+    code = getattr(function, '__code__', None)
+    if code is None:
+        return ()
+    keywords = [c for c in code.co_consts if isinstance(c, tuple)]
+    return sum(keywords, code.co_names + code.co_consts)
+
+
+def _on_cpu_by_gloo(init):
+    """``init(backend, …)`` with gloo and without a device on the CPU."""
+
+    @functools.wraps(init)
+    def wrapped(backend='nccl', *args, **kwargs):
+        if not no_accelerator():
+            init(backend, *args, **kwargs)
+            return
+        with _no_set_device():
+            init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
+        atexit.register(_leave_process_group)
+
+    return wrapped
+
+
+def _leave_process_group() -> None:
+    """Ends gloo's threads, which abort a process that exits with them."""
+    from torch import distributed
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def _no_set_device():
+    """Lets ``torch.cuda.set_device`` do nothing for a moment."""
+    import torch
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        yield
+    finally:
+        torch.cuda.set_device = set_device
+
+
+def _without_device_ids(cfg, wrapper_cfg) -> dict:
+    """A config of the DDP wrapper that mmengine would build, for the CPU."""
+    from mmengine.registry import MODEL_WRAPPERS
+    from torch.nn.parallel import DistributedDataParallel
+
+    if wrapper_cfg is None:
+        # The arguments that Runner.wrap_model gives by default.
+        wrapper_cfg = dict(
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    wrapper_cfg = dict(type='MMDistributedDataParallel') | dict(wrapper_cfg)
+    if issubclass(
+            MODEL_WRAPPERS.get(wrapper_cfg['type']), DistributedDataParallel):
+        wrapper_cfg.setdefault('device_ids', None)
+    return wrapper_cfg

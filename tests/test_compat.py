@@ -1,0 +1,278 @@
+"""Each workaround: the fault without it, its effect, and nothing without fault.
+
+What has to be seen before ``stars_mm`` is imported runs in a new process.
+"""
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import types
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dist import utils as dist_utils
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import Runner
+
+from stars_mm import compat
+
+
+needs_allow_list = pytest.mark.skipif(
+    not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'),
+    reason='torch.load of this torch lists no types')
+
+
+def run(code: str, path: str = '') -> subprocess.CompletedProcess:
+    """Runs ``code`` in a new process, with ``path`` before other packages."""
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([path, *sys.path]))
+    return subprocess.run([sys.executable, '-c', textwrap.dedent(code)],
+                          capture_output=True, text=True, env=env)
+
+
+def last_line(result: subprocess.CompletedProcess) -> str:
+    return result.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize('module, name', [('mmengine', 'mmengine'),
+                                          ('mmcv', 'mmcv'),
+                                          ('mmaction', 'mmaction2')])
+def test_missing_package_gives_one_sentence(monkeypatch, module, name):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError) as error:
+        compat.check_requirements()
+    assert str(error.value).startswith(f'stars_mm needs {name}>')
+    assert 'none is installed: pip ' in str(error.value)
+
+
+@pytest.mark.parametrize('module, version', [('mmengine', '0.9.1'),
+                                             ('mmengine', '1.0.0'),
+                                             ('mmcv', '1.7.2'),
+                                             ('mmaction', '1.1.0')])
+def test_unfit_package_gives_one_sentence(monkeypatch, module, version):
+    monkeypatch.setattr(f'{module}.__version__', version)
+    with pytest.raises(ImportError, match=f'^stars_mm needs .*>=.* {version} '
+                       'is installed: pip '):
+        compat.check_requirements()
+
+
+def test_our_sentence_comes_before_mmactions_assertion(tmp_path):
+    (tmp_path / 'mmcv').mkdir()
+    (tmp_path / 'mmcv' / '__init__.py').write_text('__version__ = "2.2.0"')
+    result = run('import stars_mm', str(tmp_path))
+    assert last_line(result).startswith(
+        'ImportError: stars_mm needs mmcv>=2.0.0rc4,<2.2, and 2.2.0 is')
+
+
+@pytest.mark.parametrize('version', ['2.0.0rc4', '2.0.1', '2.1.0+cu118'])
+def test_fit_mmcv_versions(monkeypatch, version):
+    import mmcv
+    monkeypatch.setattr(mmcv, '__version__', version)
+    compat.check_requirements()
+
+
+def test_mmaction_models_import():
+    before = run('import mmaction.models')
+    if before.returncode == 0:
+        pytest.skip('this mmaction2 has its drn package')
+    assert 'mmaction.models.localizers.drn' in last_line(before)
+
+    after = run('''
+        import stars_mm
+        from mmaction.models.localizers import DRN
+        from mmaction.registry import MODELS
+        assert 'DRN' not in MODELS and 'BMN' in MODELS
+        DRN()
+        ''')
+    assert last_line(after).startswith('ImportError: DRN is missing')
+
+
+def test_present_drn_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
+    (tmp_path / 'models' / 'localizers' / 'drn' / '__init__.py').touch()
+    complete = types.SimpleNamespace(
+        submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(compat.importlib.util, 'find_spec',
+                        lambda name: complete)
+    package = 'mmaction.models.localizers.drn'
+    for name in (package, f'{package}.drn'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    compat.provide_drn()
+    assert package not in sys.modules
+
+
+def test_missing_importlib_metadata():
+    result = run('''
+        import sys
+        sys.modules['importlib_metadata'] = None
+        import stars_mm
+        from mmaction.utils import dependency
+        import importlib.metadata, importlib_metadata
+        assert importlib_metadata is importlib.metadata
+        ''')
+    assert result.returncode == 0, result.stderr
+
+
+def test_present_importlib_metadata_is_left_alone():
+    present = pytest.importorskip('importlib_metadata')
+    compat.provide_importlib_metadata()
+    assert sys.modules['importlib_metadata'] is present
+    assert present.__name__ == 'importlib_metadata'
+
+
+def checkpoint(path):
+    """What an mmengine checkpoint holds beside the weights."""
+    hub = MessageHub('test_compat')
+    hub.update_scalar('train/loss', 0.25)
+    hub.update_scalar('train/loss', 0.75)
+    hub.update_scalar('val/top1', np.float32(0.5))
+    hub.update_info('best_score', np.float64(0.5))
+    torch.save(dict(message_hub=hub.state_dict()), path)
+
+
+def test_torch_load_of_message_hub(tmp_path):
+    path = str(tmp_path / 'epoch_1.pth')
+    checkpoint(path)
+    before = run(f'import torch, mmengine; torch.load({path!r})')
+    if before.returncode == 0:
+        pytest.skip('this mmengine or torch loads its checkpoints')
+    assert 'Unsupported global' in before.stderr
+
+    scalars = torch.load(path)['message_hub']['log_scalars']
+    assert scalars['train/loss'].mean() == 0.5
+    assert scalars['train/loss'].statistics('max') == 0.75
+
+
+def test_torch_load_of_another_numpys_names(tmp_path):
+    ours, theirs = ((b'numpy._core.', b'numpy.core.')
+                    if hasattr(np, '_core') else
+                    (b'numpy.core.', b'numpy._core.'))
+    path = tmp_path / 'legacy.pth'
+    torch.save(
+        HistoryBuffer([1., 3.], [1, 1]), path,
+        _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    assert ours in data
+    path.write_bytes(data.replace(ours, theirs))
+    assert torch.load(path).mean() == 2
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@needs_allow_list
+@pytest.mark.parametrize('call', [
+    Call(getattr, HistoryBuffer, '__init__'),
+    Call(getattr, np.ndarray, 'tofile'),
+    Call(eval, '1'),
+])
+def test_torch_load_stays_safe(tmp_path, call):
+    torch.save(call, tmp_path / 'strange.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / 'strange.pth')
+
+
+@needs_allow_list
+def test_allow_list_is_short(monkeypatch):
+    """A type more is a decision, not an accident."""
+    added = []
+    monkeypatch.setattr(compat, '_loads_message_hub', lambda: False)
+    monkeypatch.setattr(torch.serialization, 'add_safe_globals', added.extend)
+    compat.allow_checkpoint_types()
+    names = [item[1] if isinstance(item, tuple) else item.__name__
+             for item in added]
+    assert sorted(names) == [
+        'Float32DType', 'Float64DType', 'HistoryBuffer', 'Int32DType',
+        'Int64DType', 'builtins.getattr', 'dtype', 'ndarray',
+        'numpy._core.multiarray._reconstruct', 'numpy._core.multiarray.scalar',
+        'numpy.core.multiarray._reconstruct', 'numpy.core.multiarray.scalar'
+    ]
+
+
+INITS = ('_init_dist_pytorch', '_init_dist_mpi', '_init_dist_slurm')
+
+
+def test_apply_twice_changes_nothing():
+    def patched():
+        return [getattr(dist_utils, name)
+                for name in INITS] + [Runner.wrap_model]
+
+    before = patched()
+    compat.apply()
+    assert patched() == before
+
+
+@pytest.mark.parametrize('on_cpu, asked, given', [
+    (True, 'nccl', 'gloo'),
+    (True, 'mpi', 'mpi'),
+    (False, 'nccl', 'nccl'),
+    (False, 'gloo', 'gloo'),
+])
+def test_backend(monkeypatch, on_cpu, asked, given):
+    calls = []
+    monkeypatch.setattr(compat, 'no_accelerator', lambda: on_cpu)
+    monkeypatch.setattr(compat.atexit, 'register', lambda function: None)
+    monkeypatch.setattr(torch.cuda, 'set_device',
+                        lambda device: calls.append(device))
+
+    def init(backend, timeout):
+        torch.cuda.set_device(3)
+        calls.append((backend, timeout))
+
+    compat._on_cpu_by_gloo(init)(asked, timeout=9)
+    assert calls == ([] if on_cpu else [3]) + [(given, 9)]
+    torch.cuda.set_device(5)
+    assert calls[-1] == 5
+
+
+def test_mended_upstream_is_left_alone(monkeypatch):
+    def mended(backend, **kwargs):
+        pass
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        return model
+
+    for name in INITS:
+        monkeypatch.setattr(dist_utils, name, mended)
+    monkeypatch.setattr(Runner, 'wrap_model', wrap_model)
+    compat.apply()
+    assert all(getattr(dist_utils, name) is mended for name in INITS)
+    assert Runner.wrap_model is wrap_model
+
+
+@pytest.mark.parametrize('on_cpu', [True, False])
+@pytest.mark.parametrize('asked', [
+    None,
+    dict(type='MMDistributedDataParallel', static_graph=True),
+    dict(type='MMFullyShardedDataParallel')
+])
+def test_model_wrapper_config(monkeypatch, on_cpu, asked):
+    """What reaches mmengine's own ``wrap_model``."""
+    def original(self, model_wrapper_cfg, model):
+        return model_wrapper_cfg
+
+    monkeypatch.setattr(Runner, 'wrap_model', original)
+    monkeypatch.setattr(compat, '_names', lambda function: ('device_ids', ))
+    monkeypatch.setattr(compat, 'no_accelerator', lambda: on_cpu)
+    compat.wrap_models_without_gpu()
+    runner = types.SimpleNamespace(
+        distributed=True, cfg=dict(find_unused_parameters=True))
+    given = Runner.wrap_model(runner, asked, None)
+
+    if not on_cpu or asked == dict(type='MMFullyShardedDataParallel'):
+        assert given == asked
+    elif asked is None:
+        assert given == dict(
+            type='MMDistributedDataParallel', device_ids=None,
+            broadcast_buffers=False, find_unused_parameters=True)
+    else:
+        assert given == dict(asked, device_ids=None)
