@@ -1,0 +1,5 @@
+from .base import BaseSkeletonSSL
+from .mamp import MAMP
+from .stars import STARS
+
+__all__ = ['BaseSkeletonSSL', 'MAMP', 'STARS']

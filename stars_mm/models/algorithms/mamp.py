@@ -1,0 +1,137 @@
+from typing import Dict, List, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from ..utils.masking import (motion_aware_masking, num_kept_tokens,
+                             random_masking)
+from ..utils.patches import patchify
+from .base import BaseSkeletonSSL, build_module
+
+
+@MODELS.register_module()
+class MAMP(BaseSkeletonSSL):
+    """Masked motion prediction, the first stage of STARS (arXiv 2308.07092).
+
+    Args:
+        backbone (dict): Encoder that can encode a part of the tokens, such as
+            :class:`SkeletonTransformer`.
+        neck (dict): :class:`MAMPDecoder`; shapes left out are the backbone's.
+        head (dict): :class:`MAMPHead`.
+        mask_ratio (float): Share of the tokens that are hidden.
+        motion_aware_tau (float, optional): Temperature τ of motion-aware
+            masking; ``None`` masks uniformly.
+        skip_absent (bool): Whether persons that are all zeros are left out.
+            The reference encodes, masks and scores them like any other, so
+            this is a deviation that saves work.
+        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
+        init_cfg (dict, optional): mmengine's initialisation.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 neck: dict,
+                 head: dict,
+                 mask_ratio: float = 0.9,
+                 motion_aware_tau: Optional[float] = 0.8,
+                 skip_absent: bool = False,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        if motion_aware_tau is not None and motion_aware_tau <= 0:
+            raise ValueError('motion_aware_tau must be positive, or None for '
+                             f'uniform masking; got {motion_aware_tau}.')
+        backbone = build_module(backbone)
+        if not hasattr(backbone, 'encode'):
+            raise TypeError(
+                f'MAMP needs a backbone that encodes a part of the tokens, as '
+                f'SkeletonTransformer.encode does; {type(backbone).__name__} '
+                'has no method "encode".')
+        patch = dict(
+            tubelet_size=backbone.tubelet_size,
+            joint_patch_size=backbone.joint_patch_size)
+        neck_defaults = dict(
+            in_channels=backbone.embed_dims,
+            out_channels=backbone.in_channels,
+            num_frames=backbone.num_frames,
+            num_joints=backbone.num_joints,
+            **patch)
+        super().__init__(
+            backbone,
+            neck={**neck_defaults, **neck},
+            head={**patch, **head},
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg)
+        Tp, Vp = backbone.grid_size
+        num_kept_tokens(Tp * Vp, mask_ratio)  # raises where none would be left
+        self.mask_ratio = mask_ratio
+        self.motion_aware_tau = motion_aware_tau
+        self.skip_absent = skip_absent
+
+    def loss(self,
+             inputs: Tensor,
+             data_samples: Optional[List[ActionDataSample]] = None,
+             noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+        """Predict the motion of hidden tokens.
+
+        Args:
+            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+            data_samples (list[ActionDataSample], optional): Not used.
+            noise (Tensor, optional): Uniform draw (N·clips·M, L) that decides
+                what is hidden, for reproducible checks.
+
+        Returns:
+            dict[str, Tensor]: The scalar ``loss``.
+        """
+        x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
+        if self.skip_absent:
+            present = (x != 0).flatten(1).any(dim=1)
+            x = x[present]
+            noise = noise if noise is None else noise[present]
+        ids_keep, ids_restore, mask = self.mask(x, noise)
+        tokens = self.backbone.encode(x, ids_keep)
+        pred = self.neck(tokens, ids_restore)
+        return self.head.loss(pred, x, mask)
+
+    def mask(self,
+             x: Tensor,
+             noise: Optional[Tensor] = None) -> Tuple[Tensor, Tensor, Tensor]:
+        """Choose the tokens to hide.
+
+        Args:
+            x (Tensor): Skeletons of shape (B, T, V, C).
+            noise (Tensor, optional): Uniform draw (B, L).
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K),
+            ``ids_restore`` (B, L), ``mask`` (B, L).
+        """
+        patches = patchify(x, self.backbone.tubelet_size,
+                           self.backbone.joint_patch_size)
+        if noise is None:
+            B, Tp, Vp, _ = patches.shape
+            noise = torch.rand(B, Tp * Vp, device=x.device)
+        if self.motion_aware_tau is None:
+            return random_masking(patches, self.mask_ratio, noise)
+        return motion_aware_masking(patches, self.mask_ratio,
+                                    self.motion_aware_tau, noise)
+
+    @torch.no_grad()
+    def reconstruct(self,
+                    inputs: Tensor,
+                    noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+        """What the model predicts where, to look at.
+
+        Args:
+            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+            noise (Tensor, optional): Uniform draw (B, L), B = N·clips·M.
+
+        Returns:
+            dict[str, Tensor]: ``pred`` and ``target`` (B, L, P), ``mask``
+            (B, L) and the skeletons ``x`` (B, T, V, C).
+        """
+        x = inputs.flatten(0, 2)
+        ids_keep, ids_restore, mask = self.mask(x, noise)
+        pred = self.neck(self.backbone.encode(x, ids_keep), ids_restore)
+        return dict(pred=pred, target=self.head.target(x), mask=mask, x=x)

@@ -1,0 +1,244 @@
+from typing import Optional, Tuple
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.model.weight_init import trunc_normal_
+from torch import Tensor, nn
+
+from mmaction.registry import MODELS
+from ..utils.patches import patchify
+from ..utils.transformer import TransformerBlock, init_transformer_weights
+
+
+class SkeletonPatchEmbed(nn.Module):
+    """Linear projection of patches of ``tubelet_size`` frames ×
+    ``joint_patch_size`` joints.
+
+    The weights are those of a convolution whose kernel equals its stride, so
+    that published weights fit, but only the patches asked for are projected.
+
+    Args:
+        in_channels (int): Channels C of a joint.
+        embed_dims (int): Channels of a token.
+        tubelet_size (int): Frames in a patch.
+        joint_patch_size (int): Joints in a patch.
+    """
+
+    def __init__(self, in_channels: int, embed_dims: int, tubelet_size: int,
+                 joint_patch_size: int) -> None:
+        super().__init__()
+        patch = (tubelet_size, joint_patch_size)
+        self.projection = nn.Conv2d(
+            in_channels, embed_dims, kernel_size=patch, stride=patch)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Project patches of shape (…, P) to tokens of shape (…, C)."""
+        weight = self.projection.weight.permute(0, 2, 3, 1).flatten(1)
+        return nn.functional.linear(patches, weight, self.projection.bias)
+
+
+@MODELS.register_module()
+class SkeletonTransformer(BaseModule):
+    """The encoder of MAMP and STARS: a plain transformer over skeleton
+    patches, each person on its own (arXiv 2407.10935, section 3.1).
+
+    Args:
+        in_channels (int): Channels C of a joint.
+        embed_dims (int): Channels of a token.
+        depth (int): Number of transformer blocks.
+        num_heads (int): Attention heads of a block.
+        mlp_ratio (float): Hidden channels of a block's MLP over
+            ``embed_dims``.
+        num_frames (int): Frames T of a clip; a multiple of ``tubelet_size``.
+        num_joints (int): Joints V; a multiple of ``joint_patch_size``.
+        tubelet_size (int): Frames in a token.
+        joint_patch_size (int): Joints in a token.
+        qkv_bias (bool): Whether query, key and value have a bias.
+        drop_rate (float): Dropout in the blocks.
+        attn_drop_rate (float): Dropout of the attention weights.
+        drop_path_rate (float): Stochastic depth of the last block; it grows
+            linearly from 0 at the first.
+        frozen_stages (int): The embeddings and this many blocks are neither
+            trained nor differentiated, at ``depth`` the final norm too; -1
+            freezes nothing, 0 the embeddings alone.
+        init_cfg (dict, optional): mmengine's initialisation, such as
+            ``dict(type='Pretrained', checkpoint=…, prefix='backbone.')``.
+    """
+
+    def __init__(self,
+                 in_channels: int = 3,
+                 embed_dims: int = 256,
+                 depth: int = 8,
+                 num_heads: int = 8,
+                 mlp_ratio: float = 4,
+                 num_frames: int = 120,
+                 num_joints: int = 25,
+                 tubelet_size: int = 4,
+                 joint_patch_size: int = 1,
+                 qkv_bias: bool = True,
+                 drop_rate: float = 0.,
+                 attn_drop_rate: float = 0.,
+                 drop_path_rate: float = 0.,
+                 frozen_stages: int = -1,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        for axis, whole, part in (('num_frames', num_frames, tubelet_size),
+                                  ('num_joints', num_joints,
+                                   joint_patch_size)):
+            if whole < part or whole % part:
+                raise ValueError(
+                    f'{axis}={whole} must be a positive multiple of the patch '
+                    f'size {part} (tubelet_size={tubelet_size} frames, '
+                    f'joint_patch_size={joint_patch_size} joints).')
+        if not -1 <= frozen_stages <= depth:
+            raise ValueError(f'frozen_stages={frozen_stages} must lie between '
+                             f'-1 and depth={depth}.')
+        self.in_channels = in_channels
+        self.embed_dims = embed_dims
+        self.depth = depth
+        self.num_frames = num_frames
+        self.num_joints = num_joints
+        self.tubelet_size = tubelet_size
+        self.joint_patch_size = joint_patch_size
+        self.grid_size = (num_frames // tubelet_size,
+                          num_joints // joint_patch_size)  # (T′, V′)
+        self.drop_rates = (drop_rate, attn_drop_rate, drop_path_rate)
+        self.frozen_stages = frozen_stages
+
+        Tp, Vp = self.grid_size
+        self.patch_embed = SkeletonPatchEmbed(in_channels, embed_dims,
+                                              tubelet_size, joint_patch_size)
+        self.temporal_embed = nn.Parameter(torch.zeros(1, Tp, 1, embed_dims))
+        self.joint_embed = nn.Parameter(torch.zeros(1, 1, Vp, embed_dims))
+        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dims, num_heads, mlp_ratio, qkv_bias,
+                             drop_rate, attn_drop_rate, drop_path)
+            for drop_path in drop_paths)
+        self.norm = nn.LayerNorm(embed_dims)
+
+        self.apply(init_transformer_weights)
+        trunc_normal_(self.temporal_embed, std=.02)
+        trunc_normal_(self.joint_embed, std=.02)
+        self._freeze_stages()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode every person of every sample.
+
+        A person slot that is empty, or repeats the first person, gives the
+        same tokens whoever it belongs to, and is encoded once.
+
+        Args:
+            x (Tensor): Skeletons of shape (N, M, T, V, C), metres.
+
+        Returns:
+            Tensor: Feature map of shape (N, M, embed_dims, T′, V′).
+        """
+        if x.dim() != 5:
+            raise ValueError('SkeletonTransformer takes (N, M, T, V, C), got '
+                             f'an input of shape {tuple(x.shape)}.')
+        N, M = x.shape[:2]
+        persons = x.flatten(0, 1)  # (N·M, T, V, C)
+        if self.training and any(self.drop_rates):  # equal inputs then differ
+            tokens = self.encode(persons)
+        else:
+            slots, inverse = _distinct_persons(x)
+            tokens = self.encode(persons[slots])[inverse]  # (N·M, L, C)
+        Tp, Vp = self.grid_size
+        return tokens.reshape(N, M, Tp, Vp, -1).permute(0, 1, 4, 2, 3)
+
+    def encode(self, x: Tensor, ids_keep: Optional[Tensor] = None) -> Tensor:
+        """Encode single persons, or the kept tokens of them.
+
+        Args:
+            x (Tensor): Skeletons of shape (B, T, V, C), B = N·M.
+            ids_keep (Tensor, optional): Indices (B, K) of the tokens to
+                encode, all L = T′·V′ of them by default. Token t′·V′ + v′
+                stands for tubelet t′ and joint patch v′.
+
+        Returns:
+            Tensor: Tokens of shape (B, K or L, embed_dims).
+
+        Raises:
+            ValueError: If frames, joints or channels differ from what the
+                model was built for.
+        """
+        self._check_input(x)
+        patches = patchify(x, self.tubelet_size, self.joint_patch_size)
+        patches = patches.flatten(1, 2)  # (B, L, P)
+        position = (self.temporal_embed + self.joint_embed).flatten(1, 2)
+        if ids_keep is not None:
+            rows = torch.arange(len(x), device=x.device)[:, None]
+            patches = patches[rows, ids_keep]  # (B, K, P)
+            position = position[0, ids_keep]  # (B, K, C)
+        tokens = self.patch_embed(patches) + position
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.norm(tokens)
+
+    def get_layer_depth(self, param_name: str,
+                        prefix: str = '') -> Tuple[int, int]:
+        """Layer of a parameter, for layer-wise learning rates.
+
+        Args:
+            param_name (str): Name of the parameter.
+            prefix (str): What stands before this module's own names, such as
+                ``'backbone.'``.
+
+        Returns:
+            tuple[int, int]: The layer (embeddings 0, block i → i + 1, final
+            norm and all else depth + 1) and the number of layers, depth + 2.
+        """
+        num_layers = self.depth + 2
+        name = param_name[len(prefix):]
+        if not param_name.startswith(prefix):
+            return num_layers - 1, num_layers
+        if name.startswith(('patch_embed', 'temporal_embed', 'joint_embed')):
+            return 0, num_layers
+        if name.startswith('blocks.'):
+            return int(name.split('.')[1]) + 1, num_layers
+        return num_layers - 1, num_layers
+
+    def train(self, mode: bool = True) -> 'SkeletonTransformer':
+        """Set training mode; frozen blocks stay in evaluation mode."""
+        super().train(mode)
+        for block in self.blocks[:max(self.frozen_stages, 0)]:
+            block.eval()
+        return self
+
+    def _freeze_stages(self) -> None:
+        for name, param in self.named_parameters():
+            layer, num_layers = self.get_layer_depth(name)
+            all_frozen = self.frozen_stages == self.depth
+            if layer <= self.frozen_stages or all_frozen:
+                param.requires_grad = False
+
+    def _check_input(self, x: Tensor) -> None:
+        expected = (self.num_frames, self.num_joints, self.in_channels)
+        if x.shape[1:] != expected:
+            raise ValueError(
+                'SkeletonTransformer was built for (frames, joints, channels) '
+                f'= {expected} and got {tuple(x.shape[1:])}. Set num_frames, '
+                'num_joints and in_channels of the backbone, and clip_len of '
+                'the pipeline, to what the data holds.')
+
+
+@torch.no_grad()
+def _distinct_persons(x: Tensor) -> Tuple[Tensor, Tensor]:
+    """Find the person slots that have to be encoded.
+
+    Args:
+        x (Tensor): Skeletons of shape (N, M, T, V, C).
+
+    Returns:
+        tuple[Tensor, Tensor]: Indices of the slots to encode (S, ), and for
+        each of the N·M slots its place among them.
+    """
+    N, M = x.shape[:2]
+    slots = torch.arange(N * M, device=x.device).reshape(N, M)
+    repeated = (x == x[:, :1]).flatten(2).all(dim=2)  # (N, M)
+    source = torch.where(repeated, slots[:, :1], slots).flatten()
+    empty = (x == 0).flatten(2).all(dim=2).flatten()  # (N·M, )
+    if empty.any():
+        source[empty] = empty.nonzero()[0]
+    return source.unique(return_inverse=True)

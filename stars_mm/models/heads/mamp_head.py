@@ -1,0 +1,80 @@
+from typing import Dict, Optional
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmaction.registry import MODELS
+from ..utils.patches import patchify
+
+TARGET_EPS = 1e-6  # of the patch normalisation, as in MAE
+
+
+@MODELS.register_module()
+class MAMPHead(BaseModule):
+    """Target and loss of masked motion prediction (arXiv 2308.07092, 3.4).
+
+    Args:
+        norm_target (bool): Whether each target patch is normalised by its own
+            mean and standard deviation.
+        motion_stride (int, optional): Frames between the two positions whose
+            difference is the motion. ``None`` predicts the coordinates
+            themselves, as a plain masked autoencoder does.
+        tubelet_size (int): Frames in a patch; ``MAMP`` fills it in.
+        joint_patch_size (int): Joints in a patch; ``MAMP`` fills it in.
+    """
+
+    def __init__(self,
+                 norm_target: bool = True,
+                 motion_stride: Optional[int] = 1,
+                 tubelet_size: int = 4,
+                 joint_patch_size: int = 1) -> None:
+        super().__init__()
+        if motion_stride is not None and motion_stride < 1:
+            raise ValueError('motion_stride must be at least 1 frame, or None '
+                             f'for coordinates; got {motion_stride}.')
+        self.norm_target = norm_target
+        self.motion_stride = motion_stride
+        self.tubelet_size = tubelet_size
+        self.joint_patch_size = joint_patch_size
+
+    def loss(self, pred: Tensor, x: Tensor, mask: Tensor) -> Dict[str, Tensor]:
+        """Squared error over the hidden patches of the whole batch.
+
+        Args:
+            pred (Tensor): Predicted patches, (B, L, P).
+            x (Tensor): Skeletons, (B, T, V, C).
+            mask (Tensor): 1 where a token is hidden, (B, L).
+
+        Returns:
+            dict[str, Tensor]: The scalar ``loss``.
+        """
+        error = (pred.float() - self.target(x)).square().mean(dim=-1)  # (B, L)
+        return dict(loss=(error * mask).sum() / mask.sum())
+
+    def target(self, x: Tensor) -> Tensor:
+        """What is to be predicted: (B, T, V, C) → (B, L, P)."""
+        if self.motion_stride is not None:
+            x = motion(x, self.motion_stride)
+        target = patchify(x, self.tubelet_size, self.joint_patch_size)
+        target = target.flatten(1, 2)  # (B, L, P)
+        if self.norm_target:
+            mean = target.mean(dim=-1, keepdim=True)
+            var = target.var(dim=-1, keepdim=True)  # unbiased
+            target = (target - mean) / (var + TARGET_EPS).sqrt()
+        return target
+
+
+def motion(x: Tensor, stride: int) -> Tensor:
+    """Motion x(t + stride) − x(t), zero in the last ``stride`` frames.
+
+    Args:
+        x (Tensor): Skeletons, (B, T, V, C).
+        stride (int): Frames between the two positions.
+
+    Returns:
+        Tensor: Motion of the same shape.
+    """
+    motion = torch.zeros_like(x)
+    motion[:, :-stride] = x[:, stride:] - x[:, :-stride]
+    return motion

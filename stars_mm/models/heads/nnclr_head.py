@@ -1,0 +1,115 @@
+from itertools import permutations
+from typing import Dict, List
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import get_rank, get_world_size
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmaction.registry import MODELS
+from ..utils.feature_queue import FeatureQueue
+from ..utils.gather import gather_with_grad, gather_without_grad
+
+
+@MODELS.register_module()
+class NNCLRHead(BaseModule):
+    """Nearest-neighbour contrastive head of STARS (arXiv 2407.10935, 3.3).
+
+    Each sample's *projection* looks up its nearest neighbour in a queue of
+    earlier projections, and the sample's *prediction* must pick that
+    neighbour out among those of the batch.
+
+    Args:
+        in_channels (int): Channels C of the sequence feature.
+        hidden_channels (int): Hidden channels of the predictor.
+        queue_size (int): Entries of the queue.
+        temperature (float): Temperature of the softmax.
+        topk (int): 0 takes the nearest neighbour, k > 0 a random one of the k
+            nearest.
+    """
+
+    def __init__(self,
+                 in_channels: int = 256,
+                 hidden_channels: int = 4096,
+                 queue_size: int = 32768,
+                 temperature: float = 0.07,
+                 topk: int = 0) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f'temperature must be positive: {temperature}.')
+        if not 0 <= topk <= queue_size:
+            raise ValueError(f'topk={topk} must lie between 0 and '
+                             f'queue_size={queue_size}.')
+        self.projector = nn.Sequential(nn.BatchNorm1d(in_channels))
+        self.predictor = nn.Sequential(
+            nn.Linear(in_channels, hidden_channels, bias=False),
+            nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
+            nn.Linear(hidden_channels, in_channels))
+        self.queue = FeatureQueue(queue_size, in_channels)
+        self.temperature = temperature
+        self.topk = topk
+
+    @property
+    def queue_size(self) -> int:
+        """int: Entries of the queue."""
+        return self.queue.size
+
+    def loss(self, feats: List[Tensor],
+             sample_idx: Tensor) -> Dict[str, Tensor]:
+        """Contrastive loss between the neighbours of one view and the
+        predictions of another (the same, where there is but one).
+
+        Args:
+            feats (list[Tensor]): Sequence features of each view, (N, C).
+            sample_idx (Tensor): Index of each sample in the data set, (N, ).
+
+        Returns:
+            dict[str, Tensor]: The scalar ``loss``.
+        """
+        projections, predictions = zip(*(self(feat) for feat in feats))
+        pairs = list(permutations(range(len(feats)), 2)) or [(0, 0)]
+        neighbours = [self.neighbours(p, sample_idx) for p in projections]
+        losses = [
+            self.contrast(neighbours[i], predictions[j]) for i, j in pairs
+        ]
+        self.queue.push(
+            gather_without_grad(projections[0]),
+            gather_without_grad(sample_idx))
+        return dict(loss=torch.stack(losses).mean())
+
+    def forward(self, feat: Tensor) -> tuple:
+        """Projection and prediction of features, both L2-normalised.
+
+        Args:
+            feat (Tensor): Sequence features, (N, C).
+
+        Returns:
+            tuple[Tensor, Tensor]: Projection and prediction, (N, C) each.
+        """
+        projection = self.projector(feat)
+        prediction = self.predictor(projection)
+        return F.normalize(projection.float()), F.normalize(prediction.float())
+
+    def neighbours(self, projection: Tensor, sample_idx: Tensor) -> Tensor:
+        """Nearest neighbours (N, C) in the queue, of other samples."""
+        index = self.queue.nearest(projection.detach(), sample_idx, self.topk)
+        return self.queue.feats[index]
+
+    def contrast(self, neighbours: Tensor, predictions: Tensor) -> Tensor:
+        """Cross-entropy of picking one's own prediction out of all ranks'.
+
+        Args:
+            neighbours (Tensor): This rank's neighbours, (N, C).
+            predictions (Tensor): This rank's predictions, (N, C).
+
+        Returns:
+            Tensor: The scalar loss of this rank.
+        """
+        predictions = gather_with_grad(predictions)  # (W·N, C)
+        logits = neighbours @ predictions.t() / self.temperature  # (N, W·N)
+        N = len(neighbours)
+        target = torch.arange(N, device=logits.device)
+        if get_world_size() > 1:
+            target += get_rank() * N
+        return F.cross_entropy(logits, target)

@@ -1,0 +1,78 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FeatureQueue(nn.Module):
+    """Ring buffer of features, each with the index of its sample.
+
+    Features, indices and the write pointer are buffers, so that a checkpoint
+    holds them and a resumed run goes on with the same neighbours.
+
+    Args:
+        size (int): Number K of entries.
+        dims (int): Channels C of a feature.
+    """
+
+    def __init__(self, size: int, dims: int) -> None:
+        super().__init__()
+        if size < 1:
+            raise ValueError(f'queue_size must be at least 1, got {size}.')
+        self.register_buffer('feats', F.normalize(torch.randn(size, dims)))
+        self.register_buffer('ids', torch.full((size, ), -1))
+        self.register_buffer('ptr', torch.zeros(1, dtype=torch.long))
+
+    @property
+    def size(self) -> int:
+        """int: Number K of entries."""
+        return len(self.ids)
+
+    @torch.no_grad()
+    def nearest(self,
+                query: Tensor,
+                sample_idx: Tensor,
+                topk: int = 0) -> Tensor:
+        """Index of each query's nearest entry that another sample left.
+
+        An epoch ago the sample itself may have entered the queue; it is never
+        its own neighbour.
+
+        Args:
+            query (Tensor): L2-normalised features, (N, C).
+            sample_idx (Tensor): Index of each query's sample, (N, ).
+            topk (int): 0 takes the most similar entry; k > 0 takes a random
+                one of the k most similar.
+
+        Returns:
+            Tensor: Indices into the queue, (N, ).
+        """
+        similarity = query.to(self.feats.dtype) @ self.feats.t()  # (N, K)
+        own = sample_idx[:, None] == self.ids[None]
+        similarity = similarity.masked_fill(own, float('-inf'))
+        if topk == 0:
+            return similarity.argmax(dim=1)
+        nearest = similarity.topk(topk, dim=1).indices  # (N, topk)
+        choice = torch.randint(topk, (len(query), 1), device=query.device)
+        return nearest.gather(1, choice).squeeze(1)
+
+    @torch.no_grad()
+    def push(self, feats: Tensor, sample_idx: Tensor) -> None:
+        """Overwrite the oldest entries, wrapping at the end.
+
+        Args:
+            feats (Tensor): Features of shape (N, C), N ≤ K.
+            sample_idx (Tensor): Index of each feature's sample, (N, ).
+
+        Raises:
+            ValueError: If more features come than the queue holds.
+        """
+        if len(feats) > self.size:
+            raise ValueError(
+                f'A batch of {len(feats)} features (all ranks together) does '
+                f'not fit into queue_size={self.size}; make the queue larger '
+                'or the batch smaller.')
+        slots = self.ptr + torch.arange(len(feats), device=feats.device)
+        slots %= self.size
+        self.feats[slots] = feats.to(self.feats.dtype)
+        self.ids[slots] = sample_idx
+        self.ptr.copy_((self.ptr + len(feats)) % self.size)

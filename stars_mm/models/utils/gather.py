@@ -1,0 +1,46 @@
+import torch
+from mmengine.dist import all_gather, get_rank, get_world_size
+from torch import Tensor
+from torch import distributed as dist
+
+
+class _GatherWithGrad(torch.autograd.Function):
+    """All-gather whose backward sums the gradients of all ranks."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return torch.cat(all_gather(x.contiguous()))
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        grad = grad.contiguous()
+        dist.all_reduce(grad)
+        return grad.chunk(get_world_size())[get_rank()]
+
+
+def gather_with_grad(x: Tensor) -> Tensor:
+    """Concatenate a tensor over the ranks, gradients flowing back to each.
+
+    With DDP, which averages parameter gradients over W ranks, the mean of the
+    ranks' losses is what is minimised.
+
+    Args:
+        x (Tensor): Tensor of shape (N, …), the same on every rank.
+
+    Returns:
+        Tensor: Tensor of shape (W·N, …) in the order of the ranks.
+    """
+    return _GatherWithGrad.apply(x) if get_world_size() > 1 else x
+
+
+@torch.no_grad()
+def gather_without_grad(x: Tensor) -> Tensor:
+    """Concatenate a tensor over the ranks, without gradient.
+
+    Args:
+        x (Tensor): Tensor of shape (N, …), the same on every rank.
+
+    Returns:
+        Tensor: Tensor of shape (W·N, …) in the order of the ranks.
+    """
+    return torch.cat(all_gather(x.contiguous()))

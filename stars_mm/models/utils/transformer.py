@@ -1,0 +1,108 @@
+import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention by PyTorch's fused kernel.
+
+    Args:
+        dims (int): Channels of a token; a multiple of ``num_heads``.
+        num_heads (int): Number of heads.
+        qkv_bias (bool): Whether query, key and value have a bias.
+        attn_drop (float): Dropout of the attention weights.
+        proj_drop (float): Dropout of the output.
+    """
+
+    def __init__(self,
+                 dims: int,
+                 num_heads: int,
+                 qkv_bias: bool = True,
+                 attn_drop: float = 0.,
+                 proj_drop: float = 0.) -> None:
+        super().__init__()
+        if dims % num_heads:
+            raise ValueError(f'embed_dims={dims} is not a multiple of '
+                             f'num_heads={num_heads}.')
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
+        self.attn_drop = attn_drop
+        self.proj_drop = nn.Dropout(proj_drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over the tokens: (B, L, C) → (B, L, C)."""
+        B, L, C = x.shape
+        qkv = self.qkv(x).reshape(B, L, 3, self.num_heads, C // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, dims)
+        x = F.scaled_dot_product_attention(
+            query, key, value, dropout_p=self.attn_drop * self.training)
+        x = x.transpose(1, 2).reshape(B, L, C)
+        return self.proj_drop(self.proj(x))
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU between them.
+
+    Args:
+        dims (int): Channels in and out.
+        hidden_dims (int): Channels in between.
+        drop (float): Dropout after each layer.
+    """
+
+    def __init__(self, dims: int, hidden_dims: int, drop: float = 0.) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dims, hidden_dims)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_dims, dims)
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform every token: (B, L, C) → (B, L, C)."""
+        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm transformer block.
+
+    Args:
+        dims (int): Channels of a token.
+        num_heads (int): Number of attention heads.
+        mlp_ratio (float): Hidden channels of the MLP over ``dims``.
+        qkv_bias (bool): Whether query, key and value have a bias.
+        drop (float): Dropout of the two branches' outputs.
+        attn_drop (float): Dropout of the attention weights.
+        drop_path (float): Probability that a sample skips a branch.
+    """
+
+    def __init__(self,
+                 dims: int,
+                 num_heads: int,
+                 mlp_ratio: float = 4.,
+                 qkv_bias: bool = True,
+                 drop: float = 0.,
+                 attn_drop: float = 0.,
+                 drop_path: float = 0.) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dims)
+        self.attn = SelfAttention(dims, num_heads, qkv_bias, attn_drop, drop)
+        self.norm2 = nn.LayerNorm(dims)
+        self.mlp = MLP(dims, int(dims * mlp_ratio), drop)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the tokens: (B, L, C) → (B, L, C)."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+def init_transformer_weights(module: nn.Module) -> None:
+    """Initialise a layer as the reference does: Xavier-uniform linear layers
+    with zero bias, unit LayerNorms; for ``nn.Module.apply``."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.LayerNorm):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)

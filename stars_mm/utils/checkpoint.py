@@ -1,0 +1,163 @@
+"""Names of the authors' weights against ours."""
+from typing import Dict, List, Optional, Tuple
+
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+# (theirs, ours): a name that ends in a dot is a prefix, any other is whole
+_NAMES = [
+    # encoder
+    ('joints_embed.proj.', 'backbone.patch_embed.projection.'),
+    ('temp_embed', 'backbone.temporal_embed'),
+    ('pos_embed', 'backbone.joint_embed'),
+    ('blocks.', 'backbone.blocks.'),
+    ('norm.', 'backbone.norm.'),
+    # MAMP's decoder
+    ('decoder_embed.', 'neck.embed.'),
+    ('mask_token', 'neck.mask_token'),
+    ('decoder_temp_embed', 'neck.temporal_embed'),
+    ('decoder_pos_embed', 'neck.joint_embed'),
+    ('decoder_blocks.', 'neck.blocks.'),
+    ('decoder_norm.', 'neck.norm.'),
+    ('decoder_pred.', 'neck.pred.'),
+    # STARS's head
+    ('head.projector.', 'head.projector.'),
+    ('head.predictor.', 'head.predictor.'),
+    ('queue', 'head.queue.feats'),
+    ('queue_ptr', 'head.queue.ptr'),
+    ('queue_id', 'head.queue.ids'),
+    # linear probe and finetuning
+    ('head.fc.', 'cls_head.fc.'),
+    ('head.fc1.', 'cls_head.fc1.'),
+    ('head.bn.', 'cls_head.bn.'),
+    ('head.fc2.', 'cls_head.fc2.'),
+]
+_STUDENT = 'encoder_student.'
+
+
+def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Rename the weights of the authors' models to ours.
+
+    Args:
+        state (dict[str, Tensor]): State dict of MAMP, of STARS (names with or
+            without ``encoder_student.``), or of a linear or finetuned model.
+
+    Returns:
+        dict[str, Tensor]: State dict of our ``MAMP``, ``STARS`` or of a
+        ``RecognizerGCN``.
+
+    Raises:
+        KeyError: If a name is unknown, or the encoder is not there.
+    """
+    renamed = _rename_all({
+        name.removeprefix(_STUDENT): value
+        for name, value in state.items()
+    }, _NAMES, 'is not a name of an official MAMP, STARS, linear or '
+                          'finetuned model')
+    if 'backbone.patch_embed.projection.weight' not in renamed:
+        raise KeyError('The official state dict has no encoder: '
+                       '"joints_embed.proj.weight" is missing.')
+    if 'head.queue.feats' in renamed:  # theirs is (C, K)
+        renamed['head.queue.feats'] = renamed['head.queue.feats'].t(
+        ).contiguous()
+        renamed['head.queue.ptr'] = renamed['head.queue.ptr'].reshape(1)
+    return renamed
+
+
+def to_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Rename our weights to the authors' names: the inverse of
+    :func:`convert_official`.
+
+    Args:
+        state (dict[str, Tensor]): State dict of our ``MAMP``, ``STARS`` or of
+            a ``RecognizerGCN`` with one of our heads.
+
+    Returns:
+        dict[str, Tensor]: State dict by the authors' names; that of a STARS
+        model has its encoder and head under ``encoder_student.``.
+
+    Raises:
+        KeyError: If a name has no counterpart.
+    """
+    renamed = _rename_all(state, [(ours, theirs) for theirs, ours in _NAMES],
+                          'has no counterpart in the official models')
+    if 'queue' not in renamed:
+        return renamed
+    renamed['queue'] = renamed['queue'].t().contiguous()  # theirs is (C, K)
+    return {
+        name if name.startswith('queue') else _STUDENT + name: value
+        for name, value in renamed.items()
+    }
+
+
+def _rename_all(state: Dict[str, Tensor], names: List[Tuple[str, str]],
+                problem: str) -> Dict[str, Tensor]:
+    renamed = {_rename(name, names): value for name, value in state.items()}
+    if None in renamed:
+        unknown = [name for name in state if _rename(name, names) is None]
+        raise KeyError(f'Each of these {problem}: {unknown}.')
+    return renamed
+
+
+def _rename(name: str, names: List[Tuple[str, str]]) -> Optional[str]:
+    for old, new in names:
+        if name == old or old.endswith('.') and name.startswith(old):
+            return new + name[len(old):]
+    return None
+
+
+def load_state(filename: str, key: str = 'state_dict') -> Dict:
+    """Read one entry of a checkpoint with the safe loader.
+
+    Args:
+        filename (str): Path or URL of an mmengine checkpoint.
+        key (str): The entry, ``'state_dict'`` or ``'meta'``.
+
+    Returns:
+        dict: The entry; a file that is itself a state dict counts as one.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(
+        filename, map_location='cpu', logger='current')
+    if key == 'state_dict':
+        return checkpoint.get(key, checkpoint)
+    return checkpoint[key]
+
+
+def check_checkpoint(state: Dict[str, Tensor], model: nn.Module,
+                     filename: str) -> None:
+    """Check that weights fit a model, whose other parts may be new.
+
+    Args:
+        state (dict[str, Tensor]): The weights.
+        model (nn.Module): The model that is to take them.
+        filename (str): Where the weights are from, for the message.
+
+    Raises:
+        ValueError: If a tensor's shape differs, or an encoder's tensor is
+            missing.
+    """
+    state = {name.removeprefix('module.'): value for name, value
+             in state.items()}
+    own = model.state_dict()
+    differing = [
+        f'{name}: {tuple(state[name].shape)} in the file, '
+        f'{tuple(own[name].shape)} in the model' for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    if differing:
+        raise ValueError(
+            f'{filename} does not fit the model, {len(differing)} tensors have '
+            f'another shape: {"; ".join(differing[:3])}. Use the config that '
+            'the file was trained with, or change the sizes in `model`.')
+    encoder = [name for name in own if name.startswith('backbone.')]
+    missing = [name for name in encoder if name not in state]
+    if missing:
+        hint = ''
+        if 'joints_embed.proj.weight' in {
+                name.removeprefix(_STUDENT) for name in state}:
+            hint = (' These are the names of the authors\' models: convert '
+                    'the file with stars_mm.utils.checkpoint.convert_official.'
+                    )
+        raise ValueError(
+            f'{filename} lacks {len(missing)} of the encoder\'s '
+            f'{len(encoder)} tensors, such as "{missing[0]}".{hint}')
