@@ -1,0 +1,152 @@
+"""The project's one annotation format: reads it, picks a split, writes it.
+
+It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]},
+annotations=[dict(frame_dir, label, keypoint (M, T, V, C), total_frames)])``.
+"""
+import os
+import os.path as osp
+import pickle
+from typing import Dict, List, Optional, Tuple
+
+from stars_mm.utils.safe_pickle import load_pickle
+
+Splits = Dict[str, List[str]]
+
+FORMAT = ('dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, '
+          'label, keypoint (M, T, V, C), total_frames), ...])')
+
+_PUBLISHED = ('download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
+              'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)')
+
+
+def _how_to_make(path: str) -> str:
+    """Says how one comes by a file of this name."""
+    stem = osp.splitext(osp.basename(path))[0].lower()
+    plain = stem.replace('-', '').replace('_', '')
+    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
+        return _PUBLISHED.format(stem=stem)
+    if 'nwucla' in plain:
+        return f'run python tools/data/convert_nw_ucla.py all_sqe.zip {path}'
+    if 'demo' in plain:
+        return f'run python tools/data/make_demo.py {path}'
+    return f'write one as a pickle of {FORMAT}'
+
+
+def missing_file_error(path: str) -> FileNotFoundError:
+    """The error about an annotation file that is not there."""
+    return FileNotFoundError(
+        f'ann_file={path!r}: there is no such file. To get it, '
+        f'{_how_to_make(path)}.')
+
+
+def load_annotations(path: str) -> Tuple[List[dict], Optional[Splits]]:
+    """Reads an annotation file without running anything that it holds.
+
+    Args:
+        path (str): A ``.pkl`` in the format of this module, or holding the
+            list of annotations alone.
+
+    Returns:
+        tuple: The annotations as they are in the file, and its splits, None
+        where the file is a plain list.
+
+    Raises:
+        FileNotFoundError: If there is no such file; says how to make it.
+        ValueError: If the file is of another kind or of another layout.
+    """
+    if not str(path).endswith('.pkl'):
+        raise ValueError(f'ann_file={path!r}: is no .pkl. An annotation file '
+                         f'is a pickle of {FORMAT}.')
+    try:
+        content = load_pickle(path)
+    except FileNotFoundError:
+        raise missing_file_error(path) from None
+    if isinstance(content, list):
+        annotations, splits = content, None
+    elif isinstance(content, dict) and 'annotations' in content:
+        annotations, splits = content['annotations'], content.get('split', {})
+    else:
+        raise ValueError(f'{path}: holds a {type(content).__name__} without '
+                         f"'annotations'; needed is {FORMAT}.")
+    if not isinstance(annotations, list) or not all(
+            isinstance(clip, dict) for clip in annotations):
+        raise ValueError(f"{path}: 'annotations' is no list of dicts; needed "
+                         f'is {FORMAT}.')
+    if splits is not None and not isinstance(splits, dict):
+        raise ValueError(f"{path}: 'split' is a {type(splits).__name__}; "
+                         f'needed is {FORMAT}.')
+    return annotations, splits
+
+
+def clip_key(annotations: List[dict]) -> str:
+    """The key that names a clip, chosen as mmaction2's PoseDataset does."""
+    if annotations and 'filename' in annotations[0]:
+        return 'filename'
+    return 'frame_dir'
+
+
+def select_split(annotations: List[dict], splits: Optional[Splits],
+                 split: Optional[str],
+                 path: str) -> Tuple[List[dict], List[str]]:
+    """Picks the clips of a split, in the order of the annotations.
+
+    Args:
+        annotations (list[dict]): All clips of the file.
+        splits (dict, optional): The names of each split's clips.
+        split (str, optional): The split to take; None takes every clip.
+        path (str): The file, for messages.
+
+    Returns:
+        tuple: The clips, and the names that the split lists but that have no
+        annotation.
+
+    Raises:
+        ValueError: If the split is unknown or empty, or a clip has no name.
+    """
+    if split is None:
+        if not annotations:
+            raise ValueError(f'{path}: holds no clips. Make the file again.')
+        return annotations, []
+    if splits is None or split not in splits:
+        known = ', '.join(map(repr, splits or ())) or 'none'
+        raise ValueError(f'split={split!r}: {path} has no such split. '
+                         f'Those in it: {known}.')
+    names = set(splits[split])
+    if not names:
+        raise ValueError(f'split={split!r}: lists no clips in {path}. '
+                         'Make the file again, or choose another split.')
+    key = clip_key(annotations)
+    for number, clip in enumerate(annotations):
+        if key not in clip:
+            raise ValueError(f'{path}: annotation {number} has no {key!r}, '
+                             'so no split can name it. Give it one.')
+    clips = [clip for clip in annotations if clip[key] in names]
+    return clips, sorted(names - {clip[key] for clip in clips})
+
+
+def save_annotations(path: str, annotations: List[dict],
+                     splits: Splits) -> None:
+    """Writes an annotation file whole or not at all.
+
+    Args:
+        path (str): The ``.pkl`` to write. Its folder is made; a file that is
+            there already is replaced once the new one is complete.
+        annotations (list[dict]): Each with ``frame_dir``, ``label``,
+            ``keypoint`` (M, T, V, C) and ``total_frames``.
+        splits (dict): The names of each split's clips.
+    """
+    if not path.endswith('.pkl'):
+        raise ValueError(f'{path!r}: an annotation file ends in .pkl.')
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    partial = f'{path}.{os.getpid()}.partial'
+    try:
+        with open(partial, 'wb') as file:
+            # Protocol 4 is read by every Python that mmaction2 supports.
+            pickle.dump(
+                dict(split=splits, annotations=annotations), file, protocol=4)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        if osp.exists(partial):
+            os.remove(partial)

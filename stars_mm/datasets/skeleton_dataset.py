@@ -1,0 +1,122 @@
+"""mmaction2's PoseDataset for files and clips that nobody has looked at."""
+import os.path as osp
+from typing import Any, Callable, Dict, List, Optional, Union
+
+from mmaction.datasets import PoseDataset
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmengine.dataset import force_full_init
+
+from .annotation import load_annotations, select_split
+from .epoch_seed import EpochSeed
+from .validation import SkeletonLayout, check_clips, check_labels
+
+
+@DATASETS.register_module()
+class SkeletonDataset(PoseDataset):
+    """Skeleton clips, checked when they are loaded.
+
+    It takes mmaction2's annotation file and arguments, and
+    :class:`mmaction.datasets.PoseDataset` works in its place. What it adds:
+    the pickle cannot run code, every clip is checked before training starts,
+    and random transforms can be tied to the epoch (:meth:`set_epoch`).
+
+    Args:
+        ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format
+            (or, without ``split``, the list of annotations alone).
+        pipeline (list[dict | callable]): The transforms of a clip.
+        split (str, optional): The split to use, such as 'xsub_train'. None
+            takes every clip of the file.
+        invalid (str): What to do about a clip that no training can use (a
+            wrong shape, no frame, zeros throughout, NaN, no annotation):
+            'error' stops at the first, 'drop' leaves it out and logs why. A
+            label outside ``num_classes`` is always an error.
+        **kwargs: The other arguments of ``PoseDataset``: ``num_classes``,
+            ``multi_class``, ``test_mode``, ``indices``, ``data_root``, ….
+
+    Raises:
+        FileNotFoundError: If there is no such file; says how to make it.
+        ValueError: Names the file, the clip, the key and the value.
+    """
+
+    def __init__(self,
+                 ann_file: str,
+                 pipeline: List[Union[Dict, Callable]],
+                 split: Optional[str] = None,
+                 invalid: str = 'error',
+                 **kwargs) -> None:
+        if invalid not in ('error', 'drop'):
+            raise ValueError(
+                f"invalid={invalid!r}: choose 'error' or 'drop'.")
+        if 'skeleton' in (kwargs.get('data_prefix') or {}):
+            raise ValueError(
+                f"data_prefix={kwargs['data_prefix']}: SkeletonDataset reads "
+                'the keypoints from ann_file. Use PoseDataset for clips in '
+                'a file each.')
+        self.invalid = invalid
+        self._epoch_seed = EpochSeed()
+        self._layout: Optional[SkeletonLayout] = None
+        # Built here, the transforms are found whatever the default scope.
+        pipeline = [
+            TRANSFORMS.build(step) if isinstance(step, dict) else step
+            for step in pipeline
+        ]
+        super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
+
+    def load_data_list(self) -> List[Dict]:
+        """Reads the annotation file and checks the clips of the split.
+
+        Returns:
+            list[dict]: The sound clips, in the order of the file.
+        """
+        annotations, splits = load_annotations(self.ann_file)
+        clips, missing = select_split(annotations, splits, self.split,
+                                      self.ann_file)
+        if self.num_classes is not None:
+            check_labels(clips, self.num_classes, self.multi_class,
+                         self.ann_file)
+        clips, self._layout = check_clips(clips, missing, self.invalid,
+                                          self.ann_file)
+        if 'video' in self.data_prefix:
+            for clip in clips:
+                for key in {'filename', 'frame_dir'} & clip.keys():
+                    clip[key] = osp.join(self.data_prefix['video'], clip[key])
+        return clips
+
+    @property
+    @force_full_init
+    def num_joints(self) -> int:
+        """int: V of the clips."""
+        return self._layout.num_joints
+
+    @property
+    @force_full_init
+    def in_channels(self) -> int:
+        """int: C of the clips as the model sees them, scores included."""
+        return self._layout.in_channels
+
+    @property
+    @force_full_init
+    def max_persons(self) -> int:
+        """int: The largest M of the clips."""
+        return self._layout.max_persons
+
+    def set_epoch(self, epoch: int, seed: int) -> None:
+        """Ties every random transform to (seed, epoch, sample index).
+
+        From now on a sample is the same whatever the number of workers, and
+        whether or not they outlive an epoch. Call it before each epoch, in
+        the process that iterates over the data loader.
+
+        Args:
+            epoch (int): The epoch that starts, 0 or more.
+            seed (int): The seed of the run, 0 or more.
+        """
+        self._epoch_seed.set(epoch, seed)
+
+    def __getitem__(self, idx: int) -> Any:
+        """The clip at ``idx`` after the pipeline, seeded for the epoch."""
+        if not -len(self) <= idx < len(self):
+            raise IndexError(f'clip {idx} of {len(self)} in {self.ann_file}')
+        idx %= len(self)
+        with self._epoch_seed.sample(idx):
+            return super().__getitem__(idx)

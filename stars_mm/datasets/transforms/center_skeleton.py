@@ -1,0 +1,115 @@
+"""Moves a clip to the origin, and turns it to face one way."""
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+#: Horizontal distance (metres) under which two joints give no direction.
+_NO_DIRECTION = 1e-6
+
+
+def turn_to_x(direction: np.ndarray) -> np.ndarray:
+    """The turn about the vertical (y) that puts a vector above +x.
+
+    Args:
+        direction (np.ndarray): A vector (3,), metres, y up.
+
+    Returns:
+        np.ndarray: Rotation matrix (3, 3) float32 for column vectors; the
+        identity where the vector has no horizontal part.
+    """
+    x, _, z = np.asarray(direction, dtype=np.float64)
+    length = np.hypot(x, z)
+    if length < _NO_DIRECTION:
+        return np.eye(3, dtype=np.float32)
+    cos, sin = x / length, z / length
+    return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+
+
+@TRANSFORMS.register_module()
+class CenterSkeleton(BaseTransform):
+    """Puts the origin at a joint of the first actor's first frame.
+
+    The first frame is the first in which the first person is there, that is,
+    not all zero; if that person never is, the next one counts. A person that
+    is absent from a frame stays zero. All persons are moved and turned alike.
+    (The preparation of NTU RGB+D that STARS and MAMP use; joint 1 is NTU's
+    "middle of the spine". The turn is ours: it takes out the camera's yaw.)
+
+    Required Keys:
+
+        - keypoint
+
+    Modified Keys:
+
+        - keypoint (becomes float32)
+
+    Args:
+        center_joint (int): The joint at the origin, counted from 0.
+        align (Sequence[int], optional): Two joints, such as the shoulders
+            (4, 8) of NTU. The clip is turned about the vertical axis y
+            through the origin until the first frame's vector from the one to
+            the other has its horizontal part along +x. It stays unturned
+            where that part is zero. None does not turn. Needs 3D clips.
+    """
+
+    def __init__(self,
+                 center_joint: int = 1,
+                 align: Optional[Sequence[int]] = None) -> None:
+        if not isinstance(center_joint, int) or center_joint < 0:
+            raise ValueError(f'center_joint={center_joint!r}: give the number '
+                             'of a joint, counted from 0.')
+        if align is not None:
+            align = tuple(align)
+            if len(align) != 2 or align[0] == align[1] or not all(
+                    isinstance(j, int) and j >= 0 for j in align):
+                raise ValueError(f'align={align!r}: give the numbers of two '
+                                 'joints, counted from 0, such as (4, 8).')
+        self.center_joint = center_joint
+        self.align = align
+
+    def _check(self, results: Dict) -> None:
+        *_, num_joints, channels = results['keypoint'].shape
+        largest = max((self.center_joint, ) + (self.align or ()))
+        if largest >= num_joints:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has "
+                f'{num_joints} joints, 0 to {num_joints - 1}. Choose among '
+                'them.')
+        if self.align and channels != 3:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has {channels} "
+                'coordinates, and turning about the vertical needs 3. Leave '
+                'out align.')
+
+    def transform(self, results: Dict) -> Dict:
+        """Centres, and with ``align`` turns, ``results['keypoint']``.
+
+        Args:
+            results (dict): With ``keypoint`` (M, T, V, C).
+
+        Returns:
+            dict: The same, with ``keypoint`` (M, T, V, C) float32.
+        """
+        self._check(results)
+        keypoint = results['keypoint'].astype(np.float32)
+        present = keypoint.any(axis=(2, 3))  # (M, T)
+        if not present.any():
+            results['keypoint'] = keypoint
+            return results
+        person, frame = np.argwhere(present)[0]
+        first = keypoint[person, frame].copy()  # (V, C)
+        keypoint -= first[self.center_joint]
+        if self.align:
+            turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
+            flat = keypoint.reshape(-1, 3) @ turn.T
+            keypoint = flat.reshape(keypoint.shape)
+        if not present.all():
+            keypoint[~present] = 0
+        results['keypoint'] = keypoint
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{self.__class__.__name__}(center_joint={self.center_joint}, '
+                f'align={self.align})')

@@ -1,0 +1,92 @@
+"""Turns a clip by random angles."""
+from typing import Dict, Sequence, Union
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+
+def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
+    """The rotation Rz·Ry·Rx of the reference.
+
+    A positive angle turns clockwise, seen against the axis: each factor is
+    the transpose of the textbook's.
+
+    Args:
+        angles (Sequence[float]): About x, y and z, radians.
+
+    Returns:
+        np.ndarray: (3, 3) float32, for column vectors.
+    """
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    rot_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+    rot_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    rot_z = np.array([[cz, sz, 0], [-sz, cz, 0], [0, 0, 1]])
+    return (rot_z @ rot_y @ rot_x).astype(np.float32)
+
+
+def rotate(keypoint: np.ndarray, angles: Sequence[float]) -> np.ndarray:
+    """Rotates points about the origin.
+
+    Args:
+        keypoint (np.ndarray): (..., 3).
+        angles (Sequence[float]): About x, y and z, radians.
+
+    Returns:
+        np.ndarray: (..., 3); float32 for float16 and float32 points.
+    """
+    flat = keypoint.reshape(-1, 3) @ rotation_matrix(angles).T
+    return flat.reshape(keypoint.shape)
+
+
+@TRANSFORMS.register_module()
+class RandomRot(BaseTransform):
+    """Rotates a clip about the origin, by one random rotation for all frames.
+
+    The three angles are uniform within ±``theta`` (MAMP, augmentation of the
+    published configurations). Centre the clip first.
+
+    Required Keys:
+
+        - keypoint
+
+    Modified Keys:
+
+        - keypoint
+
+    Args:
+        theta (float or Sequence[float]): The largest angle in radians, for
+            all axes or for x, y and z each. 0 leaves an axis as it is.
+    """
+
+    def __init__(self, theta: Union[float, Sequence[float]] = 0.3) -> None:
+        bounds = (theta, ) * 3 if isinstance(theta, (int, float)) else tuple(
+            theta)
+        if len(bounds) != 3 or not all(0 <= bound <= np.pi
+                                       for bound in bounds):
+            raise ValueError(f'theta={theta!r}: give one angle, or three for '
+                             'x, y and z, in radians from 0 to pi.')
+        self.theta = bounds
+
+    def transform(self, results: Dict) -> Dict:
+        """Rotates ``results['keypoint']``.
+
+        Args:
+            results (dict): With ``keypoint`` (..., 3).
+
+        Returns:
+            dict: The same, with ``keypoint`` rotated.
+        """
+        keypoint = results['keypoint']
+        if keypoint.shape[-1] != 3:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has "
+                f'{keypoint.shape[-1]} coordinates, and a rotation needs 3. '
+                'Leave RandomRot out of this pipeline.')
+        bound = np.array(self.theta)
+        results['keypoint'] = rotate(keypoint,
+                                     np.random.uniform(-bound, bound))
+        return results
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}(theta={self.theta})'

@@ -1,0 +1,61 @@
+"""Reading and writing annotation files."""
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from stars_mm.datasets import annotation
+
+
+def test_what_is_written_is_read(tmp_path):
+    clips = [dict(frame_dir='a', label=0, keypoint=np.ones((1, 2, 3, 3)))]
+    path = str(tmp_path / 'new' / 'a.pkl')
+    annotation.save_annotations(path, clips, dict(train=['a']))
+    found, splits = annotation.load_annotations(path)
+    np.testing.assert_array_equal(found[0]['keypoint'], clips[0]['keypoint'])
+    assert splits == dict(train=['a'])
+    assert os.listdir(tmp_path / 'new') == ['a.pkl']
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(b'old')
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        annotation.save_annotations(str(path), [lambda: None], {})
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['a.pkl']
+
+
+@pytest.mark.parametrize('name, way', [
+    ('ntu60_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu60_3d\.pkl'),
+    ('ntu120_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu120_3d\.pkl'),
+    ('nw-ucla.pkl', r'convert_nw_ucla\.py'),
+    ('demo.pkl', r'make_demo\.py'),
+    ('other.pkl', r'annotations=\[dict\(frame_dir'),
+])
+def test_a_missing_file_says_how_to_make_it(tmp_path, name, way):
+    with pytest.raises(
+            FileNotFoundError, match=f'{name}.*no such file.*{way}'):
+        annotation.load_annotations(str(tmp_path / name))
+
+
+@pytest.mark.parametrize('content, message', [
+    (dict(split={}), "without 'annotations'"),
+    (3, 'holds a int'),
+    (dict(annotations=3), 'no list of dicts'),
+    ([1, 2], 'no list of dicts'),
+    (dict(annotations=[], split=[]), "'split' is a list"),
+])
+def test_another_layout_is_named(tmp_path, content, message):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        annotation.load_annotations(str(path))
+
+
+def test_another_file_type_is_named():
+    with pytest.raises(ValueError, match=r"ann_file='a\.json': is no \.pkl"):
+        annotation.load_annotations('a.json')
+    with pytest.raises(ValueError, match=r'ends in \.pkl'):
+        annotation.save_annotations('a.json', [], {})

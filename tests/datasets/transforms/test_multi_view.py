@@ -1,0 +1,84 @@
+"""MultiView: views side by side on the clips axis, in order."""
+import numpy as np
+import pytest
+from mmaction.registry import TRANSFORMS
+
+from stars_mm.datasets.transforms import (MultiView, RandomRot,
+                                          TemporalCropResize)
+
+
+def clip(frames=30, **extra):
+    keypoint = np.random.default_rng(0).standard_normal((2, frames, 5, 3))
+    return dict(
+        keypoint=keypoint.astype('f4'), total_frames=frames, frame_dir='c7',
+        label=4, **extra)
+
+
+STEPS = [dict(type='TemporalCropResize', clip_len=8, min_frames=4),
+         dict(type='RandomRot')]
+
+
+@pytest.mark.parametrize('num_views', [1, 2, 3])
+def test_views_land_on_the_clips_axis_in_order(num_views):
+    np.random.seed(1)
+    results = MultiView(num_views, STEPS)(clip())
+    assert results['num_clips'] == num_views
+    assert results['total_frames'] == 8 * num_views
+    assert results['label'] == 4
+    found = TRANSFORMS.build(dict(type='FormatGCNInput'))(results)['keypoint']
+    assert found.shape == (num_views, 2, 8, 5, 3)  # clips, M, T, V, C
+    np.random.seed(1)
+    crop, rot = TemporalCropResize(8, min_frames=4), RandomRot()
+    for view in found:
+        np.testing.assert_array_equal(view, rot(crop(clip()))['keypoint'])
+    if num_views > 1:
+        assert not np.array_equal(found[0], found[1])
+
+
+def test_transforms_that_write_in_place_do_not_mix_views():
+
+    def add_one(results):
+        results['keypoint'] += 1
+        results['frame_inds'].append(1)
+        return results
+
+    original = clip(frame_inds=[])
+    before = original['keypoint'].copy()
+    results = MultiView(2, [add_one])(original)
+    np.testing.assert_array_equal(original['keypoint'], before)
+    for half in np.split(results['keypoint'], 2, axis=1):
+        np.testing.assert_array_equal(half, before + 1)
+    assert results['frame_inds'] == [1]
+
+
+def test_scores_follow():
+    scores = np.random.default_rng(1).random((2, 30, 5)).astype('f4')
+    results = MultiView(2, STEPS[:1])(clip(keypoint_score=scores))
+    assert results['keypoint_score'].shape == (2, 16, 5)
+
+
+def test_a_refused_clip_is_passed_on():
+    assert MultiView(2, [lambda results: None])(clip()) is None
+
+
+def test_views_of_different_length():
+    lengths = iter((8, 9))
+    with pytest.raises(ValueError, match="'c7' has views of different shapes"):
+        MultiView(2, [lambda results: TemporalCropResize(next(lengths))
+                      (results)])(clip())
+
+
+@pytest.mark.parametrize('kwargs, message', [
+    (dict(num_views=0), 'num_views=0'),
+    (dict(num_views=2.), r'num_views=2\.0'),
+    (dict(transforms=dict(type='RandomRot')), 'transforms='),
+    (dict(transforms=[3]), r'transforms=\[3\]'),
+])
+def test_arguments_are_checked(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        MultiView(**kwargs)
+
+
+def test_repr():
+    assert repr(MultiView(2, [dict(type='RandomRot', theta=0)])) == (
+        'MultiView(num_views=2, transforms=[RandomRot(theta=(0, 0, 0))])')
