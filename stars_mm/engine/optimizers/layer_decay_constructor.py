@@ -1,0 +1,125 @@
+from typing import Dict, List, Optional, Tuple
+
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+_OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Learning rates that fall from the head to the embeddings.
+
+    With a backbone of ``depth`` blocks, block i learns at base ·
+    ``layer_decay`` ^ (depth − i), the embeddings at base · ``layer_decay`` ^
+    (depth + 1), the final norm and all that is not backbone at base. The
+    backbone tells the layer of a parameter by ``get_layer_depth``.
+
+    Args:
+        optim_wrapper_cfg (dict): Config of the optimizer wrapper.
+        paramwise_cfg (dict): ``layer_decay`` (float, 1 by default);
+            ``num_trainable_layers`` (int, all by default): the last blocks
+            that are trained, those before and the embeddings are frozen;
+            ``decay_1d`` (bool, True by default): whether biases and norms,
+            the parameters of one dimension, decay too.
+    """
+
+    def __init__(self,
+                 optim_wrapper_cfg: dict,
+                 paramwise_cfg: Optional[dict] = None) -> None:
+        paramwise_cfg = dict(paramwise_cfg or {})
+        check_options(paramwise_cfg)
+        paramwise_cfg.setdefault('layer_decay', 1.)  # never falls through to
+        # mmengine's branch for an empty paramwise_cfg
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
+
+    def add_params(self, params: List[dict], module: nn.Module,
+                   **kwargs) -> None:
+        """Group the trained parameters by learning rate and weight decay.
+
+        Args:
+            params (list[dict]): Where the groups go.
+            module (nn.Module): The model.
+            **kwargs: Not used.
+        """
+        freeze_untrained_layers(module, self.paramwise_cfg)
+        layer_decay = self.paramwise_cfg['layer_decay']
+        decay_1d = self.paramwise_cfg.get('decay_1d', True)
+        groups: Dict[Tuple[float, bool], dict] = {}
+        for name, param in module.named_parameters():
+            if not param.requires_grad:
+                continue
+            layer, num_layers = _layer_of(module, name)
+            scale = layer_decay**(num_layers - 1 - layer)
+            decays = decay_1d or param.ndim > 1
+            if (scale, decays) not in groups:
+                group = dict(params=[], lr=self.base_lr * scale)
+                if not decays:
+                    group['weight_decay'] = 0.
+                groups[scale, decays] = group
+            groups[scale, decays]['params'].append(param)
+        params.extend(groups.values())
+        for (scale, _), group in groups.items():
+            print_log(
+                f'{len(group["params"])} tensors with lr {group["lr"]:.3e} '
+                f'(scale {scale:.4g}), weight decay '
+                f'{group.get("weight_decay", self.base_wd)}',
+                logger='current')
+
+
+def check_options(paramwise_cfg: dict) -> None:
+    """Raise a ValueError for an option that does not exist or fit."""
+    unknown = sorted(set(paramwise_cfg) - set(_OPTIONS))
+    if unknown:
+        raise ValueError(f'paramwise_cfg has unknown options {unknown}; '
+                         'LayerDecayOptimWrapperConstructor knows '
+                         f'{list(_OPTIONS)}.')
+    layer_decay = paramwise_cfg.get('layer_decay', 1.)
+    if not 0 < layer_decay <= 1:
+        raise ValueError(f'layer_decay={layer_decay} must lie in (0, 1].')
+
+
+def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
+    """Stop the gradient of the backbone layers that are not to be trained.
+
+    DDP has to be told beforehand, so the runner calls this before it wraps
+    the model, and the constructor calls it again for plain runners.
+
+    Args:
+        model (nn.Module): The bare model, with a ``backbone``.
+        paramwise_cfg (dict): As for
+            :class:`LayerDecayOptimWrapperConstructor`.
+
+    Raises:
+        ValueError: If more blocks are to be trained than there are.
+        TypeError: If the model is a wrapper.
+    """
+    num_trainable = paramwise_cfg.get('num_trainable_layers')
+    if num_trainable is None:
+        return
+    if is_model_wrapper(model):
+        raise TypeError('Freeze layers before the model is wrapped.')
+    for name, param in model.named_parameters():
+        layer, num_layers = _layer_of(model, name)
+        depth = num_layers - 2
+        if not 0 <= num_trainable <= depth:
+            raise ValueError(
+                f'num_trainable_layers={num_trainable} must lie between 0 and '
+                f'the depth of the backbone, {depth}.')
+        if layer <= depth - num_trainable:
+            param.requires_grad = False
+
+
+def _layer_of(model: nn.Module, name: str) -> Tuple[int, int]:
+    backbone = model.backbone
+    if not hasattr(backbone, 'get_layer_depth'):
+        raise TypeError(
+            f'{type(backbone).__name__} does not say which layer a parameter '
+            'belongs to (get_layer_depth), which layer_decay and '
+            'num_trainable_layers need. Use the default constructor, or a '
+            'backbone that has it.')
+    return backbone.get_layer_depth(name, prefix='backbone.')

@@ -1,0 +1,60 @@
+from typing import List
+
+from mmengine.optim.scheduler import _ParamScheduler
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
+
+from mmaction.registry import PARAM_SCHEDULERS
+
+
+INF = int(1e9)  # mmengine's "no end"
+
+
+@PARAM_SCHEDULERS.register_module()
+class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
+    """Learning rate that grows linearly from 0 at ``begin`` to its full value
+    at ``end``.
+
+    mmengine's ``LinearLR`` cannot start from 0 and reaches the full value one
+    step too early; the reference's learning rate at iteration i of W warm-up
+    iterations is exactly base · i / W.
+
+    Args:
+        optimizer (Optimizer or BaseOptimWrapper): Whose learning rate it is.
+        begin (int): First step.
+        end (int): Step at which the full value is reached.
+        last_step (int): Last step done; for resuming.
+        by_epoch (bool): Whether steps are epochs.
+        verbose (bool): Whether to print each change.
+    """
+
+    def __init__(self,
+                 optimizer,
+                 begin: int = 0,
+                 end: int = INF,
+                 last_step: int = -1,
+                 by_epoch: bool = True,
+                 verbose: bool = False) -> None:
+        self.warmup_steps = end - begin
+        # mmengine's range leaves its end out, where the full value is due
+        super().__init__(optimizer, begin, end + 1, last_step, by_epoch,
+                         verbose)
+
+    @classmethod
+    def build_iter_from_epoch(cls,
+                              *args,
+                              begin: int = 0,
+                              end: int = INF,
+                              by_epoch: bool = True,
+                              epoch_length: int = None,
+                              **kwargs) -> 'LinearWarmupLR':
+        """Build an iteration-based scheduler from epochs."""
+        return cls(
+            *args,
+            begin=int(begin * epoch_length),
+            end=int(end * epoch_length),
+            by_epoch=False,
+            **kwargs)
+
+    def _get_value(self) -> List[float]:
+        share = self.last_step / self.warmup_steps
+        return [base * share for base in self.base_values]

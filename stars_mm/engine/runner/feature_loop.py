@@ -1,0 +1,105 @@
+from typing import Dict, List, Union
+
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
+
+from mmaction.registry import LOOPS
+
+LOG_INTERVAL = 50  # batches of the bank between two lines in the log
+
+
+class FeatureLoop(BaseLoop):
+    """Features of a bank and of a query set, computed once for all metrics.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (DataLoader or dict): Clips that are judged, the query.
+        bank_dataloader (DataLoader or dict): Labelled clips to compare with,
+            usually the training split with the test pipeline.
+        evaluator (Evaluator, dict or list): Feature metrics.
+    """
+
+    mode = ''
+
+    def __init__(self, runner: Runner, dataloader: Union[DataLoader, Dict],
+                 bank_dataloader: Union[DataLoader, Dict],
+                 evaluator: Union[Evaluator, Dict, List]) -> None:
+        super().__init__(runner, dataloader)
+        if isinstance(bank_dataloader, dict):
+            bank_dataloader = runner.build_dataloader(
+                bank_dataloader, seed=runner.seed)
+        self.bank_dataloader = bank_dataloader
+        if isinstance(evaluator, (dict, list)):
+            evaluator = runner.build_evaluator(evaluator)
+        self.evaluator = evaluator
+        self.evaluator.dataset_meta = getattr(self.dataloader.dataset,
+                                              'metainfo', None)
+
+    def run(self) -> Dict[str, float]:
+        """Compute the features, then the metrics.
+
+        Returns:
+            dict[str, float]: Name of each metric → value.
+        """
+        self.runner.call_hook(f'before_{self.mode}')
+        self.runner.call_hook(f'before_{self.mode}_epoch')
+        self.runner.model.eval()
+        for idx, batch in enumerate(self.bank_dataloader):
+            if idx % LOG_INTERVAL == 0:
+                self.runner.logger.info('Features of the bank: batch '
+                                        f'{idx}/{len(self.bank_dataloader)}')
+            self.run_iter(batch, role='bank')
+        for idx, batch in enumerate(self.dataloader):
+            self.runner.call_hook(
+                f'before_{self.mode}_iter', batch_idx=idx, data_batch=batch)
+            outputs = self.run_iter(batch, role='query')
+            self.runner.call_hook(
+                f'after_{self.mode}_iter',
+                batch_idx=idx,
+                data_batch=batch,
+                outputs=outputs)
+        # counts padded samples too: the metrics drop them by sample index
+        size = self.runner.world_size * sum(
+            len(loader.sampler)
+            for loader in (self.bank_dataloader, self.dataloader))
+        metrics = self.evaluator.evaluate(size)
+        self.runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
+        self.runner.call_hook(f'after_{self.mode}')
+        return metrics
+
+    @torch.no_grad()
+    def run_iter(self, data_batch: dict, role: str) -> list:
+        """Compute the features of one batch for the metrics.
+
+        Args:
+            data_batch (dict): Batch of the data loader.
+            role (str): ``'bank'`` or ``'query'``.
+
+        Returns:
+            list: Data samples with their ``feature``.
+        """
+        step = getattr(self.runner.model, f'{self.mode}_step')
+        outputs = step(data_batch)
+        for sample in outputs:
+            sample.set_metainfo(dict(role=role))
+        self.evaluator.process(data_samples=outputs, data_batch=data_batch)
+        return outputs
+
+
+@LOOPS.register_module()
+class FeatureValLoop(FeatureLoop):
+    """Features and their metrics during training; see :class:`FeatureLoop`.
+
+    It only reports: nothing in training depends on what it finds.
+    """
+
+    mode = 'val'
+
+
+@LOOPS.register_module()
+class FeatureTestLoop(FeatureLoop):
+    """Features and their metrics of a checkpoint; see :class:`FeatureLoop`."""
+
+    mode = 'test'

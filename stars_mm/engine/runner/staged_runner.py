@@ -1,0 +1,163 @@
+import copy
+import os.path as osp
+from typing import List, Optional
+
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.visualization import Visualizer
+from torch import nn
+
+from mmaction.registry import RUNNERS
+from ...utils.checkpoint import check_checkpoint, load_state
+from ..optimizers import freeze_untrained_layers
+from .checks import (check_ann_files, check_dataset, check_handover,
+                     check_pretrained, check_queue)
+from .stages import build_stage_cfg, check_stages
+
+DEFAULT_SEED = 0
+
+
+@RUNNERS.register_module()
+class StagedRunner(Runner):
+    """Runner that first trains the stages that come before its config.
+
+    A config switches it on by ``runner_type = 'StagedRunner'`` and names the
+    earlier stages::
+
+        stages = [
+            dict(name='pretrain', config='mamp/….py', options={}),
+        ]
+
+    Each stage is trained in ``work_dir/<name>/``, its last checkpoint is what
+    the next one starts from, and the config's own training comes last.
+    ``resume`` goes on in the stage that was interrupted, and skips those that
+    are finished. A ``load_from`` skips the earlier stages. Without stages it
+    is mmengine's runner plus checks of data and weights before training.
+
+    Two runs of a config are the same run: the seed is 0 where none is given.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'StagedRunner':
+        """Build the runner from a config."""
+        cfg = copy.deepcopy(cfg)
+        randomness = cfg.setdefault('randomness', ConfigDict())
+        if randomness.get('seed') is None:
+            randomness['seed'] = DEFAULT_SEED
+        return super().from_cfg(cfg)
+
+    @property
+    def bare_model(self) -> nn.Module:
+        """nn.Module: The model without its distributed wrapper."""
+        return self.model.module if is_model_wrapper(
+            self.model) else self.model
+
+    def train(self) -> nn.Module:
+        """Train the stages that are not finished, then this config.
+
+        Returns:
+            nn.Module: The trained model.
+        """
+        stages = self._pending_stages()
+        check_pretrained(self, bool(stages))
+        check_queue(self)
+        check_ann_files(self.cfg)
+        stage_cfgs = [
+            build_stage_cfg(self.cfg, stage, self.work_dir)
+            for stage in stages
+        ]
+        for cfg in stage_cfgs:
+            check_ann_files(cfg)
+        for number, cfg in enumerate(stage_cfgs, start=1):
+            cfg.load_from = self._load_from
+            self._load_from = self._run_stage(
+                cfg, f'{number} of {len(stages) + 1}',
+                is_last=number == len(stages))
+        if stages:
+            self._make_current()
+            self._resume = False
+            # the same draw whether the stages ran just now or long ago
+            self.set_randomness(**self._randomness_cfg)
+        return super().train()
+
+    def build_train_loop(self, loop):
+        """Build the training loop and check that its data fit the model."""
+        loop = super().build_train_loop(loop)
+        check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
+        return loop
+
+    def build_val_loop(self, loop):
+        """Build the validation loop and check that its data fit."""
+        return self._check_eval_loop(super().build_val_loop(loop))
+
+    def build_test_loop(self, loop):
+        """Build the test loop and check that its data fit."""
+        return self._check_eval_loop(super().build_test_loop(loop))
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """Load a checkpoint whose encoder must fit.
+
+        Raises:
+            ValueError: If a tensor has another shape than in the model, or no
+                encoder is in the file.
+        """
+        check_checkpoint(load_state(filename), self.bare_model, filename)
+        return super().load_checkpoint(filename, *args, **kwargs)
+
+    def wrap_model(self, model_wrapper_cfg: Optional[dict],
+                   model: nn.Module) -> nn.Module:
+        """Wrap the model for distribution, once its frozen layers are
+        frozen: DDP must not wait for their gradients."""
+        optim_wrapper = self.cfg.get('optim_wrapper') or {}
+        paramwise_cfg = optim_wrapper.get('paramwise_cfg') or {}
+        freeze_untrained_layers(model, paramwise_cfg)
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def _pending_stages(self) -> List[dict]:
+        """The stages to train: none where weights are given, or this
+        config's own training has begun and is resumed."""
+        stages = self.cfg.get('stages') or []
+        check_stages(stages, self.cfg)
+        own_begun = self._resume and find_latest_checkpoint(self.work_dir)
+        return [] if self._load_from or own_begun else stages
+
+    def _run_stage(self, cfg: Config, place: str, is_last: bool) -> str:
+        """Train one stage; returns the path of its last checkpoint."""
+        name = osp.basename(cfg.work_dir)
+        done = find_latest_checkpoint(cfg.work_dir) if cfg.resume else None
+        if done and load_state(done, key='meta')['epoch'] >= cfg.train_cfg[
+                'max_epochs']:
+            self.logger.info(f'Stage {place}, "{name}", is finished: {done}')
+            return done
+        self.logger.info(f'Stage {place}: "{name}" in {cfg.work_dir}')
+        if not done:
+            cfg.resume = False
+        elif cfg.load_from:
+            cfg.load_from = done
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else \
+            Runner.from_cfg(cfg)
+        if is_last:
+            check_handover(runner.model, self.bare_model, cfg.filename)
+        runner.train()
+        return find_latest_checkpoint(cfg.work_dir)
+
+    def _make_current(self) -> None:
+        """Let mmengine's global instances be this runner's again, after those
+        of the stages."""
+        for manager, instance in ((MMLogger, self.logger),
+                                  (MessageHub, self.message_hub),
+                                  (Visualizer, self.visualizer),
+                                  (DefaultScope, self.default_scope)):
+            instances = manager._instance_dict
+            instances[instance.instance_name] = instances.pop(
+                instance.instance_name)
+
+    def _check_eval_loop(self, loop):
+        for dataloader in (loop.dataloader,
+                           getattr(loop, 'bank_dataloader', None)):
+            if dataloader is not None:
+                check_dataset(dataloader.dataset, self.bare_model, self.cfg)
+        return loop

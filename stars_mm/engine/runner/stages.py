@@ -1,0 +1,96 @@
+"""Configs of the stages that come before a config's own training."""
+import os.path as osp
+from typing import List
+
+from mmengine.config import Config
+
+_STAGE_KEYS = {'name', 'config', 'options'}
+
+
+def check_stages(stages: List[dict], cfg: Config) -> None:
+    """Check the list of stages before anything is trained.
+
+    Args:
+        stages (list[dict]): ``stages`` of the config.
+        cfg (Config): The config, for where it lies.
+
+    Raises:
+        ValueError: If a stage lacks a key, has an unknown one, or shares its
+            name with another.
+        FileNotFoundError: If a stage's config does not exist.
+    """
+    names = []
+    for number, stage in enumerate(stages):
+        where = f'stages[{number}] of {cfg.filename}'
+        keys = set(stage)
+        if not {'name', 'config'} <= keys or not keys <= _STAGE_KEYS:
+            raise ValueError(f'{where} must have "name" and "config", and may '
+                             f'have "options"; it has {sorted(keys)}.')
+        if stage['name'] in names:
+            raise ValueError(f'{where} has the name "{stage["name"]}" of an '
+                             'earlier stage; each needs its own folder.')
+        names.append(stage['name'])
+        find_stage_config(stage['config'], cfg)
+
+
+def find_stage_config(path: str, cfg: Config) -> str:
+    """Find the config of a stage.
+
+    Args:
+        path (str): Path, absolute or relative to the config that names it,
+            to the package's configs, or to the current folder.
+        cfg (Config): The config that names it.
+
+    Returns:
+        str: Path of an existing file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    package = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+    folders = [
+        osp.dirname(osp.abspath(cfg.filename)) if cfg.filename else '.',
+        osp.join(package, '.mim', 'configs'),
+        osp.join(osp.dirname(package), 'configs'), '.'
+    ]
+    for folder in folders:
+        candidate = osp.normpath(osp.join(folder, path))
+        if osp.isfile(candidate):
+            return candidate
+    raise FileNotFoundError(
+        f'{cfg.filename} names the stage config "{path}", which does not '
+        f'exist in any of {folders}. Correct `config` in `stages`.')
+
+
+def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
+    """Read a stage's config and hand on what the user asked of the whole run:
+    launcher, seed, resuming, mixed precision, scaled learning rate, no
+    validation.
+
+    Args:
+        cfg (Config): The config that names the stage.
+        stage (dict): ``name``, ``config`` and ``options``.
+        work_dir (str): Folder of the whole run.
+
+    Returns:
+        Config: Config of the stage, to be trained in ``work_dir/<name>``.
+    """
+    stage_cfg = Config.fromfile(find_stage_config(stage['config'], cfg))
+    stage_cfg.merge_from_dict(dict(stage.get('options') or {}))
+    stage_cfg.work_dir = osp.join(work_dir, stage['name'])
+    stage_cfg.launcher = cfg.get('launcher', 'none')
+    stage_cfg.randomness = cfg.randomness
+    stage_cfg.resume = cfg.get('resume', False)
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        stage_cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        stage_cfg.optim_wrapper.loss_scale = cfg.optim_wrapper.get(
+            'loss_scale', 'dynamic')
+        if 'dtype' in cfg.optim_wrapper:
+            stage_cfg.optim_wrapper.dtype = cfg.optim_wrapper.dtype
+    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        stage_cfg.auto_scale_lr.enable = True
+    if cfg.get('val_cfg') is None:
+        stage_cfg.val_cfg = None
+        stage_cfg.val_dataloader = None
+        stage_cfg.val_evaluator = None
+    return stage_cfg

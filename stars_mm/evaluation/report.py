@@ -1,0 +1,153 @@
+"""Scores for a report: raw coordinates, random encoder, every stage."""
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.model import BaseModel
+from mmengine.runner import Runner, set_random_seed
+from torch import Tensor, nn
+
+from mmaction.registry import MODELS
+from ..engine.features import FeatureSet, extract_features
+from .functional import cluster_scores, knn_accuracy
+from .stages import TrainedStage
+
+NEIGHBOURS = (1, 2, 5, 10)
+PACKAGES = ('stars_mm', 'torch', 'mmengine', 'mmaction2', 'numpy',
+            'scikit-learn', 'matplotlib')
+
+
+class RawFeatures(BaseModel):
+    """The clip itself as its feature: what every encoder has to beat.
+
+    Args:
+        motion (bool): Differences between neighbouring frames instead of
+            coordinates.
+    """
+
+    def __init__(self, motion: bool = False) -> None:
+        super().__init__(dict(type='mmaction.ActionDataPreprocessor'))
+        self.motion = motion
+
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        """Clips (N, clips, M, T, V, C) as vectors (N, clips · M · … · C)."""
+        if self.motion:
+            inputs = inputs.diff(dim=3)  # (N, clips, M, T - 1, V, C)
+        return inputs.flatten(1)
+
+    def forward(self, inputs: Tensor, data_samples: Optional[list] = None,
+                mode: str = 'tensor'):
+        """Features, in ``data_samples`` where ``mode`` is 'predict'."""
+        feats = self.extract_feat(inputs)
+        if mode != 'predict':
+            return feats
+        for data_sample, feat in zip(data_samples, feats):
+            data_sample.feature = feat
+        return data_samples
+
+
+class FeatureReader:
+    """Reads the features of a config's bank and test clips.
+
+    Args:
+        cfg (Config): Config with ``test_dataloader`` and
+            ``test_cfg.bank_dataloader``.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        self.bank = Runner.build_dataloader(cfg.test_cfg.bank_dataloader)
+        self.query = Runner.build_dataloader(cfg.test_dataloader)
+
+    def read(self, model: nn.Module) -> Dict[str, FeatureSet]:
+        """Features of the ``bank`` and of the ``query``."""
+        model = model.to(get_device())
+        return dict(
+            bank=extract_features(model, self.bank),
+            query=extract_features(model, self.query))
+
+
+def build_random_model(cfg: Config, seed: int) -> nn.Module:
+    """An untrained model of a config.
+
+    Args:
+        cfg (Config): Config of the first stage.
+        seed (int): Seed of the weights.
+
+    Returns:
+        nn.Module: The model in evaluation mode.
+    """
+    set_random_seed(seed)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    return model.eval()
+
+
+def score(features: Dict[str, FeatureSet], seed: int = 0) -> Dict[str, float]:
+    """Scores of one kind of feature.
+
+    Args:
+        features (dict[str, FeatureSet]): ``bank`` and ``query``.
+        seed (int): Seed of k-means.
+
+    Returns:
+        dict[str, float]: ``knn_top1`` (k = 1) and ``knn_k2`` … in percent,
+        ``nmi`` in 0…1, ``ari`` and ``silhouette`` in −1…1.
+    """
+    bank, query = features['bank'], features['query']
+    ks = [k for k in NEIGHBOURS if k <= len(bank.labels)]
+    knn = knn_accuracy(bank.features, bank.labels, query.features,
+                       query.labels, ks)
+    scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}']
+              for k in ks}
+    scores.update(cluster_scores(query.features, query.labels, seed))
+    return {name: round(value, 4) for name, value in scores.items()}
+
+
+def describe(reader: FeatureReader, stages: List[TrainedStage],
+             seed: int) -> Dict:
+    """What the numbers rest on, for the ``meta`` entry of the results.
+
+    Args:
+        reader (FeatureReader): The clips.
+        stages (list[TrainedStage]): The stages.
+        seed (int): Seed of the report.
+
+    Returns:
+        dict: ``seed``, ``clips``, ``classes``, ``protocol``, ``stages`` and
+        ``versions``.
+    """
+    bank, query = reader.bank.dataset, reader.query.dataset
+    sets = [f'{getattr(data, "split", None) or "all"} ({len(data)} clips)'
+            for data in (bank, query)]
+    return dict(
+        seed=seed,
+        clips=dict(bank=len(bank), query=len(query)),
+        protocol=f'Nearest neighbours by cosine: bank {sets[0]}, query '
+        f'{sets[1]} of {query.ann_file}, uniform vote, last epoch of every '
+        'stage. NMI and ARI compare k-means with the classes, silhouette is '
+        'that of the classes under cosine distance; all on the query. Raw '
+        "rows take the test pipeline's output as it is.",
+        stages=[
+            dict(
+                row=stage.row,
+                checkpoint=stage.checkpoint.name,
+                epochs=stage.meta['epoch'],
+                planned_epochs=stage.cfg.train_cfg.get('max_epochs'),
+                iterations=stage.meta['iter'],
+                seed=stage.meta.get('seed')) for stage in stages
+        ],
+        versions=dict(python=platform.python_version(), **_versions()))
+
+
+def _versions() -> Dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a checkout, not installed
+            continue
+    found['torch'] = torch.__version__
+    return found
