@@ -1,0 +1,99 @@
+"""Every config builds what it describes."""
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+
+from mmaction.registry import (HOOKS, LOOPS, METRICS, MODELS, RUNNERS,
+                               TRANSFORMS)
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(
+    str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts)
+
+
+def bank_and_loaders(cfg):
+    return [
+        cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader,
+        cfg.val_cfg.bank_dataloader, cfg.test_cfg.bank_dataloader
+    ]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_parts_are_registered_and_fit(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    assert RUNNERS.get(cfg.runner_type).__name__ == 'StagedRunner'
+    assert LOOPS.get(cfg.val_cfg.type) and LOOPS.get(cfg.test_cfg.type)
+    model = MODELS.build(cfg.model)
+    for loader in bank_and_loaders(cfg):
+        steps = [TRANSFORMS.build(step) for step in loader.dataset.pipeline]
+        assert type(steps[-1]).__name__ == 'PackActionInputs'
+        flat = str(loader.dataset.pipeline)
+        assert f"'clip_len': {model.backbone.num_frames}" in flat
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        Evaluator([METRICS.build(metric) for metric in evaluator])
+    for hook in list(cfg.default_hooks.values()) + cfg.get(
+            'custom_hooks', []):
+        HOOKS.build(hook)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_no_decision_sees_test_labels(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    assert 'save_best' not in cfg.default_hooks.checkpoint
+    assert not any('EarlyStopping' in hook['type']
+                   for hook in cfg.get('custom_hooks', []))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_splits_do_not_mix(name):
+    """Training and bank read the training split, the query never does."""
+    cfg = Config.fromfile(CONFIGS / name)
+    train, val, test, val_bank, test_bank = [
+        (loader.dataset.ann_file, loader.dataset.split)
+        for loader in bank_and_loaders(cfg)
+    ]
+    assert train == val_bank == test_bank
+    assert val == test != train
+    assert train[1].endswith('_train') and val[1].endswith('_val')
+
+
+@pytest.mark.parametrize('name', [n for n in NAMES if '/' not in n])
+def test_stages_hand_over(name):
+    """What a stage trains fits the model that goes on with it."""
+    cfg = Config.fromfile(CONFIGS / name)
+    backbone = MODELS.build(cfg.model).backbone.state_dict()
+    for stage in cfg.stages:
+        stage_cfg = Config.fromfile(CONFIGS / stage.config)
+        stage_backbone = MODELS.build(stage_cfg.model).backbone.state_dict()
+        shapes = {k: v.shape for k, v in backbone.items()}
+        assert shapes == {k: v.shape for k, v in stage_backbone.items()}
+        train = stage_cfg.train_dataloader.dataset
+        assert train.ann_file == cfg.train_dataloader.dataset.ann_file
+        assert train.split == cfg.train_dataloader.dataset.split
+
+
+# paper's and authors' numbers, REFERENCE sections 2 and 3
+@pytest.mark.parametrize('data,tau,decoder,alpha,lr', [
+    ('ntu60-xsub', 0.80, 3, 0.45, 1e-3),
+    ('ntu60-xview', 0.80, 3, 0.45, 1e-3),
+    ('ntu120-xsub', 0.75, 5, 0.40, 1e-3),
+    ('ntu120-xset', 0.75, 5, 0.40, 1e-3),
+    ('pku1-xsub', 0.80, 5, 0.35, 1e-4),
+    ('pku2-xsub', 0.80, 5, 0.35, 1e-4),
+])
+def test_published_numbers(data, tau, decoder, alpha, lr):
+    mamp = Config.fromfile(
+        CONFIGS / f'mamp/mamp_vit-8l-256d_8xb16-400e_{data}.py')
+    stars = Config.fromfile(
+        CONFIGS / f'stars/stars_vit-8l-256d_8xb16-20e_{data}.py')
+    assert mamp.model.motion_aware_tau == tau
+    assert mamp.model.neck.depth == decoder
+    assert stars.optim_wrapper.paramwise_cfg.layer_decay == alpha
+    assert stars.optim_wrapper.optimizer.lr == lr
+    assert stars.train_dataloader.dataset.split.startswith(data.split('-')[1])
+    for cfg in (mamp, stars):
+        assert cfg.train_dataloader.batch_size * 8 == 128
+        assert cfg.auto_scale_lr.base_batch_size == 128
