@@ -37,12 +37,12 @@ def clean():
     }
 
 
-def test_same_seed_same_bytes(small):
-    again = make_annotations(clips_per_class=6, num_subjects=6, seed=3)
-    assert pickle.dumps(again) == pickle.dumps(small)
-    other = make_annotations(clips_per_class=6, num_subjects=6, seed=4)
-    shapes = [[a['keypoint'].shape for a in d['annotations']]
-              for d in (small, other)]
+def test_same_seed_same_bytes():
+    first, again, other = (make_annotations(3, 3, seed=seed)
+                           for seed in (3, 3, 4))
+    assert pickle.dumps(again) == pickle.dumps(first)
+    shapes = [[clip['keypoint'].shape for clip in data['annotations']]
+              for data in (first, other)]
     assert shapes[0] != shapes[1]
 
 
