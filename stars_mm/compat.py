@@ -186,7 +186,7 @@ def _loads_message_hub() -> bool:
 
 
 def _history_statistic(owner, name: str):
-    """What ``getattr`` may do in a checkpoint: name a ``HistoryBuffer`` method.
+    """The ``getattr`` of checkpoints: it names methods of ``HistoryBuffer``.
 
     A pickled ``HistoryBuffer`` holds its default statistics as calls of
     ``getattr``. The real one would let a file reach anything.

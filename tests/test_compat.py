@@ -1,4 +1,4 @@
-"""Each workaround: the fault without it, its effect, and nothing without fault.
+"""Each workaround: the fault without it, its effect, and when it is idle.
 
 What has to be seen before ``stars_mm`` is imported runs in a new process.
 """

@@ -34,7 +34,8 @@ def installed(repo_root, tmp_path_factory) -> Path:
 
     def ignore(path, names):
         # tools/data and tests/data are sources; data at the top is not.
-        patterns = [p for p in LEFT_OUT if p != 'data' or Path(path) == repo_root]
+        at_top = Path(path) == repo_root
+        patterns = [p for p in LEFT_OUT if p != 'data' or at_top]
         return shutil.ignore_patterns(*patterns)(path, names)
 
     shutil.copytree(repo_root, folder / 'source', ignore=ignore)

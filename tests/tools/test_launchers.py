@@ -82,16 +82,15 @@ def trained(config, repo_root, tmp_path_factory) -> Path:
 
 def run(command, cwd, check=True, **env) -> subprocess.CompletedProcess:
     """Runs a command on the CPU, with this Python, in its own session."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {**os.environ, 'PATH': path, 'PYTHON': sys.executable,
+    env = {**os.environ, 'PYTHON': sys.executable,
            'PYTHONPATH': os.pathsep.join(p for p in sys.path if p),
            'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1', **env}
     process = subprocess.Popen(
         [str(part) for part in command], cwd=cwd, env=env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        start_new_session=True)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True)
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
@@ -101,8 +100,7 @@ def run(command, cwd, check=True, **env) -> subprocess.CompletedProcess:
 
 def metrics(work_dir: Path) -> dict:
     """The scalars of the last run's test."""
-    path = max(work_dir.glob('*/*.json'), key=lambda file: file.stat().st_mtime)
-    return json.loads(path.read_text())
+    return json.loads(max(work_dir.glob('*/*.json')).read_text())
 
 
 def log(work_dir: Path) -> str:
@@ -273,7 +271,8 @@ def test_train_settings(config, repo_root):
 
     cfg = settings(repo_root, 'train', config, '--resume', 'epoch_3.pth')
     assert cfg.resume is True and cfg.load_from == 'epoch_3.pth'
-    cfg = settings(repo_root, 'train', config, '--cfg-options', 'work_dir=there')
+    cfg = settings(
+        repo_root, 'train', config, '--cfg-options', 'work_dir=there')
     assert cfg.work_dir == 'there'
 
 
@@ -303,4 +302,33 @@ def test_test_settings(config, repo_root):
     with pytest.raises(KeyError, match='visualization'):
         settings(repo_root, 'test', config, 'epoch_1.pth', '--show')
     with pytest.raises(ValueError, match="'out.json'"):
-        settings(repo_root, 'test', config, 'epoch_1.pth', '--dump', 'out.json')
+        settings(repo_root, 'test', config, 'last.pth', '--dump', 'out.json')
+
+
+@pytest.mark.parametrize('full_mmcv', [True, False])
+def test_full_mmcv_is_not_overwritten(repo_root, tmp_path, full_mmcv):
+    """``pip show mmcv`` decides whether mmcv-lite is installed."""
+    python = tmp_path / 'python'
+    python.write_text(
+        f'#!/bin/sh\n[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}\n'
+        .lower())
+    python.chmod(0o755)
+    result = run(['bash', '-c', f'source "{repo_root}/tools/_env.sh"; '
+                  '_stars_lock'], cwd=tmp_path,
+                 PATH=os.pathsep.join([str(tmp_path), os.environ['PATH']]))
+    lock = (repo_root / 'requirements' / 'lock.txt').read_text().splitlines()
+    assert result.stdout.splitlines() == [
+        line for line in lock if not full_mmcv or 'mmcv-lite' not in line]
+
+
+def test_unfit_python_is_named(repo_root, tmp_path):
+    """An interpreter whose every check fails, where no environment is on."""
+    python = tmp_path / 'python3.99'
+    python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99\n')
+    python.chmod(0o755)
+    result = run(['bash', '-c', f'source "{repo_root}/tools/_env.sh"; '
+                  'stars_env'], cwd=tmp_path, check=False, VIRTUAL_ENV='',
+                 CONDA_DEFAULT_ENV='', PYTHON=str(python))
+    assert result.returncode == 1
+    assert 'needs Python 3.10, 3.11 or 3.12' in result.stderr
+    assert 'is Python 3.99' in result.stderr
