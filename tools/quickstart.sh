@@ -64,20 +64,28 @@ step() {
     printf '\n[%s] %d:%02d  %s\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)) "$2"
 }
 
-# run LOG COMMAND...: the whole output goes to LOG, and what a user follows,
-# epochs, scores, stages and warnings, to the screen.
+# What a user follows: stages, epochs, scores and warnings. (awk would hold
+# its input back.)
+progress() {
+    local line
+    while IFS= read -r line; do
+        case "$line" in
+            *'will be deprecated'*) ;;
+            *'INFO - Stage '* | *'Checkpoints will be saved'* | \
+                *'Epoch(train)'* | *'Epoch(val)'*)
+                sed -E -e 's/^.* INFO - //' \
+                    -e 's/ +(data_time|time|memory|knn_weighted[^:]*): [^ ]+//g' \
+                    <<<"$line" ;;
+            *' - WARNING - '* | *' - ERROR - '*) echo "$line" ;;
+        esac
+    done
+}
+
+# run LOG COMMAND...: all output goes to LOG, the progress to the screen.
 run() {
     local log="$1"
     shift
-    if ! "$@" 2>&1 | tee "$log" | awk '
-        /Epoch\((train|val)\)/ || /- Stage [0-9]/ ||
-            /Checkpoints will be saved/ {
-            sub(/^.* INFO - /, "")
-            gsub(/ +(data_time|time|memory|knn_weighted[^:]*): [^ ]+/, "")
-            print; fflush()
-        }
-        / - (WARNING|ERROR) - / && !/will be deprecated/ { print; fflush() }'
-    then
+    if ! "$@" 2>&1 | tee "$log" | progress; then
         tail -n 30 "$log" >&2
         echo "failed: $*" >&2
         echo "Its whole output: $log" >&2

@@ -1,23 +1,25 @@
 """Scores for a report: raw coordinates, random encoder, every stage."""
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Dict, List, Optional
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, set_random_seed
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mmaction.registry import MODELS
 from ..engine.features import FeatureSet, extract_features
+from ..version import __version__
 from .functional import cluster_scores, knn_accuracy
 from .stages import TrainedStage
 
 NEIGHBOURS = (1, 2, 5, 10)
-PACKAGES = ('stars_mm', 'torch', 'mmengine', 'mmaction2', 'numpy',
-            'scikit-learn', 'matplotlib')
+PACKAGES = ('mmengine', 'mmaction2', 'numpy', 'scikit-learn', 'matplotlib')
 
 
 class RawFeatures(BaseModel):
@@ -81,7 +83,11 @@ def build_random_model(cfg: Config, seed: int) -> nn.Module:
     """
     set_random_seed(seed)
     model = MODELS.build(cfg.model)
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')  # it would list every parameter
     model.init_weights()
+    logger.setLevel(level)
     return model.eval()
 
 
@@ -102,7 +108,8 @@ def score(features: Dict[str, FeatureSet], seed: int = 0) -> Dict[str, float]:
                        query.labels, ks)
     scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}']
               for k in ks}
-    scores.update(cluster_scores(query.features, query.labels, seed))
+    with threadpool_limits(limits=1):  # k-means is slow with busy threads
+        scores.update(cluster_scores(query.features, query.labels, seed))
     return {name: round(value, 4) for name, value in scores.items()}
 
 
@@ -139,15 +146,8 @@ def describe(reader: FeatureReader, stages: List[TrainedStage],
                 iterations=stage.meta['iter'],
                 seed=stage.meta.get('seed')) for stage in stages
         ],
-        versions=dict(python=platform.python_version(), **_versions()))
-
-
-def _versions() -> Dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout, not installed
-            continue
-    found['torch'] = torch.__version__
-    return found
+        versions=dict(
+            stars_mm=__version__,
+            python=platform.python_version(),
+            torch=torch.__version__,
+            **{name: version(name) for name in PACKAGES}))

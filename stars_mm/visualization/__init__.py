@@ -1,0 +1,13 @@
+"""Pictures of a training run: curves, t-SNE, animated skeletons."""
+from .animation import write_gif
+from .curves import StageLog, plot_curves, read_scalars, read_stage_log
+from .embedding import FeaturePanel, plot_tsne, tsne
+from .motion import (MaskedClip, MotionDecoder, hidden_joint_errors,
+                     make_masked_clips)
+from .skeleton import bones_for, project
+
+__all__ = [
+    'FeaturePanel', 'MaskedClip', 'MotionDecoder', 'StageLog', 'bones_for',
+    'hidden_joint_errors', 'make_masked_clips', 'plot_curves', 'plot_tsne',
+    'project', 'read_scalars', 'read_stage_log', 'tsne', 'write_gif'
+]

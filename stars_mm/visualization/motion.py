@@ -1,0 +1,169 @@
+"""From a decoder's predictions back to joint positions.
+
+A decoder of MAMP predicts motion, not places, and motion normalised patch
+by patch. To show it, a prediction is scaled back by the *true* mean and
+standard deviation of its patch and added up from the *true* position at
+the first frame of its token. :func:`hidden_joint_errors` says how much of
+the result the decoder contributes.
+"""
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stars_mm.models.heads.mamp_head import TARGET_EPS, motion
+from stars_mm.models.utils.patches import patchify, unpatchify
+
+
+@dataclass
+class MaskedClip:
+    """One clip ready to be drawn; positions in metres.
+
+    Attributes:
+        title (str): Name of the action.
+        true (np.ndarray): (M, T, V, 3) the recording.
+        hidden (np.ndarray): (M, T, V) bool, joints of hidden tokens.
+        predicted (np.ndarray): (M, T, V, 3) integrated predictions.
+    """
+    title: str
+    true: np.ndarray
+    hidden: np.ndarray
+    predicted: np.ndarray
+
+    def present(self) -> List[int]:
+        """Persons that are there: not all zeros, not a repeated one."""
+        found: List[int] = []
+        for person, clip in enumerate(self.true):
+            repeated = any(np.array_equal(clip, self.true[p]) for p in found)
+            if np.abs(clip).max() > 0 and not repeated:
+                found.append(person)
+        return found
+
+
+@dataclass(frozen=True)
+class MotionDecoder:
+    """What a model predicts, and how to turn it into positions.
+
+    Attributes:
+        tubelet_size (int): Frames of a token.
+        joint_patch_size (int): Joints of a token.
+        norm_target (bool): Predictions are normalised by patch.
+        motion_stride (int, optional): Frames between the two positions
+            whose difference is predicted; None: coordinates are predicted.
+    """
+    tubelet_size: int
+    joint_patch_size: int = 1
+    norm_target: bool = True
+    motion_stride: Optional[int] = 1
+
+    @classmethod
+    def of(cls, model) -> 'MotionDecoder':
+        """Read the settings off a ``MAMP`` model."""
+        return cls(model.backbone.tubelet_size,
+                   model.backbone.joint_patch_size, model.head.norm_target,
+                   model.head.motion_stride)
+
+    def positions(self, pred: Tensor, x: Tensor) -> Tensor:
+        """Joint positions from predictions.
+
+        Args:
+            pred (Tensor): (B, L, P) predictions as the loss compares them.
+            x (Tensor): (B, T, V, C) the true clip in metres.
+
+        Returns:
+            Tensor: (B, T, V, C) positions in metres. The first
+            ``motion_stride`` frames of each token are the true ones.
+        """
+        stride, size = self.motion_stride, self.tubelet_size
+        target = x if stride is None else motion(x, stride)
+        patches = patchify(target, size, self.joint_patch_size)
+        pred = pred.reshape(patches.shape)  # (B, T', V', P)
+        if self.norm_target:
+            mean = patches.mean(-1, keepdim=True)
+            std = (patches.var(-1, keepdim=True) + TARGET_EPS).sqrt()
+            pred = pred * std + mean
+        values = unpatchify(pred, size, self.joint_patch_size)
+        if stride is None:
+            return values
+        out = x.clone()
+        for start in range(0, x.shape[1], size):
+            for t in range(start + stride, start + size):
+                out[:, t] = out[:, t - stride] + values[:, t - stride]
+        return out
+
+    def hidden(self, mask: Tensor, shape: Tuple[int, ...]) -> Tensor:
+        """Which joints belong to hidden tokens.
+
+        Args:
+            mask (Tensor): (B, L), 1 where a token is hidden.
+            shape (tuple[int, ...]): (B, T, V, C) of the clip.
+
+        Returns:
+            Tensor: (B, T, V) bool.
+        """
+        B, T, V, _ = shape
+        size, joints = self.tubelet_size, self.joint_patch_size
+        grid = mask.reshape(B, T // size, V // joints) > 0.5
+        return grid.repeat_interleave(size, 1).repeat_interleave(joints, 2)
+
+
+def _to_cpu(output: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
+    """Clip, prediction and mask of ``MAMP.reconstruct``, ready for numpy."""
+    return tuple(output[key].detach().cpu().float()
+                 for key in ('x', 'pred', 'mask'))
+
+
+def make_masked_clips(output: Dict[str, Tensor], decoder: MotionDecoder,
+                      titles: List[str]) -> List[MaskedClip]:
+    """Turn the output of ``MAMP.reconstruct`` into clips to draw.
+
+    Args:
+        output (dict): ``pred (B, L, P)``, ``mask (B, L)`` and
+            ``x (B, T, V, C)``, with B = clips · persons.
+        decoder (MotionDecoder): The model's settings.
+        titles (list[str]): Name of the action of each clip.
+
+    Returns:
+        list[MaskedClip]: One a title.
+    """
+    x, pred, mask = _to_cpu(output)
+    shape = (len(titles), len(x) // len(titles)) + x.shape[1:]
+    true = x.reshape(shape).numpy()
+    hidden = decoder.hidden(mask, x.shape).reshape(shape[:-1]).numpy()
+    predicted = decoder.positions(pred, x).reshape(shape).numpy()
+    return [MaskedClip(*clip) for clip in zip(titles, true, hidden, predicted)]
+
+
+def hidden_joint_errors(output: Dict[str, Tensor],
+                        decoder: MotionDecoder) -> Dict[str, float]:
+    """How far drawn joints of hidden tokens are from the true ones.
+
+    Frames that integration copies from the recording are not counted, nor
+    are persons that are all zeros.
+
+    Args:
+        output (dict): As for :func:`make_masked_clips`.
+        decoder (MotionDecoder): The model's settings.
+
+    Returns:
+        dict[str, float]: Mean distance in centimetres: ``decoder_cm``;
+        ``no_decoder_cm``, all predictions 0, which leaves the true patch
+        mean; ``standing_still_cm``, each joint resting where its token
+        starts.
+    """
+    x, pred, mask = _to_cpu(output)
+    place = torch.arange(x.shape[1]) % decoder.tubelet_size
+    present = x.abs().amax((1, 2, 3)) > 0
+    counted = decoder.hidden(mask, x.shape) & present[:, None, None]
+    counted &= (place >= (decoder.motion_stride or 0))[:, None]
+    guesses = {
+        'decoder_cm': decoder.positions(pred, x),
+        'no_decoder_cm': decoder.positions(torch.zeros_like(pred), x),
+        'standing_still_cm': x[:, torch.arange(x.shape[1]) - place]
+    }
+    return {
+        name: round(100 * (guess - x).norm(dim=-1)[counted].mean().item(), 3)
+        for name, guess in guesses.items()
+    }

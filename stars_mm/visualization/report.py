@@ -1,0 +1,173 @@
+"""The report's folder: numbers, pictures and the page that shows them."""
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from stars_mm.engine.features import FeatureSet
+from stars_mm.evaluation.stages import TrainedStage
+from .animation import write_gif
+from .curves import plot_curves, read_stage_log
+from .embedding import FeaturePanel, plot_tsne
+from .motion import MotionDecoder, hidden_joint_errors, make_masked_clips
+from .page import PICTURES, html_report, markdown_report, row_title
+
+DRAWN_CLIPS = 3
+MEASURED_CLIPS = 32
+BASELINES = ('raw', 'raw_motion', 'random')
+
+
+def draw_curves(path: Path, stages: Sequence[TrainedStage],
+                results: Dict) -> None:
+    """Draw ``curves.png``.
+
+    Args:
+        path (Path): The file to write.
+        stages (sequence[TrainedStage]): In the order of training.
+        results (dict): Scores by row, for the lines to compare with.
+    """
+    columns = [(row_title(stage.row), read_stage_log(stage.cfg.work_dir),
+                stage.iters_per_val_step) for stage in stages]
+    plot_curves(columns, path, {
+        row_title(row): results[row]['knn_top1']
+        for row in BASELINES if row in results
+    })
+
+
+def draw_tsne(path: Path, features: Dict[str, FeatureSet], results: Dict,
+              class_names: Optional[Sequence[str]], seed: int) -> None:
+    """Draw ``tsne.png``.
+
+    Args:
+        path (Path): The file to write.
+        features (dict[str, FeatureSet]): Test clips by row, same clips.
+        results (dict): Scores by row, for the headings.
+        class_names (sequence[str], optional): For the legend.
+        seed (int): Seed of t-SNE.
+    """
+    panels = [
+        FeaturePanel(
+            f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
+            f'silhouette {results[row]["silhouette"]:.3f}',
+            feature_set.features.numpy())
+        for row, feature_set in features.items()
+    ]
+    labels = next(iter(features.values())).labels.numpy()
+    plot_tsne(panels, labels, path, class_names, seed)
+
+
+def draw_masked(path: Path, model, dataset, labels: np.ndarray,
+                class_names: Optional[Sequence[str]],
+                seed: int) -> Dict[str, float]:
+    """Draw ``masked.gif``.
+
+    Args:
+        path (Path): The file to write.
+        model (MAMP): The trained model of stage 1.
+        dataset (Dataset): Test clips.
+        labels (np.ndarray): (N,) their classes.
+        class_names (sequence[str], optional): For the headings.
+        seed (int): Seed of the choice of clips and of the masks.
+
+    Returns:
+        dict[str, float]: :func:`hidden_joint_errors` of 32 test clips.
+    """
+    chosen = choose_clips(labels, seed)
+    output = _reconstruct(model, dataset, chosen, seed)
+    decoder = MotionDecoder.of(model)
+    errors = hidden_joint_errors(output, decoder)
+    persons = len(output['x']) // len(chosen)
+    drawn = {key: value[:DRAWN_CLIPS * persons]
+             for key, value in output.items()}
+    titles = [_class_name(labels[i], class_names)
+              for i in chosen[:DRAWN_CLIPS]]
+    write_gif(make_masked_clips(drawn, decoder, titles), path,
+              _caption(errors, decoder))
+    return errors
+
+
+def choose_clips(labels: np.ndarray, seed: int) -> List[int]:
+    """Clips of different classes to draw, then others to measure only.
+
+    Args:
+        labels (np.ndarray): (N,) classes.
+        seed (int): Seed of the choice.
+
+    Returns:
+        list[int]: Up to 32 indices; the first three are of classes spread
+        over their range, the last class included.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    classes = np.unique(labels)
+    spread = np.linspace(0, len(classes) - 1, min(DRAWN_CLIPS, len(classes)))
+    first = [next(int(i) for i in order if labels[i] == classes[int(place)])
+             for place in spread]
+    others = [int(i) for i in order if i not in first]
+    return (first + others)[:MEASURED_CLIPS]
+
+
+@torch.no_grad()
+def _reconstruct(model, dataset, chosen: Sequence[int],
+                 seed: int) -> Dict[str, Tensor]:
+    """Output of ``model.reconstruct`` for clips of a data set."""
+    samples = [dataset[i] for i in chosen]
+    batch = {key: [sample[key] for sample in samples] for key in samples[0]}
+    inputs = model.data_preprocessor(batch)['inputs'][:, :1]
+    Tp, Vp = model.backbone.grid_size
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(len(chosen) * inputs.shape[2], Tp * Vp,
+                       generator=generator)
+    return model.reconstruct(inputs, noise.to(inputs.device))
+
+
+def _caption(errors: Dict[str, float], decoder: MotionDecoder) -> str:
+    if decoder.motion_stride is None:
+        how = 'The decoder predicts coordinates.'
+    else:
+        how = ('Predicted motion is added up from the true position where '
+               'each token starts.')
+    if decoder.norm_target:
+        how += '\nIt is scaled by the true mean and deviation of its patch.'
+    return (f'{how} Mean distance of hidden joints from the truth:\n'
+            f'{errors["decoder_cm"]:.2f} cm; without the decoder (patch mean '
+            f'alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
+            f'{errors["standing_still_cm"]:.2f} cm.')
+
+
+def _class_name(label: int, names: Optional[Sequence[str]]) -> str:
+    known = names is not None and label < len(names)
+    return names[label] if known else f'class {label}'
+
+
+def publish(folder: Path, results: Dict, draw) -> None:
+    """Write a whole report, or leave the one that is there as it was.
+
+    Args:
+        folder (Path): The report's folder; made if it is not there.
+        results (dict): Content of ``results.json``.
+        draw (callable): Called with a temporary folder; draws the pictures
+            into it and may complete ``results``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.report-',
+                                     dir=folder.parent) as name:
+        partial = Path(name)
+        draw(partial)
+        pictures = [picture for picture, _ in PICTURES
+                    if (partial / picture).is_file()]
+        texts = {
+            'results.md': markdown_report(results),
+            'report.html': html_report(results, pictures),
+            'results.json': json.dumps(results, indent=2) + '\n',
+        }
+        for file, text in texts.items():
+            (partial / file).write_text(text, encoding='utf-8')
+        for file in [*pictures, *texts]:
+            os.replace(partial / file, folder / file)
+    print_log(f'Report: {folder}', logger='current')
