@@ -19,6 +19,11 @@ class EpochSeedHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def before_train(self, runner: Runner) -> None:
+        """Let the workers draw their seeds elsewhere: they start every epoch,
+        or, persistent ones, in the first epoch of a process."""
+        runner.train_dataloader.generator = torch.Generator()
+
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed this process, and tell the data set which epoch begins."""
         entropy = [runner.seed, runner.epoch, runner.rank]

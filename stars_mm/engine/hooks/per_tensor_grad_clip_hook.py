@@ -29,6 +29,9 @@ class PerTensorGradClipHook(Hook):
         runner.optim_wrapper.optimizer.register_step_pre_hook(self._clip)
 
     def _clip(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+        # set by the gradient scaler where the step itself unscales (`fused`)
+        scale = getattr(optimizer, 'grad_scale', None)
+        max_norm = self.max_norm * (1. if scale is None else float(scale))
         for group in optimizer.param_groups:
             for param in group['params']:
-                clip_grad_norm_(param, self.max_norm)
+                clip_grad_norm_(param, max_norm)

@@ -1,47 +1,73 @@
 """What can be found wrong before training starts."""
 import os.path as osp
-from typing import Iterator
+from typing import Iterator, List, Tuple
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
+from mmaction.registry import DATASETS
 from ...datasets.annotation import missing_file_error
 from ...utils.checkpoint import check_checkpoint
 
 
-def check_pretrained(runner: Runner, has_stages: bool) -> None:
-    """Raise a ValueError where stage 2 would start from a random encoder."""
-    model = runner.bare_model
-    backbone_init = getattr(model.backbone, 'init_cfg', None) or {}
-    resumed = runner._resume and find_latest_checkpoint(runner.work_dir)
-    if (not getattr(model, 'needs_pretrained', False) or has_stages
-            or runner._load_from or resumed
-            or runner.cfg.get('allow_random_init')
-            or backbone_init.get('type') == 'Pretrained'):
+def check_runs(runs: List[Tuple[Config, nn.Module]], world_size: int) -> None:
+    """Check trainings that follow one another before the first one starts.
+
+    The data of the first are left out: its loops check them, and it starts
+    now.
+
+    Args:
+        runs (list[tuple[Config, nn.Module]]): Config and model of each.
+        world_size (int): Number of processes.
+    """
+    for cfg, _ in runs:
+        check_ann_files(cfg)
+    for cfg, model in runs:
+        check_queue(cfg, model, world_size)
+    for (cfg, model), (_, next_model) in zip(runs, runs[1:]):
+        check_handover(model, next_model, cfg.filename)
+    for cfg, model in runs[1:]:
+        checked = []
+        for dataset in _dataset_cfgs(cfg):
+            if dataset not in checked:
+                check_dataset(DATASETS.build(dataset), model, cfg)
+                checked.append(dataset)
+
+
+def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
+    """Raise a ValueError where stage 2 would start from a random encoder.
+
+    Args:
+        cfg (Config): The config.
+        model (nn.Module): The model.
+        initialised (bool): Whether a checkpoint or a stage comes before.
+    """
+    init_types = [(getattr(module, 'init_cfg', None) or {}).get('type')
+                  for module in (model, model.backbone)]
+    if (initialised or not getattr(model, 'needs_pretrained', False)
+            or cfg.get('allow_random_init') or 'Pretrained' in init_types):
         return
     raise ValueError(
-        f'{runner.cfg.filename}: {type(model).__name__} tunes a pretrained '
-        'encoder, and nothing initialises this one. Give a checkpoint of '
-        'stage 1 (--cfg-options load_from=PATH), or name stage 1 in `stages`; '
-        'for training from scratch on purpose say allow_random_init=True.')
+        f'{cfg.filename}: {type(model).__name__} tunes a pretrained encoder, '
+        'and nothing initialises this one. Give a checkpoint of stage 1 '
+        '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for '
+        'training from scratch on purpose say allow_random_init=True.')
 
 
-def check_queue(runner: Runner) -> None:
+def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
     """Raise a ValueError where the queue holds less than one batch."""
-    queue_size = getattr(runner.bare_model.head, 'queue_size', None) \
-        if hasattr(runner.bare_model, 'head') else None
-    loader = runner.cfg.get('train_dataloader') or {}
+    queue_size = getattr(getattr(model, 'head', None), 'queue_size', None)
+    loader = cfg.get('train_dataloader') or {}
     if queue_size is None or 'batch_size' not in loader:
         return
-    batch_size = loader['batch_size'] * runner.world_size
+    batch_size = loader['batch_size'] * world_size
     if queue_size < batch_size:
         raise ValueError(
-            f'{runner.cfg.filename}: model.head.queue_size={queue_size} is '
-            f'less than one batch, {loader["batch_size"]} clips on each of '
-            f'{runner.world_size} processes = {batch_size}. Make the queue '
-            'larger or train_dataloader.batch_size smaller.')
+            f'{cfg.filename}: model.head.queue_size={queue_size} is less than '
+            f'one batch, {loader["batch_size"]} clips on each of {world_size} '
+            f'processes = {batch_size}. Make the queue larger or '
+            'train_dataloader.batch_size smaller.')
 
 
 def check_ann_files(cfg: Config) -> None:
@@ -89,19 +115,6 @@ def check_dataset(dataset: BaseDataset, model: nn.Module,
             f'{cfg.filename}.')
 
 
-def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
-    loaders = [cfg.get(f'{mode}_dataloader')
-               for mode in ('train', 'val', 'test')]
-    loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader')
-                for mode in ('val', 'test')]
-    for loader in loaders:
-        dataset = (loader or {}).get('dataset')
-        while dataset is not None and 'dataset' in dataset:  # a wrapper
-            dataset = dataset['dataset']
-        if dataset is not None and dataset.get('ann_file'):
-            yield dataset
-
-
 def check_handover(stage_model: nn.Module, model: nn.Module,
                    filename: str) -> None:
     """Check that what a stage trains fits the model that goes on with it.
@@ -114,6 +127,18 @@ def check_handover(stage_model: nn.Module, model: nn.Module,
     Raises:
         ValueError: If a tensor of the encoder differs in shape or is missing.
     """
-    stage_model = getattr(stage_model, 'module', stage_model)
     check_checkpoint(stage_model.state_dict(), model,
                      f'The model of stage config {filename}')
+
+
+def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
+    loaders = [cfg.get(f'{mode}_dataloader')
+               for mode in ('train', 'val', 'test')]
+    loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader')
+                for mode in ('val', 'test')]
+    for loader in loaders:
+        dataset = (loader or {}).get('dataset')
+        while dataset is not None and 'dataset' in dataset:  # a wrapper
+            dataset = dataset['dataset']
+        if dataset is not None and dataset.get('ann_file'):
+            yield dataset

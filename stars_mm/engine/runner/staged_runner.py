@@ -1,21 +1,21 @@
 import copy
 import os.path as osp
-from typing import List, Optional
+from typing import Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
-from mmaction.registry import RUNNERS
+from mmaction.registry import MODELS, RUNNERS
 from ...utils.checkpoint import check_checkpoint, load_state
 from ..optimizers import freeze_untrained_layers
-from .checks import (check_ann_files, check_dataset, check_handover,
-                     check_pretrained, check_queue)
-from .stages import build_stage_cfg, check_stages
+from .checks import check_dataset, check_pretrained, check_runs
+from .stages import (build_stage_cfg, check_stages, find_stage_config,
+                     forget_checkpoints, is_finished, latest_checkpoint)
 
 DEFAULT_SEED = 0
 
@@ -61,21 +61,25 @@ class StagedRunner(Runner):
         Returns:
             nn.Module: The trained model.
         """
-        stages = self._pending_stages()
-        check_pretrained(self, bool(stages))
-        check_queue(self)
-        check_ann_files(self.cfg)
+        stages = self.cfg.get('stages') or []
+        check_stages(stages, self.cfg)
+        begun = self._load_from or (self._resume
+                                    and latest_checkpoint(self.work_dir))
+        check_pretrained(self.cfg, self.bare_model, bool(begun or stages))
+        if begun:
+            stages = []
         stage_cfgs = [
             build_stage_cfg(self.cfg, stage, self.work_dir)
             for stage in stages
         ]
-        for cfg in stage_cfgs:
-            check_ann_files(cfg)
+        check_runs([(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] +
+                   [(self.cfg, self.bare_model)], self.world_size)
+        if stages:
+            self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = self._load_from
             self._load_from = self._run_stage(
-                cfg, f'{number} of {len(stages) + 1}',
-                is_last=number == len(stages))
+                cfg, f'{number} of {len(stages) + 1}')
         if stages:
             self._make_current()
             self._resume = False
@@ -116,33 +120,41 @@ class StagedRunner(Runner):
         freeze_untrained_layers(model, paramwise_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
 
-    def _pending_stages(self) -> List[dict]:
-        """The stages to train: none where weights are given, or this
-        config's own training has begun and is resumed."""
-        stages = self.cfg.get('stages') or []
-        check_stages(stages, self.cfg)
-        own_begun = self._resume and find_latest_checkpoint(self.work_dir)
-        return [] if self._load_from or own_begun else stages
+    def _prepare_stages(self, stages: list) -> None:
+        """What has to be done before the first stage starts."""
+        # a misspelt option shows now, not when the stages are trained
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        if not self._resume:
+            forget_checkpoints(
+                [self.work_dir] +
+                [osp.join(self.work_dir, stage['name']) for stage in stages])
+        # the copy in work_dir has to find the stages from there
+        for stage in stages:
+            stage['config'] = find_stage_config(stage['config'], self.cfg)
+        self.dump_config()
 
-    def _run_stage(self, cfg: Config, place: str, is_last: bool) -> str:
+    def _run_stage(self, cfg: Config, place: str) -> str:
         """Train one stage; returns the path of its last checkpoint."""
         name = osp.basename(cfg.work_dir)
-        done = find_latest_checkpoint(cfg.work_dir) if cfg.resume else None
-        if done and load_state(done, key='meta')['epoch'] >= cfg.train_cfg[
-                'max_epochs']:
+        done = latest_checkpoint(cfg.work_dir) if cfg.resume else None
+        if done and is_finished(cfg, done):
             self.logger.info(f'Stage {place}, "{name}", is finished: {done}')
             return done
         self.logger.info(f'Stage {place}: "{name}" in {cfg.work_dir}')
-        if not done:
-            cfg.resume = False
-        elif cfg.load_from:
+        if done:
             cfg.load_from = done
+        elif cfg.load_from:  # the stage before: its weights, not its progress
+            cfg.resume = False
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else \
             Runner.from_cfg(cfg)
-        if is_last:
-            check_handover(runner.model, self.bare_model, cfg.filename)
         runner.train()
-        return find_latest_checkpoint(cfg.work_dir)
+        checkpoint = latest_checkpoint(cfg.work_dir)
+        if checkpoint is None:
+            raise FileNotFoundError(
+                f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its '
+                f'config, {cfg.filename}, needs '
+                "default_hooks.checkpoint=dict(type='CheckpointHook').")
+        return checkpoint
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those

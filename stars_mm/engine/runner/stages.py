@@ -1,8 +1,13 @@
 """Configs of the stages that come before a config's own training."""
+import os
 import os.path as osp
-from typing import List
+from typing import List, Optional
 
 from mmengine.config import Config
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.runner import find_latest_checkpoint
+
+from ...utils.checkpoint import load_state
 
 _STAGE_KEYS = {'name', 'config', 'options'}
 
@@ -42,7 +47,7 @@ def find_stage_config(path: str, cfg: Config) -> str:
         cfg (Config): The config that names it.
 
     Returns:
-        str: Path of an existing file.
+        str: Absolute path of an existing file.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -54,7 +59,7 @@ def find_stage_config(path: str, cfg: Config) -> str:
         osp.join(osp.dirname(package), 'configs'), '.'
     ]
     for folder in folders:
-        candidate = osp.normpath(osp.join(folder, path))
+        candidate = osp.abspath(osp.join(folder, path))
         if osp.isfile(candidate):
             return candidate
     raise FileNotFoundError(
@@ -78,6 +83,9 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
     stage_cfg = Config.fromfile(find_stage_config(stage['config'], cfg))
     stage_cfg.merge_from_dict(dict(stage.get('options') or {}))
     stage_cfg.work_dir = osp.join(work_dir, stage['name'])
+    # mmengine's global instances go by it: no two runs may share one
+    stage_cfg.experiment_name = '_'.join(
+        [osp.splitext(osp.basename(stage_cfg.filename))[0], stage['name']])
     stage_cfg.launcher = cfg.get('launcher', 'none')
     stage_cfg.randomness = cfg.randomness
     stage_cfg.resume = cfg.get('resume', False)
@@ -88,9 +96,59 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
         if 'dtype' in cfg.optim_wrapper:
             stage_cfg.optim_wrapper.dtype = cfg.optim_wrapper.dtype
     if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        if 'base_batch_size' not in (stage_cfg.get('auto_scale_lr') or {}):
+            raise KeyError(
+                f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, '
+                'so --auto-scale-lr does not know for which batch its '
+                'learning rate is: add auto_scale_lr=dict(base_batch_size=…).')
         stage_cfg.auto_scale_lr.enable = True
     if cfg.get('val_cfg') is None:
         stage_cfg.val_cfg = None
         stage_cfg.val_dataloader = None
         stage_cfg.val_evaluator = None
     return stage_cfg
+
+
+def latest_checkpoint(work_dir: str) -> Optional[str]:
+    """The checkpoint that rank 0 saved last, the same answer on all ranks.
+
+    The other ranks do not wait while rank 0 saves; here they do.
+
+    Args:
+        work_dir (str): Folder of a run.
+
+    Returns:
+        str or None: Path of the checkpoint.
+    """
+    found = [find_latest_checkpoint(work_dir) if is_main_process() else None]
+    broadcast_object_list(found)
+    return found[0]
+
+
+def forget_checkpoints(work_dirs: List[str]) -> None:
+    """Remove the pointers to the last checkpoints of an earlier run.
+
+    When this run is interrupted and resumed, what the earlier one left in
+    stages that this one has not reached must not count as done. The
+    checkpoints themselves stay.
+
+    Args:
+        work_dirs (list[str]): Folders of the runs.
+    """
+    for work_dir in work_dirs:
+        pointer = osp.join(work_dir, 'last_checkpoint')
+        if is_main_process() and osp.exists(pointer):
+            os.remove(pointer)
+    barrier()
+
+
+def is_finished(cfg: Config, checkpoint: str) -> bool:
+    """Whether a checkpoint is from the end of a training.
+
+    Args:
+        cfg (Config): Config of the training, by epochs or by iterations.
+        checkpoint (str): Path of the checkpoint.
+    """
+    meta = load_state(checkpoint, key='meta')
+    unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
+    return meta[unit] >= cfg.train_cfg[f'max_{unit}s']

@@ -42,7 +42,8 @@ def knn_predict(bank_feats: Tensor,
         similarity, index = (query @ bank_feats.t()).topk(max(ks), dim=1)
         weights = torch.ones_like(similarity)
         if temperature is not None:
-            weights = (similarity / temperature).exp()
+            # relative to the nearest, which cannot overflow
+            weights = ((similarity - similarity[:, :1]) / temperature).exp()
         labels = bank_labels[index]  # (chunk, k)
         votes = weights.new_zeros(len(query), num_classes)
         chunk, done = [], 0

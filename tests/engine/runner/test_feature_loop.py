@@ -1,0 +1,119 @@
+import pickle
+
+import pytest
+import torch
+from mmengine.dist import get_rank
+from mmengine.runner import load_checkpoint
+from sklearn.neighbors import KNeighborsClassifier
+
+from mmaction.registry import DATASETS, MODELS
+from stars_mm.engine.features import extract_features
+from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+
+
+@pytest.fixture
+def cfg(load_cfg, trained, tmp_path):
+    return load_cfg(tmp_path / 'run',
+                    dict(load_from=str(trained / 'epoch_4.pth')))
+
+
+@torch.no_grad()
+def features_by_hand(cfg, dataset_cfg) -> tuple:
+    """Each clip on its own through the encoder, and a plain mean."""
+    model = MODELS.build(cfg.model)
+    load_checkpoint(model, cfg.load_from, map_location='cpu')
+    model.eval()
+    dataset = DATASETS.build(dataset_cfg)
+    feats, labels = [], []
+    for clip in dataset:
+        persons = clip['inputs'][0].float()  # (M, T, V, C)
+        tokens = model.backbone.encode(persons)  # (M, L, C)
+        feats.append(tokens.mean(dim=(0, 1)))
+        labels.append(int(clip['data_samples'].gt_label))
+    return torch.stack(feats), torch.tensor(labels)
+
+
+def metrics_by_hand(cfg) -> dict:
+    bank = features_by_hand(cfg, cfg.test_cfg.bank_dataloader.dataset)
+    query = features_by_hand(cfg, cfg.test_dataloader.dataset)
+    knn = {}
+    for k in (1, 3):
+        oracle = KNeighborsClassifier(k, metric='cosine')
+        oracle.fit(*(part.numpy() for part in bank))
+        score = oracle.score(*(part.numpy() for part in query))
+        knn[f'knn/top1_k{k}'] = 100 * score
+    weighted = knn_accuracy(*bank, *query, ks=(5, ), temperature=.1)
+    clusters = cluster_scores(*query)
+    return dict(
+        test={
+            **knn, **{f'cluster/{key}': value
+                      for key, value in clusters.items()}
+        },
+        val={**knn, 'knn_weighted/top1_k5': weighted['top1_k5']})
+
+
+@pytest.fixture
+def by_hand(cfg) -> dict:
+    return metrics_by_hand(cfg)
+
+
+@pytest.mark.parametrize('mode', ['val', 'test'])
+def test_metrics_equal_those_by_hand(cfg, build, by_hand, mode):
+    found = getattr(build(cfg), mode)()
+    assert found == pytest.approx(by_hand[mode], rel=1e-4)
+    assert len(set(found.values())) > 1
+
+
+def test_two_processes_give_the_same(cfg, build, by_hand, two_ranks):
+    """21 and 11 clips on two ranks: both are padded."""
+    cfg.launcher = 'pytorch'
+
+    def test(rank):
+        assert get_rank() == rank
+        runner = build(cfg)
+        assert len(runner.test_dataloader.sampler) == 6
+        return runner.test()
+
+    for found in two_ranks(test):
+        assert found == pytest.approx(by_hand['test'], rel=1e-4)
+
+
+def test_extract_features(cfg, build):
+    runner = build(cfg)
+    runner.load_or_resume()
+    found = extract_features(runner.model, runner.test_dataloader)
+    feats, labels = features_by_hand(cfg, cfg.test_dataloader.dataset)
+    torch.testing.assert_close(found.features, feats, rtol=1e-4, atol=1e-5)
+    assert torch.equal(found.labels, labels)
+    assert found.sample_idx.tolist() == list(range(11))
+
+
+def test_dump(cfg, build, tmp_path):
+    """``--dump`` keeps the features of both sets, told apart."""
+    path = tmp_path / 'features.pkl'
+    cfg.test_evaluator.append(
+        dict(type='DumpResults', out_file_path=str(path)))
+    build(cfg).test()
+    dumped = pickle.loads(path.read_bytes())
+    for role, dataset in (('bank', cfg.test_cfg.bank_dataloader.dataset),
+                          ('query', cfg.test_dataloader.dataset)):
+        chosen = [sample for sample in dumped if sample['role'] == role]
+        feats, labels = features_by_hand(cfg, dataset)
+        torch.testing.assert_close(
+            torch.stack([sample['feature'] for sample in chosen]), feats,
+            rtol=1e-4, atol=1e-5)
+        assert [int(sample['gt_label'])
+                for sample in chosen] == labels.tolist()
+        assert [sample['sample_idx']
+                for sample in chosen] == list(range(len(labels)))
+
+
+def test_training_does_not_depend_on_validation(load_cfg, build, trained,
+                                                tmp_path, assert_same_run):
+    build(
+        load_cfg(
+            tmp_path, {
+                'train_cfg.val_interval': 1,
+                'stages.0.options': {'train_cfg.val_interval': 1}
+            })).train()
+    assert_same_run(tmp_path, trained)

@@ -1,0 +1,76 @@
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+
+from mmaction.registry import METRICS
+from mmaction.structures import ActionDataSample
+from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+
+
+def samples(feats, labels, role, indices=None) -> list:
+    found = []
+    indices = range(len(feats)) if indices is None else indices
+    for index in indices:
+        sample = ActionDataSample(metainfo=dict(sample_idx=index, role=role))
+        sample.set_gt_label(int(labels[index]))
+        sample.feature = feats[index]
+        found.append(sample)
+    return found
+
+
+@pytest.fixture
+def data():
+    generator = torch.Generator().manual_seed(0)
+    feats = torch.randn(30, 6, generator=generator)
+    return feats[:20], torch.arange(20) % 3, feats[20:], torch.arange(10) % 3
+
+
+def test_metrics_read_bank_and_query(data):
+    """Batches of mixed sizes, out of order, some samples twice."""
+    bank, bank_labels, query, labels = data
+    evaluator = Evaluator([
+        METRICS.build(cfg) for cfg in (
+            dict(type='KNNMetric', topk_neighbors=(1, 5)),
+            dict(type='KNNMetric', topk_neighbors=(5, ), temperature=.1),
+            dict(type='KNNMetric', topk_neighbors=(2, ), prefix='mine'),
+            dict(type='ClusterMetric', seed=2))
+    ])
+    batches = [
+        samples(bank, bank_labels, 'bank', range(12, 20)),
+        samples(bank, bank_labels, 'bank', range(12)),
+        samples(bank, bank_labels, 'bank', [0, 1]),  # padding of a sampler
+        samples(query, labels, 'query', [9, 3]),
+        samples(query, labels, 'query', range(10))
+    ]
+    for batch in batches:
+        evaluator.process(data_samples=batch)
+
+    given = (bank, bank_labels, query, labels)
+    uniform = knn_accuracy(*given, ks=(1, 2, 5))
+    weighted = knn_accuracy(*given, ks=(5, ), temperature=.1)
+    wanted = {
+        'knn/top1_k1': uniform['top1_k1'],
+        'knn/top1_k5': uniform['top1_k5'],
+        'knn_weighted/top1_k5': weighted['top1_k5'],
+        'mine/top1_k2': uniform['top1_k2'],
+        **{f'cluster/{key}': value
+           for key, value in cluster_scores(query, labels, 2).items()}
+    }
+    assert evaluator.evaluate(size=100) == pytest.approx(wanted)
+
+
+def test_without_a_bank(data):
+    evaluator = Evaluator(METRICS.build(dict(type='KNNMetric')))
+    evaluator.process(data_samples=samples(*data[2:], 'query'))
+    with pytest.raises(ValueError, match='no features of the bank.*Feature'):
+        evaluator.evaluate(size=10)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(topk_neighbors=()), 'topk_neighbors'),
+    (dict(topk_neighbors=(0, 1)), r'topk_neighbors.* \(0, 1\)'),
+    (dict(temperature=0.), 'temperature must be positive: 0.0'),
+])
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        METRICS.build(dict(type='KNNMetric', **options))
