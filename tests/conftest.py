@@ -10,7 +10,7 @@ import stars_mm  # noqa: F401  registers every part before a test asks for one
 ROOT = Path(__file__).resolve().parents[1]
 
 # More threads than this only slow down the small tensors of the tests.
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope='session')

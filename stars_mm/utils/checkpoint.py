@@ -47,7 +47,8 @@ def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
         ``RecognizerGCN``.
 
     Raises:
-        KeyError: If a name is unknown, or the encoder is not there.
+        KeyError: If a name is unknown, or the encoder or a part of the queue
+            is not there.
     """
     renamed = _rename_all({
         name.removeprefix(_STUDENT): value
@@ -57,9 +58,13 @@ def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     if 'backbone.patch_embed.projection.weight' not in renamed:
         raise KeyError('The official state dict has no encoder: '
                        '"joints_embed.proj.weight" is missing.')
-    if 'head.queue.feats' in renamed:  # theirs is (C, K)
-        renamed['head.queue.feats'] = renamed['head.queue.feats'].t(
-        ).contiguous()
+    if 'head.queue.feats' in renamed:
+        for name in ('queue_id', 'queue_ptr'):
+            if name not in state:
+                raise KeyError('The official state dict has "queue", but no '
+                               f'"{name}".')
+        feats = renamed['head.queue.feats'].t()  # theirs is (C, K)
+        renamed['head.queue.feats'] = feats.contiguous()
         renamed['head.queue.ptr'] = renamed['head.queue.ptr'].reshape(1)
     return renamed
 
@@ -114,12 +119,13 @@ def load_state(filename: str, key: str = 'state_dict') -> Dict:
         key (str): The entry, ``'state_dict'`` or ``'meta'``.
 
     Returns:
-        dict: The entry; a file that is itself a state dict counts as one.
+        dict: The entry; a file that is itself a state dict counts as one, and
+        so does the entry ``model``, where the authors keep theirs.
     """
     checkpoint = CheckpointLoader.load_checkpoint(
         filename, map_location='cpu', logger='current')
     if key == 'state_dict':
-        return checkpoint.get(key, checkpoint)
+        return checkpoint.get(key, checkpoint.get('model', checkpoint))
     return checkpoint[key]
 
 
@@ -146,9 +152,9 @@ def check_checkpoint(state: Dict[str, Tensor], model: nn.Module,
     ]
     if differing:
         raise ValueError(
-            f'{filename} does not fit the model, {len(differing)} tensors have '
-            f'another shape: {"; ".join(differing[:3])}. Use the config that '
-            'the file was trained with, or change the sizes in `model`.')
+            f'{filename} does not fit the model, {len(differing)} tensors '
+            f'have another shape: {"; ".join(differing[:3])}. Use the config '
+            'that the file was trained with, or change sizes in `model`.')
     encoder = [name for name in own if name.startswith('backbone.')]
     missing = [name for name in encoder if name not in state]
     if missing:

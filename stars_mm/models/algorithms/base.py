@@ -93,14 +93,17 @@ class BaseSkeletonSSL(BaseModel):
 
     def clip_features(self, inputs: Tensor) -> Tensor:
         """Feature of every clip: (N, clips, M, T, V, C) → (N, clips, C′)."""
+        self._check_clips(inputs)
+        N, num_clips = inputs.shape[:2]
+        x = self.backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
+        return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
+
+    def _check_clips(self, inputs: Tensor) -> None:
         if inputs.dim() != 6:
             raise ValueError(
                 f'{type(self).__name__} takes inputs of shape (N, clips, M, '
                 f'T, V, C), got {tuple(inputs.shape)}. End the pipeline with '
                 'FormatGCNInput and PackActionInputs.')
-        N, num_clips = inputs.shape[:2]
-        x = self.backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
-        return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
 
 
 def build_module(cfg: Union[dict, nn.Module]) -> nn.Module:

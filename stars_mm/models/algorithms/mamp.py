@@ -84,6 +84,7 @@ class MAMP(BaseSkeletonSSL):
         Returns:
             dict[str, Tensor]: The scalar ``loss``.
         """
+        self._check_clips(inputs)
         x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
         if self.skip_absent:
             present = (x != 0).flatten(1).any(dim=1)
@@ -131,7 +132,8 @@ class MAMP(BaseSkeletonSSL):
             dict[str, Tensor]: ``pred`` and ``target`` (B, L, P), ``mask``
             (B, L) and the skeletons ``x`` (B, T, V, C).
         """
-        x = inputs.flatten(0, 2)
+        self._check_clips(inputs)
+        x = inputs.flatten(0, 2)  # (B, T, V, C)
         ids_keep, ids_restore, mask = self.mask(x, noise)
         pred = self.neck(self.backbone.encode(x, ids_keep), ids_restore)
         return dict(pred=pred, target=self.head.target(x), mask=mask, x=x)

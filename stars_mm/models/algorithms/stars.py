@@ -1,5 +1,7 @@
 from typing import Dict, List, Optional
 
+import torch
+from mmengine.dist import all_reduce
 from torch import Tensor
 
 from mmaction.registry import MODELS
@@ -45,10 +47,21 @@ class STARS(BaseSkeletonSSL):
         Returns:
             dict[str, Tensor]: The losses of the head.
         """
-        if bool((inputs == inputs[:, :1]).all()):  # identical views are one
+        self._check_clips(inputs)
+        if _views_are_identical(inputs):
             inputs = inputs[:, :1]
         feats = self.clip_features(inputs).unbind(dim=1)  # views × (N, C′)
         if self.with_neck:
             feats = [self.neck(feat) for feat in feats]
         return self.head.loss(
             list(feats), sample_indices(data_samples, inputs.device))
+
+
+def _views_are_identical(inputs: Tensor) -> bool:
+    """Whether every sample's views are equal, on all ranks: the number of
+    views decides how often the head gathers, so the ranks have to agree."""
+    if inputs.shape[1] == 1:  # spares a GPU the synchronisation below
+        return True
+    identical = (inputs == inputs[:, :1]).all().to(torch.uint8)
+    all_reduce(identical, 'min')
+    return bool(identical)

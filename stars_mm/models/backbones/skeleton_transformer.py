@@ -239,6 +239,6 @@ def _distinct_persons(x: Tensor) -> Tuple[Tensor, Tensor]:
     repeated = (x == x[:, :1]).flatten(2).all(dim=2)  # (N, M)
     source = torch.where(repeated, slots[:, :1], slots).flatten()
     empty = (x == 0).flatten(2).all(dim=2).flatten()  # (N·M, )
-    if empty.any():
-        source[empty] = empty.nonzero()[0]
+    first_empty = empty.int().argmax()  # of no account where none is empty
+    source = torch.where(empty, first_empty, source)
     return source.unique(return_inverse=True)

@@ -74,7 +74,13 @@ def motion(x: Tensor, stride: int) -> Tensor:
 
     Returns:
         Tensor: Motion of the same shape.
+
+    Raises:
+        ValueError: If the sequences have no frame ``stride`` frames later.
     """
+    if stride >= x.shape[1]:
+        raise ValueError(f'motion_stride={stride} leaves no motion in a clip '
+                         f'of {x.shape[1]} frames.')
     motion = torch.zeros_like(x)
     motion[:, :-stride] = x[:, stride:] - x[:, :-stride]
     return motion

@@ -1,9 +1,9 @@
 from itertools import permutations
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import get_rank
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -46,6 +46,7 @@ class NNCLRHead(BaseModule):
             nn.Linear(in_channels, hidden_channels, bias=False),
             nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
             nn.Linear(hidden_channels, in_channels))
+        self.in_channels = in_channels
         self.queue = FeatureQueue(queue_size, in_channels)
         self.temperature = temperature
         self.topk = topk
@@ -78,7 +79,7 @@ class NNCLRHead(BaseModule):
             gather_without_grad(sample_idx))
         return dict(loss=torch.stack(losses).mean())
 
-    def forward(self, feat: Tensor) -> tuple:
+    def forward(self, feat: Tensor) -> Tuple[Tensor, Tensor]:
         """Projection and prediction of features, both L2-normalised.
 
         Args:
@@ -86,7 +87,15 @@ class NNCLRHead(BaseModule):
 
         Returns:
             tuple[Tensor, Tensor]: Projection and prediction, (N, C) each.
+
+        Raises:
+            ValueError: If the features have another number of channels.
         """
+        if feat.shape[1] != self.in_channels:
+            raise ValueError(
+                f'NNCLRHead has in_channels={self.in_channels}, but the '
+                f'features have {feat.shape[1]} channels. Set in_channels of '
+                'the head to the channels of the backbone (or neck).')
         projection = self.projector(feat)
         prediction = self.predictor(projection)
         return F.normalize(projection.float()), F.normalize(prediction.float())
@@ -107,9 +116,8 @@ class NNCLRHead(BaseModule):
             Tensor: The scalar loss of this rank.
         """
         predictions = gather_with_grad(predictions)  # (W·N, C)
-        logits = neighbours @ predictions.t() / self.temperature  # (N, W·N)
+        with torch.autocast(predictions.device.type, enabled=False):
+            logits = neighbours @ predictions.t()  # (N, W·N)
         N = len(neighbours)
-        target = torch.arange(N, device=logits.device)
-        if get_world_size() > 1:
-            target += get_rank() * N
-        return F.cross_entropy(logits, target)
+        target = get_rank() * N + torch.arange(N, device=logits.device)
+        return F.cross_entropy(logits / self.temperature, target)

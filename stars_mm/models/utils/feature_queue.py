@@ -18,7 +18,10 @@ class FeatureQueue(nn.Module):
         super().__init__()
         if size < 1:
             raise ValueError(f'queue_size must be at least 1, got {size}.')
-        self.register_buffer('feats', F.normalize(torch.randn(size, dims)))
+        # the same on every rank, also where their seeds differ
+        noise = torch.randn(
+            size, dims, generator=torch.Generator().manual_seed(0))
+        self.register_buffer('feats', F.normalize(noise))
         self.register_buffer('ids', torch.full((size, ), -1))
         self.register_buffer('ptr', torch.zeros(1, dtype=torch.long))
 
@@ -46,14 +49,17 @@ class FeatureQueue(nn.Module):
         Returns:
             Tensor: Indices into the queue, (N, ).
         """
-        similarity = query.to(self.feats.dtype) @ self.feats.t()  # (N, K)
+        with torch.autocast(query.device.type, enabled=False):
+            query = query.to(self.feats.dtype)
+            similarity = query @ self.feats.t()  # (N, K)
         own = sample_idx[:, None] == self.ids[None]
         similarity = similarity.masked_fill(own, float('-inf'))
         if topk == 0:
             return similarity.argmax(dim=1)
-        nearest = similarity.topk(topk, dim=1).indices  # (N, topk)
-        choice = torch.randint(topk, (len(query), 1), device=query.device)
-        return nearest.gather(1, choice).squeeze(1)
+        nearest = similarity.topk(topk, dim=1)  # (N, topk)
+        foreign = nearest.values.isfinite().sum(dim=1, keepdim=True)
+        choice = torch.rand(len(query), 1, device=query.device) * foreign
+        return nearest.indices.gather(1, choice.long()).squeeze(1)
 
     @torch.no_grad()
     def push(self, feats: Tensor, sample_idx: Tensor) -> None:

@@ -13,9 +13,9 @@ class _GatherWithGrad(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
-        grad = grad.contiguous()
-        dist.all_reduce(grad)
-        return grad.chunk(get_world_size())[get_rank()]
+        total = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(get_world_size())[get_rank()]
 
 
 def gather_with_grad(x: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def gather_with_grad(x: Tensor) -> Tensor:
     ranks' losses is what is minimised.
 
     Args:
-        x (Tensor): Tensor of shape (N, …), the same on every rank.
+        x (Tensor): Tensor of shape (N, …), the same shape on every rank.
 
     Returns:
         Tensor: Tensor of shape (W·N, …) in the order of the ranks.
@@ -38,7 +38,7 @@ def gather_without_grad(x: Tensor) -> Tensor:
     """Concatenate a tensor over the ranks, without gradient.
 
     Args:
-        x (Tensor): Tensor of shape (N, …), the same on every rank.
+        x (Tensor): Tensor of shape (N, …), the same shape on every rank.
 
     Returns:
         Tensor: Tensor of shape (W·N, …) in the order of the ranks.

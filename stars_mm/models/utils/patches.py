@@ -13,9 +13,16 @@ def patchify(x: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
         Tensor: Patches of shape (B, T′, V′, P) with T′ = T / tubelet_size,
         V′ = V / joint_patch_size and P = tubelet_size · joint_patch_size · C,
         the values of a patch in the order (frame, joint, channel).
+
+    Raises:
+        ValueError: If the patches do not fill the sequence.
     """
     B, T, V, C = x.shape
     t, v = tubelet_size, joint_patch_size
+    if T % t or V % v:
+        raise ValueError(
+            f'A clip of {T} frames and {V} joints cannot be cut into patches '
+            f'of tubelet_size={t} frames and joint_patch_size={v} joints.')
     x = x.reshape(B, T // t, t, V // v, v, C).transpose(2, 3)
     return x.reshape(B, T // t, V // v, t * v * C)
 

@@ -1,0 +1,77 @@
+"""Motion target and loss against numpy loops."""
+import numpy as np
+import pytest
+import torch
+
+from stars_mm.models.heads import MAMPHead
+
+
+def _target(x, stride, norm, t, v):
+    """(T, V, C) → (L, P), value by value."""
+    T, V, C = x.shape
+    rows = []
+    for tubelet in range(T // t):
+        for part in range(V // v):
+            values = []
+            for frame in range(tubelet * t, tubelet * t + t):
+                for joint in range(part * v, part * v + v):
+                    for c in range(C):
+                        if stride is None:
+                            values.append(x[frame, joint, c])
+                        elif frame + stride < T:
+                            values.append(x[frame + stride, joint, c]
+                                          - x[frame, joint, c])
+                        else:
+                            values.append(0.)
+            values = np.array(values)
+            if norm:
+                variance = ((values - values.mean())**2).sum() / (
+                    len(values) - 1)
+                values = (values - values.mean()) / np.sqrt(variance + 1e-6)
+            rows.append(values)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize('stride', [1, 2, 5, None])
+@pytest.mark.parametrize('norm', [True, False])
+@pytest.mark.parametrize('t, v', [(4, 1), (2, 3)])
+def test_target_and_loss(stride, norm, t, v):
+    head = MAMPHead(norm, stride, tubelet_size=t, joint_patch_size=v)
+    x = torch.randn(3, 8, 6, 3)
+    x[1] = 0  # an absent person
+    L, P = (8 // t) * (6 // v), t * v * 3
+    pred, mask = torch.randn(3, L, P), (torch.rand(3, L) < 0.6).float()
+    target = np.stack([
+        _target(sample, stride, norm, t, v) for sample in x.double().numpy()
+    ])
+    np.testing.assert_allclose(head.target(x), target, rtol=1e-4, atol=1e-5)
+    errors = [
+        np.mean((pred[b, token].double().numpy() - target[b, token])**2)
+        for b in range(3) for token in range(L) if mask[b, token]
+    ]
+    loss = head.loss(pred, x, mask)
+    assert list(loss) == ['loss'] and loss['loss'].dim() == 0
+    assert loss['loss'].item() == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_only_hidden_tokens_are_scored():
+    head = MAMPHead()
+    pred = torch.randn(2, 10, 12, requires_grad=True)
+    mask = (torch.rand(2, 10) < 0.5).float()
+    head.loss(pred, torch.randn(2, 8, 5, 3), mask)['loss'].backward()
+    assert torch.equal(pred.grad.abs().sum(-1) > 0, mask > 0)
+
+
+def test_half_precision_predictions_are_scored_in_float32():
+    pred, x, mask = torch.randn(2, 10, 12), torch.randn(2, 8, 5, 3), (
+        torch.ones(2, 10))
+    loss = MAMPHead().loss(pred.bfloat16(), x, mask)['loss']
+    expected = MAMPHead().loss(pred.bfloat16().float(), x, mask)['loss']
+    assert loss.dtype == torch.float32 and torch.equal(loss, expected)
+
+
+def test_arguments_are_checked():
+    with pytest.raises(ValueError, match='motion_stride must .* got 0'):
+        MAMPHead(motion_stride=0)
+    with pytest.raises(ValueError, match='motion_stride=8 .* 8 frames'):
+        MAMPHead(motion_stride=8).target(torch.zeros(1, 8, 5, 3))

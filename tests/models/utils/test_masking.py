@@ -1,0 +1,123 @@
+"""Masking against sequential sampling without replacement, enumerated."""
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+
+from stars_mm.models.utils import motion_aware_masking, random_masking
+from stars_mm.models.utils.masking import num_kept_tokens
+
+
+def _probabilities(patches: np.ndarray, tau: float) -> np.ndarray:
+    """REFERENCE.md §2 in loops: (T′, V′, P) → (L, )."""
+    Tp, Vp, _ = patches.shape
+    motion = np.zeros((Tp, Vp))
+    for t in range(Tp):
+        for v in range(Vp):
+            now = max(t, 1)  # the first column copies the second
+            motion[t, v] = np.mean(abs(patches[now, v] - patches[now - 1, v]))
+    weights = np.exp(motion / (motion.max() * tau + 1e-10)).flatten()
+    return weights / weights.sum()
+
+
+def _hidden_by_sequential_draws(probs: np.ndarray, draws: int) -> np.ndarray:
+    """Probability of each token to be among ``draws`` drawn one after the
+    other without replacement, by enumeration."""
+    marginal = np.zeros(len(probs))
+    for order in permutations(range(len(probs)), draws):
+        left, chance = 1., 1.
+        for token in order:
+            chance *= probs[token] / left
+            left -= probs[token]
+        marginal[list(order)] += chance
+    return marginal
+
+
+@pytest.mark.parametrize('tau', [0.3, 0.8])
+def test_motion_aware_marginals(tau):
+    patches = torch.randn(3, 2, 12) * torch.tensor([1., 4.])[:, None]
+    expected = _hidden_by_sequential_draws(
+        _probabilities(patches.double().numpy(), tau), draws=4)
+    B = 40000
+    _, _, mask = motion_aware_masking(
+        patches.expand(B, -1, -1, -1), 0.6, tau, torch.rand(B, 6))
+    # 6 standard errors of a share estimated from B draws are 0.015
+    np.testing.assert_allclose(mask.mean(0), expected, atol=0.015)
+    assert expected.max() - expected.min() > 0.15  # not uniform by chance
+
+
+def test_high_temperature_is_uniform_masking():
+    patches, noise = torch.randn(4, 5, 3, 12), torch.rand(4, 15)
+    found = motion_aware_masking(patches, 0.5, 1e9, noise)
+    for a, b in zip(found, random_masking(patches, 0.5, noise)):
+        assert torch.equal(a, b)
+
+
+def test_low_temperature_keeps_the_stillest():
+    patches = torch.randn(4, 5, 3, 12)
+    ids_keep, _, _ = motion_aware_masking(patches, 0.5, 1e-4,
+                                          torch.rand(4, 15))
+    for patch, kept in zip(patches.double().numpy(), ids_keep):
+        stillest = np.argsort(_probabilities(patch, 1.))[:7]
+        # the first two columns have equal motion: compare the motion itself
+        probs = _probabilities(patch, 1.)
+        np.testing.assert_allclose(
+            np.sort(probs[kept]), np.sort(probs[stillest]), rtol=1e-5)
+
+
+def test_uniform_masking_keeps_the_lowest_noise():
+    noise = torch.tensor([[.5, .1, .9, .3, .7, .2]])
+    ids_keep, ids_restore, mask = random_masking(
+        torch.zeros(1, 3, 2, 12), 0.5, noise)
+    assert ids_keep.tolist() == [[1, 5, 3]]
+    assert mask.tolist() == [[1, 0, 1, 0, 1, 0]]
+    assert ids_restore.tolist() == [[3, 0, 5, 2, 4, 1]]
+
+
+def test_ids_restore_brings_kept_and_hidden_back():
+    patches = torch.randn(3, 5, 4, 12)
+    ids_keep, ids_restore, mask = motion_aware_masking(
+        patches, 0.7, 0.8, torch.rand(3, 20))
+    for b in range(3):
+        kept = ids_keep[b].tolist()
+        assert len(kept) == len(set(kept)) == 6
+        assert [i for i in range(20) if mask[b, i] == 0] == sorted(kept)
+        assert ids_restore[b, kept].tolist() == list(range(6))
+        assert sorted(ids_restore[b].tolist()) == list(range(20))
+
+
+@pytest.mark.parametrize('num_tokens, ratio, kept', [
+    (750, 0.75, 187), (16, 0.5, 8), (10, 0.85, 1),
+    (30, 0.9, 2), (250, 0.9, 24),  # as the golden arrays: 1 − 0.9 < 0.1
+])
+def test_number_of_kept_tokens(num_tokens, ratio, kept):
+    assert num_kept_tokens(num_tokens, ratio) == kept
+    patches = torch.zeros(1, num_tokens // 2, 2, 12)
+    ids_keep, _, mask = random_masking(patches, ratio,
+                                       torch.rand(1, num_tokens))
+    assert ids_keep.shape == (1, kept)
+    assert mask.sum() == num_tokens - kept
+
+
+@pytest.mark.parametrize('ratio', [0., 0.95, 1., 1.5, -0.2])
+def test_ratios_that_keep_or_hide_nothing_are_refused(ratio):
+    with pytest.raises(ValueError, match=f'mask_ratio={ratio} keeps'):
+        num_kept_tokens(10, ratio)
+
+
+def test_without_motion_masking_is_uniform():
+    noise = torch.rand(2, 5)
+    for patches in (torch.randn(2, 1, 5, 12), torch.zeros(2, 1, 5, 12)):
+        mask = motion_aware_masking(patches, 0.5, 0.8, noise)[2]
+        assert torch.equal(mask, random_masking(patches, 0.5, noise)[2])
+
+
+@pytest.mark.parametrize('shape', [(2, 5), (3, 6), (2, 3, 2)])
+@pytest.mark.parametrize('masking', [
+    lambda patches, noise: random_masking(patches, 0.5, noise),
+    lambda patches, noise: motion_aware_masking(patches, 0.5, 0.8, noise)
+])
+def test_noise_of_another_shape_is_refused(masking, shape):
+    with pytest.raises(ValueError, match=r'\(B, L\) = \(2, 6\)'):
+        masking(torch.zeros(2, 3, 2, 12), torch.zeros(shape))

@@ -1,0 +1,33 @@
+"""Patches against loops."""
+import pytest
+import torch
+
+from stars_mm.models.utils import patchify, unpatchify
+
+SIZES = [(4, 1), (2, 3), (8, 6), (1, 1)]
+
+
+@pytest.mark.parametrize('t, v', SIZES)
+def test_patches_hold_frame_joint_channel_in_this_order(t, v):
+    x = torch.randn(2, 8, 6, 3)
+    patches = patchify(x, t, v)
+    assert patches.shape == (2, 8 // t, 6 // v, t * v * 3)
+    for tubelet in range(8 // t):
+        for part in range(6 // v):
+            values = [x[:, tubelet * t + i, part * v + j, c]
+                      for i in range(t) for j in range(v) for c in range(3)]
+            assert torch.equal(patches[:, tubelet, part],
+                               torch.stack(values, dim=1))
+
+
+@pytest.mark.parametrize('t, v', SIZES)
+def test_unpatchify_is_the_inverse(t, v):
+    x = torch.randn(2, 8, 6, 3)
+    assert torch.equal(unpatchify(patchify(x, t, v), t, v), x)
+
+
+@pytest.mark.parametrize('t, v', [(3, 1), (4, 4), (16, 1)])
+def test_patches_have_to_fill_the_clip(t, v):
+    with pytest.raises(ValueError, match='8 frames and 6 joints cannot be '
+                       f'cut .* tubelet_size={t} .* joint_patch_size={v}'):
+        patchify(torch.zeros(1, 8, 6, 3), t, v)
