@@ -6,10 +6,11 @@ _base_ = [
 stages = [
     dict(
         name='pretrain',
-        config='mamp/mamp_vit-4l-64d_1xb32-50e_demo.py',
+        config='mamp/mamp_vit-4l-64d_1xb16-90e_demo.py',
         options={})
 ]
 
+# two mildly different views: with a thousand clips identical ones teach nothing
 train_dataloader = dict(
     dataset=dict(pipeline=[
         dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
@@ -27,8 +28,18 @@ train_dataloader = dict(
         dict(type='FormatGCNInput', num_person=2, mode='zero'),
         dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
     ]))
+# 22 iterations an epoch: 176 in all, every block at the same learning rate
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3),
     paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4))
-train_cfg = dict(max_epochs=10, val_interval=2)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.05,
+        begin=0,
+        end=8,
+        by_epoch=True,
+        convert_to_iter_based=True)
+]
+train_cfg = dict(max_epochs=8, val_interval=2)
 auto_scale_lr = dict(base_batch_size=32)

@@ -206,7 +206,7 @@ def test_command(make_demo, tmp_path, monkeypatch, capsys):
     dst = tmp_path / 'new' / 'demo.pkl'
     run(dst, '--clips-per-class', 3, '--subjects', 3, '--seed', 5)
     shown = capsys.readouterr().out
-    assert '75 clips (xsub_train 50, xsub_val 25)' in shown
+    assert '45 clips (xsub_train 30, xsub_val 15)' in shown
     assert [path.name for path in dst.parent.iterdir()] == ['demo.pkl']
     with dst.open('rb') as file:
         written = pickle.load(file)

@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dst', type=Path, help='annotation file (.pkl)')
-    parser.add_argument('--clips-per-class', type=int, default=45)
+    parser.add_argument('--clips-per-class', type=int, default=72)
     parser.add_argument(
         '--subjects',
         type=int,

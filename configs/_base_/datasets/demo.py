@@ -2,7 +2,7 @@ _base_ = ['ntu60-xsub.py']
 
 # made by tools/data/make_demo.py
 ann_file = 'data/skeleton/demo.pkl'
-num_classes = 20
+num_classes = 15
 
 train_pipeline = [
     dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),

@@ -9,8 +9,9 @@ What is modelled, from the inside out:
 * **Motion** (``pose``, ``hand_actions``, ``body_actions``,
   ``pair_actions``): every action is a script that steers a few controls of the
   body with minimum-jerk strokes (Flash & Hogan 1985) and sinusoids, over idle
-  sway and wandering idle arms, on a chair or with a step or a turn that has
-  nothing to do with the action.
+  sway and wandering idle arms, and with a turn that has nothing to do with the
+  action. What returns to its start is done again and again, and the clip is
+  cut anywhere out of such a run.
 * **Kinematics** (``kinematics``): forward kinematics of trunk and head, closed
   form two-bone chains for arms and legs, so that bone lengths are constant and
   feet stay on the floor.
@@ -25,7 +26,7 @@ Joints and axes are those of NTU RGB+D (Kinect v2): 25 joints, camera space in
 metres, y up, z depth, and x growing to the *sensor's* left, so that a person
 who faces the camera has the right shoulder at the larger x.
 
-Only numpy is needed here.
+Only numpy and SciPy are needed here.
 """
 from .body import Subject, draw_subject
 from .generator import (CLASS_NAMES, NUM_PERSONS, make_annotations, make_clip)

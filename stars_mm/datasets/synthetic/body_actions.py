@@ -86,21 +86,6 @@ def be_seated(pose: Pose, take: Take, seated: np.ndarray) -> None:
         pose.move_hand(side, on_lap, seated)
 
 
-def shift_feet(pose: Pose, progress: np.ndarray, take: Take) -> None:
-    """A small step to somewhere at some time: not part of any action."""
-    start = take.between(0.0, 0.7)
-    goal = take.rng.normal(0, [0.08, 0.08])  # metres to the right and forward
-    moved = stroke(progress, start, start + 0.4)
-    pose.pelvis[:, [0, 2]] += moved[:, None] * goal
-    first = take.rng.integers(2)
-    for order, foot in enumerate((first, 1 - first)):
-        begin = start + 0.2 * order
-        moved = stroke(progress, begin, begin + 0.2)
-        pose.ankles[:, foot, 0] += moved * goal[0]
-        pose.ankles[:, foot, 2] += moved * goal[1]
-        pose.ankles[:, foot, 1] += 0.05 * np.sin(np.pi * moved)**2
-
-
 def _sit(pose, take, seated, progress):
     be_seated(pose, take, seated)
     # The trunk leans forward on the way, to keep the weight above the feet.

@@ -9,7 +9,7 @@ from . import hand_actions as hand
 from . import pair_actions as pair
 from .body import Subject, draw_subject
 from .kinematics import rot_y, solve
-from .pose import Pose, idle, stroke
+from .pose import idle, stroke
 from .sensor import FPS, Camera, track
 from .take import Take
 
@@ -24,41 +24,31 @@ class Action:
         seconds (tuple): Shortest and longest repetition at average tempo.
         times (tuple): Fewest and most repetitions.
         persons (int): 1 or 2.
-        hands_only (bool): Whether people do it on a chair, too, or while they
-            take a step.
+        returns (bool): Whether it ends as it began, so that people do it
+            again and again.
     """
     name: str
     script: Callable
     seconds: Tuple[float, float]
     times: Tuple[int, int] = (1, 1)
     persons: int = 1
-    hands_only: bool = False
+    returns: bool = True
 
 
 # Lengths of repetitions were set by eye. Neighbours are hard pairs.
 ACTIONS = (
-    Action('drink', hand.drink, (1.8, 3.2), hands_only=True),
-    Action('phone call', hand.phone_call, (2.0, 3.6), hands_only=True),
-    Action('wave left hand', hand.wave_left, (1.6, 3.4), hands_only=True),
-    Action('wave right hand', hand.wave_right, (1.6, 3.4), hands_only=True),
-    Action('raise hand', hand.raise_hand, (1.6, 3.0), hands_only=True),
-    Action('salute', hand.salute, (1.4, 2.6), hands_only=True),
-    Action('check watch', hand.check_watch, (1.6, 3.0), hands_only=True),
-    Action('point', hand.point, (1.4, 2.8), hands_only=True),
     Action('throw', hand.throw, (1.7, 2.5), (1, 2)),
     Action('punch', hand.punch, (0.9, 1.3), (1, 3)),
-    Action('clap', hand.clap, (1.6, 3.4), hands_only=True),
-    Action('rub hands', hand.rub_hands, (1.6, 3.4), hands_only=True),
     Action('kick', legs.kick, (1.1, 1.7), (1, 2)),
-    Action('step forward', legs.step_forward, (1.8, 2.6)),
-    Action('sit down', legs.sit_down, (1.2, 2.2)),
-    Action('stand up', legs.stand_up, (1.1, 2.0)),
+    Action('step forward', legs.step_forward, (1.8, 2.6), returns=False),
+    Action('sit down', legs.sit_down, (1.2, 2.2), returns=False),
+    Action('stand up', legs.stand_up, (1.1, 2.0), returns=False),
     Action('squat', legs.squat, (1.3, 2.2), (1, 2)),
     Action('jump', legs.jump, (1.2, 1.8), (1, 2)),
     Action('walk on the spot', legs.walk, (2.0, 3.6)),
     Action('march on the spot', legs.march, (2.0, 3.6)),
     Action('bow', legs.bow, (1.6, 2.8)),
-    Action('pick up', legs.pick_up, (1.6, 2.8)),
+    Action('pick up', legs.pick_up, (1.6, 2.8), returns=False),
     Action('handshake', pair.handshake, (1.8, 3.0), persons=2),
     Action('high five', pair.high_five, (1.4, 2.4), persons=2),
     Action('push', pair.push, (1.4, 2.4), persons=2),
@@ -67,6 +57,9 @@ CLASS_NAMES = tuple(action.name for action in ACTIONS)
 NUM_PERSONS = tuple(action.persons for action in ACTIONS)
 
 FRAMES = (40, 150)  # shortest and longest clip, 1.3 s and 5 s
+# What returns to its start is filmed from anywhere within a run of repetitions,
+# for some seconds; the rest between two of them is a share of one.
+RUN_SECONDS, REST = (2.0, 5.0), (0.0, 0.15)
 # Seconds of idling before and after the action. Negative: the cut clips the
 # action's first or last part, as a careless annotator does.
 LEAD, MAX_CLIPPED = (-0.3, 1.3), 0.12  # the latter as a share of the action
@@ -74,9 +67,8 @@ LEAD, MAX_CLIPPED = (-0.3, 1.3), 0.12  # the latter as a share of the action
 OTHER_HAND_SHARE = 0.15
 # Amplitude and tempo differ from take to take, too.
 TAKE_SPREAD = 0.10
-# Shares of the takes: what hands alone do is done on a chair, or with a step
-# aside; whoever stands turns while acting.
-SEATED_SHARE, STEP_SHARE, TURN_SHARE = 0.35, 0.3, 0.3
+# Share of the takes in which one who acts alone turns meanwhile.
+TURN_SHARE = 0.3
 TURN_SPREAD = np.deg2rad(25.)
 # Standing points of two persons are this far apart, in arm lengths.
 PAIR_DISTANCE = (1.45, 1.95)
@@ -101,8 +93,13 @@ def _draw_take(action: Action, subject: Subject,
     return Take(subject, rng, side, seconds, times, amplitude)
 
 
-def _progress(seconds: float, rng: np.random.Generator):
+def _progress(seconds: float, returns: bool, rng: np.random.Generator):
     """Time axis of a clip: (T,) seconds and (T,) progress of the action."""
+    if returns:
+        num_frames = int(round(rng.uniform(*RUN_SECONDS) * FPS))
+        time = np.arange(num_frames) / FPS
+        period = 1 + rng.uniform(*REST)
+        return time, (time / seconds + rng.uniform(0, period)) % period
     lead, tail = np.maximum(rng.uniform(*LEAD, size=2), -MAX_CLIPPED * seconds)
     num_frames = int(round((lead + seconds + tail) * FPS))
     num_frames = int(np.clip(num_frames, *FRAMES))
@@ -110,24 +107,21 @@ def _progress(seconds: float, rng: np.random.Generator):
     return time, (time - lead) / seconds
 
 
-def _around(action: Action, pose: Pose, progress: np.ndarray,
-            take: Take) -> np.ndarray:
-    """What happens around an action: a chair, a step, a turn.
+def _turn(share: np.ndarray, take: Take) -> np.ndarray:
+    """What some people do besides: turn a little.
+
+    Args:
+        share (np.ndarray): (T,) from 0 to 1 through the clip.
+        take (Take): Source of chance.
 
     Returns:
         np.ndarray: (T,) turn of the whole body to the left in radians.
     """
-    heading = np.zeros_like(progress)
-    if action.hands_only and take.chance(SEATED_SHARE):
-        legs.be_seated(pose, take, np.ones_like(progress))
-        return heading
-    if action.hands_only and take.chance(STEP_SHARE):
-        legs.shift_feet(pose, progress, take)
-    if take.chance(TURN_SHARE):
-        start = take.between(-0.2, 0.6)
-        angle = take.rng.normal(0, TURN_SPREAD)
-        heading = angle * stroke(progress, start, start + 0.5)
-    return heading
+    if not take.chance(TURN_SHARE):
+        return np.zeros_like(share)
+    start = take.between(-0.2, 0.6)
+    angle = take.rng.normal(0, TURN_SPREAD)
+    return angle * stroke(share, start, start + 0.5)
 
 
 def _face_each_other(first: np.ndarray, second: np.ndarray,
@@ -155,12 +149,12 @@ def make_clip(label: int, subjects: Tuple[Subject, ...],
     """
     action = ACTIONS[label]
     takes = [_draw_take(action, subject, rng) for subject in subjects]
-    time, progress = _progress(takes[0].seconds, rng)
+    time, progress = _progress(takes[0].seconds, action.returns, rng)
     for take in takes[1:]:
         take.seconds = takes[0].seconds
     poses = [idle(take.subject, rng, time) for take in takes]
     if action.persons == 1:
-        heading = _around(action, poses[0], progress, takes[0])
+        heading = _turn(time / time[-1], takes[0])
         action.script(poses[0], progress, takes[0])
     else:
         reach = np.mean([take.subject.arm for take in takes])
