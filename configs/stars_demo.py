@@ -41,5 +41,5 @@ param_scheduler = [
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=8, val_interval=2)
+train_cfg = dict(max_epochs=8, val_interval=4)
 auto_scale_lr = dict(base_batch_size=32)

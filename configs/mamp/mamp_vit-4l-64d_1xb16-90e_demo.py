@@ -23,6 +23,6 @@ param_scheduler = [
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=90, val_interval=15)
+train_cfg = dict(max_epochs=90, val_interval=30)
 default_hooks = dict(checkpoint=dict(interval=15))
 auto_scale_lr = dict(base_batch_size=16)
