@@ -23,11 +23,11 @@ class MAMP(BaseSkeletonSSL):
         mask_ratio (float): Share of the tokens that are hidden.
         motion_aware_tau (float, optional): Temperature τ of motion-aware
             masking; ``None`` masks uniformly.
+        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
+        init_cfg (dict, optional): mmengine's initialisation.
         skip_absent (bool): Whether persons that are all zeros are left out.
             The reference encodes, masks and scores them like any other, so
             this is a deviation that saves work.
-        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
-        init_cfg (dict, optional): mmengine's initialisation.
     """
 
     def __init__(self,
@@ -36,9 +36,9 @@ class MAMP(BaseSkeletonSSL):
                  head: dict,
                  mask_ratio: float = 0.9,
                  motion_aware_tau: Optional[float] = 0.8,
-                 skip_absent: bool = False,
                  data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+                 init_cfg: Optional[dict] = None,
+                 skip_absent: bool = False) -> None:
         if motion_aware_tau is not None and motion_aware_tau <= 0:
             raise ValueError('motion_aware_tau must be positive, or None for '
                              f'uniform masking; got {motion_aware_tau}.')
