@@ -21,11 +21,15 @@ class FeatureSet:
 
     @classmethod
     def from_samples(cls, data_samples: list) -> 'FeatureSet':
-        """Stack the data samples that an algorithm's ``predict`` returned."""
+        """Stack data samples, or dicts of them, that an algorithm's
+        ``predict`` returned."""
         return cls(
-            features=torch.stack([s.feature for s in data_samples]).float(),
-            labels=torch.cat([s.gt_label.reshape(1) for s in data_samples]),
-            sample_idx=torch.tensor([s.sample_idx for s in data_samples]))
+            features=torch.stack([s.get('feature')
+                                  for s in data_samples]).float(),
+            labels=torch.cat([s.get('gt_label').reshape(1)
+                              for s in data_samples]),
+            sample_idx=torch.tensor([s.get('sample_idx')
+                                     for s in data_samples]))
 
     @classmethod
     def cat(cls, parts: Iterable['FeatureSet']) -> 'FeatureSet':

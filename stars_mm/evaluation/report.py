@@ -9,7 +9,6 @@ from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, set_random_seed
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mmaction.registry import MODELS
@@ -108,8 +107,7 @@ def score(features: Dict[str, FeatureSet], seed: int = 0) -> Dict[str, float]:
                        query.labels, ks)
     scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}']
               for k in ks}
-    with threadpool_limits(limits=1):  # k-means is slow with busy threads
-        scores.update(cluster_scores(query.features, query.labels, seed))
+    scores.update(cluster_scores(query.features, query.labels, seed))
     return {name: round(value, 4) for name, value in scores.items()}
 
 

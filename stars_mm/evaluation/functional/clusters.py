@@ -29,6 +29,7 @@ def cluster_scores(feats: Tensor,
     from sklearn.metrics import (adjusted_rand_score,
                                  normalized_mutual_info_score,
                                  silhouette_score)
+    from threadpoolctl import threadpool_limits
     feats = F.normalize(feats.float()).cpu().numpy()
     labels = labels.cpu().numpy()
     num_classes = len(set(labels.tolist()))
@@ -36,8 +37,9 @@ def cluster_scores(feats: Tensor,
         raise ValueError('Cluster scores need at least two classes and more '
                          f'clips than classes; got {num_classes} classes in '
                          f'{len(labels)} clips.')
-    clusters = KMeans(
-        num_classes, n_init=10, random_state=seed).fit_predict(feats)
+    with threadpool_limits(limits=1):  # k-means is slow with busy threads
+        clusters = KMeans(
+            num_classes, n_init=10, random_state=seed).fit_predict(feats)
     return dict(
         nmi=float(normalized_mutual_info_score(labels, clusters)),
         ari=float(adjusted_rand_score(labels, clusters)),

@@ -1,7 +1,6 @@
 from abc import abstractmethod
 from typing import Any, Dict, List, Sequence
 
-import torch
 from mmengine.evaluator import BaseMetric
 
 from ...engine.features import FeatureSet
@@ -24,16 +23,10 @@ class FeatureMetric(BaseMetric):
             data_samples (Sequence[dict]): Data samples with ``feature``,
                 ``gt_label``, ``sample_idx`` and ``role``, all of one role.
         """
-        samples = data_samples
-        self.results.append(
-            dict(
-                role=samples[0]['role'],
-                features=torch.stack([s['feature'] for s in samples]).cpu(),
-                labels=torch.cat([s['gt_label'].reshape(1)
-                                  for s in samples]).cpu(),
-                sample_idx=torch.tensor([s['sample_idx'] for s in samples])))
+        self.results.append((data_samples[0]['role'],
+                             FeatureSet.from_samples(data_samples).cpu()))
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+    def compute_metrics(self, results: List[tuple]) -> Dict[str, float]:
         """Compute the metric from the batches of all ranks."""
         return self.compute(
             bank=self._collect(results, 'bank'),
@@ -52,11 +45,8 @@ class FeatureMetric(BaseMetric):
             dict[str, float]: Name → value.
         """
 
-    def _collect(self, results: List[dict], role: str) -> FeatureSet:
-        parts = [
-            FeatureSet(r['features'].float(), r['labels'], r['sample_idx'])
-            for r in results if r['role'] == role
-        ]
+    def _collect(self, results: List[tuple], role: str) -> FeatureSet:
+        parts = [feats for its_role, feats in results if its_role == role]
         if not parts:
             raise ValueError(
                 f'{type(self).__name__} got no features of the {role}. Run it '
