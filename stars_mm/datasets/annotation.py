@@ -124,8 +124,8 @@ def select_split(annotations: List[dict], splits: Optional[Splits],
     return clips, sorted(names - {clip[key] for clip in clips})
 
 
-def save_annotations(path: str, annotations: List[dict],
-                     splits: Splits) -> None:
+def save_annotations(path: str, annotations: List[dict], splits: Splits,
+                     **extra) -> None:
     """Writes an annotation file whole or not at all.
 
     Args:
@@ -134,6 +134,7 @@ def save_annotations(path: str, annotations: List[dict],
         annotations (list[dict]): Each with ``frame_dir``, ``label``,
             ``keypoint`` (M, T, V, C) and ``total_frames``.
         splits (dict): The names of each split's clips.
+        **extra: Further entries of the file, such as ``class_names``.
     """
     if not path.endswith('.pkl'):
         raise ValueError(f'{path!r}: an annotation file ends in .pkl.')
@@ -143,7 +144,9 @@ def save_annotations(path: str, annotations: List[dict],
         with open(partial, 'wb') as file:
             # Protocol 4 is read by every Python that mmaction2 supports.
             pickle.dump(
-                dict(split=splits, annotations=annotations), file, protocol=4)
+                dict(split=splits, annotations=annotations, **extra),
+                file,
+                protocol=4)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -228,9 +228,9 @@ def test_interrupted_write_keeps_the_old_file(make_demo, tmp_path,
                                               monkeypatch):
     dst = tmp_path / 'demo.pkl'
     dst.write_bytes(b'old')
-    monkeypatch.setattr(make_demo.pickle, 'dump',
+    monkeypatch.setattr(pickle, 'dump',
                         lambda data, file, protocol: file.write(b'x') / 0)
     with pytest.raises(ZeroDivisionError):
-        make_demo.write({}, dst)
+        make_demo.write(dict(split={}, annotations=[]), dst)
     assert dst.read_bytes() == b'old'
     assert [path.name for path in tmp_path.iterdir()] == ['demo.pkl']

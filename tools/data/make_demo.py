@@ -3,8 +3,6 @@
 The model and its sources are described in ``stars_mm.datasets.synthetic``.
 """
 import argparse
-import os
-import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Dict
@@ -12,10 +10,8 @@ from typing import Dict
 import numpy as np
 from mmengine.logging import print_log
 
+from stars_mm.datasets.annotation import save_annotations
 from stars_mm.datasets.synthetic import make_annotations
-
-# Held, so that the same arguments give the same bytes under any Python.
-PICKLE_PROTOCOL = 4
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,15 +34,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def write(data: Dict, dst: Path) -> None:
-    """Pickle ``data`` into ``dst``, which appears whole or not at all."""
-    dst.parent.mkdir(parents=True, exist_ok=True)
-    part = dst.with_name(f'.{dst.name}.{os.getpid()}.part')
-    try:
-        with part.open('wb') as file:
-            pickle.dump(data, file, protocol=PICKLE_PROTOCOL)
-        os.replace(part, dst)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write the annotation file, which appears whole or not at all."""
+    extra = dict(data)
+    save_annotations(str(dst), extra.pop('annotations'), extra.pop('split'),
+                     **extra)
 
 
 def summary(data: Dict, dst: Path) -> str:
