@@ -3,10 +3,11 @@
 It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]},
 annotations=[dict(frame_dir, label, keypoint (M, T, V, C), total_frames)])``.
 """
+import io
 import os
 import os.path as osp
 import pickle
-from typing import Dict, List, Optional, Tuple
+from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
 
 from stars_mm.utils.safe_pickle import load_pickle
 
@@ -19,14 +20,28 @@ _PUBLISHED = ('download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
               'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)')
 
 
+def _convert_ntu(path: str, stem: str) -> str:
+    dataset = 120 if stem.startswith('ntu120') else 60
+    return ('run python tools/data/convert_ntu.py FOLDER_OF_SKELETONS '
+            f'{path} --dataset {dataset}')
+
+
 def _how_to_make(path: str) -> str:
     """Says how one comes by a file of this name."""
     stem = osp.splitext(osp.basename(path))[0].lower()
     plain = stem.replace('-', '').replace('_', '')
     if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
-        return _PUBLISHED.format(stem=stem)
+        published = _PUBLISHED.format(stem=stem)
+        if stem.endswith('2d'):
+            return published
+        return f'{published}, or {_convert_ntu(path, plain)}'
     if 'nwucla' in plain:
         return f'run python tools/data/convert_nw_ucla.py all_sqe.zip {path}'
+    if plain.startswith(('ntu60', 'ntu120')):
+        return _convert_ntu(path, plain)
+    if plain.startswith(('pku1', 'pku2')):
+        return ('run python tools/data/convert_pku.py FOLDER_OF_PKU-MMD '
+                f'{path} --phase {plain[3]}')
     if 'demo' in plain:
         return f'run python tools/data/make_demo.py {path}'
     return f'write one as a pickle of {FORMAT}'
@@ -124,17 +139,44 @@ def select_split(annotations: List[dict], splits: Optional[Splits],
     return clips, sorted(names - {clip[key] for clip in clips})
 
 
-def save_annotations(path: str, annotations: List[dict], splits: Splits,
+def _opcodes(value: Any) -> bytes:
+    """A value in pickle's language, to be put into a larger pickle."""
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, protocol=3)
+    pickler.fast = True  # no references, which would count from elsewhere
+    pickler.dump(value)
+    return file.getvalue()[len(pickle.PROTO) + 1:-len(pickle.STOP)]
+
+
+def _write(file: IO[bytes], annotations: Iterable[dict], splits: Splits,
+           extra: Dict[str, Any]) -> None:
+    """Pickles the file's dict, one annotation at a time."""
+    file.write(pickle.PROTO + bytes([3]) + pickle.EMPTY_DICT + pickle.MARK)
+    file.write(_opcodes('split') + _opcodes(splits))
+    file.write(_opcodes('annotations') + pickle.EMPTY_LIST + pickle.MARK)
+    for clip in annotations:
+        file.write(_opcodes(clip))
+    file.write(pickle.APPENDS)
+    for key, value in extra.items():
+        file.write(_opcodes(key) + _opcodes(value))
+    file.write(pickle.SETITEMS + pickle.STOP)
+
+
+def save_annotations(path: str, annotations: Iterable[dict], splits: Splits,
                      **extra) -> None:
     """Writes an annotation file whole or not at all.
+
+    Of an iterator that makes annotations as they are asked for, one at a time
+    is held in memory.
 
     Args:
         path (str): The ``.pkl`` to write. Its folder is made; a file that is
             there already is replaced once the new one is complete.
-        annotations (list[dict]): Each with ``frame_dir``, ``label``,
+        annotations (Iterable[dict]): Each with ``frame_dir``, ``label``,
             ``keypoint`` (M, T, V, C) and ``total_frames``.
         splits (dict): The names of each split's clips.
-        **extra: Further entries of the file, such as ``class_names``.
+        **extra: Further entries of the file, such as ``class_names``. They
+            are written after the annotations.
     """
     if not path.endswith('.pkl'):
         raise ValueError(f'{path!r}: an annotation file ends in .pkl.')
@@ -142,11 +184,7 @@ def save_annotations(path: str, annotations: List[dict], splits: Splits,
     partial = f'{path}.{os.getpid()}.partial'
     try:
         with open(partial, 'wb') as file:
-            # Protocol 4 is read by every Python that mmaction2 supports.
-            pickle.dump(
-                dict(split=splits, annotations=annotations, **extra),
-                file,
-                protocol=4)
+            _write(file, annotations, splits, extra)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -1,6 +1,6 @@
 """mmaction2's PoseDataset for files and clips that nobody has looked at."""
 import os.path as osp
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
@@ -8,6 +8,8 @@ from mmengine.dataset import force_full_init
 
 from .annotation import load_annotations, select_split
 from .epoch_seed import EpochSeed
+from .labels import check_label_list, select_labels
+from .subset import select_subset
 from .validation import SkeletonLayout, check_clips, check_labels
 
 
@@ -30,6 +32,13 @@ class SkeletonDataset(PoseDataset):
             wrong shape, no frame, zeros throughout, NaN, no annotation):
             'error' stops at the first, 'drop' leaves it out and logs why. A
             label outside ``num_classes`` is always an error.
+        subset (str, optional): An index file, one name of a clip a line: the
+            others of the split are left out. ``tools/data/draw_subset.py``
+            draws some.
+        labels (Sequence[int | str], optional): Only clips of these classes
+            are kept, and keep their labels: nothing is numbered anew, so
+            ``num_classes`` stays that of the file. A string selects by the
+            clip's name: 'A061' takes NTU RGB+D's 61st action.
         **kwargs: The other arguments of ``PoseDataset``: ``num_classes``,
             ``multi_class``, ``test_mode``, ``indices``, ``data_root``, ….
 
@@ -43,6 +52,8 @@ class SkeletonDataset(PoseDataset):
                  pipeline: List[Union[Dict, Callable]],
                  split: Optional[str] = None,
                  invalid: str = 'error',
+                 subset: Optional[str] = None,
+                 labels: Optional[Sequence[Union[int, str]]] = None,
                  **kwargs) -> None:
         if invalid not in ('error', 'drop'):
             raise ValueError(
@@ -53,6 +64,14 @@ class SkeletonDataset(PoseDataset):
                 'the keypoints from ann_file. Use PoseDataset for clips in '
                 'a file each.')
         self.invalid = invalid
+        if labels is not None:
+            check_label_list(labels)
+            if kwargs.get('multi_class'):
+                raise ValueError(
+                    f'labels={labels!r} beside multi_class=True: clips are '
+                    'selected by their one class. Leave one of the two out.')
+        self.subset = subset
+        self.labels = labels
         self._epoch_seed = EpochSeed()
         self._layout: Optional[SkeletonLayout] = None
         # Built here, the transforms are found whatever the default scope.
@@ -71,6 +90,14 @@ class SkeletonDataset(PoseDataset):
         annotations, splits = load_annotations(self.ann_file)
         clips, missing = select_split(annotations, splits, self.split,
                                       self.ann_file)
+        if self.subset is not None:
+            path = osp.join(self.data_root or '', self.subset)
+            clips, missing = select_subset(
+                clips, missing, path,
+                f'split {self.split!r} of {self.ann_file}')
+        if self.labels is not None:
+            clips = select_labels(clips, self.labels, f'split {self.split!r} '
+                                  f'of {self.ann_file}')
         if self.num_classes is not None:
             check_labels(clips, self.num_classes, self.multi_class,
                          self.ann_file)

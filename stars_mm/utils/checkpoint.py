@@ -1,5 +1,6 @@
 """Names of the authors' weights against ours."""
-from typing import Dict, List, Optional, Tuple
+import pickle
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -33,6 +34,14 @@ _NAMES = [
     ('head.fc2.', 'cls_head.fc2.'),
 ]
 _STUDENT = 'encoder_student.'
+_CONVERTER = 'tools/model_converters/convert_checkpoint.py'
+
+
+def is_official(names: Iterable[str]) -> bool:
+    """Whether names of tensors are those of the authors' models."""
+    return any(
+        name.removeprefix(_STUDENT).startswith(('joints_embed.', 'blocks.'))
+        for name in names)
 
 
 def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
@@ -121,9 +130,18 @@ def load_state(filename: str, key: str = 'state_dict') -> Dict:
     Returns:
         dict: The entry; a file that is itself a state dict counts as one, and
         so does the entry ``model``, where the authors keep theirs.
+
+    Raises:
+        ValueError: If the file holds more than the safe loader takes.
     """
-    checkpoint = CheckpointLoader.load_checkpoint(
-        filename, map_location='cpu', logger='current')
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(
+            filename, map_location='cpu', logger='current')
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{filename}: the safe loader refuses it. If it is one of the '
+            f'authors\' files, convert it: python {_CONVERTER} {filename} '
+            'OURS.pth') from error
     if key == 'state_dict':
         return checkpoint.get(key, checkpoint.get('model', checkpoint))
     return checkpoint[key]
@@ -159,11 +177,32 @@ def check_checkpoint(state: Dict[str, Tensor], model: nn.Module,
     missing = [name for name in encoder if name not in state]
     if missing:
         hint = ''
-        if 'joints_embed.proj.weight' in {
-                name.removeprefix(_STUDENT) for name in state}:
-            hint = (' These are the names of the authors\' models: convert '
-                    'the file with stars_mm.utils.checkpoint.convert_official.'
-                    )
+        if is_official(state):
+            hint = (' These are the names of the authors\' models. Convert '
+                    f'the file: python {_CONVERTER} {filename} OURS.pth')
+        elif len(missing) == len(encoder):
+            hint = (' No encoder is in the file; give a checkpoint of MAMP or '
+                    'STARS.')
         raise ValueError(
             f'{filename} lacks {len(missing)} of the encoder\'s '
             f'{len(encoder)} tensors, such as "{missing[0]}".{hint}')
+
+
+def check_classifier(state: Dict[str, Tensor], model: nn.Module,
+                     filename: str) -> None:
+    """Raise a ValueError where a model would classify by a random head.
+
+    Args:
+        state (dict[str, Tensor]): The weights.
+        model (nn.Module): The model that is to be tested with them; one
+            without ``cls_head`` is not checked.
+        filename (str): Where the weights are from, for the message.
+    """
+    found = {name.removeprefix('module.') for name in state}
+    missing = [name for name, _ in model.named_parameters()
+               if name.startswith('cls_head.') and name not in found]
+    if missing:
+        raise ValueError(
+            f'{filename} holds no classifier: it lacks "{missing[0]}". Train '
+            'one first, by tools/train.py with this config and --cfg-options '
+            f'load_from={filename}.')

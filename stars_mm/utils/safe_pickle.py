@@ -8,12 +8,15 @@ functions of ours, and dtypes and arrays are rebuilt from checked parts only
 once the file has been read.
 """
 import collections
+import io
 import pickle
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
+import torch
 from mmengine.fileio import get_local_path
+from torch.storage import TypedStorage
 
 #: The dtypes of plain data: booleans, numbers, text, bytes and objects, the
 #: last being lists of what this module allows.
@@ -78,6 +81,24 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode('latin1')
 
 
+def _storage(raw: bytes) -> TypedStorage:
+    return torch.load(io.BytesIO(raw), map_location='cpu', weights_only=True)
+
+
+def _tensor(storage: TypedStorage, offset: int, size: tuple, stride: tuple,
+            *_: Any) -> torch.Tensor:
+    if not isinstance(storage, TypedStorage):
+        raise UnsafePickleError(f'a tensor has a storage {storage!r}')
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    if min((offset, *size, *stride)) < 0 or 0 not in size and (
+            last >= storage.size()):  # torch would enlarge the storage
+        raise UnsafePickleError(
+            f'a tensor of size {size}, stride {stride} and offset {offset} '
+            f'lies outside of its {storage.size()} values')
+    tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)
+    return tensor.clone()  # lets go of the rest of the storage
+
+
 _ALLOWED: Dict[Tuple[str, str], Any] = {
     # The class is only ever handed to _reconstruct. It must not be callable:
     # numpy.ndarray(shape, object, bytes) makes objects out of the bytes.
@@ -96,14 +117,28 @@ _ALLOWED: Dict[Tuple[str, str], Any] = {
 }
 
 
+#: What ``pickle`` makes of a tensor of torch.
+_TENSORS = {
+    ('torch.storage', '_load_from_bytes'): _storage,
+    ('torch._utils', '_rebuild_tensor_v2'): _tensor,
+}
+
+
 class _Unpickler(pickle.Unpickler):
+
+    allowed = _ALLOWED
 
     def find_class(self, module: str, name: str) -> Any:
         known = module.replace('numpy._core', 'numpy.core')  # numpy 2
         known = known.replace('__builtin__', 'builtins')  # protocols 0 to 2
-        if (known, name) not in _ALLOWED:
+        if (known, name) not in self.allowed:
             raise UnsafePickleError(f'it asks for {module}.{name}')
-        return _ALLOWED[known, name]
+        return self.allowed[known, name]
+
+
+class _TensorUnpickler(_Unpickler):
+
+    allowed = {**_ALLOWED, **_TENSORS}
 
 
 def _settle(value: Any, done: Dict[int, Any]) -> Any:
@@ -130,13 +165,15 @@ def _settle(value: Any, done: Dict[int, Any]) -> Any:
     return result
 
 
-def load_pickle(path: str) -> Any:
+def load_pickle(path: str, tensors: bool = False) -> Any:
     """Reads a pickle of numpy arrays and plain Python types.
 
     Files written under numpy 1 and numpy 2 are read, at any protocol.
 
     Args:
         path (str): The file, on any backend of mmengine.
+        tensors (bool): Whether tensors of torch are allowed too, as in the
+            predictions that mmengine's ``DumpResults`` writes.
 
     Returns:
         Any: What was pickled.
@@ -149,10 +186,11 @@ def load_pickle(path: str) -> Any:
     """
     with get_local_path(path) as local, open(local, 'rb') as file:
         try:
-            return _settle(_Unpickler(file).load(), {})
+            unpickler = _TensorUnpickler if tensors else _Unpickler
+            return _settle(unpickler(file).load(), {})
         except UnsafePickleError as error:
             raise UnsafePickleError(
-                f'{path}: refused to open, {error}. An annotation file holds '
+                f'{path}: refused to open, {error}. A file of data holds '
                 'numpy arrays and plain Python types only, and nothing of '
                 'this one has been run. Get it from a source you trust, or '
                 'write it anew with numpy arrays only.') from None

@@ -1,6 +1,7 @@
 """Reading and writing annotation files."""
 import os
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -27,9 +28,39 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ['a.pkl']
 
 
+def test_annotations_are_written_one_at_a_time(tmp_path):
+    """What comes of an iterator is a plain pickle, and none of it is kept."""
+    made = []
+
+    def clips():
+        for number in range(5):
+            keypoint = np.full((1, 2, 3, 3), number, np.float32)
+            made.append(weakref.ref(keypoint))
+            assert sum(ref() is not None for ref in made) <= 2
+            yield dict(
+                frame_dir=f'clip{number}',
+                label=number,
+                keypoint=keypoint,
+                total_frames=2)
+
+    path = tmp_path / 'a.pkl'
+    note = dict(source='here')
+    splits = dict(train=['clip0'], val=['clip1', 'clip4'])
+    annotation.save_annotations(str(path), clips(), splits, note=note)
+    content = pickle.loads(path.read_bytes())
+    assert content['split'] == splits and content['note'] == note
+    assert type(content['annotations']) is list
+    for number, clip in enumerate(content['annotations']):
+        assert clip['frame_dir'] == f'clip{number}'
+        assert (clip['keypoint'] == number).all()
+    assert len(annotation.load_annotations(str(path))[0]) == 5
+
+
 @pytest.mark.parametrize('name, way', [
     ('ntu60_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu60_3d\.pkl'),
     ('ntu120_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu120_3d\.pkl'),
+    ('ntu120_3d.pkl', r'or run .*convert_ntu\.py .*3d\.pkl --dataset 120'),
+    ('ntu60.pkl', r'run python tools/data/convert_ntu\.py .*--dataset 60'),
     ('nw-ucla.pkl', r'convert_nw_ucla\.py'),
     ('demo.pkl', r'make_demo\.py'),
     ('other.pkl', r'annotations=\[dict\(frame_dir'),

@@ -1,4 +1,5 @@
 """The authors' names against ours, and checks of foreign weights."""
+import argparse
 import json
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_load_state_finds_the_weights(tmp_path, wrap):
     _same_bytes(load_state(str(tmp_path / 'weights.pth')), state)
 
 
+def test_load_state_names_the_converter(tmp_path):
+    """The authors save their command line beside the weights."""
+    path = tmp_path / 'mamp.pth'
+    torch.save(dict(model={}, args=argparse.Namespace(lr=1.)), path)
+    with pytest.raises(ValueError, match=r'mamp.pth: the safe loader refuses '
+                       r'.*convert_checkpoint.py .*mamp.pth OURS'):
+        load_state(str(path))
+
+
 def test_load_state_reads_another_entry(tmp_path):
     torch.save(dict(state_dict={}, meta=dict(epoch=3)), tmp_path / 'a.pth')
     assert load_state(str(tmp_path / 'a.pth'), key='meta') == dict(epoch=3)
@@ -161,5 +171,5 @@ def test_weights_have_to_fit_the_model(state_of):
         check_checkpoint(other, model, 'a.pth')
     for prefix in ('', 'encoder_student.'):
         official = {prefix + name: value for name, value in state.items()}
-        with pytest.raises(ValueError, match="the authors' .*convert_officia"):
+        with pytest.raises(ValueError, match="the authors' .*convert_checkpo"):
             check_checkpoint(official, model, 'a.pth')

@@ -1,10 +1,12 @@
 """The safe unpickler: reads data of every kind, and runs nothing."""
 import collections
+import io
 import os
 import pickle
 
 import numpy as np
 import pytest
+import torch
 
 from stars_mm.utils.safe_pickle import UnsafePickleError, load_pickle
 
@@ -167,3 +169,39 @@ def test_names_a_broken_file(tmp_path, content):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_pickle(str(tmp_path / 'none.pkl'))
+
+
+def test_tensors_only_where_they_are_asked_for(tmp_path):
+    whole = torch.arange(12.).reshape(3, 4)
+    wanted = dict(row=whole[1], turned=whole.t(), half=whole[:, ::2].half(),
+                  number=torch.tensor(3), flags=whole > 4, array=np.arange(2))
+    path = write(tmp_path / 'a.pkl', pickle.dumps(wanted, 2))
+    found = load_pickle(path, tensors=True)
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert type(found[key]) is type(value)
+        if key != 'array':
+            assert found[key].dtype == value.dtype
+        assert (found[key] == value).all()
+    assert found['row'].untyped_storage().nbytes() == 4 * 4
+    with pytest.raises(UnsafePickleError, match='asks for torch'):
+        load_pickle(path)
+
+
+def test_refuses_forged_tensors(tmp_path):
+    target = tmp_path / 'touched'
+    rebuild, args = torch.zeros(2).__reduce_ex__(2)
+    inner = io.BytesIO()
+    torch.save(Runs(target), inner, _use_new_zipfile_serialization=False)
+    storage_of = torch.storage._load_from_bytes
+    forged = [
+        Runs(target),
+        Call(storage_of, (inner.getvalue(), )),
+        Call(rebuild, (b'\0' * 8, *args[1:])),
+        Call(rebuild, (args[0], 0, (1000, ), (1, ), *args[4:])),
+    ]
+    for number, attack in enumerate(forged):
+        path = write(tmp_path / f'{number}.pkl', pickle.dumps(attack))
+        with pytest.raises(ValueError, match=f'{number}.pkl'):
+            load_pickle(path, tensors=True)
+    assert not target.exists()

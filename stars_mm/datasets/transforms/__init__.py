@@ -1,7 +1,11 @@
 """Transforms of the STARS and MAMP recipes."""
 from .center_skeleton import CenterSkeleton
 from .multi_view import MultiView
+from .random_mirror import RandomMirror
 from .random_rot import RandomRot
 from .temporal_crop_resize import TemporalCropResize
 
-__all__ = ['CenterSkeleton', 'MultiView', 'RandomRot', 'TemporalCropResize']
+__all__ = [
+    'CenterSkeleton', 'MultiView', 'RandomMirror', 'RandomRot',
+    'TemporalCropResize'
+]

@@ -1,0 +1,211 @@
+"""Label subsets: which clips of a split a semi-supervised training may use.
+
+An index file names one clip (``frame_dir``) a line, so that others can train
+on the very same ones; lines that start with # are comments.
+"""
+import hashlib
+import logging
+import os
+import os.path as osp
+from typing import List, Sequence, Tuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+from .annotation import clip_key, load_annotations, select_split
+
+_HOW_TO_MAKE = ('Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR '
+                '--percent 1 10')
+
+
+def read_subset(path: str) -> List[str]:
+    """Reads an index file.
+
+    Args:
+        path (str): One name a line; empty lines and those that start with #
+            do not count.
+
+    Returns:
+        list[str]: The names, in the order of the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file; says how to make it.
+        ValueError: If it names no clip, or one of them twice.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            lines = [line.strip() for line in file]
+    except FileNotFoundError:
+        raise FileNotFoundError(f'subset={path!r}: there is no such file. '
+                                f'{_HOW_TO_MAKE}.') from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: is no text file ({error}); an index file '
+                         'names one clip a line.') from error
+    names = [line for line in lines if line and not line.startswith('#')]
+    if not names:
+        raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
+    if len(set(names)) < len(names):
+        double = next(name for i, name in enumerate(names)
+                      if name in names[:i])
+        raise ValueError(f'{path}: names {double!r} twice. Remove one.')
+    return names
+
+
+def select_subset(clips: List[dict], missing: List[str], path: str,
+                  source: str) -> Tuple[List[dict], List[str]]:
+    """Picks the clips that an index file names.
+
+    Args:
+        clips (list[dict]): Annotations of a split.
+        missing (list[str]): Clips that the split lists and the file lacks.
+        path (str): The index file.
+        source (str): The split and its file, for messages.
+
+    Returns:
+        tuple: The clips, in the order of the annotations, and the names among
+        ``missing``.
+
+    Raises:
+        ValueError: If the split has no clip of a name.
+    """
+    names = read_subset(path)
+    key = clip_key(clips)
+    known = {clip.get(key) for clip in clips} | set(missing)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f'subset={path!r}: names {len(unknown)} clips that {source} does '
+            f'not have, such as {unknown[0]!r}. It was drawn from another '
+            'split or another file: draw it again, or correct `split`.')
+    wanted = set(names)
+    return ([clip for clip in clips if clip[key] in wanted],
+            [name for name in missing if name in wanted])
+
+
+def draw_subset(labels: Sequence[int], percent: float, seed: int = 0,
+                draw: int = 0, balanced: bool = False) -> np.ndarray:
+    """Draws clips at random. Of the same seed and draw, a smaller share is a
+    part of a larger one.
+
+    Args:
+        labels (Sequence[int]): Class of each clip.
+        percent (float): Share of the clips, above 0 and up to 100.
+        seed (int): Seed of all draws.
+        draw (int): Number of this draw.
+        balanced (bool): Whether every class gives the same number of clips,
+            up to one; by default classes are drawn as often as they occur.
+
+    Returns:
+        np.ndarray: Sorted positions of the drawn clips.
+
+    Raises:
+        ValueError: If the share is less than one clip, or more than there are
+            (with ``balanced``, in any class).
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in 'iu':
+        raise ValueError('labels must be one integer for each clip; they have '
+                         f'shape {labels.shape} and type {labels.dtype}.')
+    count = _count(len(labels), percent)
+    rng = np.random.default_rng([seed, draw])
+    if not balanced:
+        return np.sort(rng.permutation(len(labels))[:count])
+    classes = rng.permutation(np.unique(labels))
+    if count < len(classes):
+        raise ValueError(
+            f'percent={percent:g} of {len(labels)} clips are {count}, fewer '
+            f'than the {len(classes)} classes, so no balanced draw is '
+            'possible. Ask for more, or leave out `balanced`.')
+    drawn = []
+    for place, label in enumerate(classes):
+        own = rng.permutation(np.flatnonzero(labels == label))
+        needed = (count - place - 1) // len(classes) + 1
+        if needed > len(own):
+            raise ValueError(
+                f'percent={percent:g}, balanced, needs {needed} clips of '
+                f'class {label}, and there are {len(own)}. Ask for less, or '
+                'leave out `balanced`.')
+        drawn.append(own[:needed])
+    return np.sort(np.concatenate(drawn))
+
+
+def _count(total: int, percent: float) -> int:
+    if not 0 < percent <= 100:
+        raise ValueError(f'percent={percent:g} must lie above 0 and not above '
+                         '100: no more clips can be drawn than there are.')
+    count = round(total * percent / 100)
+    if count < 1:
+        raise ValueError(f'percent={percent:g} of {total} clips is less than '
+                         'one clip. Ask for more.')
+    return count
+
+
+def write_subsets(ann_file: str, split: str, folder: str, percent: float,
+                  draws: int = 5, seed: int = 0,
+                  balanced: bool = False) -> List[str]:
+    """Draws clips of a split several times and writes the index files.
+
+    A class without a clip is warned of: a classifier cannot learn it.
+
+    Args:
+        ann_file (str): The annotation file.
+        split (str): Its split, such as 'xsub_train'.
+        folder (str): Where the index files go.
+        percent (float): Share of the split's clips.
+        draws (int): How many files.
+        seed (int): Seed of all draws.
+        balanced (bool): See :func:`draw_subset`.
+
+    Returns:
+        list[str]: Paths of the index files, one a draw.
+    """
+    if draws < 1 or seed < 0:
+        raise ValueError(f'draws={draws} must be 1 or more, and seed={seed} 0 '
+                         'or more.')
+    annotations, splits = load_annotations(ann_file)
+    clips, _ = select_split(annotations, splits, split, ann_file)
+    key = clip_key(clips)
+    names = [clip[key] for clip in clips]
+    labels = np.array([clip.get('label') for clip in clips])
+    try:
+        chosen = [draw_subset(labels, percent, seed, draw, balanced)
+                  for draw in range(draws)]
+    except ValueError as error:
+        raise ValueError(f'{ann_file}, split {split!r}: {error}') from error
+    kind = 'balanced' if balanced else 'random'
+    stem = osp.splitext(osp.basename(ann_file))[0]
+    paths = []
+    for draw, positions in enumerate(chosen):
+        path = osp.join(folder, f'{stem}_{split}_{percent:g}pct_{kind}'
+                        f'_seed{seed}_draw{draw}.txt')
+        absent = sorted(set(labels) - set(labels[positions]))
+        if absent:
+            print_log(f'{path}: no clip of {len(absent)} classes, '
+                      f'{[int(label) for label in absent]}', 'current',
+                      level=logging.WARNING)
+        digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
+        header = [
+            'clips whose labels a semi-supervised training may use',
+            f'annotations {osp.basename(ann_file)}, split {split}: '
+            f'{len(names)} clips, sha256 of their names {digest}',
+            f'{percent:g} percent, {kind}: {len(positions)} clips of '
+            f'{len(set(labels)) - len(absent)} of {len(set(labels))} classes',
+            f'seed {seed}, draw {draw}'
+        ]
+        _write_whole(path, [f'# {line}' for line in header] +
+                     [names[i] for i in positions])
+        paths.append(path)
+    return paths
+
+
+def _write_whole(path: str, lines: List[str]) -> None:
+    """Writes a text file whole or not at all."""
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    partial = f'{path}.{os.getpid()}.partial'
+    try:
+        with open(partial, 'w', encoding='utf-8') as file:
+            file.write('\n'.join(lines) + '\n')
+        os.replace(partial, path)
+    finally:
+        if osp.exists(partial):
+            os.remove(partial)

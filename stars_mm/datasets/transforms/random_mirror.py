@@ -1,0 +1,75 @@
+"""Exchanges left and right."""
+from typing import Dict, Sequence
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+
+@TRANSFORMS.register_module()
+class RandomMirror(BaseTransform):
+    """Mirrors a clip at the plane x = 0, with all its persons.
+
+    What was done with the right hand is then done with the left one: the
+    joints' coordinates are mirrored, and left and right joints change their
+    places, so that the clip shows an ordinary person. Centre the clip first;
+    one that ``CenterSkeleton`` has aligned stays so. Not for classes that
+    differ in the side alone.
+
+    Required Keys:
+
+        - keypoint
+
+    Modified Keys:
+
+        - keypoint
+
+    Args:
+        left (Sequence[int]): Joints of the left side.
+        right (Sequence[int]): Their counterparts, in the same order.
+        prob (float): Probability with which a clip is mirrored.
+    """
+
+    def __init__(self,
+                 left: Sequence[int],
+                 right: Sequence[int],
+                 prob: float = 0.5) -> None:
+        left, right = tuple(left), tuple(right)
+        joints = left + right
+        if len(left) != len(right) or len(set(joints)) < len(joints):
+            raise ValueError(
+                f'left={left}, right={right}: each left joint needs one '
+                'counterpart on the right, and no joint may stand twice.')
+        if not left or min(joints) < 0:
+            raise ValueError(f'left={left}, right={right}: give joints by '
+                             'number, counted from 0.')
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob={prob!r}: must lie in [0, 1].')
+        self.left, self.right, self.prob = left, right, prob
+
+    def transform(self, results: Dict) -> Dict:
+        """Mirrors ``results['keypoint']`` or leaves it.
+
+        Args:
+            results (dict): With ``keypoint`` (M, T, V, C), x first.
+
+        Returns:
+            dict: The same, with another ``keypoint`` where it was mirrored.
+        """
+        keypoint = results['keypoint']
+        V = keypoint.shape[-2]
+        if max(self.left + self.right) >= V:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has {V} joints, "
+                f'0 to {V - 1}. Choose left and right among them.')
+        if np.random.random() < self.prob:
+            order = np.arange(V)
+            order[[*self.left, *self.right]] = [*self.right, *self.left]
+            keypoint = keypoint[..., order, :]
+            keypoint[..., 0] *= -1
+            results['keypoint'] = keypoint
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{self.__class__.__name__}(left={self.left}, '
+                f'right={self.right}, prob={self.prob})')
