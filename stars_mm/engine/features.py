@@ -1,8 +1,46 @@
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, List, Optional
 
+import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from torch import Tensor, nn
+
+
+@dataclass
+class ClipList:
+    """What a data set says of its clips before any feature is computed.
+
+    Attributes:
+        names (list[str]): Name of each clip, its ``frame_dir``.
+        labels (list[int]): Class of each clip.
+        source (str): Split and file, for messages.
+    """
+
+    names: List[str]
+    labels: List[int]
+    source: str
+
+    @classmethod
+    def from_dataset(cls, dataset: BaseDataset) -> 'ClipList':
+        """List the clips of a data set, in its order.
+
+        Raises:
+            ValueError: If a clip has no class.
+        """
+        clips = [dataset.get_data_info(n) for n in range(len(dataset))]
+        path = getattr(dataset, 'ann_file', type(dataset).__name__)
+        split = getattr(dataset, 'split', None)
+        found = cls([str(clip.get('frame_dir')) for clip in clips],
+                    [clip.get('label') for clip in clips],
+                    f'split {split!r} of {path}' if split else path)
+        for name, label in zip(found.names, found.labels):
+            if not isinstance(label, (int, np.integer)):
+                raise ValueError(
+                    f'{found.source}: clip {name!r} has the label {label!r}; '
+                    'features are judged by one class a clip. Give it one, '
+                    'or switch validation off (--no-validate).')
+        return found
 
 
 @dataclass
@@ -13,23 +51,28 @@ class FeatureSet:
         features (Tensor): (N, C).
         labels (Tensor): Class of each clip, (N, ).
         sample_idx (Tensor): Index of each clip in its data set, (N, ).
+        names (list[str], optional): Name of each clip, its ``frame_dir``,
+            where the pipeline packs it.
     """
 
     features: Tensor
     labels: Tensor
     sample_idx: Tensor
+    names: Optional[List[str]] = None
 
     @classmethod
     def from_samples(cls, data_samples: list) -> 'FeatureSet':
         """Stack data samples, or dicts of them, that an algorithm's
         ``predict`` returned."""
+        names = [s.get('frame_dir') for s in data_samples]
         return cls(
             features=torch.stack([s.get('feature')
                                   for s in data_samples]).float(),
             labels=torch.cat([s.get('gt_label').reshape(1)
                               for s in data_samples]),
             sample_idx=torch.tensor([s.get('sample_idx')
-                                     for s in data_samples]))
+                                     for s in data_samples]),
+            names=None if None in names else names)
 
     @classmethod
     def cat(cls, parts: Iterable['FeatureSet']) -> 'FeatureSet':
@@ -41,15 +84,20 @@ class FeatureSet:
         first = torch.full_like(unique, len(sample_idx))
         first.scatter_reduce_(0, inverse, torch.arange(len(sample_idx)),
                               'amin')
+        names = None
+        if all(part.names is not None for part in parts):
+            names = [name for part in parts for name in part.names]
+            names = [names[place] for place in first.tolist()]
         return cls(
             features=torch.cat([part.features for part in parts])[first],
             labels=torch.cat([part.labels for part in parts])[first],
-            sample_idx=unique)
+            sample_idx=unique,
+            names=names)
 
     def cpu(self) -> 'FeatureSet':
         """Move the tensors to the CPU."""
         return FeatureSet(self.features.cpu(), self.labels.cpu(),
-                          self.sample_idx.cpu())
+                          self.sample_idx.cpu(), self.names)
 
 
 @torch.no_grad()

@@ -1,13 +1,15 @@
+import pytest
 import torch
 
-from stars_mm.engine.features import FeatureSet
+from stars_mm.engine.features import ClipList, FeatureSet
 
 
 def part(indices: list) -> FeatureSet:
-    """Sample i has the feature (i, -i) and the label 10 i."""
+    """Sample i has the feature (i, -i), the label 10 i and the name 'ci'."""
     idx = torch.tensor(indices)
     return FeatureSet(
-        torch.stack([idx, -idx], 1).float(), 10 * idx, idx)
+        torch.stack([idx, -idx], 1).float(), 10 * idx, idx,
+        [f'c{i}' for i in indices])
 
 
 def test_each_sample_once_in_order():
@@ -16,6 +18,7 @@ def test_each_sample_once_in_order():
     for name in ('features', 'labels', 'sample_idx'):
         wanted = getattr(part([0, 1, 2, 3, 4]), name)
         assert torch.equal(getattr(found, name), wanted), name
+    assert found.names == ['c0', 'c1', 'c2', 'c3', 'c4']
 
 
 def test_gaps_stay_gaps():
@@ -29,3 +32,27 @@ def test_of_two_equal_samples_the_first():
     second.features += 5
     assert torch.equal(
         FeatureSet.cat([first, second]).features, first.features)
+
+
+def test_names_only_where_all_have_one():
+    parts = [part([1]), part([0])]
+    parts[1].names = None
+    assert FeatureSet.cat(parts).names is None
+
+
+class Clips(list):
+    """As little of a data set as a list of clips needs."""
+    ann_file = 'a.pkl'
+    get_data_info = list.__getitem__
+
+
+def test_list_of_clips():
+    clips = Clips([dict(frame_dir='b', label=2), dict(frame_dir='a', label=0)])
+    found = ClipList.from_dataset(clips)
+    assert (found.names, found.labels) == (['b', 'a'], [2, 0])
+    assert found.source == 'a.pkl'
+    clips.split = 'val'
+    clips.append(dict(frame_dir='c'))
+    with pytest.raises(ValueError, match="'val' of a.pkl: clip 'c' has the "
+                       'label None'):
+        ClipList.from_dataset(clips)

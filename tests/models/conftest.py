@@ -34,7 +34,7 @@ def golden(data_dir) -> Callable:
         meta = json.loads(str(arrays['meta']))
         return {
             key: torch.from_numpy(np.asarray(arrays[key]))
-            for key in arrays.files if key != 'meta'
+            for key in arrays.files if arrays[key].dtype.kind != 'U'
         }, meta
 
     return _golden

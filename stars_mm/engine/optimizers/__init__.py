@@ -1,8 +1,9 @@
 from .layer_decay_constructor import (LayerDecayOptimWrapperConstructor,
                                       freeze_untrained_layers)
+from .layer_depth import get_layer_depth, graph_layer_depth
 from .linear_warmup_lr import LinearWarmupLR
 
 __all__ = [
     'LayerDecayOptimWrapperConstructor', 'LinearWarmupLR',
-    'freeze_untrained_layers'
+    'freeze_untrained_layers', 'get_layer_depth', 'graph_layer_depth'
 ]

@@ -6,6 +6,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from .layer_depth import get_layer_depth
 
 _OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
 
@@ -17,7 +18,9 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     With a backbone of ``depth`` blocks, block i learns at base ·
     ``layer_decay`` ^ (depth − i), the embeddings at base · ``layer_decay`` ^
     (depth + 1), the final norm and all that is not backbone at base. The
-    backbone tells the layer of a parameter by ``get_layer_depth``.
+    backbone tells the layer of a parameter by ``get_layer_depth``; those of
+    mmaction2's graph networks are known, and with a ``layer_decay`` of 1 any
+    backbone will do. What is frozen does not enter the optimizer.
 
     Args:
         optim_wrapper_cfg (dict): Config of the optimizer wrapper.
@@ -53,8 +56,10 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         for name, param in module.named_parameters():
             if not param.requires_grad:
                 continue
-            layer, num_layers = _layer_of(module, name)
-            scale = layer_decay**(num_layers - 1 - layer)
+            scale = 1.
+            if layer_decay < 1:  # else any backbone will do
+                layer, num_layers = _layer_of(module, name)
+                scale = layer_decay**(num_layers - 1 - layer)
             decays = decay_1d or param.ndim > 1
             if (scale, decays) not in groups:
                 group = dict(params=[], lr=self.base_lr * scale)
@@ -84,7 +89,8 @@ def check_options(paramwise_cfg: dict) -> None:
 
 
 def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
-    """Stop the gradient of the backbone layers that are not to be trained.
+    """Stop the gradient of the backbone layers that are not to be trained,
+    and let them compute as in evaluation.
 
     DDP has to be told beforehand, so the runner calls this before it wraps
     the model, and the constructor calls it again for plain runners.
@@ -112,14 +118,26 @@ def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
                 f'the depth of the backbone, {depth}.')
         if layer <= depth - num_trainable:
             param.requires_grad = False
+    _keep_frozen_in_eval(model.backbone)
 
 
 def _layer_of(model: nn.Module, name: str) -> Tuple[int, int]:
-    backbone = model.backbone
-    if not hasattr(backbone, 'get_layer_depth'):
-        raise TypeError(
-            f'{type(backbone).__name__} does not say which layer a parameter '
-            'belongs to (get_layer_depth), which layer_decay and '
-            'num_trainable_layers need. Use the default constructor, or a '
-            'backbone that has it.')
-    return backbone.get_layer_depth(name, prefix='backbone.')
+    return get_layer_depth(model.backbone, name, prefix='backbone.')
+
+
+def _keep_frozen_in_eval(module: nn.Module) -> None:
+    """Let what has no trained parameter compute as in evaluation: batch norms
+    keep their running statistics and use them, nothing is dropped."""
+    for child in module.children():
+        params = list(child.parameters())
+        frozen = params and not any(param.requires_grad for param in params)
+        if not frozen or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
+            _keep_frozen_in_eval(child)  # lists are never called themselves
+        elif _to_eval not in child._forward_pre_hooks.values():
+            # a hook goes along with copies of the model, as the teacher's or
+            # mmengine's EMA, where a changed method would not
+            child.register_forward_pre_hook(_to_eval)
+
+
+def _to_eval(module: nn.Module, args: tuple) -> None:
+    module.eval()

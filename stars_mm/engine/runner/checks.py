@@ -5,6 +5,7 @@ from typing import Iterator, List, Tuple
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmaction.registry import DATASETS
 from ...datasets.annotation import missing_file_error
@@ -36,7 +37,9 @@ def check_runs(runs: List[Tuple[Config, nn.Module]], world_size: int) -> None:
 
 
 def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
-    """Raise a ValueError where stage 2 would start from a random encoder.
+    """Raise a ValueError where a training that needs a pretrained encoder
+    (``needs_pretrained`` of the model or the config) would start from a
+    random one.
 
     Args:
         cfg (Config): The config.
@@ -45,29 +48,32 @@ def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
     """
     init_types = [(getattr(module, 'init_cfg', None) or {}).get('type')
                   for module in (model, model.backbone)]
-    if (initialised or not getattr(model, 'needs_pretrained', False)
-            or cfg.get('allow_random_init') or 'Pretrained' in init_types):
+    needed = getattr(model, 'needs_pretrained', False) or cfg.get(
+        'needs_pretrained')
+    if (initialised or not needed or cfg.get('allow_random_init')
+            or 'Pretrained' in init_types):
         return
     raise ValueError(
-        f'{cfg.filename}: {type(model).__name__} tunes a pretrained encoder, '
-        'and nothing initialises this one. Give a checkpoint of stage 1 '
-        '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for '
-        'training from scratch on purpose say allow_random_init=True.')
+        f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, '
+        'and nothing initialises this one. Give a checkpoint of MAMP or STARS '
+        '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for a '
+        'random encoder on purpose say allow_random_init=True.')
 
 
 def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
     """Raise a ValueError where the queue holds less than one batch."""
-    queue_size = getattr(getattr(model, 'head', None), 'queue_size', None)
     loader = cfg.get('train_dataloader') or {}
-    if queue_size is None or 'batch_size' not in loader:
-        return
-    batch_size = loader['batch_size'] * world_size
-    if queue_size < batch_size:
-        raise ValueError(
-            f'{cfg.filename}: model.head.queue_size={queue_size} is less than '
-            f'one batch, {loader["batch_size"]} clips on each of {world_size} '
-            f'processes = {batch_size}. Make the queue larger or '
-            'train_dataloader.batch_size smaller.')
+    for name in ('head', 'contrast_head'):
+        queue_size = getattr(getattr(model, name, None), 'queue_size', None)
+        if queue_size is None or 'batch_size' not in loader:
+            continue
+        batch_size = loader['batch_size'] * world_size
+        if queue_size < batch_size:
+            raise ValueError(
+                f'{cfg.filename}: model.{name}.queue_size={queue_size} is '
+                f'less than one batch, {loader["batch_size"]} clips on each '
+                f'of {world_size} processes = {batch_size}. Make the queue '
+                'larger or train_dataloader.batch_size smaller.')
 
 
 def check_ann_files(cfg: Config) -> None:
@@ -78,9 +84,23 @@ def check_ann_files(cfg: Config) -> None:
             raise missing_file_error(path)
 
 
+def check_batches(dataloader: DataLoader, world_size: int,
+                  cfg: Config) -> None:
+    """Raise a ValueError where an epoch has no batch."""
+    if len(dataloader):
+        return
+    batch_size, clips = dataloader.batch_size, len(dataloader.dataset)
+    raise ValueError(
+        f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer '
+        f'than one batch, train_dataloader.batch_size={batch_size} on each of '
+        f'{world_size} processes = {batch_size * world_size}, and incomplete '
+        'batches are dropped. Make batch_size smaller.')
+
+
 def check_dataset(dataset: BaseDataset, model: nn.Module,
                   cfg: Config) -> None:
-    """Check the first clip, as the pipeline makes it, against the model.
+    """Check the classes, and the first clip as the pipeline makes it, against
+    the model.
 
     Args:
         dataset (BaseDataset): Data set of a loop.
@@ -89,10 +109,18 @@ def check_dataset(dataset: BaseDataset, model: nn.Module,
         cfg (Config): The config, for the message.
 
     Raises:
-        ValueError: If frames, joints, channels or persons do not fit.
+        ValueError: If classes, frames, joints, channels or persons do not
+            fit.
     """
     backbone = getattr(model, 'backbone', None)
     path = getattr(dataset, 'ann_file', type(dataset).__name__)
+    classes = getattr(dataset, 'num_classes', None)
+    expected = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
+    if None not in (classes, expected) and classes != expected:
+        raise ValueError(
+            f'{path}: the data set has num_classes={classes}, but '
+            f'model.cls_head.num_classes={expected} in {cfg.filename}. Set '
+            'the two to the same number.')
     inputs = dataset[0]['inputs']
     _, M, T, V, C = inputs.shape
     wanted = dict(num_frames=T, num_joints=V, in_channels=C)

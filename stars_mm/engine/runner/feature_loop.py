@@ -6,6 +6,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmaction.registry import LOOPS
+from ..features import ClipList
 
 LOG_INTERVAL = 50  # batches of the bank between two lines in the log
 
@@ -36,6 +37,7 @@ class FeatureLoop(BaseLoop):
         self.evaluator = evaluator
         self.evaluator.dataset_meta = getattr(self.dataloader.dataset,
                                               'metainfo', None)
+        self._prepare_metrics()
 
     def run(self) -> Dict[str, float]:
         """Compute the features, then the metrics.
@@ -68,6 +70,16 @@ class FeatureLoop(BaseLoop):
         self.runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
         self.runner.call_hook(f'after_{self.mode}')
         return metrics
+
+    def _prepare_metrics(self) -> None:
+        """Let the metrics see the clips before hours of features."""
+        metrics = [metric for metric in self.evaluator.metrics
+                   if hasattr(metric, 'prepare')]
+        datasets = [self.bank_dataloader.dataset, self.dataloader.dataset]
+        if metrics and all(hasattr(d, 'get_data_info') for d in datasets):
+            bank, query = map(ClipList.from_dataset, datasets)
+            for metric in metrics:
+                metric.prepare(bank, query, self.runner.work_dir)
 
     @torch.no_grad()
     def run_iter(self, data_batch: dict, role: str) -> list:

@@ -6,14 +6,16 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmaction.registry import MODELS, RUNNERS
-from ...utils.checkpoint import check_checkpoint, load_state
+from ...utils.checkpoint import (check_checkpoint, check_classifier,
+                                 load_state)
 from ..optimizers import freeze_untrained_layers
-from .checks import check_dataset, check_pretrained, check_runs
+from .checks import (check_batches, check_dataset, check_pretrained,
+                     check_runs)
 from .stages import (build_stage_cfg, check_stages, find_stage_config,
                      forget_checkpoints, is_finished, latest_checkpoint)
 
@@ -87,9 +89,22 @@ class StagedRunner(Runner):
             self.set_randomness(**self._randomness_cfg)
         return super().train()
 
+    def test(self) -> dict:
+        """Test a checkpoint that holds the classifier, if there is one.
+
+        Returns:
+            dict: Name of each metric → value.
+        """
+        if self._load_from:
+            check_classifier(load_state(self._load_from), self.bare_model,
+                             self._load_from)
+        return super().test()
+
     def build_train_loop(self, loop):
         """Build the training loop and check that its data fit the model."""
         loop = super().build_train_loop(loop)
+        if isinstance(loop, EpochBasedTrainLoop):
+            check_batches(loop.dataloader, self.world_size, self.cfg)
         check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
         return loop
 

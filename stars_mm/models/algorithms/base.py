@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from ..utils.pooling import clip_features
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -77,7 +78,8 @@ class BaseSkeletonSSL(BaseModel):
         """Store each sample's sequence feature (C′, ) as ``feature``."""
         feats = self.extract_feat(inputs)
         for data_sample, feat in zip(data_samples, feats):
-            data_sample.feature = feat
+            # a row of the batch would be saved with the whole batch
+            data_sample.feature = feat.clone()
         return data_samples
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
@@ -94,9 +96,7 @@ class BaseSkeletonSSL(BaseModel):
     def clip_features(self, inputs: Tensor) -> Tensor:
         """Feature of every clip: (N, clips, M, T, V, C) → (N, clips, C′)."""
         self._check_clips(inputs)
-        N, num_clips = inputs.shape[:2]
-        x = self.backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
-        return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
+        return clip_features(self.backbone, inputs)
 
     def _check_clips(self, inputs: Tensor) -> None:
         if inputs.dim() != 6:

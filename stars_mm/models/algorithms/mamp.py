@@ -5,8 +5,7 @@ from torch import Tensor
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from ..utils.masking import (motion_aware_masking, num_kept_tokens,
-                             random_masking)
+from ..utils.masking import hide_tokens, num_kept_tokens
 from ..utils.patches import patchify
 from .base import BaseSkeletonSSL, build_module
 
@@ -47,7 +46,7 @@ class MAMP(BaseSkeletonSSL):
             raise TypeError(
                 f'MAMP needs a backbone that encodes a part of the tokens, as '
                 f'SkeletonTransformer.encode does; {type(backbone).__name__} '
-                'has no method "encode".')
+                'has no method "encode". InputMaskedMAMP takes any backbone.')
         patch = dict(
             tubelet_size=backbone.tubelet_size,
             joint_patch_size=backbone.joint_patch_size)
@@ -110,13 +109,8 @@ class MAMP(BaseSkeletonSSL):
         """
         patches = patchify(x, self.backbone.tubelet_size,
                            self.backbone.joint_patch_size)
-        if noise is None:
-            B, Tp, Vp, _ = patches.shape
-            noise = torch.rand(B, Tp * Vp, device=x.device)
-        if self.motion_aware_tau is None:
-            return random_masking(patches, self.mask_ratio, noise)
-        return motion_aware_masking(patches, self.mask_ratio,
-                                    self.motion_aware_tau, noise)
+        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau,
+                           noise)
 
     @torch.no_grad()
     def reconstruct(self,

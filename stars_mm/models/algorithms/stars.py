@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from ..utils.teacher import Branch, MomentumTeacher
 from .base import BaseSkeletonSSL, sample_indices
 
 
@@ -13,6 +14,10 @@ from .base import BaseSkeletonSSL, sample_indices
 class STARS(BaseSkeletonSSL):
     """Contrastive tuning of a pretrained encoder, the second stage of STARS
     (arXiv 2407.10935, section 3.3).
+
+    A head that names a ``teacher_momentum``, as :class:`MoCoHead` and
+    :class:`DINOHead` do, is also given what a :class:`MomentumTeacher` makes
+    of the views.
 
     Args:
         backbone (dict): Encoder that maps (N, M, T, V, C) to
@@ -33,6 +38,14 @@ class STARS(BaseSkeletonSSL):
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
+        momentum = getattr(self.head, 'teacher_momentum', None)
+        if momentum is not None:
+            self.teacher = MomentumTeacher(self._student(), momentum)
+
+    @property
+    def with_teacher(self) -> bool:
+        """bool: Whether the head learns from a teacher."""
+        return hasattr(self, 'teacher')
 
     def loss(self, inputs: Tensor,
              data_samples: List[ActionDataSample]) -> Dict[str, Tensor]:
@@ -48,16 +61,35 @@ class STARS(BaseSkeletonSSL):
             dict[str, Tensor]: The losses of the head.
         """
         self._check_clips(inputs)
-        if _views_are_identical(inputs):
+        if views_are_identical(inputs):
             inputs = inputs[:, :1]
-        feats = self.clip_features(inputs).unbind(dim=1)  # views × (N, C′)
+        sample_idx = sample_indices(data_samples, inputs.device)
+        feats = list(self.clip_features(inputs).unbind(dim=1))  # (N, C′) each
         if self.with_neck:
             feats = [self.neck(feat) for feat in feats]
-        return self.head.loss(
-            list(feats), sample_indices(data_samples, inputs.device))
+        if not self.with_teacher:
+            return self.head.loss(feats, sample_idx)
+        return self.head.loss(feats, sample_idx, self.teach(inputs))
+
+    @torch.no_grad()
+    def teach(self, inputs: Tensor) -> List[Tensor]:
+        """Let the teacher follow the student, then see the same views.
+
+        Args:
+            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+
+        Returns:
+            list[Tensor]: What its projector gives for each view, (N, C).
+        """
+        self.teacher.update(self._student())
+        return self.teacher(inputs)
+
+    def _student(self) -> Branch:
+        return Branch(self.backbone, self.head.projector,
+                      getattr(self, 'neck', None))
 
 
-def _views_are_identical(inputs: Tensor) -> bool:
+def views_are_identical(inputs: Tensor) -> bool:
     """Whether every sample's views are equal, on all ranks: the number of
     views decides how often the head gathers, so the ranks have to agree."""
     if inputs.shape[1] == 1:  # spares a GPU the synchronisation below

@@ -1,4 +1,3 @@
-from itertools import permutations
 from typing import Dict, List, Tuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from mmaction.registry import MODELS
 from ..utils.feature_queue import FeatureQueue
 from ..utils.gather import gather_with_grad, gather_without_grad
+from ..utils.head_parts import check_channels, view_pairs
 
 
 @MODELS.register_module()
@@ -69,10 +69,10 @@ class NNCLRHead(BaseModule):
             dict[str, Tensor]: The scalar ``loss``.
         """
         projections, predictions = zip(*(self(feat) for feat in feats))
-        pairs = list(permutations(range(len(feats)), 2)) or [(0, 0)]
         neighbours = [self.neighbours(p, sample_idx) for p in projections]
         losses = [
-            self.contrast(neighbours[i], predictions[j]) for i, j in pairs
+            self.contrast(neighbours[i], predictions[j])
+            for i, j in view_pairs(len(feats))
         ]
         self.queue.push(
             gather_without_grad(projections[0]),
@@ -91,11 +91,7 @@ class NNCLRHead(BaseModule):
         Raises:
             ValueError: If the features have another number of channels.
         """
-        if feat.shape[1] != self.in_channels:
-            raise ValueError(
-                f'NNCLRHead has in_channels={self.in_channels}, but the '
-                f'features have {feat.shape[1]} channels. Set in_channels of '
-                'the head to the channels of the backbone (or neck).')
+        check_channels(self, feat)
         projection = self.projector(feat)
         prediction = self.predictor(projection)
         return F.normalize(projection.float()), F.normalize(prediction.float())

@@ -1,6 +1,7 @@
 """What can be found wrong is found before anything is trained."""
 import pytest
 import torch
+from torch import nn
 
 from mmaction.registry import MODELS
 from stars_mm.engine.runner.checks import check_pretrained, check_queue
@@ -31,7 +32,7 @@ def everywhere(key: str, value) -> dict:
 
 
 def test_random_encoder(refuses):
-    refuses(ValueError, r'stars\.py: STARS tunes a pretrained encoder.*'
+    refuses(ValueError, r'stars\.py: STARS needs a pretrained encoder.*'
             'load_from=PATH.*allow_random_init=True', dict(stages=[]))
 
 
@@ -77,7 +78,8 @@ def test_checkpoint_without_encoder(refuses, load_cfg, tmp_path):
     torch.save(
         {f'head.{name}': value for name, value in head.state_dict().items()},
         path)
-    refuses(ValueError, f'{path} lacks 30 of the', dict(load_from=path))
+    refuses(ValueError, f'{path} lacks 30 of the.*No encoder is in the file',
+            dict(load_from=path))
 
 
 def test_missing_checkpoint(refuses):
@@ -93,6 +95,10 @@ def test_queue_smaller_than_a_batch(refuses, load_cfg, tmp_path):
     check_queue(cfg, model, world_size=1)
     with pytest.raises(ValueError, match='each of 2 processes = 8'):
         check_queue(cfg, model, world_size=2)
+    both = nn.Module()  # a stage with both losses
+    both.head, both.contrast_head = nn.Identity(), model.head
+    with pytest.raises(ValueError, match='model.contrast_head.queue_size=7'):
+        check_queue(cfg, both, world_size=2)
 
 
 @pytest.mark.parametrize('stages, error, message', [

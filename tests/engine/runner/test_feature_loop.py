@@ -78,6 +78,26 @@ def test_two_processes_give_the_same(cfg, build, by_hand, two_ranks):
         assert found == pytest.approx(by_hand['test'], rel=1e-4)
 
 
+@pytest.mark.parametrize('mode', ['val', 'test'])
+def test_unfit_clips_are_refused_before_features(cfg, build, mode):
+    """The loops are built before training, too."""
+    cfg[f'{mode}_evaluator'] = [
+        dict(type='KNNMetric', topk_neighbors=(1, 22))]
+    runner = build(cfg)
+    with pytest.raises(ValueError, match=r'more than the 21 .*xsub_train'):
+        getattr(runner, f'build_{mode}_loop')(cfg[f'{mode}_cfg'])
+
+
+def test_the_protocol_is_named(cfg, build, caplog):
+    runner = build(cfg)
+    runner.logger.addHandler(caplog.handler)
+    runner.val()
+    assert 'knn: 11 clips by their nearest among 21, cosine, uniform vote (' \
+        'the reported protocol)' in caplog.text
+    assert 'knn_weighted: 11 clips by their nearest among 21, cosine, votes ' \
+        'weighted by exp(cosine / 0.1) (the monitor' in caplog.text
+
+
 def test_extract_features(cfg, build):
     runner = build(cfg)
     runner.load_or_resume()
@@ -86,6 +106,7 @@ def test_extract_features(cfg, build):
     torch.testing.assert_close(found.features, feats, rtol=1e-4, atol=1e-5)
     assert torch.equal(found.labels, labels)
     assert found.sample_idx.tolist() == list(range(11))
+    assert found.names == [f'clip{21 + n}' for n in range(11)]
 
 
 def test_dump(cfg, build, tmp_path):

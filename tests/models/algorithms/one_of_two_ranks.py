@@ -35,7 +35,8 @@ def main(rank: int, folder: str) -> None:
         steps.append(dict(
             before=before, loss=loss.detach(), after=_snapshot(model),
             grads={name: param.grad.clone() for name, param
-                   in model.module.named_parameters()}))
+                   in model.module.named_parameters()
+                   if param.requires_grad}))
     torch.save(steps, f'{folder}/rank{rank}.pt')
     dist.barrier()  # neither closes its connections while the other sends
     dist.destroy_process_group()

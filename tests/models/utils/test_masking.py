@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stars_mm.models.utils import motion_aware_masking, random_masking
-from stars_mm.models.utils.masking import num_kept_tokens
+from stars_mm.models.utils.masking import hide_tokens, num_kept_tokens
 
 
 def _probabilities(patches: np.ndarray, tau: float) -> np.ndarray:
@@ -121,3 +121,17 @@ def test_without_motion_masking_is_uniform():
 def test_noise_of_another_shape_is_refused(masking, shape):
     with pytest.raises(ValueError, match=r'\(B, L\) = \(2, 6\)'):
         masking(torch.zeros(2, 3, 2, 12), torch.zeros(shape))
+
+
+def test_hide_tokens_chooses_the_masking():
+    patches, noise = torch.randn(3, 4, 5, 6), torch.rand(3, 20)
+    for tau, expected in ((None, random_masking(patches, 0.5, noise)),
+                          (0.1, motion_aware_masking(patches, 0.5, 0.1,
+                                                     noise))):
+        for a, b in zip(hide_tokens(patches, 0.5, tau, noise), expected):
+            assert torch.equal(a, b)
+    torch.manual_seed(3)
+    drawn = hide_tokens(patches, 0.5, None)
+    torch.manual_seed(3)
+    assert torch.equal(
+        drawn[2], random_masking(patches, 0.5, torch.rand(3, 20))[2])

@@ -1,0 +1,3 @@
+from .stream_preprocessor import StreamPreprocessor
+
+__all__ = ['StreamPreprocessor']

@@ -1,0 +1,78 @@
+from typing import Tuple, Union
+
+import torch
+from mmaction.models import ActionDataPreprocessor
+from torch import Tensor
+
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from ...utils.layouts import joint_parents
+
+STREAMS = ('joint', 'bone', 'motion', 'bone_motion')
+
+
+@MODELS.register_module()
+class StreamPreprocessor(ActionDataPreprocessor):
+    """Turns the joints of a batch into one of the streams that are usually
+    trained apart and fused (arXiv 1912.06971, section 3.4).
+
+    The streams are those of mmaction2's ``GenSkeFeat`` (j, b, jm, bm) put at
+    the end of the pipeline. Here they are a part of the model: one line of a
+    config changes every stage and loader, and a checkpoint cannot be fed with
+    the wrong stream.
+
+    Args:
+        stream (str): ``'joint'`` leaves the coordinates, ``'bone'`` gives each
+            joint's position seen from its parent, ``'motion'`` the way to the
+            next frame (0 at the last), ``'bone_motion'`` that of the bones.
+        layout (str or dict): Which joint is whose parent; see
+            :func:`joint_parents`.
+        scale (float): Factor on the result; frame-to-frame motion in metres
+            is some ten times smaller than the coordinates.
+        **kwargs: Those of ``ActionDataPreprocessor``.
+    """
+
+    def __init__(self,
+                 stream: str,
+                 layout: Union[str, dict] = 'nturgb+d',
+                 scale: float = 1.,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        if stream not in STREAMS:
+            raise ValueError(f'stream="{stream}" must be one of {STREAMS}.')
+        if scale <= 0:
+            raise ValueError(f'scale must be positive: {scale}.')
+        self.stream = stream
+        self.parents = joint_parents(layout)
+        self.scale = scale
+
+    def preprocess(self, *args, **kwargs) -> Tuple[Tensor, SampleList]:
+        """Collate a batch, and make the stream of it."""
+        inputs, data_samples = super().preprocess(*args, **kwargs)
+        return self.to_stream(inputs), data_samples
+
+    def to_stream(self, joints: Tensor) -> Tensor:
+        """Make the stream of joints.
+
+        Args:
+            joints (Tensor): Clips of shape (…, T, V, C).
+
+        Returns:
+            Tensor: The stream, of the same shape.
+
+        Raises:
+            ValueError: If the clips have another number of joints than the
+                layout.
+        """
+        V = joints.shape[-2]
+        if V != len(self.parents):
+            raise ValueError(
+                f'StreamPreprocessor: the clips have {V} joints, its layout '
+                f'{len(self.parents)}. Set layout to that of the data.')
+        x = joints
+        if 'bone' in self.stream:
+            x = x - x[..., self.parents, :]
+        if 'motion' in self.stream:
+            x = torch.cat((x.diff(dim=-3), torch.zeros_like(x[..., :1, :, :])),
+                          dim=-3)
+        return x * self.scale

@@ -1,0 +1,67 @@
+from typing import Dict, Optional, Tuple, Union
+
+from torch import Tensor, nn
+
+from mmaction.models.heads import BaseHead
+from mmaction.registry import MODELS
+from ..utils.head_parts import check_channels
+
+
+@MODELS.register_module()
+class LinearProbeHead(BaseHead):
+    """Linear classifier on the sequence feature, standardised by batch
+    statistics: how well classes can be told apart without training the
+    encoder.
+
+    The feature is the mean over persons, time and joints; an empty person
+    slot counts like any other, as in pretraining.
+
+    Args:
+        num_classes (int): Number of classes.
+        in_channels (int): Channels C of the backbone.
+        eps (float): Added to the variance.
+        loss_cls (dict): Loss.
+        average_clips (str, optional): How the scores of a sample's clips are
+            averaged: ``'prob'``, ``'score'`` or None.
+        topk (int or tuple[int]): Accuracies that are logged in training.
+        init_cfg (dict, optional): mmengine's initialisation.
+    """
+
+    def __init__(self,
+                 num_classes: int,
+                 in_channels: int = 256,
+                 eps: float = 1e-6,
+                 loss_cls: Dict = dict(type='CrossEntropyLoss'),
+                 average_clips: Optional[str] = 'prob',
+                 topk: Union[int, Tuple[int, ...]] = (1, 5),
+                 init_cfg: Optional[dict] = dict(
+                     type='TruncNormal', layer='Linear', std=.01)) -> None:
+        if eps <= 0:
+            raise ValueError(f'eps must be positive: {eps}.')
+        super().__init__(
+            num_classes,
+            in_channels,
+            loss_cls=loss_cls,
+            average_clips=average_clips,
+            topk=topk,
+            init_cfg=init_cfg)
+        self.fc = nn.Sequential(
+            nn.BatchNorm1d(in_channels, affine=False, eps=eps),
+            nn.Linear(in_channels, num_classes))
+
+    def forward(self, x: Tensor, **kwargs) -> Tensor:
+        """Class scores of a feature map.
+
+        Args:
+            x (Tensor): Feature map of shape (N, M, C, T′, V′).
+            **kwargs: Not used.
+
+        Returns:
+            Tensor: Logits of shape (N, num_classes).
+
+        Raises:
+            ValueError: If the feature map has another number of channels.
+        """
+        feat = x.mean(dim=(1, 3, 4))  # (N, C)
+        check_channels(self, feat)
+        return self.fc(feat)

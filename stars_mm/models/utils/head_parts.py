@@ -1,0 +1,44 @@
+from itertools import permutations
+from typing import List, Tuple
+
+from torch import Tensor, nn
+
+
+def projection_mlp(in_channels: int, hidden_channels: int,
+                   out_channels: int) -> nn.Sequential:
+    """The layers of STARS's head in one piece, so that heads differ in their
+    loss alone: batch norm, linear, batch norm, ReLU, linear.
+
+    Args:
+        in_channels (int): Channels of the sequence feature.
+        hidden_channels (int): Channels in between.
+        out_channels (int): Channels of the result.
+    """
+    return nn.Sequential(
+        nn.BatchNorm1d(in_channels),
+        nn.Linear(in_channels, hidden_channels, bias=False),
+        nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
+        nn.Linear(hidden_channels, out_channels))
+
+
+def view_pairs(num_views: int) -> List[Tuple[int, int]]:
+    """Ordered pairs of different views; of a single view with itself.
+
+    Args:
+        num_views (int): Number of views.
+    """
+    return list(permutations(range(num_views), 2)) or [(0, 0)]
+
+
+def check_channels(head: nn.Module, feat: Tensor) -> None:
+    """Raise a ValueError where features are not those a head was built for.
+
+    Args:
+        head (nn.Module): A head with ``in_channels``.
+        feat (Tensor): Sequence features, (N, C).
+    """
+    if feat.shape[1] != head.in_channels:
+        raise ValueError(
+            f'{type(head).__name__} has in_channels={head.in_channels}, but '
+            f'the features have {feat.shape[1]} channels. Set in_channels of '
+            'the head to the channels of the backbone (or neck).')

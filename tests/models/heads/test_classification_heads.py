@@ -1,0 +1,118 @@
+"""The heads of linear probing and finetuning under mmaction2's recognizer."""
+import pytest
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.registry import DefaultScope
+
+from stars_mm.models.heads import JointMLPHead, LinearProbeHead
+from stars_mm.utils.checkpoint import convert_official, to_official
+
+HEADS = dict(
+    linprobe=dict(type='LinearProbeHead'),
+    finetune=dict(type='JointMLPHead', num_joints=5))
+
+
+def samples(labels) -> list:
+    return [ActionDataSample().set_gt_label(int(label)) for label in labels]
+
+
+def recognizer(encoder_cfg, cls_head, type='RecognizerGCN', **backbone):
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(
+            dict(
+                type=type,
+                backbone=encoder_cfg(**backbone),
+                cls_head=dict(num_classes=7, **cls_head)))
+    model.init_weights()
+    return model
+
+
+@pytest.mark.parametrize('type', ['RecognizerGCN', 'FrozenRecognizerGCN'])
+@pytest.mark.parametrize('kind', HEADS)
+def test_logits_of_the_reference(golden, encoder_cfg, kind, type):
+    arrays, meta = golden('heads_tiny')
+    sizes = {key: meta[key] for key in (
+        'embed_dims', 'depth', 'num_heads', 'num_frames', 'num_joints')}
+    model = recognizer(encoder_cfg, {'in_channels': 32, **HEADS[kind]},
+                       type=type, **sizes).eval()
+    prefix = f'{kind}/state/'
+    official = {key.removeprefix(prefix): value
+                for key, value in arrays.items() if key.startswith(prefix)}
+    model.load_state_dict(convert_official(official))
+    x = arrays[f'{kind}/x'].permute(0, 4, 2, 3, 1)[:, None]
+    logits = model(x, stage='head')
+    torch.testing.assert_close(
+        logits, arrays[f'{kind}/logits'], rtol=1e-5, atol=1e-6)
+    predicted = model.predict(x, samples([0] * len(x)))
+    for sample, row in zip(predicted, logits):
+        torch.testing.assert_close(sample.pred_score, row.softmax(0))
+        assert sample.pred_label.item() == row.argmax().item()
+    there_and_back = to_official(model.state_dict())
+    assert there_and_back.keys() == official.keys()
+    assert all(torch.equal(there_and_back[k], official[k]) for k in official)
+
+
+def test_the_probe_standardises_by_the_batch():
+    head = LinearProbeHead(num_classes=4, in_channels=6).train()
+    head.init_weights()
+    assert head.fc[1].weight.abs().max() < 0.06 and not head.fc[1].bias.any()
+    x = 3 + 2 * torch.randn(5, 2, 6, 3, 4)
+    feat = torch.stack([
+        sum(x[n, m, :, t, v] for m in range(2) for t in range(3)
+            for v in range(4)) / 24 for n in range(5)
+    ])
+    variance = ((feat - feat.mean(0))**2).sum(0) / 5
+    feat = (feat - feat.mean(0)) / (variance + 1e-6).sqrt()
+    expected = feat @ head.fc[1].weight.t() + head.fc[1].bias
+    torch.testing.assert_close(head(x), expected)
+    assert [name for name, _ in head.named_parameters()] == [
+        'fc.1.weight', 'fc.1.bias']
+
+
+def test_dropout_acts_on_the_feature_map():
+    """One value in 300 is dropped apart from those it is averaged with."""
+    head = JointMLPHead(2, in_channels=3, num_joints=1, dropout=0.5).train()
+    head.fc1 = head.bn = head.relu = head.fc2 = torch.nn.Identity()
+    x = torch.ones(1, 3, 3, 100, 1)
+    feat = head(x)
+    kept = feat * 300 / 2  # of 300 values a channel, each kept one counts 2
+    torch.testing.assert_close(kept, kept.round())
+    assert ((kept > 100) & (kept < 200)).all()
+    assert torch.equal(head.eval()(x), torch.ones(1, 3))
+
+
+def test_losses():
+    logits, labels = torch.randn(5, 7), torch.tensor([0, 6, 2, 2, 5])
+    for head, smoothing in ((LinearProbeHead(7), 0.),
+                            (JointMLPHead(7), 0.1),
+                            (JointMLPHead(7, label_smooth_eps=0.3), 0.3)):
+        losses = head.loss_by_feat(logits, samples(labels))
+        expected = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        torch.testing.assert_close(losses['loss_cls'], expected)
+        accuracy = (logits.argmax(1) == labels).float().mean()
+        assert losses['top1_acc'].item() == pytest.approx(accuracy.item())
+
+
+def test_published_numbers():
+    probe, mlp = LinearProbeHead(60), JointMLPHead(60)
+    assert probe.fc[0].eps == 1e-6 and not probe.fc[0].affine
+    assert probe.fc[1].weight.shape == (60, 256)
+    assert mlp.fc1.weight.shape == (2048, 25 * 256)
+    assert mlp.fc2.weight.shape == (60, 2048)
+    assert (mlp.dropout.p, mlp.label_smooth_eps) == (0.3, 0.1)
+
+
+@pytest.mark.parametrize('make, message', [
+    (lambda: LinearProbeHead(7, eps=0), 'eps must be positive: 0'),
+    (lambda: JointMLPHead(7, dropout=1.), r'dropout=1\.0 must lie in \[0, 1'),
+    (lambda: JointMLPHead(7, label_smooth_eps=-.1), 'label_smooth_eps=-0.1'),
+    (lambda: LinearProbeHead(7, 32)(torch.zeros(2, 1, 16, 2, 5)),
+     'in_channels=32, but the features have 16'),
+    (lambda: JointMLPHead(7, 16, num_joints=4)(torch.zeros(2, 1, 16, 2, 5)),
+     'num_joints=4, but the feature map has 16 channels and 5 joints'),
+])
+def test_what_does_not_fit(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,119 @@
+"""DINO against a loop-written oracle."""
+import pytest
+import torch
+from torch import nn
+
+from stars_mm.models.heads import DINOHead
+from stars_mm.models.utils.clustering import koleo, sinkhorn_knopp
+
+
+@pytest.fixture
+def head():
+    return DINOHead(6, hidden_channels=9, out_channels=5)
+
+
+def dino_in_loops(assigned, outputs, temperature):
+    """Mean over ordered view pairs and samples of −Σ p log q."""
+    losses = []
+    for i, probs in enumerate(assigned):
+        for j, output in enumerate(outputs):
+            if i == j and len(outputs) > 1:
+                continue
+            for p, logits in zip(probs, output / temperature):
+                log_q = logits - logits.exp().sum().log()
+                losses.append(-sum(a * b for a, b in zip(p, log_q)))
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize('num_views', [1, 2, 3])
+def test_loss_and_gradient(head, num_views):
+    feats = [torch.randn(4, 6, requires_grad=True) for _ in range(num_views)]
+    targets = [torch.rand(4, 5, requires_grad=True) for _ in feats]
+    inputs = feats + list(head.parameters())
+    assigned = [sinkhorn_knopp(target / 0.04, 3) for target in targets]
+    dino = dino_in_loops(assigned, [head.projector(f) for f in feats], 0.1)
+    spread = torch.stack([koleo(feat) for feat in feats]).mean()
+    expected = dino + 0.1 * spread
+
+    found = head.loss(feats, torch.arange(4), targets)
+    torch.testing.assert_close(found['loss'], expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found['dino'], dino, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found['koleo'], spread)
+    assert not found['dino'].requires_grad and not found['koleo'].requires_grad
+    for a, b in zip(torch.autograd.grad(found['loss'], inputs,
+                                        retain_graph=True),
+                    torch.autograd.grad(expected, inputs)):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert torch.autograd.grad(
+        found['loss'], targets, allow_unused=True) == (None, ) * num_views
+
+
+def test_prototypes_are_compared_by_cosine(head):
+    feat = torch.randn(4, 6)
+    projector = head.projector
+    with torch.no_grad():
+        projector.prototypes.weight.mul_(7.)
+    projected = projector.mlp(feat)
+    found = projector(feat)
+    for n in range(4):
+        for k in range(5):
+            expected = nn.functional.cosine_similarity(
+                projected[n], projector.prototypes.weight[k], dim=0)
+            torch.testing.assert_close(found[n, k], expected)
+
+
+def test_running_mean_as_centring():
+    head = DINOHead(6, 9, 5, centering='mean', koleo_weight=0)
+    center = torch.zeros(5)
+    for _ in range(3):
+        feats, targets = [torch.randn(4, 6)] * 2, [torch.rand(4, 5)] * 2
+        assigned = [((t - center) / 0.04).softmax(1) for t in targets]
+        expected = dino_in_loops(
+            assigned, [head.projector(f) for f in feats], 0.1)
+        found = head.loss(feats, torch.arange(4), targets)
+        assert list(found) == ['loss']
+        torch.testing.assert_close(found['loss'], expected)
+        center = 0.9 * center + 0.1 * torch.stack(targets).mean((0, 1))
+        torch.testing.assert_close(head.center, center)
+    assert torch.equal(head.state_dict()['center'], head.center)
+
+
+def test_defaults_are_the_papers(head):
+    assert DINOHead().projector.prototypes.out_features == 128
+    assert (head.student_temperature, head.teacher_temperature,
+            head.teacher_momentum, head.centering, head.sinkhorn_iters,
+            head.koleo_weight) == (0.1, 0.04, (0.996, 1.), 'sinkhorn_knopp', 3,
+                                   0.1)
+
+
+def test_without_a_teacher_the_targets_are_the_students_own(head):
+    feat = torch.randn(4, 6)
+    output = head.projector(feat)
+    expected = dino_in_loops([sinkhorn_knopp(output / 0.04)], [output], 0.1)
+    found = head.loss([feat], torch.arange(4))
+    torch.testing.assert_close(found['dino'], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_autocast(head):
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        loss = head.loss([torch.randn(4, 6)], torch.arange(4))['loss']
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in head.parameters())
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(student_temperature=0.), 'student_temperature must be positive: 0'),
+    (dict(teacher_temperature=-1), 'teacher_temperature must be positive: -1'),
+    (dict(sinkhorn_iters=0), 'sinkhorn_iters must be positive: 0'),
+    (dict(koleo_weight=-.1), 'koleo_weight=-0.1'),
+    (dict(centering='sinkhorn'), 'centering="sinkhorn" must be one of .*mean')
+])
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DINOHead(**arguments)
+
+
+def test_features_of_another_width_are_refused(head):
+    with pytest.raises(ValueError, match='DINOHead has in_channels=6.* 7 cha'):
+        head.loss([torch.randn(4, 7)], torch.arange(4))

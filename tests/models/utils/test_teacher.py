@@ -1,0 +1,121 @@
+"""The moving average against its closed form."""
+import copy
+import io
+import math
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from torch import nn
+
+from stars_mm.models.utils.teacher import Branch, MomentumTeacher
+
+
+@pytest.fixture
+def hub():
+    """The message hub of a training, as the runner's hooks leave it."""
+    hubs = dict(MessageHub._instance_dict)
+    yield MessageHub.get_instance('a training')
+    MessageHub._instance_dict.clear()
+    MessageHub._instance_dict.update(hubs)
+
+
+def student() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+
+
+def follow(teacher, model, num_updates, after=lambda step: None):
+    """Random students; gives the weights of each, first the copied one."""
+    weights = []
+    for step in range(num_updates):
+        with torch.no_grad():
+            for param in model.parameters():
+                param.normal_()
+        teacher.update(model)
+        weights.append(model[0].weight.detach().clone())
+        after(step)
+    return weights
+
+
+def test_closed_form():
+    model = student()
+    teacher = MomentumTeacher(model, 0.9)
+    weights = follow(teacher, model, 6)
+    expected = 0.9**5 * weights[0]
+    for step, weight in enumerate(weights[1:], start=1):
+        expected = expected + 0.1 * 0.9**(5 - step) * weight
+    torch.testing.assert_close(teacher.module[0].weight, expected)
+
+
+def test_starts_as_the_student_of_the_first_update():
+    model = student()
+    teacher = MomentumTeacher(model, 0.999)
+    first, = follow(teacher, model, 1)  # weights that were loaded meanwhile
+    assert torch.equal(teacher.module[0].weight, first)
+
+
+def test_momentum_follows_half_a_cosine(hub):
+    model = student()
+    teacher = MomentumTeacher(model, (0.9, 1.))
+    assert teacher.momentum == 0.9  # no training yet
+    hub.update_info('max_iters', 8)
+    expected = None
+    for iteration in range(9):
+        hub.update_info('iter', iteration)
+        weight, = follow(teacher, model, 1)
+        m = 1 - 0.1 * (math.cos(math.pi * iteration / 8) + 1) / 2
+        assert teacher.momentum == pytest.approx(m)
+        expected = (weight if expected is None else m * expected +
+                    (1 - m) * weight)
+        torch.testing.assert_close(teacher.module[0].weight, expected)
+    assert teacher.momentum == 1
+
+
+def test_buffers_and_modes_are_the_students():
+    model = student()
+    teacher = MomentumTeacher(model, 0.5)
+    for mode in (True, False):
+        model.train()
+        model(torch.randn(5, 3))
+        model[1].train(mode)
+        teacher.update(model)
+        for own, its in zip(teacher.module.buffers(), model.buffers()):
+            assert torch.equal(own, its) and own is not its
+        assert [m.training for m in teacher.module] == [True, mode]
+
+
+def test_nothing_of_it_is_trained():
+    teacher = MomentumTeacher(student(), 0.9)
+    assert not any(param.requires_grad for param in teacher.parameters())
+
+
+def test_a_checkpoint_holds_it():
+    model = student()
+    teacher = MomentumTeacher(model, 0.9)
+    follow(teacher, model, 3)
+    file = io.BytesIO()
+    torch.save(teacher.state_dict(), file)
+    file.seek(0)
+    resumed = MomentumTeacher(student(), 0.9)
+    resumed.load_state_dict(torch.load(file))
+    twin = copy.deepcopy(model)
+    teacher.update(model), resumed.update(twin)
+    for name, value in teacher.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_branch_gives_an_output_a_view(encoder):
+    backbone, neck, projector = encoder(), nn.Linear(16, 6), nn.Linear(6, 2)
+    inputs = torch.randn(4, 3, 2, 8, 5, 3)
+    found = Branch(backbone, projector, neck)(inputs)
+    for view, output in enumerate(found):
+        tokens = backbone(inputs[:, view])
+        torch.testing.assert_close(
+            output, projector(neck(tokens.mean(dim=(1, 3, 4)))))
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize('momentum', [1.1, -0.1, (0.9, 1.5), (0.9, 1., 1.)])
+def test_bad_momentum(momentum):
+    with pytest.raises(ValueError, match='teacher_momentum=.*from 0 to 1'):
+        MomentumTeacher(student(), momentum)
