@@ -50,6 +50,25 @@ class RawFeatures(BaseModel):
         return data_samples
 
 
+def unturned(cfg: Config) -> Optional[Config]:
+    """A config whose test clips are centred but not turned.
+
+    Args:
+        cfg (Config): Config with ``test_dataloader`` and
+            ``test_cfg.bank_dataloader``.
+
+    Returns:
+        Config or None: None where the clips are not turned anyway.
+    """
+    cfg = Config(cfg.to_dict())
+    turned = False
+    for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
+        for step in loader.dataset.pipeline:
+            if step['type'] == 'CenterSkeleton' and step.get('align'):
+                step.align, turned = None, True
+    return cfg if turned else None
+
+
 class FeatureReader:
     """Reads the features of a config's bank and test clips.
 
@@ -59,6 +78,7 @@ class FeatureReader:
     """
 
     def __init__(self, cfg: Config) -> None:
+        self.cfg = cfg
         self.bank = Runner.build_dataloader(cfg.test_cfg.bank_dataloader)
         self.query = Runner.build_dataloader(cfg.test_dataloader)
 

@@ -5,9 +5,11 @@ from .embedding import FeaturePanel, plot_tsne, tsne
 from .motion import (MaskedClip, MotionDecoder, hidden_joint_errors,
                      make_masked_clips)
 from .skeleton import bones_for, project
+from .tuning import plot_tuning
 
 __all__ = [
     'FeaturePanel', 'MaskedClip', 'MotionDecoder', 'StageLog', 'bones_for',
     'hidden_joint_errors', 'make_masked_clips', 'plot_curves', 'plot_tsne',
-    'project', 'read_scalars', 'read_stage_log', 'tsne', 'write_gif'
+    'plot_tuning', 'project', 'read_scalars', 'read_stage_log', 'tsne',
+    'write_gif'
 ]

@@ -3,6 +3,7 @@ import html
 from typing import Dict, List, Sequence
 
 TITLES = {
+    'raw_unturned': 'raw coordinates, not turned',
     'raw': 'raw coordinates',
     'raw_motion': 'raw motion',
     'random': 'random encoder',

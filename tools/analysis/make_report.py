@@ -16,7 +16,8 @@ from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.evaluation.report import (FeatureReader, RawFeatures,
-                                        build_random_model, describe, score)
+                                        build_random_model, describe, score,
+                                        unturned)
 from stars_mm.evaluation.stages import find_stages, shown
 from stars_mm.utils.safe_pickle import load_pickle
 from stars_mm.visualization.report import (draw_curves, draw_masked, draw_tsne,
@@ -44,13 +45,16 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def score_rows(reader: FeatureReader, stages: list, args) -> tuple:
     """Scores of all rows, and the features of the encoders' test clips."""
-    makers = {}
+    results, queries, makers = {}, {}, {}
     if not args.no_raw:
+        plain = unturned(reader.cfg)
+        if plain is not None:
+            results['raw_unturned'] = score(
+                FeatureReader(plain).read(RawFeatures()), args.seed)
         makers['raw'] = RawFeatures
         makers['raw_motion'] = lambda: RawFeatures(motion=True)
     makers['random'] = lambda: build_random_model(stages[0].cfg, args.seed)
     makers.update((stage.row, stage.build_model) for stage in stages)
-    results, queries = {}, {}
     for row, make in makers.items():
         features = reader.read(make())
         results[row] = score(features, args.seed)

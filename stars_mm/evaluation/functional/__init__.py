@@ -1,4 +1,9 @@
-from .clusters import cluster_scores
-from .knn import knn_accuracy, knn_predict
+from .clusters import class_distances, cluster_scores, silhouette_samples
+from .few_shot import draw_exemplars, few_shot_accuracy, mean_and_interval
+from .knn import knn_accuracy, knn_predict, nearest_neighbours
 
-__all__ = ['cluster_scores', 'knn_accuracy', 'knn_predict']
+__all__ = [
+    'class_distances', 'cluster_scores', 'draw_exemplars', 'few_shot_accuracy',
+    'knn_accuracy', 'knn_predict', 'mean_and_interval', 'nearest_neighbours',
+    'silhouette_samples'
+]

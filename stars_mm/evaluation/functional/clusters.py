@@ -1,7 +1,11 @@
-from typing import Dict
+from typing import Dict, Iterator, Tuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# What is left of 1 − cos of equal directions in double precision is less.
+_ROUNDING = 1e-12
 
 
 def cluster_scores(feats: Tensor,
@@ -19,28 +23,115 @@ def cluster_scores(feats: Tensor,
 
     Returns:
         dict[str, float]: ``nmi`` (0…1) and ``ari`` (−1…1) of the k-means
-        clusters against the classes, and ``silhouette`` (−1…1), the mean
-        silhouette of the true classes under cosine distance.
+        clusters against the classes; ``silhouette`` (−1…1), the mean
+        silhouette of the true classes under cosine distance; and
+        ``distance_ratio``, see :func:`class_distances`.
 
     Raises:
-        ValueError: If the features hold fewer than two classes.
+        ValueError: If the features hold fewer than two classes, or no two
+            clips of a class.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import (adjusted_rand_score,
-                                 normalized_mutual_info_score,
-                                 silhouette_score)
+                                 normalized_mutual_info_score)
     from threadpoolctl import threadpool_limits
-    feats = F.normalize(feats.float()).cpu().numpy()
-    labels = labels.cpu().numpy()
-    num_classes = len(set(labels.tolist()))
+    feats, labels = F.normalize(feats.float()).cpu(), labels.cpu()
+    num_classes = len(labels.unique())
     if not 2 <= num_classes < len(labels):
         raise ValueError('Cluster scores need at least two classes and more '
                          f'clips than classes; got {num_classes} classes in '
                          f'{len(labels)} clips.')
     with threadpool_limits(limits=1):  # k-means is slow with busy threads
         clusters = KMeans(
-            num_classes, n_init=10, random_state=seed).fit_predict(feats)
+            num_classes, n_init=10,
+            random_state=seed).fit_predict(feats.numpy())
     return dict(
         nmi=float(normalized_mutual_info_score(labels, clusters)),
         ari=float(adjusted_rand_score(labels, clusters)),
-        silhouette=float(silhouette_score(feats, labels, metric='cosine')))
+        silhouette=float(silhouette_samples(feats, labels).mean()),
+        distance_ratio=class_distances(feats, labels)['ratio'])
+
+
+def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
+    """Silhouette of every clip under cosine distance, 1 − cos.
+
+    As scikit-learn's, without its distances of all pairs: the mean of the
+    cosines to the clips of a class is one product, with the sum of their
+    directions.
+
+    Args:
+        feats (Tensor): Features, (N, C).
+        labels (Tensor): Classes, (N, ), at least two.
+
+    Returns:
+        Tensor: (b − a) / max(a, b) of each clip, (N, ), where a is the mean
+        distance to the others of its class and b that to the nearest other
+        class; 0 for a clip that is alone in its class.
+    """
+    own, counts, sums, norms = _classes(feats, labels)
+    cosines = torch.cat([part @ sums.t() for part in _directions(feats)])
+    rows = torch.arange(len(own))
+    others = (counts[own] - 1).clamp(min=1)
+    inner = 1 - (cosines[rows, own] - norms) / others  # (N, )
+    outer = 1 - cosines / counts  # (N, K)
+    outer[rows, own] = torch.inf
+    outer = outer.min(dim=1).values
+    inner, outer = (dist.where(dist > _ROUNDING, 0.) for dist in
+                    (inner, outer))
+    scores = (outer - inner) / torch.maximum(inner, outer)
+    return scores.nan_to_num(0.).where(counts[own] > 1, 0.)
+
+
+def class_distances(feats: Tensor, labels: Tensor) -> Dict[str, float]:
+    """Mean cosine distance, 1 − cos, within and between the classes.
+
+    Both are means over pairs of different clips: ``intra`` over all pairs of
+    one class, ``inter`` over all pairs of two classes. So a large class counts
+    by its pairs. With u the directions of the features, the cosines of all
+    pairs of a class add up to |Σu|² − Σ|u|², which needs no pair at all.
+
+    Args:
+        feats (Tensor): Features, (N, C).
+        labels (Tensor): Classes, (N, ), at least two.
+
+    Returns:
+        dict[str, float]: ``intra`` and ``inter`` (0…2), and ``ratio`` =
+        intra / inter: 0 where the clips of a class are alike, about 1 where
+        classes mean nothing. Features that are all alike have the ratio 1.
+
+    Raises:
+        ValueError: If no class has two clips.
+    """
+    own, counts, sums, norms = _classes(feats, labels)
+    # sums of cosines over ordered pairs
+    within = sums.square().sum() - norms.sum()
+    total = sums.sum(dim=0).square().sum() - norms.sum()
+    pairs = (counts * (counts - 1)).sum()
+    all_pairs = float(len(own) * (len(own) - 1))
+    if not pairs:
+        raise ValueError('Distances within classes need two clips of a class; '
+                         f'each of the {len(own)} clips is alone in its own.')
+    intra = float(1 - within / pairs)
+    inter = float(1 - (total - within) / (all_pairs - pairs))
+    ratio = intra / inter if inter > _ROUNDING else 1.
+    return dict(intra=intra, inter=inter, ratio=ratio)
+
+
+def _directions(feats: Tensor) -> Iterator[Tensor]:
+    """L2-normalised features in double precision, some at a time."""
+    for part in feats.cpu().split(4096):
+        yield F.normalize(part.double())
+
+
+def _classes(feats: Tensor, labels: Tensor) -> Tuple[Tensor, ...]:
+    """Place of each clip's class (N, ), clips of each class (K, ), the sum of
+    their directions (K, C), and each direction's product with itself (N, ),
+    which is 1, or 0 for a feature of zeros."""
+    _, own, counts = labels.cpu().unique(
+        return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(counts), feats.shape[1], dtype=torch.float64)
+    norms = []
+    for part, places in zip(_directions(feats), own.split(4096)):
+        sums.index_add_(0, places, part)
+        norms.append(part.square().sum(dim=1))
+    return own, counts.double(), sums, torch.cat(norms)

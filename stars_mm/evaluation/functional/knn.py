@@ -1,8 +1,68 @@
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+# Directions are rounded to multiples of 2^-26, a quarter of the spacing of
+# single-precision numbers below 1. Times 2^26 they are whole numbers, and a
+# scalar product of two of them stays below 2^53, as all its partial sums do:
+# double precision holds them exactly, so neither the order of the sum, nor the
+# sizes of the chunks, nor the device can change a similarity.
+_GRID = 2.**26
+
+
+def nearest_neighbours(
+        bank_feats: Tensor,
+        query_feats: Tensor,
+        k: int,
+        chunk_size: int = 1024,
+        bank_chunk_size: int = 8192,
+        device: Union[str, torch.device,
+                      None] = None) -> Tuple[Tensor, Tensor]:
+    """The nearest neighbours under cosine similarity.
+
+    Exact: all pairs are compared. Memory beyond the features is that of some
+    arrays of ``chunk_size`` × ``bank_chunk_size`` numbers, and the result does
+    not depend on those two, nor on the device.
+
+    Args:
+        bank_feats (Tensor): Features to search, (B, C).
+        query_feats (Tensor): Features whose neighbours are wanted, (Q, C).
+        k (int): Number of neighbours.
+        chunk_size (int): Queries compared at a time.
+        bank_chunk_size (int): Features of the bank compared at a time.
+        device (str or torch.device, optional): Where to compare; the GPU where
+            there is one by default.
+
+    Returns:
+        tuple[Tensor, Tensor]: Cosine similarities, (Q, k) in double precision,
+        the largest first, and the neighbours' places in the bank, (Q, k), both
+        on the CPU. Of equally similar ones the first of the bank comes first.
+
+    Raises:
+        ValueError: If k exceeds the bank.
+    """
+    _check_k((k, ), len(bank_feats))
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    bank_feats, query_feats = bank_feats.cpu(), query_feats.cpu()
+    bank_norms, query_norms = _norms(bank_feats), _norms(query_feats)
+    similarities, indices = [], []
+    for query in _chunks(query_feats, query_norms, chunk_size, device):
+        best = None
+        for start, bank in enumerate(
+                _chunks(bank_feats, bank_norms, bank_chunk_size, device)):
+            values, index = _largest(query @ bank.t(), k)
+            index += start * bank_chunk_size
+            if best is not None:
+                values, order = torch.cat([best[0], values], 1).sort(
+                    dim=1, descending=True, stable=True)
+                values = values[:, :k]
+                index = torch.cat([best[1], index], 1).gather(1, order[:, :k])
+            best = values, index
+        similarities.append(best[0].cpu())
+        indices.append(best[1].cpu())
+    return torch.cat(similarities) / _GRID**2, torch.cat(indices)
 
 
 def knn_predict(bank_feats: Tensor,
@@ -10,11 +70,12 @@ def knn_predict(bank_feats: Tensor,
                 query_feats: Tensor,
                 ks: Sequence[int] = (1, ),
                 temperature: Optional[float] = None,
-                chunk_size: int = 4096) -> Tensor:
+                **kwargs) -> Tensor:
     """Classify by the votes of the nearest neighbours under cosine
     similarity.
 
-    Exact, in memory bounded by ``chunk_size`` × the size of the bank.
+    Ties are decided the same everywhere: of equally similar clips the first of
+    the bank is nearer, of classes with equal votes the smallest wins.
 
     Args:
         bank_feats (Tensor): Features of the labelled samples, (B, C).
@@ -22,38 +83,33 @@ def knn_predict(bank_feats: Tensor,
         query_feats (Tensor): Features to classify, (Q, C).
         ks (Sequence[int]): Numbers of neighbours.
         temperature (float, optional): Votes weigh exp(similarity /
-            temperature); by default all weigh the same. Among classes with
-            equal votes the smallest wins.
-        chunk_size (int): Queries compared with the bank at a time.
+            temperature); by default all weigh the same.
+        **kwargs: Sizes of the chunks and device of
+            :func:`nearest_neighbours`.
 
     Returns:
-        Tensor: Predicted classes, (len(ks), Q).
+        Tensor: Predicted classes, (len(ks), Q), on the CPU.
 
     Raises:
         ValueError: If a k exceeds the bank.
     """
-    if not 1 <= min(ks) <= max(ks) <= len(bank_feats):
-        raise ValueError(f'Every k of {tuple(ks)} must lie between 1 and the '
-                         f'size of the bank, {len(bank_feats)}.')
-    bank_feats = F.normalize(bank_feats)
-    num_classes = int(bank_labels.max()) + 1
-    predictions = []
-    for query in F.normalize(query_feats).split(chunk_size):
-        similarity, index = (query @ bank_feats.t()).topk(max(ks), dim=1)
-        weights = torch.ones_like(similarity)
-        if temperature is not None:
-            # relative to the nearest, which cannot overflow
-            weights = ((similarity - similarity[:, :1]) / temperature).exp()
-        labels = bank_labels[index]  # (chunk, k)
-        votes = weights.new_zeros(len(query), num_classes)
-        chunk, done = [], 0
-        for k in sorted(set(ks)):
-            votes.scatter_add_(1, labels[:, done:k], weights[:, done:k])
-            chunk.append(votes.argmax(dim=1))
-            done = k
-        predictions.append(torch.stack(chunk))
-    order = [sorted(set(ks)).index(k) for k in ks]
-    return torch.cat(predictions, dim=1)[order]
+    _check_k(ks, len(bank_feats))
+    similarity, index = nearest_neighbours(bank_feats, query_feats, max(ks),
+                                           **kwargs)
+    weights = torch.ones_like(similarity)  # (Q, k)
+    if temperature is not None:
+        # relative to the nearest, which cannot overflow
+        weights = ((similarity - similarity[:, :1]) / temperature).exp()
+    labels = bank_labels.cpu()[index]
+    votes = weights.new_zeros(len(labels), int(bank_labels.max()) + 1)
+    predictions, done = {}, 0
+    for k in sorted(set(ks)):
+        for place in range(done, k):
+            votes.scatter_add_(1, labels[:, place:place + 1],
+                               weights[:, place:place + 1])
+        predictions[k] = votes.argmax(dim=1)
+        done = k
+    return torch.stack([predictions[k] for k in ks])
 
 
 def knn_accuracy(bank_feats: Tensor,
@@ -61,7 +117,8 @@ def knn_accuracy(bank_feats: Tensor,
                  query_feats: Tensor,
                  query_labels: Tensor,
                  ks: Sequence[int] = (1, 2, 5, 10),
-                 temperature: Optional[float] = None) -> Dict[str, float]:
+                 temperature: Optional[float] = None,
+                 **kwargs) -> Dict[str, float]:
     """Accuracy of :func:`knn_predict`.
 
     Args:
@@ -71,11 +128,61 @@ def knn_accuracy(bank_feats: Tensor,
         query_labels (Tensor): Their true classes, (Q, ).
         ks (Sequence[int]): Numbers of neighbours.
         temperature (float, optional): See :func:`knn_predict`.
+        **kwargs: See :func:`knn_predict`.
 
     Returns:
         dict[str, float]: ``top1_k{k}`` in percent for each k.
     """
     predictions = knn_predict(bank_feats, bank_labels, query_feats, ks,
-                              temperature)
-    accuracy = (predictions == query_labels).double().mean(dim=1) * 100
+                              temperature, **kwargs)
+    hits = predictions == query_labels.cpu()
+    accuracy = hits.double().mean(dim=1) * 100
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
+
+
+def on_grid(feats: Tensor, norms: Optional[Tensor] = None) -> Tensor:
+    """Directions of features, as whole numbers in double precision.
+
+    Args:
+        feats (Tensor): Features, (N, C).
+        norms (Tensor, optional): Their lengths, (N, ).
+
+    Returns:
+        Tensor: The L2-normalised features times 2^26, rounded. Scalar products
+        of them are exact: 2^52 times the cosine.
+    """
+    norms = _norms(feats) if norms is None else norms
+    return (feats.double() / norms[:, None] * _GRID).round()
+
+
+def _norms(feats: Tensor) -> Tensor:
+    # all at once, so that chunks get the same ones
+    norms = torch.linalg.vector_norm(feats, dim=1, dtype=torch.float64)
+    return norms.clamp(min=1e-12)
+
+
+def _chunks(feats: Tensor, norms: Tensor, size: int, device):
+    for part, norm in zip(feats.split(size), norms.split(size)):
+        yield on_grid(part.to(device), norm.to(device))
+
+
+def _largest(similarity: Tensor, k: int) -> Tuple[Tensor, Tensor]:
+    """The k largest of each row and their places, of equal ones the first."""
+    k = min(k, similarity.shape[1])
+    values, index = similarity.topk(k, dim=1)
+    # topk takes any of those that equal the last
+    unclear = (similarity >= values[:, -1:]).sum(dim=1) > k
+    if unclear.any():
+        order = similarity[unclear].argsort(
+            dim=1, descending=True, stable=True)
+        index[unclear] = order[:, :k]
+    index = index.sort(dim=1).values
+    values, order = similarity.gather(1, index).sort(
+        dim=1, descending=True, stable=True)
+    return values, index.gather(1, order)
+
+
+def _check_k(ks: Sequence[int], bank_size: int) -> None:
+    if not 1 <= min(ks) <= max(ks) <= bank_size:
+        raise ValueError(f'Every k of {tuple(ks)} must lie between 1 and the '
+                         f'size of the bank, {bank_size}.')

@@ -1,7 +1,7 @@
 from typing import Dict, Optional
 
 from mmaction.registry import METRICS
-from ...engine.features import FeatureSet
+from ...engine.features import ClipList, FeatureSet
 from ..functional.clusters import cluster_scores
 from .feature_metric import FeatureMetric
 
@@ -9,7 +9,12 @@ from .feature_metric import FeatureMetric
 @METRICS.register_module()
 class ClusterMetric(FeatureMetric):
     """How well the query's features cluster by class: ``cluster/nmi``,
-    ``cluster/ari`` and ``cluster/silhouette``.
+    ``cluster/ari``, ``cluster/silhouette`` and ``cluster/distance_ratio``, the
+    mean distance within classes over that between them; see
+    :func:`cluster_scores`.
+
+    Beside k-means, memory and time grow with clips × classes: no distances of
+    all pairs are made.
 
     Args:
         seed (int): Seed of k-means.
@@ -25,6 +30,15 @@ class ClusterMetric(FeatureMetric):
                  prefix: Optional[str] = None) -> None:
         super().__init__(collect_device, prefix)
         self.seed = seed
+
+    def check_clips(self, bank: ClipList, query: ClipList) -> None:
+        """Check that there is something to cluster."""
+        classes = len(set(query.labels))
+        if not 2 <= classes < len(query.labels):
+            raise ValueError(
+                f'ClusterMetric: {query.source} has {classes} classes in '
+                f'{len(query.labels)} clips; it needs at least two classes '
+                'and more clips than classes.')
 
     def compute(self, bank: FeatureSet,
                 query: FeatureSet) -> Dict[str, float]:

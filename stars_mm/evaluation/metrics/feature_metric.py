@@ -1,9 +1,9 @@
 from abc import abstractmethod
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.evaluator import BaseMetric
 
-from ...engine.features import FeatureSet
+from ...engine.features import ClipList, FeatureSet
 
 
 class FeatureMetric(BaseMetric):
@@ -12,8 +12,30 @@ class FeatureMetric(BaseMetric):
 
     :class:`FeatureValLoop` and :class:`FeatureTestLoop` hand every metric the
     data samples of both sets, told apart by the metainfo ``role``, ``'bank'``
-    or ``'query'``.
+    or ``'query'``. When they are built, they call :meth:`prepare`.
     """
+
+    #: Folder of the run, known once :meth:`prepare` was called.
+    work_dir: Optional[str] = None
+
+    def prepare(self, bank: ClipList, query: ClipList,
+                work_dir: Optional[str] = None) -> None:
+        """Look at the clips before their features are computed.
+
+        Args:
+            bank (ClipList): Clips of the bank.
+            query (ClipList): Clips that are judged.
+            work_dir (str, optional): Folder of the run.
+
+        Raises:
+            ValueError: If the metric cannot be computed for them.
+        """
+        self.work_dir = work_dir
+        self.check_clips(bank, query)
+
+    def check_clips(self, bank: ClipList, query: ClipList) -> None:
+        """Raise a ValueError where the metric cannot be computed; see
+        :meth:`prepare`."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the features of one batch.
@@ -52,4 +74,12 @@ class FeatureMetric(BaseMetric):
                 f'{type(self).__name__} got no features of the {role}. Run it '
                 'under FeatureValLoop or FeatureTestLoop, which take a '
                 'bank_dataloader.')
-        return FeatureSet.cat(parts)
+        whole = FeatureSet.cat(parts)
+        finite = whole.features.isfinite().all(dim=1)
+        if not finite.all():
+            first = int(whole.sample_idx[~finite][0])
+            raise ValueError(
+                f'{int((~finite).sum())} of {len(finite)} features of the '
+                f'{role} are not finite, that of clip {first} is the first: '
+                'the weights are spoilt, or a clip is.')
+        return whole

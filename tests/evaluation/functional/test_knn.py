@@ -4,7 +4,10 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from stars_mm.evaluation.functional import knn_accuracy, knn_predict
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from stars_mm.evaluation.functional import (knn_accuracy, knn_predict,
+                                            nearest_neighbours)
 
 KS = (1, 2, 5, 10)
 
@@ -68,14 +71,97 @@ def test_weights_do_not_overflow():
     assert found.tolist() == [[1]]
 
 
+def nearest_by_hand(bank, query, k) -> tuple:
+    """Every pair in double precision; of equal ones the first."""
+    bank, query = (part.double().tolist() for part in (bank, query))
+    similarities, indices = [], []
+    for q in query:
+        pairs = []
+        for number, b in enumerate(bank):
+            product = math.fsum(x * y for x, y in zip(q, b))
+            length = math.hypot(*q) * math.hypot(*b)
+            pairs.append((-round(product / length, 12), number))
+        similarities.append([-value for value, _ in sorted(pairs)[:k]])
+        indices.append([number for _, number in sorted(pairs)[:k]])
+    return torch.tensor(similarities).double(), torch.tensor(indices)
+
+
+CHUNKS = [(1, 1), (7, 3), (50, 10), (4096, 11), (3, 4096)]
+
+
+@pytest.mark.parametrize('chunks', CHUNKS)
+def test_nearest_against_loops(data, chunks):
+    bank, _, query, _ = data
+    wanted, wanted_index = nearest_by_hand(bank, query, 12)
+    similarity, index = nearest_neighbours(bank, query, 12, *chunks)
+    assert torch.equal(index, wanted_index)
+    torch.testing.assert_close(similarity, wanted, rtol=0, atol=1e-7)
+    whole, _ = nearest_neighbours(bank, query, 12)
+    assert torch.equal(similarity, whole)  # bit by bit
+
+
+@pytest.mark.parametrize('chunks', CHUNKS)
+def test_equal_clips_come_in_the_order_of_the_bank(chunks):
+    """Twenty clips of three directions, of any length, one without any."""
+    directions = torch.tensor([[3., 4.], [4., 3.], [-1., 0.], [0., 0.]])
+    which = torch.tensor([0, 1, 2, 3, 1, 0, 2, 1, 1, 0] * 2)
+    bank = directions[which] * 2.**torch.arange(-9, 11)[:, None]
+    query = torch.tensor([[3., 4.], [4., 3.], [0., 0.]]).repeat(3, 1)
+    similarity, index = nearest_neighbours(bank, query, 8, *chunks)
+    same = {n: torch.nonzero(which == n).flatten().tolist() for n in range(3)}
+    wanted = [same[0] + same[1][:2], same[1], list(range(8))] * 3
+    assert index.tolist() == wanted
+    assert similarity[:2].tolist() == [
+        pytest.approx([1.] * 6 + [.96] * 2), pytest.approx([1.] * 8)]
+    assert similarity[2].tolist() == [0.] * 8
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the size of the largest tensor that an operation makes."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for part in out if isinstance(out, (tuple, list)) else (out, ):
+            if isinstance(part, torch.Tensor):
+                self.size = max(self.size, part.numel())
+        return out
+
+
+def test_memory_is_bounded():
+    """Not even the neighbours' ties need the matrix of all pairs."""
+    bank, query = torch.randn(3000, 4), torch.randn(2000, 4)
+    bank[1000:] = 1.
+    query[500:] = 1.
+    with LargestTensor() as largest:
+        nearest_neighbours(bank, query, 5, 100, 300)
+    assert largest.size <= 100 * 300
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_gpu_gives_the_same_bits():
+    generator = torch.Generator().manual_seed(0)
+    bank = torch.randn(20000, 256, generator=generator)
+    bank[5000:6000] = bank[:1000]
+    query = torch.randn(3000, 256, generator=generator)
+    query[:500] = bank[:500]
+    found = [nearest_neighbours(bank, query, 40, chunk_size, device=device)
+             for chunk_size, device in ((1024, 'cpu'), (700, 'cuda'))]
+    for ours, theirs in zip(*found):
+        assert torch.equal(ours, theirs)
+
+
 @pytest.mark.parametrize('temperature', [None, 0.1])
-def test_chunks_change_nothing(data, temperature):
+def test_chunks_change_no_prediction(data, temperature):
     bank, bank_labels, query, _ = data
     whole = knn_predict(bank, bank_labels, query, KS, temperature)
-    for chunk_size in (1, 7, 50):
+    for chunk_size, bank_chunk_size in CHUNKS:
         assert torch.equal(
-            knn_predict(bank, bank_labels, query, KS, temperature,
-                        chunk_size), whole)
+            knn_predict(
+                bank, bank_labels, query, KS, temperature,
+                chunk_size=chunk_size, bank_chunk_size=bank_chunk_size), whole)
 
 
 def test_order_of_ks(data):
@@ -97,3 +183,5 @@ def test_k_out_of_range(data, ks):
     bank, bank_labels, query, _ = data
     with pytest.raises(ValueError, match='between 1 and .* bank, 100'):
         knn_predict(bank, bank_labels, query, ks)
+    with pytest.raises(ValueError, match='between 1 and .* bank, 100'):
+        nearest_neighbours(bank, query, max(ks) if max(ks) > 100 else min(ks))

@@ -4,6 +4,7 @@ from mmengine.evaluator import Evaluator
 
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
+from stars_mm.engine.features import ClipList
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
 
 
@@ -64,6 +65,28 @@ def test_without_a_bank(data):
     evaluator.process(data_samples=samples(*data[2:], 'query'))
     with pytest.raises(ValueError, match='no features of the bank.*Feature'):
         evaluator.evaluate(size=10)
+
+
+def test_features_that_are_not_finite(data):
+    evaluator = Evaluator(METRICS.build(dict(type='KNNMetric')))
+    bank, bank_labels, query, labels = data
+    query[[3, 7], 1] = torch.tensor([float('nan'), float('inf')])
+    evaluator.process(data_samples=samples(bank, bank_labels, 'bank'))
+    evaluator.process(data_samples=samples(query, labels, 'query'))
+    with pytest.raises(ValueError, match='2 of 10 .* query .* clip 3 is the'):
+        evaluator.evaluate(size=30)
+
+
+@pytest.mark.parametrize('bank, query, message', [
+    ([0, 1, 2], [0, 4, 5, 4], r'2 classes of the test .* the bank, the train '
+     r'split, such as 4; its classes are \[0, 1, 2\].*`labels`'),
+    ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train')])
+def test_clips_that_neighbours_cannot_judge(bank, query, message):
+    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, 3)))
+    with pytest.raises(ValueError, match=message):
+        metric.prepare(
+            ClipList(list('abcd')[:len(bank)], bank, 'the train split'),
+            ClipList(list('efgh')[:len(query)], query, 'the test split'))
 
 
 @pytest.mark.parametrize('options, message', [

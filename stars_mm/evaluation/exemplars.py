@@ -1,0 +1,120 @@
+"""Lists of few-shot examples, by the names of the clips."""
+import json
+import os
+from pathlib import Path
+from typing import Dict, List, Sequence, Union
+
+from .functional.few_shot import Draw
+
+_WHAT = ('Few-shot examples: draws[d][class] names the clips of draw d, and n '
+         'shots are the first n of them.')
+
+
+def write_exemplars(path: Union[str, Path], draws: Sequence[Draw],
+                    names: Sequence[str], **settings) -> None:
+    """Write a list of examples as JSON, whole or not at all.
+
+    Args:
+        path (str or Path): The ``.json`` to write.
+        draws (Sequence[dict[int, list[int]]]): Class → places, of each draw.
+        names (Sequence[str]): Names of the clips of the bank.
+        **settings: What the draws were made with, such as ``seed``.
+    """
+    content = dict(what=_WHAT, **settings, draws=[
+        {str(label): [names[place] for place in places]
+         for label, places in draw.items()} for draw in draws
+    ])
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f'.{os.getpid()}.partial')
+    try:
+        partial.write_text(json.dumps(content, indent=1) + '\n')
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_exemplars(path: Union[str, Path]) -> List[Dict[int, List[str]]]:
+    """Read a list of examples.
+
+    Args:
+        path (str or Path): A file of :func:`write_exemplars`, or one's own
+            with a list ``draws`` of the same form.
+
+    Returns:
+        list[dict[int, list[str]]]: For each draw: class → names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'exemplars={str(path)!r}: there is no such file. A run of '
+            'FewShotMetric leaves one in its work directory.') from None
+    except ValueError as error:
+        raise ValueError(f'{path}: is no JSON file ({error}).') from error
+    draws = content.get('draws') if isinstance(content, dict) else None
+    if not isinstance(draws, list) or not draws:
+        raise ValueError(f'{path}: has no list "draws". {_WHAT}')
+    found = []
+    for number, draw in enumerate(draws):
+        if not isinstance(draw, dict) or len(draw) < 2:
+            raise ValueError(f'{path}: draw {number} has no two classes. '
+                             f'{_WHAT}')
+        for label, names in draw.items():
+            if not label.isdecimal():
+                raise ValueError(f'{path}: draw {number}: {label!r} is not '
+                                 'the number of a class.')
+            if not isinstance(names, list) or not all(
+                    isinstance(name, str) for name in names):
+                raise ValueError(f'{path}: draw {number}, class {label}: '
+                                 f'{names!r} is no list of names.')
+        found.append({int(label): names for label, names in draw.items()})
+    return found
+
+
+def find_exemplars(draws: Sequence[Dict[int, List[str]]],
+                   names: Sequence[str], labels: Sequence[int], shots: int,
+                   path: str, source: str) -> List[Draw]:
+    """Find the clips that a list names.
+
+    Args:
+        draws (Sequence[dict[int, list[str]]]): Class → names, of each draw.
+        names (Sequence[str]): Names of the clips of the bank.
+        labels (Sequence[int]): Their classes.
+        shots (int): Examples of a class that are needed.
+        path (str): The list's file, for messages.
+        source (str): The bank, for messages.
+
+    Returns:
+        list[dict[int, list[int]]]: Class → places, ``shots`` of each.
+
+    Raises:
+        ValueError: If a clip is not there or of another class, is listed
+            twice, or a class has too few.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    found = []
+    for number, draw in enumerate(draws):
+        of_class = {}
+        for label, chosen in sorted(draw.items()):
+            where = f'{path}: draw {number}, class {label}'
+            if len(chosen) < shots:
+                raise ValueError(f'{where}: lists {len(chosen)} clips, and '
+                                 f'{shots} shots are asked for.')
+            for name in chosen[:shots]:
+                if name not in places:
+                    raise ValueError(f'{where}: {source} has no clip '
+                                     f'{name!r}; the list is of other data.')
+                own = int(labels[places[name]])
+                if own != label:
+                    raise ValueError(f'{where}: clip {name!r} is of class '
+                                     f'{own} in {source}.')
+            if len(set(chosen[:shots])) < shots:
+                raise ValueError(f'{where}: lists a clip twice.')
+            of_class[label] = [places[name] for name in chosen[:shots]]
+        found.append(of_class)
+    return found

@@ -1,0 +1,171 @@
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .knn import on_grid
+
+#: Class → clips of the bank by their places; n shots are the first n.
+Draw = Dict[int, List[int]]
+
+CLASSIFIERS = ('exemplar', 'mean')
+
+
+def draw_exemplars(labels: Sequence[int],
+                   names: Sequence[str],
+                   shots: int,
+                   episodes: int = 100,
+                   ways: Optional[int] = None,
+                   seed: int = 0) -> List[Draw]:
+    """Draw the labelled examples of few-shot recognition.
+
+    A draw depends on the seed, its number and the clips' names alone: not on
+    the order of the clips. The clips drawn of a class depend neither on the
+    other classes nor on ``shots``; fewer shots are a part of more.
+
+    Args:
+        labels (Sequence[int]): Class of each clip of the bank.
+        names (Sequence[str]): Their names.
+        shots (int): Examples of a class.
+        episodes (int): Number of draws.
+        ways (int, optional): Classes of a draw; all of them by default.
+        seed (int): Seed of all draws.
+
+    Returns:
+        list[dict[int, list[int]]]: For each draw: class → places of its
+        examples in the bank.
+
+    Raises:
+        ValueError: If a class has fewer clips than shots, or there are fewer
+            classes than ways.
+    """
+    of_class: Dict[int, List[int]] = {}
+    for place in sorted(range(len(names)), key=lambda n: names[n]):
+        of_class.setdefault(int(labels[place]), []).append(place)
+    scarce = {c: len(own) for c, own in of_class.items() if len(own) < shots}
+    if scarce:
+        label, count = next(iter(sorted(scarce.items())))
+        raise ValueError(
+            f'{shots} shots are more than class {label} has: {count} clips. '
+            f'{len(scarce)} of {len(of_class)} classes have too few; ask for '
+            f'{min(scarce.values())} shots at most, or leave them out.')
+    classes = sorted(of_class)
+    if ways is not None and not 2 <= ways <= len(classes):
+        raise ValueError(f'ways={ways} must lie between 2 and the number of '
+                         f'classes, {len(classes)}.')
+    draws = []
+    for draw in range(episodes):
+        chosen = classes
+        if ways is not None:
+            rng = np.random.default_rng([seed, draw])
+            chosen = sorted(rng.permutation(classes)[:ways].tolist())
+        draws.append({
+            label: _draw_clips(of_class[label], shots, [seed, draw, label])
+            for label in chosen
+        })
+    return draws
+
+
+def _draw_clips(clips: List[int], shots: int, seed: List[int]) -> List[int]:
+    order = np.random.default_rng(seed).permutation(len(clips))
+    return [clips[n] for n in order[:shots]]
+
+
+def few_shot_accuracy(
+        bank_feats: Tensor,
+        query_feats: Tensor,
+        query_labels: Tensor,
+        draws: Sequence[Draw],
+        shots: Sequence[int] = (1, 2, 5),
+        classifiers: Sequence[str] = CLASSIFIERS,
+        chunk_size: int = 1024,
+        device: Optional[str] = None) -> Dict[Tuple[str, int], List[float]]:
+    """Accuracy of classifying by a few examples of each class.
+
+    ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'``
+    that of the nearest mean of a class's L2-normalised examples, both under
+    cosine similarity; where classes are equally near, the smallest. Exact and
+    the same on all devices, as :func:`nearest_neighbours`.
+
+    Args:
+        bank_feats (Tensor): Features that the draws' places point into, (B,
+            C).
+        query_feats (Tensor): Features to classify, (Q, C).
+        query_labels (Tensor): Their true classes, (Q, ). A draw is judged by
+            the clips of its own classes.
+        draws (Sequence[dict[int, list[int]]]): Examples of each class.
+        shots (Sequence[int]): How many of the examples count.
+        classifiers (Sequence[str]): Some of 'exemplar' and 'mean'.
+        chunk_size (int): Queries compared at a time.
+        device (str, optional): Where to compare; the GPU where there is one
+            by default.
+
+    Returns:
+        dict[tuple[str, int], list[float]]: Classifier and number of shots →
+        accuracy of each draw, in percent.
+    """
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    bank_feats, query_labels = bank_feats.cpu(), query_labels.cpu()
+    hits = {(kind, n): torch.zeros(len(draws), dtype=torch.float64)
+            for kind in classifiers for n in shots}
+    total = torch.zeros(len(draws), dtype=torch.float64)
+    for query, truth in zip(query_feats.split(chunk_size),
+                            query_labels.split(chunk_size)):
+        query = on_grid(query.cpu()).to(device)
+        for number, draw in enumerate(draws):
+            classes = torch.tensor(sorted(draw))
+            asked = torch.isin(truth, classes)
+            total[number] += asked.sum()
+            similarity = query @ _prototypes(
+                bank_feats, draw, shots, classifiers).t().to(device)
+            # (chunk, prototypes of all kinds and shots)
+            start = 0
+            for (kind, n), count in hits.items():
+                width = len(draw) * (n if kind == 'exemplar' else 1)
+                best = similarity[:, start:start + width].unflatten(
+                    1, (len(draw), -1)).amax(dim=2).argmax(dim=1).cpu()
+                start += width
+                count[number] += (asked & (classes[best] == truth)).sum()
+    return {key: (100 * count / total).tolist() for key, count in hits.items()}
+
+
+def _prototypes(bank_feats: Tensor, draw: Draw, shots: Sequence[int],
+                classifiers: Sequence[str]) -> Tensor:
+    """What queries are compared with: for each classifier and number of shots
+    the examples or means of the classes in ascending order."""
+    places = torch.tensor([draw[label] for label in sorted(draw)])  # (W, S)
+    feats = bank_feats[places]  # (W, S, C)
+    directions = F.normalize(feats.double(), dim=2)
+    parts = []
+    for kind in classifiers:
+        for n in shots:
+            if kind == 'exemplar':
+                parts.append(feats[:, :n].flatten(0, 1))
+            else:
+                parts.append(directions[:, :n].mean(dim=1))
+    return torch.cat([on_grid(part) for part in parts])
+
+
+def mean_and_interval(values: Sequence[float]) -> Tuple[float, float]:
+    """Mean over draws and its 95 % confidence interval by Student's t.
+
+    The interval says how far the mean over these draws may be from that over
+    all draws of the same clips. It says nothing of another training.
+
+    Args:
+        values (Sequence[float]): The accuracy of each draw.
+
+    Returns:
+        tuple[float, float]: The mean and half the interval's width; NaN for a
+        single draw.
+    """
+    from scipy import stats
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 2:
+        return float(values.mean()), float('nan')
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(
+        error * stats.t.ppf(0.975, len(values) - 1))

@@ -1,0 +1,155 @@
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass
+class ClassScores:
+    """What one stream's model says of the clips of a test set.
+
+    Attributes:
+        names (list[str]): Name of each clip.
+        scores (Tensor): Score of each class, the larger the likelier, (N, K).
+        labels (Tensor): True class of each clip, (N, ).
+        source (str): Where they are from, for messages.
+    """
+
+    names: List[str]
+    scores: Tensor
+    labels: Tensor
+    source: str
+
+    def __post_init__(self) -> None:
+        N, K = self.scores.shape
+        if not N == len(self.names) == len(self.labels):
+            raise ValueError(f'{self.source}: {N} scores, {len(self.names)} '
+                             f'names and {len(self.labels)} labels; the three '
+                             'belong to the same clips.')
+        if len(set(self.names)) < N:
+            double = next(name for name in self.names
+                          if self.names.count(name) > 1)
+            raise ValueError(f'{self.source}: clip "{double}" occurs '
+                             f'{self.names.count(double)} times; a clip may '
+                             'have one score.')
+        if not self.scores.isfinite().all():
+            row = int((~self.scores.isfinite()).any(dim=1).int().argmax())
+            raise ValueError(f'{self.source}: the scores of clip '
+                             f'"{self.names[row]}" are not finite.')
+        if N and not 0 <= self.labels.min() <= self.labels.max() < K:
+            wrong = (self.labels < 0) | (self.labels >= K)
+            row = int(wrong.int().argmax())
+            raise ValueError(
+                f'{self.source}: clip "{self.names[row]}" is of class '
+                f'{int(self.labels[row])}, and there are scores of the '
+                f'classes 0 to {K - 1}.')
+
+
+def fuse(streams: Sequence[ClassScores],
+         weights: Optional[Sequence[float]] = None,
+         softmax: bool = False) -> ClassScores:
+    """Weighted sum of several streams' scores, matched by the clips' names.
+
+    Args:
+        streams (Sequence[ClassScores]): Scores of the same clips.
+        weights (Sequence[float], optional): Weight of each stream; 1 by
+            default.
+        softmax (bool): Whether scores are made probabilities first.
+
+    Returns:
+        ClassScores: The sum, in the order of the first stream.
+
+    Raises:
+        ValueError: If clips, numbers of classes or labels differ.
+    """
+    weights = [1.] * len(streams) if weights is None else list(weights)
+    if len(weights) != len(streams):
+        raise ValueError(f'{len(weights)} weights {weights} for '
+                         f'{len(streams)} score files; give one for each.')
+    first = streams[0]
+    total = torch.zeros_like(first.scores, dtype=torch.float64)
+    for stream, weight in zip(streams, weights):
+        _check_same_clips(first, stream)
+        place = {name: row for row, name in enumerate(stream.names)}
+        order = torch.tensor([place[name] for name in first.names])
+        differing = stream.labels[order] != first.labels
+        if differing.any():
+            row = int(differing.int().argmax())
+            raise ValueError(
+                f'Clip "{first.names[row]}" is of class '
+                f'{int(first.labels[row])} in {first.source} and of class '
+                f'{int(stream.labels[order][row])} in {stream.source}; these '
+                'are not the same data.')
+        scores = stream.scores[order].double()
+        total += weight * (scores.softmax(dim=1) if softmax else scores)
+    source = ' + '.join(f'{weight:g} · {stream.source}'
+                        for weight, stream in zip(weights, streams))
+    return ClassScores(first.names, total, first.labels, source)
+
+
+def _check_same_clips(first: ClassScores, other: ClassScores) -> None:
+    K, other_K = first.scores.shape[1], other.scores.shape[1]
+    if K != other_K:
+        raise ValueError(f'{first.source} has scores of {K} classes, '
+                         f'{other.source} of {other_K}; fuse models of the '
+                         'same classes.')
+    for a, b in ((first, other), (other, first)):
+        lacking = sorted(set(a.names) - set(b.names))
+        if lacking:
+            raise ValueError(
+                f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips '
+                f'of {a.source}, such as "{lacking[0]}"; all files must be of '
+                'the same test split.')
+
+
+def accuracies(scores: ClassScores) -> Dict[str, float]:
+    """Accuracy of scores, in percent.
+
+    Args:
+        scores (ClassScores): Scores of N clips and K classes.
+
+    Returns:
+        dict[str, float]: ``top1``, ``top5`` (where K > 5) and ``mean_class``,
+        the mean over the classes that occur of each one's top 1.
+    """
+    K = scores.scores.shape[1]
+    ranking = scores.scores.argsort(dim=1, descending=True, stable=True)
+    hits = ranking == scores.labels[:, None]  # (N, K)
+    first = hits[:, 0].double()
+    classes = scores.labels.unique()
+    of_class = [first[scores.labels == c].mean() for c in classes]
+    found = dict(top1=float(first.mean()) * 100)
+    if K > 5:
+        found['top5'] = float(hits[:, :5].any(dim=1).double().mean()) * 100
+    found['mean_class'] = float(torch.stack(of_class).mean()) * 100
+    return found
+
+
+def nearest_scores(bank_feats: Tensor,
+                   bank_labels: Tensor,
+                   query_feats: Tensor,
+                   chunk_size: int = 1024) -> Tensor:
+    """Score classes by their nearest labelled clip, so that the best class is
+    that of the nearest neighbour.
+
+    Args:
+        bank_feats (Tensor): Features of the labelled clips, (B, C).
+        bank_labels (Tensor): Their classes, (B, ).
+        query_feats (Tensor): Features of the clips to classify, (Q, C).
+        chunk_size (int): Queries compared with the bank at a time.
+
+    Returns:
+        Tensor: Largest cosine similarity to a clip of each class, (Q, K), K
+        the largest class + 1; −1 for a class without clips.
+    """
+    bank = F.normalize(bank_feats.float())
+    K = int(bank_labels.max()) + 1
+    scores = []
+    for query in F.normalize(query_feats.float()).split(chunk_size):
+        similarity = query @ bank.t()  # (chunk, B)
+        best = similarity.new_full((len(query), K), -1.)
+        scores.append(best.scatter_reduce_(
+            1, bank_labels.expand(len(query), -1), similarity, 'amax'))
+    return torch.cat(scores)

@@ -1,0 +1,135 @@
+import os.path as osp
+from typing import Dict, List, Optional, Sequence
+
+from mmengine.logging import MMLogger
+
+from mmaction.registry import METRICS
+from ...engine.features import ClipList, FeatureSet
+from ..exemplars import find_exemplars, read_exemplars, write_exemplars
+from ..functional.few_shot import (CLASSIFIERS, Draw, draw_exemplars,
+                                   few_shot_accuracy, mean_and_interval)
+from .feature_metric import FeatureMetric
+
+
+@METRICS.register_module()
+class FewShotMetric(FeatureMetric):
+    """Recognition by a few labelled examples a class, drawn from the bank.
+
+    In every draw each class gets its examples, and all query clips of these
+    classes are classified by cosine similarity: by the nearest example
+    (``fewshot/exemplar_5shot``) and by the nearest mean of a class's examples
+    (``fewshot/mean_5shot``). The values are means over the draws, in percent;
+    ``…_ci95`` is half the width of their 95 % confidence interval (Student's
+    t), which speaks of the draws, not of other trainings.
+
+    The examples are saved by name in ``<prefix>_exemplars.json`` in the work
+    directory, and ``exemplars=PATH`` takes such a list instead of drawing.
+
+    Args:
+        shots (Sequence[int]): Numbers of examples a class.
+        episodes (int): Number of draws; of a list, the first so many.
+        ways (int, optional): Classes of a draw; all of them by default.
+        seed (int): Seed of the draws.
+        classifiers (Sequence[str]): Some of 'exemplar' and 'mean'.
+        exemplars (str, optional): List of examples to repeat; its draws have
+            the classes that it says, and no seed.
+        collect_device (str): Where the ranks' features meet.
+        prefix (str, optional): What stands before the names.
+    """
+
+    default_prefix = 'fewshot'
+
+    def __init__(self,
+                 shots: Sequence[int] = (1, 2, 5),
+                 episodes: int = 100,
+                 ways: Optional[int] = None,
+                 seed: int = 0,
+                 classifiers: Sequence[str] = CLASSIFIERS,
+                 exemplars: Optional[str] = None,
+                 collect_device: str = 'cpu',
+                 prefix: Optional[str] = None) -> None:
+        super().__init__(collect_device, prefix)
+        if not shots or min(shots) < 1 or len(set(shots)) < len(shots):
+            raise ValueError(f'shots={shots} must be positive numbers, each '
+                             'once.')
+        if episodes < 1 or seed < 0:
+            raise ValueError(f'episodes={episodes} must be 1 or more, and '
+                             f'seed={seed} 0 or more.')
+        unknown = set(classifiers) - set(CLASSIFIERS)
+        if unknown or not classifiers:
+            raise ValueError(f'classifiers={classifiers}: choose some of '
+                             f'{CLASSIFIERS}.')
+        if ways is not None and (ways < 2 or exemplars is not None):
+            raise ValueError(f'ways={ways}: at least 2 classes are told apart,'
+                             ' and a list of exemplars has ways of its own.')
+        self.shots = tuple(shots)
+        self.episodes = episodes
+        self.ways = ways
+        self.seed = seed
+        self.classifiers = tuple(classifiers)
+        self.exemplars = exemplars
+        if exemplars is not None:
+            listed = read_exemplars(exemplars)
+            if len(listed) < episodes:
+                raise ValueError(f'{exemplars}: holds {len(listed)} draws, '
+                                 f'and episodes={episodes}. Ask for less.')
+            self._listed = listed[:episodes]
+
+    def check_clips(self, bank: ClipList, query: ClipList) -> None:
+        """Check the classes, and that there are enough clips to draw."""
+        classes, asked = set(bank.labels), set(query.labels)
+        for one, other, its, source in (
+                (classes, asked, query.source, bank.source),
+                (asked, classes, bank.source, query.source)):
+            if one - other:
+                raise ValueError(
+                    f'FewShotMetric: {len(one - other)} classes of {source} '
+                    f'have no clip in {its}, such as {min(one - other)}. Bank '
+                    'and query must have the same classes: choose them by '
+                    '`labels` of the two data sets.')
+        self._draw(bank.names, bank.labels, bank.source)
+
+    def compute(self, bank: FeatureSet,
+                query: FeatureSet) -> Dict[str, float]:
+        """Mean over draws, and its interval; see :class:`FewShotMetric`."""
+        if bank.names is None:
+            raise KeyError(
+                'FewShotMetric lists its examples by name, and a clip of the '
+                'bank has none. Put it into the last step of the pipeline: '
+                "dict(type='PackActionInputs', meta_keys=('sample_idx', "
+                "'frame_dir')).")
+        draws = self._draw(bank.names, bank.labels.tolist(), 'the bank')
+        MMLogger.get_current_instance().info(
+            f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} '
+            f'classes by {self.shots} examples a class, out of '
+            f'{len(bank.labels)} clips; cosine, mean and 95 % interval over '
+            f'{len(draws)} draws')
+        found = few_shot_accuracy(bank.features, query.features, query.labels,
+                                  draws, self.shots, self.classifiers)
+        if self.exemplars is None and self.work_dir is not None:
+            write_exemplars(
+                osp.join(self.work_dir, f'{self.prefix}_exemplars.json'),
+                draws, bank.names, seed=self.seed, ways=self.ways,
+                episodes=self.episodes, shots=self.shots)
+        scores = {}
+        for (kind, n), values in found.items():
+            mean, interval = mean_and_interval(values)
+            scores[f'{kind}_{n}shot'] = mean
+            if len(values) > 1:
+                scores[f'{kind}_{n}shot_ci95'] = interval
+        return scores
+
+    def _draw(self, names: Sequence[str], labels: Sequence[int],
+              source: str) -> List[Draw]:
+        if len(set(names)) < len(names):
+            raise ValueError(f'FewShotMetric lists its examples by name, and '
+                             f'{len(names) - len(set(names))} clips of '
+                             f'{source} share theirs with others.')
+        if self.exemplars is not None:
+            return find_exemplars(self._listed, names, labels,
+                                  max(self.shots), self.exemplars, source)
+        try:
+            return draw_exemplars(labels, names, max(self.shots),
+                                  self.episodes, self.ways, self.seed)
+        except ValueError as error:
+            raise ValueError(f'FewShotMetric, {source}: {error}') from error

@@ -1,0 +1,1 @@
+"""Evaluation protocols, each a function that gives a dict of results."""

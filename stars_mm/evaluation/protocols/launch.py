@@ -1,0 +1,65 @@
+"""Runs the project's command-line tools in processes of their own."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+_SHOWN = 15  # lines of a failed tool's output that the error repeats
+
+
+def find_tool(name: str) -> Path:
+    """Find a tool, in a checkout or in an installed package.
+
+    Args:
+        name (str): Its path in ``tools/``, such as ``'train.py'``.
+
+    Returns:
+        Path: An existing file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    folders = [_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools']
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f'{name} lies in neither of {[str(folder) for folder in folders]}. '
+        'Install stars_mm again, or run it from a checkout.')
+
+
+def run_tool(name: str, arguments: List[str], log: Path,
+             num_processes: int = 1) -> None:
+    """Run a tool to its end, with this Python and this stars_mm.
+
+    Args:
+        name (str): Its path in ``tools/``.
+        arguments (list[str]): Its arguments.
+        log (Path): File that takes its output, at the end of what is there.
+        num_processes (int): Processes on this machine; several are started
+            by torchrun.
+
+    Raises:
+        RuntimeError: If it fails, with the end of its output.
+    """
+    command = [sys.executable]
+    if num_processes > 1:
+        command += ['-m', 'torch.distributed.run', '--standalone',
+                    f'--nproc_per_node={num_processes}']
+        arguments = [*arguments, '--launcher', 'pytorch']
+    command += [str(find_tool(name)), *arguments]
+    paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    with open(log, 'ab') as file:
+        begin = file.tell()
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL,
+                              stdout=file, stderr=subprocess.STDOUT)
+    if done.returncode:
+        with open(log, 'rb') as file:
+            file.seek(begin)
+            lines = file.read().decode(errors='replace').splitlines()
+        raise RuntimeError(
+            f'{" ".join(command)} ended with {done.returncode}. The end of '
+            f'{log}:\n' + '\n'.join(lines[-_SHOWN:]))

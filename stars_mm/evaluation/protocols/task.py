@@ -1,0 +1,95 @@
+"""What every protocol is asked, and what it answers."""
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, Optional, Tuple
+
+from mmengine.config import Config
+
+from ...engine.runner.stages import find_stage_config
+from .features import FeatureData, FeatureStore
+
+
+@dataclass
+class Settings:
+    """What the user asks of all protocols.
+
+    Attributes:
+        cfg (Config): The recipe.
+        store (FeatureStore): The encoder and its features.
+        seed (int): Seed of k-means, of draws and of trainings.
+        draws (int): Label subsets of semi-supervised training, and trainings
+            of transfer.
+        episodes (int): Draws of few-shot recognition.
+        shots (tuple[int]): Its numbers of examples.
+        baselines (bool): Whether raw coordinates are measured, too.
+        num_processes (int): Processes of a training.
+        options (dict): Protocol → settings that replace those of its config,
+            by dotted names.
+    """
+
+    cfg: Config
+    store: FeatureStore
+    seed: int = 0
+    draws: int = 5
+    episodes: int = 100
+    shots: Tuple[int, ...] = (1, 2, 5)
+    baselines: bool = True
+    num_processes: int = 1
+    options: Dict[str, dict] = field(default_factory=dict)
+    data: Dict[str, FeatureData] = field(default_factory=dict)
+
+    def feature_data(self, cfg: Config) -> FeatureData:
+        """The clips of a config, loaded once."""
+        key = cfg.filename or ''
+        if key not in self.data:
+            self.data[key] = FeatureData(cfg)
+        return self.data[key]
+
+    def protocol_cfg(self, kind: str) -> Optional[Config]:
+        """The config that the recipe names for a protocol, if it does."""
+        path = (self.cfg.get('protocols') or {}).get(kind)
+        if path is None:
+            return None
+        try:
+            cfg = Config.fromfile(find_stage_config(path, self.cfg))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no '
+                'such config beside it, nor in configs/.') from error
+        cfg.merge_from_dict(self.options.get(kind, {}))
+        return cfg
+
+
+class Task(ABC):
+    """A protocol that is to be run.
+
+    Args:
+        name (str): Its name, as the user gives it.
+        settings (Settings): What is asked of all protocols.
+    """
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise an error where it cannot be run, before anything is."""
+
+    @abstractmethod
+    def identity(self) -> dict:
+        """What makes its result the same."""
+
+    @abstractmethod
+    def run(self, folder: Path) -> dict:
+        """Run it.
+
+        Args:
+            folder (Path): A folder of its own.
+
+        Returns:
+            dict: ``scores`` by name, ``spread`` by name where there is one
+            and ``spread_of`` which says of what, ``baselines`` (row →
+            scores), ``epoch``, ``protocol`` in words, and more.
+        """

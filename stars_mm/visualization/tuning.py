@@ -1,0 +1,67 @@
+"""The picture of a tuning study."""
+from pathlib import Path
+from typing import Dict, List, Sequence, Union
+
+import numpy as np
+
+from ..evaluation.tuning import gain
+from .style import GREY, MARKERS, PALETTE, new_figure, report_style
+
+
+def plot_tuning(rows: Sequence[Dict], path: Union[str, Path]) -> None:
+    """Draw what tuning gains against iterations and against purity.
+
+    Args:
+        rows (sequence[dict]): Results of single runs as ``summary_table``
+            takes them, and ``curve``, a list of (iteration, kNN accuracy).
+        path (str or Path): The PNG to write.
+    """
+    configs = list(dict.fromkeys(row['config'] for row in rows))
+    with report_style():
+        figure, (axes, ) = new_figure(1, 2, figsize=(10.5, 4.4))
+        _plot_iterations(axes[0], rows, configs)
+        _plot_purity(axes[1], rows, configs)
+        for axis in axes:
+            axis.axhline(0, color=GREY, linewidth=1)
+            axis.set_ylabel('gain of kNN by tuning (points)')
+        handles, labels = axes[1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc='outside lower center', ncols=4)
+        figure.savefig(path, dpi=110)
+
+
+def _plot_iterations(axis, rows: Sequence[Dict], configs: List[str]) -> None:
+    """Mean gain over seeds while stage 2 goes on; whole data, whole stage 1,
+    the others faint."""
+    groups = {}
+    for row in rows:
+        key = row['config'], row['fraction'], row['progress']
+        points = [(0, row['before']['knn_top1']), *row['curve']]
+        groups.setdefault(key, []).append(points)
+    for (config, fraction, progress), runs in groups.items():
+        shortest = min(len(points) for points in runs)
+        runs = np.array([points[:shortest] for points in runs])  # (S, P, 2)
+        gains = runs[:, :, 1] - runs[:, :1, 1]
+        whole = fraction == 1 and progress == 1
+        axis.plot(runs[0, :, 0], gains.mean(axis=0),
+                  color=PALETTE[configs.index(config) % len(PALETTE)],
+                  linewidth=1.8 if whole else 0.9, alpha=1 if whole else 0.45,
+                  linestyle='-' if progress == 1 else (0, (4, 2)))
+    axis.set_xlabel('iteration of stage 2')
+    axis.set_title('bold: all clips, whole stage 1; dashed: part of stage 1')
+
+
+def _plot_purity(axis, rows: Sequence[Dict], configs: List[str]) -> None:
+    """Every run as a point; colour by config, marker by share of the data."""
+    fractions = sorted({row['fraction'] for row in rows}, reverse=True)
+    for number, config in enumerate(configs):
+        for place, fraction in enumerate(fractions):
+            points = [(row['purity'], gain(row)) for row in rows
+                      if row['config'] == config
+                      and row['fraction'] == fraction]
+            if points:
+                axis.scatter(*zip(*points), s=34,
+                             color=PALETTE[number % len(PALETTE)],
+                             marker=MARKERS[place % len(MARKERS)],
+                             label=f'{config}, {fraction:.0%} of the clips')
+    axis.set_xlabel('neighbour purity before tuning (%)')
+    axis.set_title('every run')

@@ -1,0 +1,117 @@
+"""Evaluates a checkpoint by several protocols and writes one table.
+
+    python tools/analysis/evaluate.py configs/stars_nw-ucla_small.py \\
+        work_dirs/stars_nw-ucla_small/epoch_8.pth \\
+        --protocols knn clusters few-shot linear finetune semi-10 \\
+        --json work_dirs/stars_nw-ucla_small/evaluation.json
+
+Protocols: knn, clusters, few-shot (bank and query of the recipe, or of the
+config that it names in protocols.fewshot), linear, finetune, semi-1, semi-10
+or any semi-<percent>, transfer (the configs that it names in `protocols`).
+What is finished is read back when the command is given again.
+"""
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+import stars_mm  # noqa: F401  registers the parts
+from stars_mm.evaluation.protocols.evaluate import PROTOCOLS, evaluate
+from stars_mm.evaluation.protocols.features import Encoder, FeatureStore
+from stars_mm.evaluation.protocols.table import markdown
+from stars_mm.evaluation.protocols.task import Settings
+
+# protocols whose configs take options, by the recipe's names for them
+KINDS = ('linear', 'finetune', 'semi', 'transfer', 'fewshot')
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='recipe: a config of MAMP or STARS')
+    parser.add_argument('checkpoint', help='checkpoint of MAMP or STARS')
+    parser.add_argument(
+        '--protocols', nargs='+', required=True, metavar='NAME',
+        help=', '.join(PROTOCOLS))
+    parser.add_argument(
+        '--json', type=Path, help='table to write, the Markdown beside it '
+        '(default: evaluation.json in the work directory)')
+    parser.add_argument(
+        '--work-dir', type=Path, help='where features, trainings and results '
+        'are kept (default: work_dirs/<name of the config>_evaluation)')
+    parser.add_argument(
+        '--seed', type=int, default=0,
+        help='seed of trainings, draws and k-means (default: 0)')
+    parser.add_argument(
+        '--draws', type=int, default=5, help='label subsets of semi-<percent> '
+        'and trainings of transfer (default: 5)')
+    parser.add_argument(
+        '--episodes', type=int, default=100,
+        help='draws of few-shot (default: 100)')
+    parser.add_argument(
+        '--shots', type=int, nargs='+', default=[1, 2, 5],
+        help='examples a class of few-shot (default: 1 2 5)')
+    parser.add_argument(
+        '--no-raw', action='store_true', help='leave out raw coordinates, '
+        'which keep every clip in memory (NTU-60: some 10 GB)')
+    parser.add_argument(
+        '--num-processes', type=int, default=1,
+        help='processes (GPUs) of a training (default: 1)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={},
+        metavar='KEY=VALUE', help='settings that replace those of the recipe')
+    parser.add_argument(
+        '--protocol-options', nargs='+', action=DictAction, default={},
+        metavar='PROTOCOL.KEY=VALUE',
+        help="settings that replace those of a protocol's config, such as "
+        'linear.train_cfg.max_epochs=10; PROTOCOL is one of '
+        f'{", ".join(KINDS)}')
+    return parser.parse_args(argv)
+
+
+def split_options(options: dict) -> dict:
+    """``linear.a.b=1`` as ``{'linear': {'a.b': 1}}``."""
+    found = {}
+    for key, value in options.items():
+        kind, _, rest = key.partition('.')
+        if kind not in KINDS or not rest:
+            raise ValueError(f'--protocol-options {key}=…: begins with none '
+                             f'of {", ".join(KINDS)} and a dot.')
+        found.setdefault(kind, {})[rest] = value
+    return found
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    for name in ('draws', 'episodes', 'num_processes'):
+        if getattr(args, name) < 1:
+            raise ValueError(f'--{name.replace("_", "-")}: '
+                             f'{getattr(args, name)} must be 1 or more.')
+    MMLogger.get_instance('evaluate')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmaction'))
+    work_dir = args.work_dir or Path('work_dirs') / (
+        f'{Path(args.config).stem}_evaluation')
+    out = args.json or work_dir / 'evaluation.json'
+    settings = Settings(
+        cfg, FeatureStore(work_dir / 'features',
+                          Encoder.load(args.checkpoint)),
+        seed=args.seed, draws=args.draws, episodes=args.episodes,
+        shots=tuple(args.shots), baselines=not args.no_raw,
+        num_processes=args.num_processes,
+        options=split_options(args.protocol_options))
+    arguments = sys.argv[1:] if argv is None else argv
+    command = shlex.join(
+        ['python', 'tools/analysis/evaluate.py', *map(str, arguments)])
+    print(markdown(evaluate(args.protocols, settings, work_dir, out,
+                            command)))
+
+
+if __name__ == '__main__':
+    main()
