@@ -6,9 +6,14 @@ _base_ = [
 stages = [
     dict(
         name='pretrain',
-        config='mamp/mamp_vit-4l-64d_1xb16-90e_demo.py',
+        config='mamp/mamp_vit-4l-64d_1xb16-110e_demo.py',
         options={})
 ]
+
+protocols = dict(
+    linear='benchmarks/linear/linear_vit-4l-64d_1xb32-50e_demo.py',
+    finetune='benchmarks/finetune/finetune_vit-4l-64d_1xb32-50e_demo.py',
+    semi='benchmarks/semi/semi_vit-4l-64d_1xb16-100e_demo-10pct.py')
 
 # two mildly different views: with a thousand clips identical ones teach nothing
 train_dataloader = dict(
@@ -23,23 +28,24 @@ train_dataloader = dict(
                     clip_len=64,
                     p_interval=(0.5, 1.0),
                     min_frames=32),
+                {{_base_.mirror}},
                 dict(type='RandomRot', theta=(0.3, 0.6, 0.3))
             ]),
         dict(type='FormatGCNInput', num_person=2, mode='zero'),
         dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
     ]))
-# 22 iterations an epoch: 176 in all, every block at the same learning rate
+# 22 iterations an epoch: 352 in all, every block at the same learning rate
 optim_wrapper = dict(
-    optimizer=dict(lr=1e-3),
+    optimizer=dict(lr=5e-4),
     paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.05,
         begin=0,
-        end=8,
+        end=16,
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=8, val_interval=4)
+train_cfg = dict(max_epochs=16, val_interval=8)
 auto_scale_lr = dict(base_batch_size=32)

@@ -11,6 +11,11 @@ stages = [
         options={})
 ]
 
+protocols = dict(
+    linear='benchmarks/linear/linear_vit-8l-256d_1xb64-100e_nw-ucla.py',
+    finetune='benchmarks/finetune/finetune_vit-8l-256d_1xb48-100e_nw-ucla.py',
+    semi='benchmarks/semi/semi_vit-8l-256d_1xb16-100e_nw-ucla-10pct.py')
+
 model = dict(
     backbone=dict(num_frames=64, num_joints=20), head=dict(queue_size=512))
 

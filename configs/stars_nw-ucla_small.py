@@ -11,6 +11,11 @@ stages = [
         options={})
 ]
 
+protocols = dict(
+    linear='benchmarks/linear/linear_vit-4l-128d_1xb32-50e_nw-ucla.py',
+    finetune='benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_nw-ucla.py',
+    semi='benchmarks/semi/semi_vit-4l-128d_1xb16-100e_nw-ucla-10pct.py')
+
 model = dict(backbone=dict(num_joints=20))
 
 # 31 iterations an epoch: 248 in all, every block at the same learning rate

@@ -6,3 +6,7 @@ stages = [
         config='mamp/mamp_vit-8l-256d_8xb16-400e_pku2-xsub.py',
         options={})
 ]
+
+protocols = dict(
+    linear='benchmarks/linear/linear_vit-8l-256d_8xb4-100e_pku2-xsub.py',
+    finetune='benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_pku2-xsub.py')

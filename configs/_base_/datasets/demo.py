@@ -4,6 +4,11 @@ _base_ = ['ntu60-xsub.py']
 ann_file = 'data/skeleton/demo.pkl'
 num_classes = 15
 
+# no class is of one side, and a thousand clips hold too few of either
+mirror = dict(
+    type='RandomMirror',
+    left=(4, 5, 6, 7, 12, 13, 14, 15, 21, 22),
+    right=(8, 9, 10, 11, 16, 17, 18, 19, 23, 24))
 train_pipeline = [
     dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
     dict(
@@ -11,6 +16,7 @@ train_pipeline = [
         clip_len=64,
         p_interval=(0.5, 1.0),
         min_frames=32),
+    mirror,
     dict(type='RandomRot', theta=0.3),
     dict(type='FormatGCNInput', num_person=2, mode='zero'),
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))

@@ -6,7 +6,7 @@ _base_ = [
 
 train_dataloader = dict(batch_size=16)
 
-# 45 iterations an epoch: 4050 in all, of which the first thousand pass before
+# 45 iterations an epoch: 4950 in all, of which the first thousand pass before
 # the loss leaves the plateau of still joints
 param_scheduler = [
     dict(
@@ -19,10 +19,10 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.05,
         begin=2,
-        end=90,
+        end=110,
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=90, val_interval=30)
-default_hooks = dict(checkpoint=dict(interval=15))
+train_cfg = dict(max_epochs=110, val_interval=55)
+default_hooks = dict(checkpoint=dict(interval=11))
 auto_scale_lr = dict(base_batch_size=16)

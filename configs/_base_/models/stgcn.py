@@ -1,0 +1,4 @@
+backbone = dict(
+    _delete_=True,
+    type='STGCN',
+    graph_cfg=dict(layout='nturgb+d', mode='stgcn_spatial'))

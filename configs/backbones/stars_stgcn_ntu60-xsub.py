@@ -1,0 +1,16 @@
+_base_ = ['../stars_ntu60.py', '../_base_/models/stgcn.py']
+
+stages = [
+    dict(
+        name='pretrain',
+        config='backbones/mamp_stgcn_ntu60-xsub.py',
+        options={})
+]
+protocols = dict(
+    _delete_=True, linear='backbones/linear_stgcn_ntu60-xsub.py')
+
+model = dict(backbone=_base_.backbone)
+
+# no layer is frozen: its batch norms would keep the statistics of stage 1's
+# masked clips
+optim_wrapper = dict(paramwise_cfg=dict(num_trainable_layers=None))

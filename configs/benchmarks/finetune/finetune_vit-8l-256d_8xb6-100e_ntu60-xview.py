@@ -1,0 +1,5 @@
+_base_ = ['finetune_vit-8l-256d_8xb6-100e_ntu60-xsub.py']
+
+train_dataloader = dict(dataset=dict(split='xview_train'))
+val_dataloader = dict(dataset=dict(split='xview_val'))
+test_dataloader = val_dataloader

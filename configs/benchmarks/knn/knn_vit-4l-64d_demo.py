@@ -1,0 +1,4 @@
+_base_ = ['../../stars_demo.py', '../../_base_/evaluators/knn.py']
+
+# takes the encoder of MAMP or STARS
+test_evaluator = _base_.knn_evaluator

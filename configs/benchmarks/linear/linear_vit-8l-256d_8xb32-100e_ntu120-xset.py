@@ -1,0 +1,5 @@
+_base_ = ['linear_vit-8l-256d_8xb32-100e_ntu120-xsub.py']
+
+train_dataloader = dict(dataset=dict(split='xset_train'))
+val_dataloader = dict(dataset=dict(split='xset_val'))
+test_dataloader = val_dataloader

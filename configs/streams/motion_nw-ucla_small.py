@@ -1,0 +1,8 @@
+_base_ = ['../stars_nw-ucla_small.py']
+
+stream = dict(
+    type='StreamPreprocessor', stream='motion', layout='nw-ucla', scale=10.0)
+model = dict(data_preprocessor=stream)
+stages = _base_.stages
+stages[0]['options'] = dict(model=dict(data_preprocessor=stream))
+protocols = dict(_delete_=True, linear='streams/linear_motion_nw-ucla_small.py')
