@@ -157,10 +157,24 @@ def wrap_models_without_gpu() -> None:
     Runner.wrap_model = wrap_model
 
 
+def register_conv_branch() -> None:
+    """mmaction2 looks for the initialiser of ``AAGCN`` where it is not.
+
+    ``ConvBranch`` is registered by ``mmaction.engine.model``, the registry
+    imports ``mmaction.models``: weights are initialised in a runner, which has
+    imported the former for its hooks, and nowhere else. (No report of it
+    upstream is known.)
+    """
+    from mmaction.registry import WEIGHT_INITIALIZERS
+    if 'ConvBranch' not in WEIGHT_INITIALIZERS.module_dict:
+        importlib.import_module('mmaction.engine.model')
+
+
 def apply() -> None:
     """Runs every workaround."""
     provide_importlib_metadata()
     provide_drn()
+    register_conv_branch()
     allow_checkpoint_types()
     start_processes_without_gpu()
     wrap_models_without_gpu()

@@ -276,3 +276,18 @@ def test_model_wrapper_config(monkeypatch, on_cpu, asked):
             broadcast_buffers=False, find_unused_parameters=True)
     else:
         assert given == dict(asked, device_ids=None)
+
+
+def test_aagcn_can_be_initialised_outside_of_a_runner():
+    result = run("""
+        import stars_mm
+        from mmaction.registry import MODELS
+        from mmengine.registry import DefaultScope
+        graph = dict(layout='coco', mode='spatial')
+        model = MODELS.build(
+            dict(type='AAGCN', graph_cfg=graph, base_channels=8))
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            model.init_weights()
+        assert (model.gcn[0].gcn.conv_d[0].bias == 0).all()
+        """)
+    assert result.returncode == 0, result.stderr[-2000:]

@@ -62,7 +62,8 @@ def test_wheel_holds_the_package_and_nothing_else(installed, repo_root):
     assert {path.name for path in installed.iterdir()} == {
         'stars_mm', f'stars_mm-{stars_mm.__version__}.dist-info'}
     source = {name for name in files(repo_root / 'stars_mm')
-              if name.endswith('.py') and not name.startswith('.mim/')}
+              if name.endswith(('.py', '.txt'))
+              and not name.startswith('.mim/')}
     wheel = {name for name in files(installed / 'stars_mm')
              if not name.startswith('.mim/')}
     assert wheel == source

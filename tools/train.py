@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 import stars_mm  # noqa: F401  registers the parts, also for other configs
 
@@ -69,7 +69,12 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
+        elif cfg.get('load_from') and not find_latest_checkpoint(cfg.work_dir):
+            cfg.resume = False  # not begun yet: it starts from load_from
+        else:
+            cfg.load_from = None
     if args.amp:
         use_mixed_precision(cfg)
     if args.auto_scale_lr:

@@ -276,6 +276,19 @@ def test_train_settings(config, repo_root):
     assert cfg.work_dir == 'there'
 
 
+def test_train_resumes_what_starts_from_a_checkpoint(
+        config, repo_root, tmp_path):
+    arguments = [
+        config, '--work-dir', str(tmp_path), '--resume', '--cfg-options',
+        'load_from=stage1.pth'
+    ]
+    cfg = settings(repo_root, 'train', *arguments)
+    assert not cfg.resume and cfg.load_from == 'stage1.pth'
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    cfg = settings(repo_root, 'train', *arguments)
+    assert cfg.resume and cfg.load_from is None
+
+
 def test_train_refuses(config, repo_root):
     with pytest.raises(ValueError, match="'ApexOptimWrapper'"):
         settings(repo_root, 'train', config, '--amp', '--cfg-options',

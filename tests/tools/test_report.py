@@ -113,11 +113,12 @@ def test_whole_report(make_report, run):
     assert list(results) == ['raw', 'raw_motion', 'random', 'mamp', 'stars',
                              'meta']
     names = {'knn_top1', 'knn_k2', 'knn_k5', 'knn_k10', 'nmi', 'ari',
-             'silhouette'}
+             'silhouette', 'distance_ratio'}
     for row in list(results)[:-1]:
         assert set(results[row]) == names
         for name, value in results[row].items():
-            scale = 100 if name.startswith('knn') else 1
+            # a mean distance is at most 2, and rarely far from the other
+            scale = 100 if name.startswith('knn') else 1.5
             assert -scale <= value <= scale
     meta = results['meta']
     assert meta['clips'] == dict(bank=24, query=12)
@@ -196,6 +197,22 @@ def test_raw_rows_against_loops(motion):
                 best, nearest = cosine, j
         right += int(labels[i] == labels[nearest])
     assert scores['knn_top1'] == pytest.approx(10 * right)
+
+
+def test_row_of_clips_that_are_not_turned(make_report, run):
+    def aligned(name):
+        text = (run / name).read_text().replace(
+            "type='CenterSkeleton'", "type='CenterSkeleton', align=(4, 8)")
+        (run / name).write_text(text)
+
+    make_report.main(['stars.py'])
+    path = run / 'work_dirs/stars/report/results.json'
+    plain = json.loads(path.read_text())
+    aligned('stars.py')
+    make_report.main(['stars.py'])
+    turned = json.loads(path.read_text())
+    assert list(turned)[:2] == ['raw_unturned', 'raw']
+    assert turned['raw_unturned'] == plain['raw'] != turned['raw']
 
 
 def test_last_checkpoint(tmp_path):
