@@ -16,6 +16,7 @@ import os
 import pickle
 import sys
 import types
+import weakref
 from contextlib import contextmanager
 
 #: import name, distribution, versions that work, what to type.
@@ -25,6 +26,9 @@ REQUIREMENTS = (
      'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
+
+#: Models that DDP wraps on the CPU, for the end of the process.
+_WRAPPED_MODELS = weakref.WeakSet()
 
 
 def check_requirements() -> None:
@@ -138,7 +142,8 @@ def wrap_models_without_gpu() -> None:
     """mmengine hands ``device_ids=[LOCAL_RANK]`` to DDP, also on the CPU.
 
     DDP refuses device ids for a model on the CPU, so there they are left out.
-    (No report of it upstream is known.)
+    (No report of it upstream is known.) The wrapped model is noted for
+    :func:`_leave_process_group`.
     """
     from mmengine.runner import Runner
 
@@ -149,10 +154,12 @@ def wrap_models_without_gpu() -> None:
 
     @functools.wraps(original)
     def wrap_model(self, model_wrapper_cfg, model):
-        if self.distributed and no_accelerator():
-            model_wrapper_cfg = _without_device_ids(self.cfg,
-                                                    model_wrapper_cfg)
-        return original(self, model_wrapper_cfg, model)
+        if not (self.distributed and no_accelerator()):
+            return original(self, model_wrapper_cfg, model)
+        model_wrapper_cfg = _without_device_ids(self.cfg, model_wrapper_cfg)
+        wrapped = original(self, model_wrapper_cfg, model)
+        _WRAPPED_MODELS.add(wrapped)
+        return wrapped
 
     Runner.wrap_model = wrap_model
 
@@ -239,8 +246,21 @@ def _on_cpu_by_gloo(init):
 
 
 def _leave_process_group() -> None:
-    """Ends gloo's threads, which abort a process that exits with them."""
+    """Ends gloo's threads, which may abort a process that exits with them.
+
+    A thread that frees the tensors of the last collective needs the
+    interpreter; before Python 3.14 it is killed if that has gone, and with it
+    the process: ``terminate called without an active exception``. The threads
+    end with the process group, which every DDP model holds on to.
+    """
     from torch import distributed
+    from torch.nn.parallel import DistributedDataParallel
+
+    for wrapped in _WRAPPED_MODELS:
+        for module in wrapped.modules():
+            if isinstance(module, DistributedDataParallel):
+                for name in ('reducer', 'logger', 'process_group'):
+                    module.__dict__.pop(name, None)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

@@ -257,8 +257,14 @@ def test_mended_upstream_is_left_alone(monkeypatch):
 ])
 def test_model_wrapper_config(monkeypatch, on_cpu, asked):
     """What reaches mmengine's own ``wrap_model``."""
+    class Given(torch.nn.Module):
+
+        def __init__(self, cfg):
+            super().__init__()
+            self.cfg = cfg
+
     def original(self, model_wrapper_cfg, model):
-        return model_wrapper_cfg
+        return Given(model_wrapper_cfg)
 
     monkeypatch.setattr(Runner, 'wrap_model', original)
     monkeypatch.setattr(compat, '_names', lambda function: ('device_ids', ))
@@ -266,7 +272,7 @@ def test_model_wrapper_config(monkeypatch, on_cpu, asked):
     compat.wrap_models_without_gpu()
     runner = types.SimpleNamespace(
         distributed=True, cfg=dict(find_unused_parameters=True))
-    given = Runner.wrap_model(runner, asked, None)
+    given = Runner.wrap_model(runner, asked, None).cfg
 
     if not on_cpu or asked == dict(type='MMFullyShardedDataParallel'):
         assert given == asked
@@ -291,3 +297,37 @@ def test_aagcn_can_be_initialised_outside_of_a_runner():
         assert (model.gcn[0].gcn.conv_d[0].bias == 0).all()
         """)
     assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_no_thread_of_gloo_is_left_at_exit():
+    """One that still runs may abort the process, seldom and at random."""
+    result = run("""
+        import atexit, os
+        from pathlib import Path
+
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+
+        def print_threads():
+            for task in Path('/proc/self/task').iterdir():
+                print((task / 'comm').read_text().strip())
+
+        # The last to be called, after what stars_mm registers.
+        atexit.register(print_threads)
+        import stars_mm, torch
+        from types import SimpleNamespace
+        from mmengine.dist import broadcast_object_list, init_dist
+        from mmengine.runner import Runner
+        os.environ.update(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1',
+                          MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
+        init_dist('pytorch')
+        runner = SimpleNamespace(distributed=True, cfg={})
+        model = Runner.wrap_model(runner, None, torch.nn.Linear(2, 2))
+        model(torch.ones(1, 2)).sum().backward()
+        broadcast_object_list([1])
+        print_threads()
+        print('end')
+    """)
+    assert result.returncode == 0, result.stderr
+    before, after = result.stdout.split('end')
+    assert 'gloo' in before
+    assert 'gloo' not in after
