@@ -4,11 +4,11 @@ It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]},
 annotations=[dict(frame_dir, label, keypoint (M, T, V, C), total_frames)])``.
 """
 import io
-import os
 import os.path as osp
 import pickle
 from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
 
+from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
 
 Splits = Dict[str, List[str]]
@@ -180,14 +180,5 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits,
     """
     if not path.endswith('.pkl'):
         raise ValueError(f'{path!r}: an annotation file ends in .pkl.')
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    partial = f'{path}.{os.getpid()}.partial'
-    try:
-        with open(partial, 'wb') as file:
-            _write(file, annotations, splits, extra)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        if osp.exists(partial):
-            os.remove(partial)
+    with written_whole(path) as partial, open(partial, 'wb') as file:
+        _write(file, annotations, splits, extra)

@@ -5,12 +5,13 @@ on the very same ones; lines that start with # are comments.
 """
 import hashlib
 import logging
-import os
 import os.path as osp
 from typing import List, Sequence, Tuple
 
 import numpy as np
 from mmengine.logging import print_log
+
+from stars_mm.utils.atomic import written_whole
 
 from .annotation import clip_key, load_annotations, select_split
 
@@ -192,20 +193,12 @@ def write_subsets(ann_file: str, split: str, folder: str, percent: float,
             f'{len(set(labels)) - len(absent)} of {len(set(labels))} classes',
             f'seed {seed}, draw {draw}'
         ]
-        _write_whole(path, [f'# {line}' for line in header] +
+        _write_lines(path, [f'# {line}' for line in header] +
                      [names[i] for i in positions])
         paths.append(path)
     return paths
 
 
-def _write_whole(path: str, lines: List[str]) -> None:
-    """Writes a text file whole or not at all."""
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    partial = f'{path}.{os.getpid()}.partial'
-    try:
-        with open(partial, 'w', encoding='utf-8') as file:
-            file.write('\n'.join(lines) + '\n')
-        os.replace(partial, path)
-    finally:
-        if osp.exists(partial):
-            os.remove(partial)
+def _write_lines(path: str, lines: List[str]) -> None:
+    with written_whole(path) as partial:
+        partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')

@@ -1,9 +1,9 @@
 """Lists of few-shot examples, by the names of the clips."""
 import json
-import os
 from pathlib import Path
 from typing import Dict, List, Sequence, Union
 
+from ..utils.atomic import written_whole
 from .functional.few_shot import Draw
 
 _WHAT = ('Few-shot examples: draws[d][class] names the clips of draw d, and n '
@@ -24,14 +24,8 @@ def write_exemplars(path: Union[str, Path], draws: Sequence[Draw],
         {str(label): [names[place] for place in places]
          for label, places in draw.items()} for draw in draws
     ])
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f'.{os.getpid()}.partial')
-    try:
+    with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + '\n')
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_exemplars(path: Union[str, Path]) -> List[Dict[int, List[str]]]:

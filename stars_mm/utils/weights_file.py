@@ -3,13 +3,14 @@ import argparse
 import contextlib
 import hashlib
 import json
-import os
 import pickle
 from pathlib import Path
 from typing import Any, Dict, Tuple, Union
 
 import torch
 from torch import Tensor
+
+from .atomic import written_whole
 
 PathLike = Union[str, Path]
 SUFFIXES = ('.pth', '.pt', '.safetensors')
@@ -67,18 +68,11 @@ def write_weights(path: PathLike, content: Dict[str, Any]) -> None:
     """
     path = Path(path)
     check_suffix(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
+    with written_whole(path) as partial:
         if path.suffix == '.safetensors':
             _write_safetensors(partial, content)
         else:
             torch.save(content, partial)
-        with open(partial, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_suffix(path: PathLike) -> None:

@@ -15,7 +15,6 @@ tuning.png in the folder.
 """
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +31,7 @@ from stars_mm.evaluation.report import FeatureReader, score
 from stars_mm.evaluation.stages import last_checkpoint, shown
 from stars_mm.evaluation.tuning import (Start, draw_indices, neighbour_purity,
                                         same_iterations, summary_table)
+from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, load_state
 from stars_mm.visualization import plot_tuning, read_stage_log
 
@@ -205,9 +205,8 @@ def scores(features: Dict) -> Dict[str, float]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file at once or not at all."""
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(text)
-    os.replace(partial, path)
+    with written_whole(path) as partial:
+        partial.write_text(text)
 
 
 def publish(folder: Path, rows: List[Dict]) -> None:

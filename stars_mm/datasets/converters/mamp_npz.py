@@ -7,7 +7,6 @@ names of clips: a clip's name here is its position, such as
 ``train_000012``. Arrays are read and written a clip at a time, because a file
 of NTU RGB+D has more bytes than many machines have memory.
 """
-import os
 import os.path as osp
 import re
 import zipfile
@@ -17,6 +16,8 @@ from typing import (IO, Dict, Iterable, Iterator, List, NamedTuple, Optional,
                     Sequence, Tuple)
 
 import numpy as np
+
+from stars_mm.utils.atomic import written_whole
 
 NUM_PERSONS, NUM_JOINTS, NUM_COORDINATES = 2, 25, 3
 _FRAME = NUM_PERSONS * NUM_JOINTS * NUM_COORDINATES
@@ -248,23 +249,12 @@ def write_npz(path: str,
     Raises:
         ValueError: Names the clip that does not fit.
     """
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    partial = f'{path}.{os.getpid()}.partial'
     one_hot = np.eye(num_classes)
-    try:
-        with open(partial, 'wb') as file:
-            with zipfile.ZipFile(file, 'w') as archive:
-                for part, clips in parts.items():
-                    _write_array(archive, f'x_{part}',
-                                 (len(clips), num_frames, _FRAME), '<f4',
-                                 (_to_flat(clip, num_frames, pad)
-                                  for clip in clips))
-                    _write_array(archive, f'y_{part}',
-                                 (len(clips), num_classes), '<f8',
-                                 (one_hot[clip['label']] for clip in clips))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        if osp.exists(partial):
-            os.remove(partial)
+    with written_whole(path) as partial, zipfile.ZipFile(
+            partial, 'w') as archive:
+        for part, clips in parts.items():
+            _write_array(archive, f'x_{part}',
+                         (len(clips), num_frames, _FRAME), '<f4',
+                         (_to_flat(clip, num_frames, pad) for clip in clips))
+            _write_array(archive, f'y_{part}', (len(clips), num_classes),
+                         '<f8', (one_hot[clip['label']] for clip in clips))

@@ -19,6 +19,7 @@ from typing import (Any, Callable, Iterable, Iterator, List, NamedTuple,
 
 from mmengine.utils import ProgressBar
 
+from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
 
 #: So many bad recordings are listed.
@@ -62,16 +63,11 @@ def _convert_part(part: Part) -> Tuple[int, List[str]]:
         except ValueError as error:
             problems.append(str(error))
     if not problems:
-        partial = f'{part.path}.partial'
         try:
-            with open(partial, 'wb') as file:
+            with written_whole(part.path) as partial, open(
+                    partial, 'wb') as file:
                 pickle.dump(clips, file, protocol=4)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, part.path)
         except OSError as error:
-            if osp.exists(partial):
-                os.remove(partial)
             # The reason alone may come back whole from another process.
             raise OSError(error.errno, error.strerror, part.path) from error
     return len(part.recordings), problems

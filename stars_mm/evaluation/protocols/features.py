@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmaction.registry import MODELS
 from ...engine.features import ClipList, FeatureSet, extract_features
 from ...engine.runner.checks import check_ann_files, check_dataset
+from ...utils.atomic import written_whole
 from ...utils.checkpoint import check_checkpoint, load_state
 from ..report import RawFeatures, unturned
 from .record import file_digest
@@ -181,14 +182,11 @@ class FeatureStore:
         print_log(f'Features of the {role}: '
                   f'{len(data.loader(role).dataset)} clips', logger='current')
         found = data.read(self.model(data.cfg), role)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f'.{os.getpid()}.partial')
-        with open(partial, 'wb') as file:
+        with written_whole(path) as partial, open(partial, 'wb') as file:
             np.savez(file, features=found.features.numpy(),
                      labels=found.labels.numpy(),
                      sample_idx=found.sample_idx.numpy(),
                      names=np.array(found.names or [], dtype=str))
-        os.replace(partial, path)
         return found
 
 

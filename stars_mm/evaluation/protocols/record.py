@@ -8,6 +8,8 @@ from typing import Dict, Optional
 
 from mmengine.config import Config
 
+from ...utils.atomic import written_whole
+
 METRIC = 'acc/top1'
 
 
@@ -37,12 +39,10 @@ class TrainingRecord:
 
     def save(self) -> None:
         """Write the file whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(f'.{os.getpid()}.partial')
-        partial.write_text(json.dumps(
-            dict(identity=self.identity, seconds=self.seconds,
-                 result=self.result), indent=2) + '\n')
-        os.replace(partial, self.path)
+        content = dict(identity=self.identity, seconds=self.seconds,
+                       result=self.result)
+        with written_whole(self.path) as partial:
+            partial.write_text(json.dumps(content, indent=2) + '\n')
 
     def _read(self, identity: Dict[str, str]) -> None:
         content = json.loads(self.path.read_text())

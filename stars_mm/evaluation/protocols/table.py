@@ -1,6 +1,5 @@
 """The one table of an evaluation: as JSON and as Markdown."""
 import json
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Dict, List
 import torch
 from mmengine.device import get_device
 
+from ...utils.atomic import written_whole
 from ...version import __version__
 
 PACKAGES = ('mmengine', 'mmaction2', 'numpy', 'scikit-learn')
@@ -148,11 +148,5 @@ def _shown(value) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
+    with written_whole(path) as partial:
         partial.write_text(text, encoding='utf-8')
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

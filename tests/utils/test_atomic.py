@@ -1,0 +1,27 @@
+"""The file appears complete, or what was there before stays."""
+import pytest
+
+from stars_mm.utils.atomic import written_whole
+
+
+def test_new_file_in_a_new_folder(tmp_path):
+    path = tmp_path / 'new/results.json'
+    with written_whole(str(path)) as partial:
+        partial.write_text('[1]')
+        assert partial.parent == path.parent  # the same disk
+        assert not path.exists()
+    assert path.read_text() == '[1]'
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'),
+                                   KeyboardInterrupt()])
+def test_what_was_there_stays_after_an_error(tmp_path, error):
+    path = tmp_path / 'results.json'
+    path.write_text('[1]')
+    with pytest.raises(type(error)):
+        with written_whole(path) as partial:
+            partial.write_text('[2')
+            raise error
+    assert path.read_text() == '[1]'
+    assert list(tmp_path.iterdir()) == [path]
