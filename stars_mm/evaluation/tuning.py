@@ -34,30 +34,6 @@ class Start:
         return f'{self.name}_progress-{self.progress:g}'
 
 
-def draw_indices(num_clips: int, fraction: float, seed: int) -> List[int]:
-    """Draw a share of the training clips, whatever their classes.
-
-    Args:
-        num_clips (int): Clips of the whole training split.
-        fraction (float): Share to draw, in (0, 1].
-        seed (int): The same seed draws the same clips, and a smaller share
-            is a part of a larger one.
-
-    Returns:
-        list[int]: Sorted indices.
-
-    Raises:
-        ValueError: If the share is not in (0, 1] or too small for two clips.
-    """
-    count = round(num_clips * fraction)
-    if not 0 < fraction <= 1 or count < 2:
-        raise ValueError(
-            f'fraction={fraction}: of {num_clips} training clips this leaves '
-            f'{count}; it must lie in (0, 1] and leave at least 2.')
-    order = np.random.default_rng(seed).permutation(num_clips)
-    return sorted(order[:count].tolist())
-
-
 def same_iterations(cfg: Config, num_clips: int, fraction: float) -> Dict:
     """Options that give a share of the clips the iterations of all of them.
 

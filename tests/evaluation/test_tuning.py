@@ -3,22 +3,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from stars_mm.evaluation.tuning import (draw_indices, neighbour_purity,
-                                        same_iterations, summary_table)
-
-
-def test_smaller_draws_are_part_of_larger_ones():
-    tenth, third = (draw_indices(200, f, seed=3) for f in (0.1, 0.33))
-    assert len(tenth) == 20 and len(third) == 66
-    assert set(tenth) < set(third) and tenth == sorted(tenth)
-    assert draw_indices(200, 0.1, seed=4) != tenth
-    assert draw_indices(200, 1, seed=3) == list(range(200))
-
-
-@pytest.mark.parametrize('fraction', [0, 0.004, 1.1])
-def test_draw_refuses(fraction):
-    with pytest.raises(ValueError, match=f'fraction={fraction}: of 200'):
-        draw_indices(200, fraction, seed=0)
+from stars_mm.evaluation.tuning import (neighbour_purity, same_iterations,
+                                        summary_table)
 
 
 def test_a_share_of_the_clips_gets_the_same_iterations():

@@ -15,21 +15,22 @@ tuning.png in the folder.
 """
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Dict, List
 
+import numpy as np
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
+from stars_mm.datasets.subset import draw_subset
 from stars_mm.engine.runner.stages import find_stage_config
+from stars_mm.evaluation.protocols.launch import run_tool
 from stars_mm.evaluation.report import FeatureReader, score
 from stars_mm.evaluation.stages import last_checkpoint, shown
-from stars_mm.evaluation.tuning import (Start, draw_indices, neighbour_purity,
+from stars_mm.evaluation.tuning import (Start, neighbour_purity,
                                         same_iterations, summary_table)
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, load_state
@@ -67,19 +68,12 @@ def train(config: str, work_dir: Path, seed: int, options: Dict) -> Path:
     done = work_dir / 'finished'
     if not done.is_file():
         work_dir.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable, str(Path(__file__).parents[1] / 'train.py'),
+        print_log(f'training {shown(work_dir)}', logger='current')
+        run_tool('train.py', [
             config, '--seed', str(seed), '--work-dir', str(work_dir),
             '--resume', '--cfg-options',
             *(f'{key}={value}' for key, value in options.items())
-        ]
-        print_log(f'training {shown(work_dir)}', logger='current')
-        with open(work_dir / 'train.log', 'a') as log:
-            code = subprocess.run(command, stdout=log, stderr=log).returncode
-        if code:
-            raise RuntimeError(
-                f'{work_dir}: training ended with code {code}; see '
-                f'{work_dir / "train.log"}')
+        ], log=work_dir / 'train.log')
         done.touch()
     return last_checkpoint(work_dir)
 
@@ -118,7 +112,8 @@ class Study:
     def run_starts(self, seed: int, fraction: float) -> List[Dict]:
         """Stage 1 once, then every config from each of its starts."""
         folder = self.args.dst / Start(seed, fraction, 1).name
-        indices = draw_indices(self.num_clips, fraction, seed)
+        indices = draw_subset(
+            np.zeros(self.num_clips, int), 100 * fraction, seed).tolist()
         shared = {'randomness.seed': seed}
         if fraction < 1:
             shared['train_dataloader.dataset.indices'] = str(indices).replace(
