@@ -54,12 +54,16 @@ def missing_file_error(path: str) -> FileNotFoundError:
         f'{_how_to_make(path)}.')
 
 
-def load_annotations(path: str) -> Tuple[List[dict], Optional[Splits]]:
+def load_annotations(
+        path: str,
+        extra: Optional[dict] = None) -> Tuple[List[dict], Optional[Splits]]:
     """Reads an annotation file without running anything that it holds.
 
     Args:
         path (str): A ``.pkl`` in the format of this module, or holding the
             list of annotations alone.
+        extra (dict, optional): Takes up the further entries of the file, such
+            as ``class_names``.
 
     Returns:
         tuple: The annotations as they are in the file, and its splits, None
@@ -90,6 +94,9 @@ def load_annotations(path: str) -> Tuple[List[dict], Optional[Splits]]:
     if splits is not None and not isinstance(splits, dict):
         raise ValueError(f"{path}: 'split' is a {type(splits).__name__}; "
                          f'needed is {FORMAT}.')
+    if extra is not None and isinstance(content, dict):
+        extra.update((key, value) for key, value in content.items()
+                     if key not in ('annotations', 'split'))
     return annotations, splits
 
 

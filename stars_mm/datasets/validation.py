@@ -62,8 +62,12 @@ def _keypoint_fault(clip: dict) -> Optional[str]:
         return (f'keypoint has shape {keypoint.shape}; (M persons, T frames, '
                 'V joints, C coordinates) is needed, none of them 0')
     score = clip.get('keypoint_score')
-    if score is not None and np.shape(score) != keypoint.shape[:3]:
-        return (f'keypoint_score has shape {np.shape(score)} beside a '
+    if score is not None and (not isinstance(score, np.ndarray)
+                              or score.dtype.kind not in 'fiu'):
+        found = getattr(score, 'dtype', type(score).__name__)
+        return f'keypoint_score is {found}, no array of numbers'
+    if score is not None and score.shape != keypoint.shape[:3]:
+        return (f'keypoint_score has shape {score.shape} beside a '
                 f'keypoint of shape {keypoint.shape}; (M, T, V) is needed')
     frames = clip.get('total_frames', keypoint.shape[1])
     if not isinstance(frames, (int, np.integer)) or not (
@@ -72,7 +76,7 @@ def _keypoint_fault(clip: dict) -> Optional[str]:
                 f'{keypoint.shape} (M, T, V, C)')
     fault = _value_fault('keypoint', keypoint)
     if fault is None and score is not None:
-        fault = _value_fault('keypoint_score', np.asarray(score))
+        fault = _value_fault('keypoint_score', score)
     return fault
 
 
@@ -113,6 +117,33 @@ def find_faults(clips: List[dict]) -> Dict[int, str]:
     return faults
 
 
+def label_fault(clip: dict, num_classes: int,
+                multi_class: bool) -> Optional[str]:
+    """Says what is wrong with the label of a clip.
+
+    Args:
+        clip (dict): An annotation.
+        num_classes (int): Labels are 0 to ``num_classes`` - 1.
+        multi_class (bool): Whether a label is a list of classes.
+
+    Returns:
+        str, optional: What is wrong, None if nothing is.
+    """
+    label = clip.get('label')
+    if multi_class and isinstance(label, (list, tuple, np.ndarray)):
+        values = label
+    elif multi_class and label is not None:
+        return f'label is {label!r}, no list of classes'
+    else:
+        values = [label]
+    for value in values:
+        if not isinstance(value, (int, np.integer)) or not (
+                0 <= value < num_classes):
+            return (f'label is {value!r}, and num_classes={num_classes} '
+                    f'needs an integer from 0 to {num_classes - 1}')
+    return None
+
+
 def check_labels(clips: List[dict], num_classes: int, multi_class: bool,
                  source: str) -> None:
     """Raises a ValueError on the first label that is no class.
@@ -125,14 +156,10 @@ def check_labels(clips: List[dict], num_classes: int, multi_class: bool,
     """
     key = clip_key(clips)
     for clip in clips:
-        label = clip.get('label')
-        for value in (label if multi_class and label is not None else [label]):
-            if not isinstance(value, (int, np.integer)) or not (
-                    0 <= value < num_classes):
-                raise ValueError(
-                    f'{source}: clip {clip.get(key)!r}: label is {value!r}, '
-                    f'and num_classes={num_classes} needs an integer from 0 '
-                    f'to {num_classes - 1}. Mend the label or num_classes.')
+        fault = label_fault(clip, num_classes, multi_class)
+        if fault:
+            raise ValueError(f'{source}: clip {clip.get(key)!r}: {fault}. '
+                             'Mend the label or num_classes.')
 
 
 def check_clips(clips: List[dict], missing: List[str], invalid: str,

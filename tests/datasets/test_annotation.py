@@ -53,7 +53,9 @@ def test_annotations_are_written_one_at_a_time(tmp_path):
     for number, clip in enumerate(content['annotations']):
         assert clip['frame_dir'] == f'clip{number}'
         assert (clip['keypoint'] == number).all()
-    assert len(annotation.load_annotations(str(path))[0]) == 5
+    extra = dict(mine=1)
+    assert len(annotation.load_annotations(str(path), extra)[0]) == 5
+    assert extra == dict(mine=1, note=note)
 
 
 @pytest.mark.parametrize('name, way', [

@@ -153,7 +153,9 @@ FAULTS = {
     'channels': (spoil('keypoint', lambda k: k[..., :2]), 'C=2 .*have.*C=3'),
     'frames': (spoil('total_frames', 30), 'total_frames is 30'),
     'half a frame': (spoil('total_frames', 1.5), r'total_frames is 1\.5'),
-    'score': (spoil('keypoint_score', 1.), r'keypoint_score has shape \(\)'),
+    'score': (spoil('keypoint_score', 1.), 'keypoint_score is float, no'),
+    'scores of others': (spoil('keypoint_score', np.ones((1, 11, 5))),
+                         r'keypoint_score has shape \(1, 11, 5\)'),
 }
 
 
@@ -218,6 +220,9 @@ def test_labels_of_several_classes(write, clips):
     assert dataset[0]['label'].tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match='label is 2'):
         SkeletonDataset(path, [], num_classes=2, multi_class=True)
+    clips[1]['label'] = 1
+    with pytest.raises(ValueError, match="clip1': label is 1, no list"):
+        SkeletonDataset(write(clips), [], num_classes=3, multi_class=True)
 
 
 def test_arguments_are_checked(write, clips):
