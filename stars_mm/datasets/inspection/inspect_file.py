@@ -1,0 +1,218 @@
+"""Puts together what is found in an annotation file."""
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+import numpy as np
+
+from ..annotation import Splits, clip_key
+from .clip_stats import ClipStats, measure_clip
+from .faults import (classes_of, clip_faults, is_multi_class, label_faults,
+                     split_faults)
+from .findings import Finding, shown
+from .units import Units, guess_units
+from .plausibility import (class_warnings, copy_warnings, motion_warnings,
+                           name_warnings, split_pairs)
+
+
+@dataclass
+class Group:
+    """Some clips of a file: a split, or all.
+
+    Attributes:
+        members (list[int]): Their positions in the file.
+        lengths (np.ndarray): (n,) frames of each one that has no fault.
+        class_counts (dict[int, int]): Clips of each class that has some.
+    """
+    members: List[int]
+    lengths: np.ndarray
+    class_counts: Dict[int, int]
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Numbers of clips, classes and frames."""
+        report = dict(clips=len(self.members),
+                      classes=len(self.class_counts))
+        if len(self.lengths):
+            report['frames'] = dict(
+                min=int(self.lengths.min()),
+                median=float(np.median(self.lengths)),
+                mean=round(float(self.lengths.mean()), 2),
+                max=int(self.lengths.max()))
+        return report
+
+
+@dataclass
+class Inspection:
+    """What is found in an annotation file.
+
+    Attributes:
+        path (str): The file.
+        whole (Group): All clips.
+        splits (dict[str, Group]): Those of each split that can be used.
+        pairs (list[tuple[str, str]]): Splits that exclude one another, such
+            as 'xsub_train' and 'xsub_val'.
+        num_classes (int): Of class_names, or by the largest label.
+        class_names (list[str], optional): As the file has them.
+        shapes (dict[tuple, int]): Clips by (V, C) of those without a fault.
+        dtypes (dict[str, int]): Clips by type of number.
+        persons (dict[int, int]): Clips by number of persons.
+        units (Units): The unit, as it seems.
+        stats (dict[int, ClipStats]): What is measured of each clip without a
+            fault, by position.
+        faults (list[Finding]): What no training can use.
+        warnings (list[Finding]): What trains, but looks wrong.
+    """
+    path: str
+    whole: Group
+    splits: Dict[str, Group]
+    pairs: List[Tuple[str, str]]
+    num_classes: int
+    class_names: Optional[List[str]]
+    shapes: Dict[Tuple[int, int], int]
+    dtypes: Dict[str, int]
+    persons: Dict[int, int]
+    units: Units
+    stats: Dict[int, ClipStats]
+    faults: List[Finding] = field(default_factory=list)
+    warnings: List[Finding] = field(default_factory=list)
+
+    def class_name(self, label: int) -> Optional[str]:
+        """The name of a class, None where the file has none."""
+        if 0 <= label < len(self.class_names or ()):
+            return self.class_names[label]
+        return None
+
+    def labels(self) -> List[int]:
+        """All classes that have a clip or a name."""
+        named = range(len(self.class_names or ()))
+        return sorted(set(self.whole.class_counts).union(named))
+
+    def as_dict(self) -> Dict[str, Any]:
+        """All of it as plain Python types, for JSON."""
+        size = self.units.body_size
+        classes = [
+            dict(label=label, name=self.class_name(label),
+                 clips=self.whole.class_counts.get(label, 0),
+                 splits={str(split): group.class_counts.get(label, 0)
+                         for split, group in self.splits.items()})
+            for label in self.labels()
+        ]
+        return dict(
+            file=self.path,
+            sound=not self.faults,
+            whole=self.whole.as_dict(),
+            splits={str(split): group.as_dict()
+                    for split, group in self.splits.items()},
+            classes=classes,
+            shapes=[dict(joints=V, coordinates=C, clips=count)
+                    for (V, C), count in self.shapes.items()],
+            dtypes=self.dtypes,
+            persons={str(k): n for k, n in self.persons.items()},
+            units=dict(self.units._asdict(), body_size=(
+                round(size, 4) if np.isfinite(size) else None)),
+            compared=[list(pair) for pair in self.pairs],
+            faults=[asdict(finding) for finding in self.faults],
+            warnings=[asdict(finding) for finding in self.warnings])
+
+
+def _group(members: List[int], stats: Dict[int, ClipStats],
+           classes: List[List[int]], num_classes: int) -> Group:
+    counts = Counter(label for n in members for label in set(classes[n])
+                     if label < num_classes)
+    return Group(
+        members,
+        np.array([stats[n].frames for n in members if n in stats], dtype=int),
+        dict(sorted(counts.items())))
+
+
+def _units(stats: Dict[int, ClipStats], annotations: List[dict]) -> Units:
+    if not stats:
+        return guess_units([], 0, 3)
+    sizes = [clip.size for clip in stats.values()]
+    reach = max(clip.reach for clip in stats.values())
+    scored = sum(clip.scored for clip in stats.values())
+    dims = annotations[next(iter(stats))]['keypoint'].shape[3]
+    return guess_units(sizes, reach, 2 if 2 * scored > len(stats) else dims)
+
+
+def _name(clip: dict, key: str) -> Any:
+    """The name of a clip; as text where it is a list or the like."""
+    try:
+        hash(clip.get(key))
+    except TypeError:
+        return shown(clip[key])
+    return clip.get(key)
+
+
+def _class_list(class_names: Any) -> Optional[List[str]]:
+    """The names of the classes, None where they are no list of text."""
+    if isinstance(class_names, (list, tuple)) and class_names and all(
+            isinstance(name, str) for name in class_names):
+        return list(class_names)
+    return None
+
+
+def inspect_annotations(
+        annotations: List[dict],
+        splits: Optional[Splits],
+        class_names: Any = None,
+        path: str = 'annotations',
+        track: Callable[[List[dict]], Iterable[dict]] = iter) -> Inspection:
+    """Looks through the clips and splits of a file.
+
+    Args:
+        annotations (list[dict]): As :func:`load_annotations` gives them.
+        splits (dict, optional): Likewise.
+        class_names (list[str], optional): As the file has them; anything
+            else is warned of.
+        path (str): The file, for messages.
+        track (Callable): Iterates over the annotations, to show progress.
+
+    Returns:
+        Inspection: What is found.
+    """
+    key = clip_key(annotations)
+    class_list = _class_list(class_names)
+    multi_class = is_multi_class(annotations)
+    classes = [classes_of(clip, multi_class) for clip in annotations]
+    num_classes = len(class_list or ()) or 1 + max(
+        (label for labels in classes for label in labels), default=-1)
+    members, faults = split_faults(annotations, splits, key, path)
+    faulty, found = clip_faults(annotations, key)
+    faults += found
+    faults += label_faults(annotations, key, num_classes, class_list)
+    stats = {
+        number: measure_clip(clip)
+        for number, clip in enumerate(track(annotations))
+        if number not in faulty
+    }
+    sizes = Counter(annotations[n]['keypoint'].shape[2:] for n in stats)
+    result = Inspection(
+        path=path,
+        whole=_group(list(range(len(annotations))), stats, classes,
+                     num_classes),
+        splits={split: _group(numbers, stats, classes, num_classes)
+                for split, numbers in members.items()},
+        pairs=split_pairs(members),
+        num_classes=num_classes,
+        class_names=class_list,
+        shapes=dict(sizes),
+        dtypes=dict(Counter(str(annotations[n]['keypoint'].dtype)
+                            for n in stats)),
+        persons=dict(sorted(Counter(
+            clip.persons for clip in stats.values()).items())),
+        units=_units(stats, annotations),
+        stats=stats,
+        faults=faults)
+    names = [_name(clip, key) for clip in annotations]
+    counts = {name: group.class_counts
+              for name, group in result.splits.items()}
+    result.warnings = [
+        *name_warnings(names, splits or {}, members, result.pairs),
+        *copy_warnings(names, classes, stats, members, result.pairs),
+        *class_warnings(annotations, class_names, num_classes,
+                        {None: result.whole.class_counts, **counts},
+                        result.pairs),
+        *motion_warnings(names, stats, result.units)
+    ]
+    return result
