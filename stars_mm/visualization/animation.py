@@ -16,7 +16,7 @@ INCHES = 2.1  # width and height of a panel
 DPI = 90
 
 
-class _Drawing:
+class Drawing:
     """The moving lines and points of one person in one panel."""
 
     def __init__(self, axis, bones, colour: str, line: float,
@@ -51,11 +51,11 @@ class _ClipRow:
         for number, _ in enumerate(self.persons):
             colour = PALETTE[number % len(PALETTE)]
             self.drawings.append(
-                (_Drawing(axes[0], bones, colour, 1.6, 2.6),
-                 _Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
-                 _Drawing(axes[1], bones, colour, 2.4, 6.0),
-                 _Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
-                 _Drawing(axes[2], bones, colour, 1.6, 2.6)))
+                (Drawing(axes[0], bones, colour, 1.6, 2.6),
+                 Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
+                 Drawing(axes[1], bones, colour, 2.4, 6.0),
+                 Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
+                 Drawing(axes[2], bones, colour, 1.6, 2.6)))
         self._set_up(axes)
 
     def _set_up(self, axes: Sequence) -> None:
@@ -115,31 +115,41 @@ def write_gif(clips: Sequence[MaskedClip],
             axis.set_xlabel('across (m)', fontsize=8)
         figure.supxlabel(caption, fontsize=7, color='#444444')
         figure.set_dpi(DPI)
-        frames = list(_render(figure, rows, max_frames))
-    _save(frames, path, fps)
+        frames = list(
+            render(figure, rows, clips[0].true.shape[1], max_frames))
+    save_gif(frames, path, fps)
 
 
-def _render(figure, rows: List[_ClipRow],
-            max_frames: int) -> Iterator[Image.Image]:
-    """Draw what stands still once, and on it what moves, frame by frame."""
+def render(figure, parts: Sequence, length: int,
+           max_frames: int) -> Iterator[Image.Image]:
+    """Draw what stands still once, and on it what moves, frame by frame.
+
+    Args:
+        figure (Figure): With room for a counter in its upper left corner.
+        parts (sequence): Each with ``draw(frame)``.
+        length (int): Frames to draw.
+        max_frames (int): More are skipped evenly.
+
+    Yields:
+        Image.Image: A frame, RGB.
+    """
     canvas = figure.canvas
     canvas.draw()
     figure.set_layout_engine('none')
     counter = figure.text(0.01, 0.99, '', fontsize=8, color=GREY, va='top',
                           animated=True)
     background = canvas.copy_from_bbox(figure.bbox)
-    length = rows[0].clip.true.shape[1]
     for frame in range(0, length, -(-length // max_frames)):
         canvas.restore_region(background)
         counter.set_text(f'frame {frame + 1}/{length}')
         figure.draw_artist(counter)
-        for row in rows:
-            row.draw(frame)
+        for part in parts:
+            part.draw(frame)
         yield Image.fromarray(np.array(canvas.buffer_rgba())[..., :3])
 
 
-def _save(frames: List[Image.Image], path: Union[str, Path],
-          fps: int) -> None:
+def save_gif(frames: List[Image.Image], path: Union[str, Path],
+             fps: int) -> None:
     """Write frames that share one palette, so that no colour flickers."""
     palette = frames[len(frames) // 2].quantize(
         64, method=Image.Quantize.MAXCOVERAGE)
