@@ -1,6 +1,6 @@
 """Finds the clips that would spoil a training before it starts."""
 from collections import Counter
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from mmengine.logging import MMLogger
@@ -117,6 +117,12 @@ def find_faults(clips: List[dict]) -> Dict[int, str]:
     return faults
 
 
+def is_class_list(label: Any) -> bool:
+    """Whether a label is a list of classes, as for ``multi_class``."""
+    return isinstance(label, (list, tuple, np.ndarray)) and getattr(
+        label, 'ndim', 1) == 1
+
+
 def label_fault(clip: dict, num_classes: int,
                 multi_class: bool) -> Optional[str]:
     """Says what is wrong with the label of a clip.
@@ -130,7 +136,7 @@ def label_fault(clip: dict, num_classes: int,
         str, optional: What is wrong, None if nothing is.
     """
     label = clip.get('label')
-    if multi_class and isinstance(label, (list, tuple, np.ndarray)):
+    if multi_class and is_class_list(label):
         values = label
     elif multi_class and label is not None:
         return f'label is {label!r}, no list of classes'

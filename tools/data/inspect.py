@@ -15,13 +15,11 @@ if __name__ == 'inspect':
     # gets.
     from importlib import import_module
     from os.path import abspath, dirname
-    _path = sys.path[:]
-    sys.path[:] = [
-        entry for entry in _path if abspath(entry) != dirname(abspath(__file__))
-    ]
+    here, path = dirname(abspath(__file__)), sys.path[:]
+    sys.path[:] = [entry for entry in path if abspath(entry) != here]
     del sys.modules['inspect']
     import_module('inspect')
-    sys.path[:] = _path
+    sys.path[:] = path
 else:
     import argparse
     import json

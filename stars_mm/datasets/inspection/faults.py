@@ -5,12 +5,12 @@ They are found by the functions by which
 """
 import re
 from collections import defaultdict
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..annotation import Splits, select_split
-from ..validation import find_faults, label_fault
+from ..validation import find_faults, is_class_list, label_fault
 from .findings import Finding, finding, shown
 
 
@@ -47,16 +47,26 @@ def is_multi_class(annotations: List[dict]) -> bool:
     """Whether labels are lists of classes, as the first label of a clip is."""
     first = next((clip['label'] for clip in annotations
                   if clip.get('label') is not None), None)
-    return isinstance(first, (list, tuple, np.ndarray))
+    return is_class_list(first)
 
 
 def classes_of(clip: dict, multi_class: bool) -> List[int]:
     """The classes of a clip, less those that are no integer from 0."""
     label = clip.get('label')
-    if not (multi_class and isinstance(label, (list, tuple, np.ndarray))):
+    if not (multi_class and is_class_list(label)):
         label = [label]
     return [int(value) for value in label
             if isinstance(value, (int, np.integer)) and value >= 0]
+
+
+def class_list(class_names: Any) -> Optional[List[str]]:
+    """The names of the classes; None where they are no list of text."""
+    if isinstance(class_names, np.ndarray):  # as an .npz holds them
+        class_names = class_names.tolist()
+    if isinstance(class_names, (list, tuple)) and class_names and all(
+            isinstance(name, str) for name in class_names):
+        return list(class_names)
+    return None
 
 
 def label_faults(annotations: List[dict], key: str, num_classes: int,

@@ -1,9 +1,7 @@
-"""What is said of a file: a fault or a warning, with examples."""
+"""What is said of a file: a fault or a warning, and of which clips."""
 import reprlib
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Tuple
-
-MAX_EXAMPLES = 5
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80
@@ -29,12 +27,12 @@ class Finding:
         kind (str): One word for scripts, the same for all of its kind.
         message (str): What it is, and what it means or what to do.
         count (int): How many clips, names or classes it is about.
-        examples (tuple[str]): Some of them.
+        cases (tuple[str]): Which ones; of missing classes the first alone.
     """
     kind: str
     message: str
     count: int
-    examples: Tuple[str, ...] = ()
+    cases: Tuple[str, ...] = ()
 
 
 def finding(kind: str, message: str, cases: Iterable[str]) -> List[Finding]:
@@ -42,4 +40,4 @@ def finding(kind: str, message: str, cases: Iterable[str]) -> List[Finding]:
     cases = list(cases)
     if not cases:
         return []
-    return [Finding(kind, message, len(cases), tuple(cases[:MAX_EXAMPLES]))]
+    return [Finding(kind, message, len(cases), tuple(cases))]

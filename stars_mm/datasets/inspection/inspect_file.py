@@ -7,12 +7,12 @@ import numpy as np
 
 from ..annotation import Splits, clip_key
 from .clip_stats import ClipStats, measure_clip
-from .faults import (classes_of, clip_faults, is_multi_class, label_faults,
-                     split_faults)
+from .faults import (class_list, classes_of, clip_faults, is_multi_class,
+                     label_faults, split_faults)
 from .findings import Finding, shown
-from .units import Units, guess_units
 from .plausibility import (class_warnings, copy_warnings, motion_warnings,
                            name_warnings, split_pairs)
+from .units import Units, guess_units
 
 
 @dataclass
@@ -144,12 +144,27 @@ def _name(clip: dict, key: str) -> Any:
     return clip.get(key)
 
 
-def _class_list(class_names: Any) -> Optional[List[str]]:
-    """The names of the classes, None where they are no list of text."""
-    if isinstance(class_names, (list, tuple)) and class_names and all(
-            isinstance(name, str) for name in class_names):
-        return list(class_names)
-    return None
+def _describe(annotations: List[dict], path: str, classes: List[List[int]],
+              num_classes: int, names: Optional[List[str]],
+              members: Dict[str, List[int]],
+              stats: Dict[int, ClipStats]) -> Inspection:
+    """What the file holds, and nothing yet of what is wrong with it."""
+    arrays = [annotations[number]['keypoint'] for number in stats]
+    persons = Counter(clip.persons for clip in stats.values())
+    everything = list(range(len(annotations)))
+    return Inspection(
+        path=path,
+        whole=_group(everything, stats, classes, num_classes),
+        splits={split: _group(numbers, stats, classes, num_classes)
+                for split, numbers in members.items()},
+        pairs=split_pairs(members),
+        num_classes=num_classes,
+        class_names=names,
+        shapes=dict(Counter(array.shape[2:] for array in arrays)),
+        dtypes=dict(Counter(str(array.dtype) for array in arrays)),
+        persons=dict(sorted(persons.items())),
+        units=_units(stats, annotations),
+        stats=stats)
 
 
 def inspect_annotations(
@@ -172,46 +187,31 @@ def inspect_annotations(
         Inspection: What is found.
     """
     key = clip_key(annotations)
-    class_list = _class_list(class_names)
     multi_class = is_multi_class(annotations)
     classes = [classes_of(clip, multi_class) for clip in annotations]
-    num_classes = len(class_list or ()) or 1 + max(
+    class_texts = class_list(class_names)
+    num_classes = len(class_texts or ()) or 1 + max(
         (label for labels in classes for label in labels), default=-1)
     members, faults = split_faults(annotations, splits, key, path)
     faulty, found = clip_faults(annotations, key)
     faults += found
-    faults += label_faults(annotations, key, num_classes, class_list)
+    faults += label_faults(annotations, key, num_classes, class_texts)
     stats = {
         number: measure_clip(clip)
         for number, clip in enumerate(track(annotations))
         if number not in faulty
     }
-    sizes = Counter(annotations[n]['keypoint'].shape[2:] for n in stats)
-    result = Inspection(
-        path=path,
-        whole=_group(list(range(len(annotations))), stats, classes,
-                     num_classes),
-        splits={split: _group(numbers, stats, classes, num_classes)
-                for split, numbers in members.items()},
-        pairs=split_pairs(members),
-        num_classes=num_classes,
-        class_names=class_list,
-        shapes=dict(sizes),
-        dtypes=dict(Counter(str(annotations[n]['keypoint'].dtype)
-                            for n in stats)),
-        persons=dict(sorted(Counter(
-            clip.persons for clip in stats.values()).items())),
-        units=_units(stats, annotations),
-        stats=stats,
-        faults=faults)
+    result = _describe(annotations, path, classes, num_classes, class_texts,
+                       members, stats)
     names = [_name(clip, key) for clip in annotations]
     counts = {name: group.class_counts
               for name, group in result.splits.items()}
+    counts[None] = result.whole.class_counts
+    result.faults = faults
     result.warnings = [
         *name_warnings(names, splits or {}, members, result.pairs),
         *copy_warnings(names, classes, stats, members, result.pairs),
-        *class_warnings(annotations, class_names, num_classes,
-                        {None: result.whole.class_counts, **counts},
+        *class_warnings(annotations, class_names, num_classes, counts,
                         result.pairs),
         *motion_warnings(names, stats, result.units)
     ]

@@ -8,11 +8,14 @@ import numpy as np
 
 from ..annotation import Splits
 from .clip_stats import JUMP_OF_MEDIAN, JUMP_OF_SIZE, ClipStats
-from .findings import MAX_EXAMPLES, Finding, finding, shown
+from .faults import class_list
+from .findings import Finding, finding, shown
 from .units import Units
 
 #: A body so many times larger or smaller than the median is in another unit.
 OTHER_UNIT = 5
+#: A label by mistake may leave billions of classes without clips.
+MAX_GAPS = 1000
 #: What a split is for, within its name: 'xsub_train', 'test1'.
 _ROLE = re.compile(
     r'(?<![a-z])(train|val|test)(?:ing|id|idation)?(?![a-z])', re.IGNORECASE)
@@ -99,22 +102,25 @@ def copy_warnings(names: List[Any], classes: List[List[int]],
     def copies_of(number: int, among: Iterable[int]) -> List[int]:
         return [n for n in among if names[n] != names[number]]
 
-    found = []
+    found, across = [], set()
     for one, other in pairs:
         first, cases = set(members[one]), []
         for number in members[other]:
             group = alike[stats[number].digest] if number in stats else []
             copies = copies_of(number, first.intersection(group))
             if copies:
+                across.add(number)
                 cases.append(
                     f'{shown(names[number])} = {shown(names[min(copies)])}')
         found += finding('copy_across', f'clips of {shown(other)} have the '
                          f'very coordinates of clips of {shown(one)}', cases)
     groups = [(group[0], copies) for group in alike.values()
               for copies in [copies_of(group[0], group)] if copies]
-    found += finding('copy', 'clips have the very coordinates of another one',
+    found += finding('copy', 'clips have the very coordinates of another one '
+                     'on their side',
                      (f'{shown(names[n])} = {shown(names[first])}'
-                      for first, copies in groups for n in copies))
+                      for first, copies in groups
+                      for n in copies if not across.intersection((first, n))))
     found += finding(
         'copy_label', 'clips have the very coordinates of another one, and '
         'another label',
@@ -141,15 +147,14 @@ def class_warnings(annotations: List[dict], class_names: Any,
         list[Finding]: The warnings.
     """
     found = []
-    if class_names is not None and not (
-            isinstance(class_names, (list, tuple)) and class_names
-            and all(isinstance(name, str) for name in class_names)):
+    texts = class_list(class_names)
+    if class_names is not None and texts is None:
         found.append(Finding('class_names', 'class_names is '
                              f'{shown(class_names)}, no list of text', 1))
-    elif class_names:
+    elif texts:
         found += finding('class_names', 'classes have one name',
                          (shown(name) for name, count in
-                          Counter(class_names).items() if count > 1))
+                          Counter(texts).items() if count > 1))
     present = class_counts[None]
     if annotations and not present:
         found.append(Finding(
@@ -161,7 +166,7 @@ def class_warnings(annotations: List[dict], class_names: Any,
         found.append(Finding(
             'label_gap', f'of {num_classes} classes some have no clip',
             num_classes - len(present),
-            tuple(f'class {n}' for n in islice(absent, MAX_EXAMPLES))))
+            tuple(f'class {n}' for n in islice(absent, MAX_GAPS))))
     for one, other in pairs:
         unseen = sorted(set(class_counts[other]) - set(class_counts[one]))
         found += finding('class_unseen', f'classes of {shown(other)} have no '
@@ -198,7 +203,7 @@ def motion_warnings(names: List[Any], stats: Dict[int, ClipStats],
                      f'size at frame {clip.jump.frame}'
                      for name, clip in leaps)),
         *finding('still', 'nothing moves', (
-            f'{name}: {clip.frames} frames'
+            f"{name}: {clip.frames} frame{'s' * (clip.frames > 1)}"
             for name, clip in clips if clip.still)),
         *finding('unused_frames', 'total_frames is less than the keypoint '
                  'has: the frames beyond are never used', (

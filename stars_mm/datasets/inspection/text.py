@@ -6,6 +6,8 @@ import numpy as np
 from .findings import Finding, plain
 from .inspect_file import Group, Inspection
 
+MAX_CASES = 5  # of one finding
+
 
 def _table(rows: List[List[str]]) -> List[str]:
     """Columns as wide as they need to be; all but the first to the right."""
@@ -46,9 +48,9 @@ def _findings(kind: str, findings: List[Finding]) -> List[str]:
     lines = []
     for found in findings:
         lines.append(f'{kind} {found.kind} ({found.count}): {found.message}')
-        lines += [f'    {example}' for example in found.examples]
-        more = found.count - len(found.examples)
-        if found.examples and more:
+        lines += [f'    {case}' for case in found.cases[:MAX_CASES]]
+        more = found.count - MAX_CASES
+        if found.cases and more > 0:
             lines.append(f'    … and {more} more')
     return lines
 

@@ -82,6 +82,7 @@ CHANGES = {
     'no label': (set_key('label', None), dict(label=1)),
     'several labels': (set_key('label', [1, 2]), dict(label=1)),
     'numpy label': (set_key('label', np.int64(1)), {}),
+    'an array for a label': (set_key('label', np.array(1), 0), dict(label=1)),
     'missing': (set_split(val=['clip4', 'clip5', 'x', 'y']), dict(missing=2)),
     'empty split': (set_split(val=[]), dict(split=1)),
     'a number for a split': (set_split(val=3), dict(split=1)),
@@ -132,7 +133,7 @@ def test_faults_of_one_kind_are_one_finding(write, clips):
     nan, zero = look(write(clips)).faults
     assert (nan.count, zero.count) == (2, 1)
     assert nan.message == 'keypoint[…, …, …, …] is nan'
-    assert nan.examples == ("'clip1': keypoint[0, 1, 2, 1] is nan",
+    assert nan.cases == ("'clip1': keypoint[0, 1, 2, 1] is nan",
                             "'clip3': keypoint[0, 3, 2, 1] is nan")
 
 
@@ -142,11 +143,11 @@ def test_training_and_test_share_names(write, clips):
                         xview_train=names[3:], xview_val=names[:3]))
     overlap, = report.warnings
     assert (overlap.kind, overlap.count) == ('overlap', 2)
-    assert overlap.examples == ("'clip2'", "'clip3'")
+    assert overlap.cases == ("'clip2'", "'clip3'")
 
 
 def test_names_are_counted(write, clips):
-    clips[1]['frame_dir'] = 'clip0'
+    clips[1].update(clips[0], label=1)  # of one name, so no hidden copy
     report = look(write(clips, train=['clip0', 'clip2', 'clip2'],
                         val=['clip4']))
     assert kinds(report.warnings) == dict(
@@ -162,10 +163,9 @@ def test_copies_under_other_names(write, clips):
     clips[1]['label'] = 0
     report = look(write(clips))
     found = {finding.kind: finding for finding in report.warnings}
-    assert found['copy_across'].examples == ("'clip4' = 'clip1'", )
-    assert found['copy'].examples == ("'clip3' = 'clip0'",
-                                      "'clip4' = 'clip1'")
-    assert found['copy_label'].examples == ("'clip4': [1], 'clip1': [0]", )
+    assert found['copy_across'].cases == ("'clip4' = 'clip1'", )
+    assert found['copy'].cases == ("'clip3' = 'clip0'", )
+    assert found['copy_label'].cases == ("'clip4': [1], 'clip1': [0]", )
 
 
 @pytest.mark.parametrize('class_names, label, faults, warnings', [
@@ -177,7 +177,8 @@ def test_copies_under_other_names(write, clips):
     (['a', 'a', 'c'], 1, {}, dict(class_names=1)),
     ('abc', 1, {}, dict(class_names=1)),
     ([1, 2, 3], 1, {}, dict(class_names=1)),
-    (np.array(['a', 'b', 'c']), 1, {}, dict(class_names=1)),
+    (np.array(['a', 'b', 'c']), 1, {}, {}),
+    (np.array(3), 1, {}, dict(class_names=1)),
 ])
 def test_classes(clips, class_names, label, faults, warnings):
     clips[3]['label'] = label
@@ -213,14 +214,14 @@ def test_motion_is_judged(clips):
     report = inspect_annotations(clips, None)
     assert not report.faults
     found = {finding.kind: finding for finding in report.warnings}
-    assert found['empty_frames'].examples == ("'clip0': 1 of 10 frames", )
-    assert found['jump'].examples[0].startswith(
+    assert found['empty_frames'].cases == ("'clip0': 1 of 10 frames", )
+    assert found['jump'].cases[0].startswith(
         "'clip1': person 0 joint 2 by ")
-    assert found['jump'].examples[0].endswith(' of the size at frame 5')
-    assert found['still'].examples == ("'clip2': 12 frames", )
-    assert found['unused_frames'].examples == ("'clip3': 9 of 13", )
+    assert found['jump'].cases[0].endswith(' of the size at frame 5')
+    assert found['still'].cases == ("'clip2': 12 frames", )
+    assert found['unused_frames'].cases == ("'clip3': 9 of 13", )
     other = found['other_unit']
-    assert any(text.startswith("'clip4'") for text in other.examples)
+    assert any(text.startswith("'clip4'") for text in other.cases)
 
 
 @pytest.mark.parametrize('names, pairs', [
@@ -248,6 +249,15 @@ def test_text_of_a_stranger_is_harmless(write, clips):
     text = as_text(report)
     assert all(c.isprintable() for c in text.replace('\n', ''))
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_long_lists_are_cut_in_the_text_alone(clips):
+    for clip in clips:
+        clip['keypoint'][0, 0, 0, 0] = np.inf
+    report = inspect_annotations(clips, None)
+    assert "'clip4'" in as_text(report) and "'clip5'" not in as_text(report)
+    assert '    … and 1 more\n' in as_text(report)
+    assert len(report.as_dict()['faults'][0]['cases']) == 6
 
 
 def test_progress_is_shown(clips):
