@@ -10,7 +10,7 @@ from .annotation import load_annotations, select_split
 from .epoch_seed import EpochSeed
 from .labels import check_label_list, select_labels
 from .subset import select_subset
-from .validation import SkeletonLayout, check_clips, check_labels
+from .validation import ClipSizes, check_clips, check_labels
 
 
 @DATASETS.register_module()
@@ -73,7 +73,7 @@ class SkeletonDataset(PoseDataset):
         self.subset = subset
         self.labels = labels
         self._epoch_seed = EpochSeed()
-        self._layout: Optional[SkeletonLayout] = None
+        self._layout: Optional[ClipSizes] = None
         # Built here, the transforms are found whatever the default scope.
         pipeline = [
             TRANSFORMS.build(step) if isinstance(step, dict) else step

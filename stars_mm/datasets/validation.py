@@ -15,7 +15,7 @@ _BITS = {
 }
 
 
-class SkeletonLayout(NamedTuple):
+class ClipSizes(NamedTuple):
     """The sizes of a data set's clips.
 
     Attributes:
@@ -169,7 +169,7 @@ def check_labels(clips: List[dict], num_classes: int, multi_class: bool,
 
 
 def check_clips(clips: List[dict], missing: List[str], invalid: str,
-                source: str) -> Tuple[List[dict], SkeletonLayout]:
+                source: str) -> Tuple[List[dict], ClipSizes]:
     """Refuses faulty clips, or leaves them out.
 
     Args:
@@ -208,6 +208,6 @@ def check_clips(clips: List[dict], missing: List[str], invalid: str,
     for clip in sound:
         clip.setdefault('total_frames', clip['keypoint'].shape[1])
     num_joints, channels, scored = _size(sound[0])
-    return sound, SkeletonLayout(
+    return sound, ClipSizes(
         num_joints, channels + scored,
         max(clip['keypoint'].shape[0] for clip in sound))

@@ -3,9 +3,10 @@ from .center_skeleton import CenterSkeleton
 from .multi_view import MultiView
 from .random_mirror import RandomMirror
 from .random_rot import RandomRot
+from .scale_skeleton import ScaleSkeleton
 from .temporal_crop_resize import TemporalCropResize
 
 __all__ = [
     'CenterSkeleton', 'MultiView', 'RandomMirror', 'RandomRot',
-    'TemporalCropResize'
+    'ScaleSkeleton', 'TemporalCropResize'
 ]

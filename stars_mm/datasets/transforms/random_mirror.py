@@ -1,9 +1,11 @@
 """Exchanges left and right."""
-from typing import Dict, Sequence
+from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+
+from stars_mm.utils.layouts import SkeletonLayout, get_layout
 
 
 @TRANSFORMS.register_module()
@@ -19,21 +21,35 @@ class RandomMirror(BaseTransform):
     Required Keys:
 
         - keypoint
+        - keypoint_score (optional)
 
     Modified Keys:
 
         - keypoint
+        - keypoint_score
 
     Args:
-        left (Sequence[int]): Joints of the left side.
-        right (Sequence[int]): Their counterparts, in the same order.
+        left (Sequence[int], optional): Joints of the left side.
+        right (Sequence[int], optional): Their counterparts, in the same
+            order.
         prob (float): Probability with which a clip is mirrored.
+        layout (str, dict or SkeletonLayout, optional): In place of ``left``
+            and ``right``: the layout whose pairs they are, such as 'coco-17';
+            see :func:`stars_mm.utils.layouts.get_layout`.
     """
 
-    def __init__(self,
-                 left: Sequence[int],
-                 right: Sequence[int],
-                 prob: float = 0.5) -> None:
+    def __init__(
+            self,
+            left: Optional[Sequence[int]] = None,
+            right: Optional[Sequence[int]] = None,
+            prob: float = 0.5,
+            layout: Union[str, dict, SkeletonLayout, None] = None) -> None:
+        if layout is not None and (left, right) == (None, None):
+            layout = get_layout(layout)
+            left, right = layout.left, layout.right
+        elif layout is not None or left is None or right is None:
+            raise ValueError(f'left={left}, right={right}, layout={layout!r}: '
+                             'give the sides or the layout, and not both.')
         left, right = tuple(left), tuple(right)
         joints = left + right
         if len(left) != len(right) or len(set(joints)) < len(joints):
@@ -54,7 +70,8 @@ class RandomMirror(BaseTransform):
             results (dict): With ``keypoint`` (M, T, V, C), x first.
 
         Returns:
-            dict: The same, with another ``keypoint`` where it was mirrored.
+            dict: The same, with another ``keypoint`` (and, where there are
+            scores, ``keypoint_score`` (M, T, V)) where it was mirrored.
         """
         keypoint = results['keypoint']
         V = keypoint.shape[-2]
@@ -68,6 +85,9 @@ class RandomMirror(BaseTransform):
             keypoint = keypoint[..., order, :]
             keypoint[..., 0] *= -1
             results['keypoint'] = keypoint
+            if 'keypoint_score' in results:
+                results['keypoint_score'] = (
+                    results['keypoint_score'][..., order])
         return results
 
     def __repr__(self) -> str:

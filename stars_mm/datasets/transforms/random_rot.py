@@ -29,13 +29,17 @@ def rotate(keypoint: np.ndarray, angles: Sequence[float]) -> np.ndarray:
     """Rotates points about the origin.
 
     Args:
-        keypoint (np.ndarray): (..., 3).
-        angles (Sequence[float]): About x, y and z, radians.
+        keypoint (np.ndarray): (..., 3), or (..., 2) in the image plane.
+        angles (Sequence[float]): About x, y and z, radians; in the image
+            plane the last one alone.
 
     Returns:
-        np.ndarray: (..., 3); float32 for float16 and float32 points.
+        np.ndarray: Of the same shape; float32 for float16 and float32 points.
     """
-    flat = keypoint.reshape(-1, 3) @ rotation_matrix(angles).T
+    C = keypoint.shape[-1]
+    if C == 2:
+        angles = (0, 0, angles[-1])
+    flat = keypoint.reshape(-1, C) @ rotation_matrix(angles)[:C, :C].T
     return flat.reshape(keypoint.shape)
 
 
@@ -44,7 +48,8 @@ class RandomRot(BaseTransform):
     """Rotates a clip about the origin, by one random rotation for all frames.
 
     The three angles are uniform within ±``theta`` (MAMP, augmentation of the
-    published configurations). Centre the clip first.
+    published configurations). Centre the clip first. A 2D clip is turned in
+    the image plane, by the angle about z.
 
     Required Keys:
 
@@ -72,17 +77,17 @@ class RandomRot(BaseTransform):
         """Rotates ``results['keypoint']``.
 
         Args:
-            results (dict): With ``keypoint`` (..., 3).
+            results (dict): With ``keypoint`` (..., 3) or (..., 2).
 
         Returns:
             dict: The same, with ``keypoint`` rotated.
         """
         keypoint = results['keypoint']
-        if keypoint.shape[-1] != 3:
+        if keypoint.shape[-1] not in (2, 3):
             raise ValueError(
                 f"{self}: clip {results.get('frame_dir')!r} has "
-                f'{keypoint.shape[-1]} coordinates, and a rotation needs 3. '
-                'Leave RandomRot out of this pipeline.')
+                f'{keypoint.shape[-1]} coordinates, and a rotation needs 2 or '
+                '3. Leave RandomRot out of this pipeline.')
         bound = np.array(self.theta)
         results['keypoint'] = rotate(keypoint,
                                      np.random.uniform(-bound, bound))

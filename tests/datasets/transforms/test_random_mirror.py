@@ -34,6 +34,37 @@ def test_twice_is_nothing_and_aligned_stays_aligned():
     np.testing.assert_allclose(again, once, atol=1e-5)
 
 
+def test_scores_go_with_their_joints():
+    points, scores = clip()[..., :2], clip(1)[..., 0]
+    found = RandomMirror(**SIDES, prob=1)(
+        dict(keypoint=points, keypoint_score=scores))
+    assert found['keypoint'].shape == (2, 4, 5, 2)
+    for joint, counterpart in ((0, 0), (1, 2), (2, 1), (3, 4), (4, 3)):
+        np.testing.assert_array_equal(found['keypoint_score'][..., joint],
+                                      scores[..., counterpart])
+    kept = RandomMirror(**SIDES, prob=0)(
+        dict(keypoint=points, keypoint_score=scores))
+    assert kept['keypoint_score'] is scores
+
+
+def test_sides_of_a_layout():
+    mirror = RandomMirror(layout='coco-17', prob=1)
+    points = np.arange(17.)[None, None, :, None] * [1, 1]
+    found = mirror(dict(keypoint=points))['keypoint'][0, 0]
+    # nose, left eye, right eye, …: odd joints are left, the next one right
+    expected = [0] + [joint + 1 if joint % 2 else joint - 1
+                      for joint in range(1, 17)]
+    np.testing.assert_array_equal(found[:, 1], expected)
+    np.testing.assert_array_equal(found[:, 0], np.negative(expected))
+
+
+@pytest.mark.parametrize('arguments', [
+    dict(), dict(left=(1, )), dict(layout='coco-17', left=(1, ), right=(2, ))])
+def test_sides_or_layout(arguments):
+    with pytest.raises(ValueError, match='the sides or the layout'):
+        RandomMirror(**arguments)
+
+
 def test_share_of_mirrored_clips():
     np.random.seed(0)
     points, mirror = clip(), RandomMirror(**SIDES, prob=0.25)

@@ -45,9 +45,27 @@ def test_arguments_are_checked(theta):
         RandomRot(theta)
 
 
-def test_2d_clips_are_refused():
-    with pytest.raises(ValueError, match="'c7' has 2 coordinates"):
-        RandomRot()(dict(keypoint=np.ones((1, 2, 5, 2)), frame_dir='c7'))
+def test_2d_clips_turn_in_the_image_plane():
+    """As multiplying x + iy by a complex number of length 1."""
+    np.random.seed(0)
+    points = np.random.standard_normal((2, 6, 5, 2)).astype('f4')
+    points[1, 3:] = 0
+    plane = points[..., 0] + 1j * points[..., 1]
+    angles = []
+    for _ in range(300):
+        found = RandomRot((0.9, 0.9, 0.4))(dict(keypoint=points))['keypoint']
+        assert found.dtype == np.float32 and not found[1, 3:].any()
+        factor = (found[..., 0] + 1j * found[..., 1])[0] / plane[0]
+        np.testing.assert_allclose(factor, factor[0, 0], atol=1e-4)
+        np.testing.assert_allclose(abs(factor), 1, atol=1e-4)
+        angles.append(np.angle(factor[0, 0]))
+    assert np.abs(angles).max() <= 0.4 + 1e-4
+    assert min(angles) < -0.35 and max(angles) > 0.35
+
+
+def test_other_clips_are_refused():
+    with pytest.raises(ValueError, match="'c7' has 4 coordinates"):
+        RandomRot()(dict(keypoint=np.ones((1, 2, 5, 4)), frame_dir='c7'))
 
 
 def test_repr():

@@ -66,7 +66,7 @@ def test_an_algorithm_trains_on_the_stream(stars, encoder_cfg, samples):
 
 @pytest.mark.parametrize('arguments, message', [
     (dict(stream='bones'), 'stream="bones" must be one of .*bone_motion'),
-    (dict(stream='bone', layout='coco'), 'layout="coco" is not known'),
+    (dict(stream='bone', layout='mpii'), 'layout="mpii" is not known'),
     (dict(stream='bone', scale=0), 'scale must be positive: 0')])
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):

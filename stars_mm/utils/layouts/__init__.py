@@ -1,0 +1,10 @@
+"""Skeleton layouts: what the joints of a clip are called and how they hang
+together."""
+from .known import COCO_17, H36M_17, KINECT_20, NTU_25, OPENPOSE_18
+from .layout import SkeletonLayout
+from .lookup import NW_UCLA, get_layout, joint_parents, known_layouts
+
+__all__ = [
+    'COCO_17', 'H36M_17', 'KINECT_20', 'NTU_25', 'NW_UCLA', 'OPENPOSE_18',
+    'SkeletonLayout', 'get_layout', 'joint_parents', 'known_layouts'
+]
