@@ -2,8 +2,8 @@
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
-#: Metres, millimetres, pixels, or anything else.
-UNITS = ('m', 'mm', 'px', 'other')
+#: Metres, centimetres, millimetres, pixels, or anything else.
+UNITS = ('m', 'cm', 'mm', 'px', 'other')
 
 Joint = Union[int, str]
 
@@ -26,7 +26,7 @@ class SkeletonLayout:
         align (tuple[int, int], optional): Two joints, left and right, whose
             line ``CenterSkeleton`` may turn along x, such as the shoulders.
         unit (str): Unit of the coordinates as they are usually recorded:
-            'm', 'mm', 'px' (pixels) or 'other'.
+            'm', 'cm', 'mm', 'px' (pixels) or 'other'.
 
     Raises:
         ValueError: Names the layout, the key and the value.
