@@ -44,7 +44,8 @@ def _how_to_make(path: str) -> str:
                 f'{path} --phase {plain[3]}')
     if 'demo' in plain:
         return f'run python tools/data/make_demo.py {path}'
-    return f'write one as a pickle of {FORMAT}'
+    return ('run python tools/data/convert.py FOLDER_OF_RECORDINGS '
+            f'{path} --layout LAYOUT, or write a pickle of {FORMAT}')
 
 
 def missing_file_error(path: str) -> FileNotFoundError:

@@ -21,6 +21,7 @@ encoder = dict(
     num_joints=facts['num_joints'],
     in_channels=facts['in_channels'])
 
+batch_size = min(batch_size, facts['train_clips'])
 # as many iterations as NW-UCLA's small recipe has, whatever the clips' number
 per_epoch = max(facts['train_clips'] // batch_size, 1)
 pretrain_epochs = max(4650 // per_epoch, 1)
@@ -86,3 +87,14 @@ bank_dataloader = dict(
         pipeline=test_pipeline))
 val_cfg = dict(bank_dataloader=bank_dataloader)
 test_cfg = dict(bank_dataloader=bank_dataloader)
+
+neighbours = [k for k in (1, 2, 5, 10, 20, 40) if k <= facts['train_clips']]
+val_evaluator = [
+    dict(type='KNNMetric', topk_neighbors=neighbours[:4]),
+    dict(type='KNNMetric', topk_neighbors=neighbours[-3:], temperature=0.1)
+]
+test_evaluator = [
+    dict(type='KNNMetric', topk_neighbors=neighbours[:4]),
+    dict(type='ClusterMetric')
+]
+del facts

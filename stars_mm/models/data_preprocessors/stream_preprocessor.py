@@ -29,6 +29,9 @@ class StreamPreprocessor(ActionDataPreprocessor):
             :func:`joint_parents`.
         scale (float): Factor on the result; frame-to-frame motion in metres
             is some ten times smaller than the coordinates.
+        scored (bool): Whether the last channel is the joints' confidence: a
+            bone and a way then have the mean of their two ends', as in
+            mmaction2, and no factor.
         **kwargs: Those of ``ActionDataPreprocessor``.
     """
 
@@ -36,6 +39,7 @@ class StreamPreprocessor(ActionDataPreprocessor):
                  stream: str,
                  layout: Union[str, dict] = 'nturgb+d',
                  scale: float = 1.,
+                 scored: bool = False,
                  **kwargs) -> None:
         super().__init__(**kwargs)
         if stream not in STREAMS:
@@ -45,6 +49,7 @@ class StreamPreprocessor(ActionDataPreprocessor):
         self.stream = stream
         self.parents = joint_parents(layout)
         self.scale = scale
+        self.scored = scored
 
     def preprocess(self, *args, **kwargs) -> Tuple[Tensor, SampleList]:
         """Collate a batch, and make the stream of it."""
@@ -69,10 +74,19 @@ class StreamPreprocessor(ActionDataPreprocessor):
             raise ValueError(
                 f'StreamPreprocessor: the clips have {V} joints, its layout '
                 f'{len(self.parents)}. Set layout to that of the data.')
-        x = joints
+        scores = joints[..., -1:]
+        x = joints[..., :-1] if self.scored else joints
         if 'bone' in self.stream:
             x = x - x[..., self.parents, :]
+            scores = (scores + scores[..., self.parents, :]) / 2
         if 'motion' in self.stream:
-            x = torch.cat((x.diff(dim=-3), torch.zeros_like(x[..., :1, :, :])),
-                          dim=-3)
-        return x * self.scale
+            x = append_zero(x.diff(dim=-3))
+            scores = append_zero((scores[..., 1:, :, :] +
+                                  scores[..., :-1, :, :]) / 2)
+        x = x * self.scale
+        return torch.cat((x, scores), dim=-1) if self.scored else x
+
+
+def append_zero(x: Tensor) -> Tensor:
+    """A frame of zeros at the end: (…, T, V, C) → (…, T + 1, V, C)."""
+    return torch.cat((x, torch.zeros_like(x[..., :1, :, :])), dim=-3)

@@ -33,6 +33,26 @@ def test_ntu_streams_are_those_of_gen_ske_feat(stream, samples):
     assert [s.sample_idx for s in found['data_samples']] == [0, 1]
 
 
+@pytest.mark.parametrize('layout, joints', [('coco', 17), ('openpose', 18)])
+@pytest.mark.parametrize('stream', LETTERS)
+def test_streams_of_2d_with_scores_are_those_of_gen_ske_feat(
+        stream, layout, joints):
+    rng = np.random.default_rng(0)
+    clip = dict(
+        keypoint=rng.normal(size=(2, 6, joints, 2)).astype(np.float32),
+        keypoint_score=rng.uniform(size=(2, 6, joints)).astype(np.float32))
+    inputs = FormatGCNInput()(dict(clip))['keypoint']
+    expected = FormatGCNInput()(GenSkeFeat(
+        dataset=layout, feats=[LETTERS[stream]])(dict(clip)))['keypoint']
+    found = build(stream, layout=layout, scored=True).to_stream(
+        torch.from_numpy(inputs))
+    torch.testing.assert_close(found, torch.from_numpy(expected))
+    scaled = build(stream, layout=layout, scored=True, scale=10.).to_stream(
+        torch.from_numpy(inputs))
+    torch.testing.assert_close(scaled[..., :2], 10 * found[..., :2])
+    torch.testing.assert_close(scaled[..., 2], found[..., 2])
+
+
 @pytest.mark.parametrize('layout', ['nw-ucla', NW_UCLA], ids=['name', 'dict'])
 def test_nw_ucla_in_loops(layout):
     x = torch.randn(2, 1, 1, 5, 20, 3)
