@@ -11,8 +11,8 @@ from .annotation import load_annotations
 #: Where there is no file yet, a config can be looked at all the same: the
 #: runner says that the file is missing before anything is trained.
 _NO_FILE = dict(
-    in_channels=3, coordinates=2, num_person=1, num_classes=2, train_clips=1000,
-    train_split='xsub_train', val_split='xsub_val')
+    in_channels=3, coordinates=2, num_person=1, num_classes=2,
+    train_clips=1000, train_split='xsub_train', val_split='xsub_val')
 
 
 def file_facts(ann_file: str,

@@ -51,7 +51,7 @@ def test_channels_decide(tmp_path):
         assert scores is None and keypoints.shape == (4, 3, 3)
         keypoints, scores = load_csv(path, TableOptions(layout, 'xyc'))
         np.testing.assert_array_equal(scores, values[..., 2])
-    with pytest.raises(ValueError, match='has 3 numbers a joint; channels=xy '):
+    with pytest.raises(ValueError, match='3 numbers a joint; channels=xy '):
         load_csv(path, TableOptions(STICK, 'xy'))
 
 
