@@ -2,19 +2,28 @@
 
 It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]},
 annotations=[dict(frame_dir, label, keypoint (M, T, V, C), total_frames)])``.
+For those who will not open a pickle there is the same as an ``.npz``
+(:mod:`.ragged_npz`).
 """
 import io
 import os.path as osp
 import pickle
+import zipfile
 from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
+
+from mmengine.fileio import get_local_path
 
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
+
+from .ragged_npz import is_ragged_npz, read_ragged_npz, write_ragged_npz
 
 Splits = Dict[str, List[str]]
 
 FORMAT = ('dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, '
           'label, keypoint (M, T, V, C), total_frames), ...])')
+
+SUFFIXES = ('.pkl', '.npz')
 
 _PUBLISHED = ('download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
               'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)')
@@ -62,7 +71,8 @@ def load_annotations(
 
     Args:
         path (str): A ``.pkl`` in the format of this module, or holding the
-            list of annotations alone.
+            list of annotations alone, or an ``.npz`` of
+            :mod:`.ragged_npz`.
         extra (dict, optional): Takes up the further entries of the file, such
             as ``class_names``.
 
@@ -74,11 +84,13 @@ def load_annotations(
         FileNotFoundError: If there is no such file; says how to make it.
         ValueError: If the file is of another kind or of another layout.
     """
-    if not str(path).endswith('.pkl'):
-        raise ValueError(f'ann_file={path!r}: is no .pkl. An annotation file '
-                         f'is a pickle of {FORMAT}.')
+    path = str(path)
+    if not path.endswith(SUFFIXES):
+        raise ValueError(f'ann_file={path!r}: is no .pkl or .npz. An '
+                         f'annotation file is a pickle of {FORMAT}, or an '
+                         '.npz that a converter in tools/data wrote.')
     try:
-        content = load_pickle(path)
+        content = (load_pickle if path.endswith('.pkl') else _load_npz)(path)
     except FileNotFoundError:
         raise missing_file_error(path) from None
     if isinstance(content, list):
@@ -99,6 +111,24 @@ def load_annotations(
         extra.update((key, value) for key, value in content.items()
                      if key not in ('annotations', 'split'))
     return annotations, splits
+
+
+def _load_npz(path: str) -> dict:
+    """Reads an ``.npz``, and says so where it is the authors'."""
+    with get_local_path(path) as local:
+        if zipfile.is_zipfile(local) and not is_ragged_npz(local):
+            with zipfile.ZipFile(local) as archive:
+                names = [osp.splitext(name)[0] for name in archive.namelist()]
+            what = (f"it has {', '.join(names[:8]) or 'nothing'}, and "
+                    "'format' and 'about' are needed. Make it with a "
+                    'converter in tools/data.')
+            if 'x_train' in names:
+                what = ('it holds x_train and so on, the arrays of the '
+                        'authors of MAMP. Convert it: python tools/data/'
+                        f'convert_mamp_npz.py {path} DST.npz')
+            raise ValueError(f'{path}: is no annotation file: {what}')
+        annotations, splits, extra = read_ragged_npz(local)
+    return dict(extra, annotations=annotations, split=splits)
 
 
 def clip_key(annotations: List[dict]) -> str:
@@ -170,6 +200,12 @@ def _write(file: IO[bytes], annotations: Iterable[dict], splits: Splits,
     file.write(pickle.SETITEMS + pickle.STOP)
 
 
+def check_suffix(path: str) -> None:
+    """Raises a ValueError where a name is not that of an annotation file."""
+    if not path.endswith(SUFFIXES):
+        raise ValueError(f'{path}: an annotation file ends in .pkl or .npz.')
+
+
 def save_annotations(path: str, annotations: Iterable[dict], splits: Splits,
                      **extra) -> None:
     """Writes an annotation file whole or not at all.
@@ -178,15 +214,23 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits,
     is held in memory.
 
     Args:
-        path (str): The ``.pkl`` to write. Its folder is made; a file that is
-            there already is replaced once the new one is complete.
+        path (str): The ``.pkl`` or ``.npz`` to write. Its folder is made; a
+            file that is there already is replaced once the new one is
+            complete.
         annotations (Iterable[dict]): Each with ``frame_dir``, ``label``,
             ``keypoint`` (M, T, V, C) and ``total_frames``.
         splits (dict): The names of each split's clips.
         **extra: Further entries of the file, such as ``class_names``. They
             are written after the annotations.
+
+    Raises:
+        ValueError: If the name ends otherwise, or an ``.npz`` cannot keep
+            what a clip holds.
     """
-    if not path.endswith('.pkl'):
-        raise ValueError(f'{path!r}: an annotation file ends in .pkl.')
-    with written_whole(path) as partial, open(partial, 'wb') as file:
-        _write(file, annotations, splits, extra)
+    check_suffix(path)
+    with written_whole(path) as partial:
+        if path.endswith('.npz'):
+            write_ragged_npz(partial, annotations, splits, extra)
+        else:
+            with open(partial, 'wb') as file:
+                _write(file, annotations, splits, extra)

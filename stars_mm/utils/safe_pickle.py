@@ -11,7 +11,7 @@ import collections
 import io
 import pickle
 import re
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 import torch
@@ -185,19 +185,32 @@ def load_pickle(path: str, tensors: bool = False) -> Any:
         FileNotFoundError: If there is no such file.
     """
     with get_local_path(path) as local, open(local, 'rb') as file:
-        try:
-            unpickler = _TensorUnpickler if tensors else _Unpickler
-            return _settle(unpickler(file).load(), {})
-        except UnsafePickleError as error:
-            raise UnsafePickleError(
-                f'{path}: refused to open, {error}. A file of data holds '
-                'numpy arrays and plain Python types only, and nothing of '
-                'this one has been run. Get it from a source you trust, or '
-                'write it anew with numpy arrays only.') from None
-        except MemoryError:
-            raise
-        except Exception as error:  # broken bytes fail in many ways
-            raise ValueError(
-                f'{path}: is no readable pickle ({type(error).__name__}: '
-                f'{error}). It may be cut off: get or make it again.'
-            ) from error
+        return read_pickle(file, path, tensors)
+
+
+def read_pickle(file: IO[bytes], source: str, tensors: bool = False) -> Any:
+    """Reads a pickle from an open file, as :func:`load_pickle` does.
+
+    Args:
+        file (IO[bytes]): The file, at the pickle's start.
+        source (str): Its name, for messages.
+        tensors (bool): Whether tensors of torch are allowed too.
+
+    Returns:
+        Any: What was pickled.
+    """
+    try:
+        unpickler = _TensorUnpickler if tensors else _Unpickler
+        return _settle(unpickler(file).load(), {})
+    except UnsafePickleError as error:
+        raise UnsafePickleError(
+            f'{source}: refused to open, {error}. A file of data holds '
+            'numpy arrays and plain Python types only, and nothing of '
+            'this one has been run. Get it from a source you trust, or '
+            'write it anew with numpy arrays only.') from None
+    except MemoryError:
+        raise
+    except Exception as error:  # broken bytes fail in many ways
+        raise ValueError(
+            f'{source}: is no readable pickle ({type(error).__name__}: '
+            f'{error}). It may be cut off: get or make it again.') from error

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import annotation
+from stars_mm.datasets.ragged_npz import read_ragged_npz
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -19,17 +20,19 @@ def test_what_is_written_is_read(tmp_path):
     assert os.listdir(tmp_path / 'new') == ['a.pkl']
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'a.pkl'
+@pytest.mark.parametrize('name', ['a.pkl', 'a.npz'])
+def test_a_failed_write_leaves_the_old_file(tmp_path, name):
+    path = tmp_path / name
     path.write_bytes(b'old')
     with pytest.raises((pickle.PicklingError, AttributeError)):
         annotation.save_annotations(str(path), [lambda: None], {})
     assert path.read_bytes() == b'old'
-    assert os.listdir(tmp_path) == ['a.pkl']
+    assert os.listdir(tmp_path) == [name]
 
 
-def test_annotations_are_written_one_at_a_time(tmp_path):
-    """What comes of an iterator is a plain pickle, and none of it is kept."""
+@pytest.mark.parametrize('name', ['a.pkl', 'a.npz'])
+def test_annotations_are_written_one_at_a_time(tmp_path, name):
+    """What comes of an iterator is a plain file, and none of it is kept."""
     made = []
 
     def clips():
@@ -43,19 +46,23 @@ def test_annotations_are_written_one_at_a_time(tmp_path):
                 keypoint=keypoint,
                 total_frames=2)
 
-    path = tmp_path / 'a.pkl'
+    path = tmp_path / name
     note = dict(source='here')
     splits = dict(train=['clip0'], val=['clip1', 'clip4'])
     annotation.save_annotations(str(path), clips(), splits, note=note)
-    content = pickle.loads(path.read_bytes())
-    assert content['split'] == splits and content['note'] == note
-    assert type(content['annotations']) is list
-    for number, clip in enumerate(content['annotations']):
+    found, found_splits = annotation.load_annotations(str(path))
+    assert found_splits == splits and type(found) is list
+    for number, clip in enumerate(found):
         assert clip['frame_dir'] == f'clip{number}'
         assert (clip['keypoint'] == number).all()
     extra = dict(mine=1)
     assert len(annotation.load_annotations(str(path), extra)[0]) == 5
     assert extra == dict(mine=1, note=note)
+    if name == 'a.pkl':
+        content = pickle.loads(path.read_bytes())
+        assert list(content) == ['split', 'annotations', 'note']
+    else:
+        assert read_ragged_npz(path)[2] == dict(note=note)
 
 
 @pytest.mark.parametrize('name, way', [
@@ -88,7 +95,7 @@ def test_another_layout_is_named(tmp_path, content, message):
 
 
 def test_another_file_type_is_named():
-    with pytest.raises(ValueError, match=r"ann_file='a\.json': is no \.pkl"):
+    with pytest.raises(ValueError, match=r"ann_file='a\.json': is no \.pkl or"):
         annotation.load_annotations('a.json')
     with pytest.raises(ValueError, match=r'ends in \.pkl'):
         annotation.save_annotations('a.json', [], {})

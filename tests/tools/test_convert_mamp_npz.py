@@ -90,7 +90,8 @@ def test_centred_on_a_joint(tool, tmp_path):
 
 @pytest.mark.parametrize('args, message', [
     (['mine.npz', 'x.pkl'], r'mine\.npz: does not say .* --protocol'),
-    (['NTU60_XSub.npz', 'x.npz'], r'x\.npz: does not end in \.pkl'),
+    (['NTU60_XSub.npz', 'x.h5'], r'x\.h5: .* ends in \.pkl or \.npz'),
+    (['NTU60_XSub.pkl', 'x.npz'], r'XSub\.pkl: does not end in \.npz'),
     (['x.pkl', 'y.pkl', '--to-npz'], r'y\.pkl: does not end in \.npz'),
     (['x.pkl', 'my_XSub.npz', '--to-npz'], r'my_XSub\.npz: .*--num-classes'),
     (['NTU60_XSub.npz', 'x.pkl'], r'NTU60_XSub\.npz: there is no such file'),
@@ -101,6 +102,34 @@ def test_errors(tool, tmp_path, monkeypatch, args, message):
     with pytest.raises(SystemExit, match=f'error: .*{message}'):
         tool.main(args)
     assert not os.listdir(tmp_path)
+
+
+def test_to_our_npz_and_back(tool, tmp_path):
+    """Which of the two kinds an .npz is of is told by its arrays."""
+    src, made = save(tmp_path, 'NTU60_XSub.npz')
+    for name in ('ours.pkl', 'ours.npz'):
+        tool.main([src, str(tmp_path / name), '--protocol', 'xsub'])
+    ours = str(tmp_path / 'ours.npz')
+    clips, splits = load_annotations(ours)
+    expected, expected_splits = load_annotations(str(tmp_path / 'ours.pkl'))
+    assert splits == expected_splits
+    for clip, other in zip(clips, expected):
+        np.testing.assert_array_equal(clip.pop('keypoint'),
+                                      other.pop('keypoint'))
+        assert clip == other
+    back = str(tmp_path / 'back_NTU60_XSub.npz')
+    tool.main([ours, back, '--to-npz', '--frames', '8'])
+    with np.load(back, allow_pickle=False) as file:
+        for key, value in made.items():
+            np.testing.assert_array_equal(file[key], value)
+    with pytest.raises(SystemExit, match=r'ours\.npz: is an annotation file '
+                       'in our format already.*--to-npz'):
+        tool.main([ours, str(tmp_path / 'x.pkl'), '--protocol', 'xsub'])
+    with pytest.raises(SystemExit, match=r'XSub\.npz: is no annotation file: '
+                       r'it holds x_train.*convert_mamp_npz\.py .*XSub\.npz'):
+        tool.main([src, back, '--to-npz'])
+    with pytest.raises(SystemExit, match=r'XSub\.npz: is SRC as well'):
+        tool.main([src, src])
 
 
 def test_nothing_but_zeros(tool, tmp_path):

@@ -14,6 +14,7 @@ from stars_mm.datasets import load_annotations
 from stars_mm.datasets.converters import ntu as converter
 from stars_mm.datasets.converters import ntu_source, parts
 from stars_mm.datasets.converters.ntu import convert
+from stars_mm.datasets.ragged_npz import read_ragged_npz
 from stars_mm.utils.safe_pickle import load_pickle
 
 NAMES = ('S001C001P001R001A001', 'S001C001P001R001A002',
@@ -96,6 +97,20 @@ def test_processes_give_the_same_file(tmp_path):
     convert(str(src), str(tmp_path / 'two.pkl'), 60, workers=2)
     one, two = ((tmp_path / f'{n}.pkl').read_bytes() for n in ('one', 'two'))
     assert one == two
+
+
+def test_an_npz_holds_the_same(tmp_path):
+    src = make_folder(tmp_path / 'src')
+    for suffix in ('pkl', 'npz'):
+        convert(str(src), str(tmp_path / f'a.{suffix}'), 60)
+    content = load_pickle(str(tmp_path / 'a.pkl'))
+    clips, splits, extra = read_ragged_npz(tmp_path / 'a.npz')
+    assert splits == content['split']
+    assert extra == dict(provenance=content['provenance'])
+    for clip, other in zip(clips, content['annotations']):
+        np.testing.assert_array_equal(clip.pop('keypoint'),
+                                      other.pop('keypoint'))
+        assert clip == other
 
 
 def test_the_command_says_what_it_did(repo_root, tmp_path):
@@ -214,8 +229,8 @@ def test_bad_sources_are_named(tmp_path):
     (tmp_path / 'cut.zip').write_bytes(whole[:-100])
     with pytest.raises(ValueError, match=r'cut\.zip: is no readable zip'):
         convert(str(tmp_path / 'cut.zip'), dst, 60)
-    with pytest.raises(ValueError, match=r'a\.npz: an annotation file ends'):
-        convert(str(tmp_path / 'whole.zip'), str(tmp_path / 'a.npz'), 60)
+    with pytest.raises(ValueError, match=r'a\.h5: an annotation file ends'):
+        convert(str(tmp_path / 'whole.zip'), str(tmp_path / 'a.h5'), 60)
     with pytest.raises(ValueError, match='dataset=61'):
         convert(str(tmp_path / 'whole.zip'), dst, 61)
     with pytest.raises(ValueError, match='workers=0'):

@@ -50,8 +50,9 @@ def run(tool, monkeypatch, *args):
     tool.main()
 
 
-@pytest.mark.parametrize('kind', ['zip', 'folder'])
-def test_convert(tool, tmp_path, monkeypatch, capsys, kind):
+@pytest.mark.parametrize('kind, suffix', [('zip', 'pkl'), ('zip', 'npz'),
+                                          ('folder', 'pkl')])
+def test_convert(tool, tmp_path, monkeypatch, capsys, kind, suffix):
     src = make_zip(tmp_path, recordings())
     with zipfile.ZipFile(src, 'a') as archive:
         archive.writestr('__MACOSX/all_sqe/._a01_s01_e00_v01.json', b'\0')
@@ -59,10 +60,10 @@ def test_convert(tool, tmp_path, monkeypatch, capsys, kind):
     if kind == 'folder':
         zipfile.ZipFile(src).extractall(tmp_path / 'unpacked')
         src = tmp_path / 'unpacked'
-    dst = tmp_path / 'out' / 'nw-ucla.pkl'
+    dst = tmp_path / 'out' / f'nw-ucla.{suffix}'
     run(tool, monkeypatch, src, dst)
     clips, splits = load_annotations(str(dst))
-    assert os.listdir(dst.parent) == ['nw-ucla.pkl']
+    assert os.listdir(dst.parent) == [f'nw-ucla.{suffix}']
     assert splits == dict(xview_train=[NAMES[0], NAMES[1]],
                           xview_val=[NAMES[2]])
     clips = {clip['frame_dir']: clip for clip in clips}

@@ -2,6 +2,7 @@
 import importlib.util
 import os
 
+import numpy as np
 import pytest
 
 from stars_mm.datasets import SkeletonDataset, load_annotations
@@ -38,6 +39,12 @@ def test_convert(tool, data_dir, tmp_path, capsys):
     assert ['9', '1', '0', '1', '0'] in rows  # drop
     assert 'cut to 50 frames: 2 clips' in printed
     assert 'dropped: 0 clips' in printed
+    npz = str(tmp_path / 'pku2_3d.npz')
+    tool.main([str(src), npz, '--phase', '2', '--max-frames', '50'])
+    for clip, other in zip(clips, load_annotations(npz)[0]):
+        np.testing.assert_array_equal(clip.pop('keypoint'),
+                                      other.pop('keypoint'))
+        assert clip == other
 
 
 def test_what_was_there_stays_when_it_fails(tool, data_dir, tmp_path):

@@ -3,6 +3,9 @@
     python tools/data/convert_mamp_npz.py NTU60_XSub.npz ntu60_xsub.pkl
     python tools/data/convert_mamp_npz.py ntu60_3d.pkl NTU60_XSub.npz --to-npz
 
+Our own format may be a .pkl or an .npz either way; the authors' .npz is told
+from ours by the arrays in it.
+
 The authors' files know no names of clips: positions become names
 (train_000000, ..., test_000000, ...), in x_train's and x_test's order. The
 coordinates stay as they are. Those of NTU RGB+D are centred there already, and
@@ -19,11 +22,12 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 import stars_mm
-from stars_mm.datasets.annotation import (load_annotations, save_annotations,
-                                          select_split)
+from stars_mm.datasets.annotation import (check_suffix, load_annotations,
+                                          save_annotations, select_split)
 from stars_mm.datasets.converters.mamp_npz import (PARTS, parse_file_name,
                                                    read_clips, read_labels,
                                                    write_npz)
+from stars_mm.datasets.ragged_npz import is_ragged_npz
 from stars_mm.datasets.transforms import CenterSkeleton
 from stars_mm.datasets.validation import check_clips, check_labels
 from stars_mm.utils.weights_file import file_sha256
@@ -151,8 +155,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('src', help="the authors' .npz, or our .pkl")
-    parser.add_argument('dst', help='the .pkl to write, or the .npz')
+    parser.add_argument('src', help="the authors' .npz, or our .pkl or .npz")
+    parser.add_argument('dst', help='the .pkl or .npz to write')
     parser.add_argument('--to-npz', action='store_true',
                         help="from our format to the authors'")
     parser.add_argument(
@@ -176,15 +180,28 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def check_paths(args: argparse.Namespace) -> None:
+    """Raises a ValueError where SRC and DST do not fit the direction."""
+    ours, theirs = ((args.src, args.dst) if args.to_npz else
+                    (args.dst, args.src))
+    if not theirs.endswith('.npz'):
+        raise ValueError(f"{theirs}: does not end in .npz, as the authors' "
+                         'files do. --to-npz goes from our format to theirs; '
+                         'without it, from theirs to ours.')
+    check_suffix(ours)
+    if osp.exists(args.src) and osp.realpath(args.src) == osp.realpath(
+            args.dst):
+        raise ValueError(f'{args.dst}: is SRC as well. Give another name.')
+    if not args.to_npz and osp.exists(theirs) and is_ragged_npz(theirs):
+        raise ValueError(f"{theirs}: is an annotation file in our format "
+                         "already. To make the authors' arrays of it, give "
+                         '--to-npz.')
+
+
 def main(argv=None) -> None:
     args = parse_args(argv)
     try:
-        wanted = ('.pkl', '.npz') if args.to_npz else ('.npz', '.pkl')
-        for path, suffix in zip((args.src, args.dst), wanted):
-            if not path.endswith(suffix):
-                raise ValueError(f'{path}: does not end in {suffix}. '
-                                 '--to-npz goes from .pkl to .npz; without '
-                                 'it, from .npz to .pkl.')
+        check_paths(args)
         parts, done = (to_npz if args.to_npz else from_npz)(args)
     except (OSError, ValueError) as error:
         sys.exit(f'\nerror: {error}')

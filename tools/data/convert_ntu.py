@@ -83,7 +83,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'src', help='a folder or zip of .skeleton files, or a folder of zips')
-    parser.add_argument('dst', help='the annotation file to write, a .pkl')
+    parser.add_argument(
+        'dst', help='the annotation file to write, a .pkl or .npz')
     parser.add_argument(
         '--dataset', type=int, choices=sorted(DATASETS), required=True)
     parser.add_argument(

@@ -18,7 +18,7 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.datasets.annotation import check_suffix, save_annotations
 
 #: The actions that were recorded, in the order of their labels 0 to 9.
 ACTIONS = ('a01', 'a02', 'a03', 'a04', 'a05', 'a06', 'a08', 'a09', 'a11',
@@ -195,11 +195,11 @@ def summary(annotations: List[dict], splits: Dict[str, List[str]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='all_sqe.zip, or the folder it unpacks to')
-    parser.add_argument('dst', help='the annotation file to write, a .pkl')
+    parser.add_argument(
+        'dst', help='the annotation file to write, a .pkl or .npz')
     args = parser.parse_args()
     try:
-        if not args.dst.endswith('.pkl'):
-            raise ValueError(f'{args.dst}: an annotation file ends in .pkl.')
+        check_suffix(args.dst)
         annotations, splits = convert(args.src)
         save_annotations(args.dst, annotations, splits)
     except (OSError, ValueError, zipfile.BadZipFile) as error:

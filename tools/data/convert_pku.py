@@ -67,7 +67,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='folder or zip of skeletons and labels')
-    parser.add_argument('dst', help='the annotation file to write, a .pkl')
+    parser.add_argument(
+        'dst', help='the annotation file to write, a .pkl or .npz')
     parser.add_argument('--phase', type=int, choices=(1, 2), required=True)
     parser.add_argument(
         '--max-frames', type=int, default=MAX_FRAMES,

@@ -10,14 +10,15 @@ from typing import Dict
 import numpy as np
 from mmengine.logging import print_log
 
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.datasets.annotation import SUFFIXES, save_annotations
 from stars_mm.datasets.synthetic import make_annotations
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('dst', type=Path, help='annotation file (.pkl)')
+    parser.add_argument(
+        'dst', type=Path, help='annotation file (.pkl or .npz)')
     parser.add_argument('--clips-per-class', type=int, default=72)
     parser.add_argument(
         '--subjects',
@@ -26,8 +27,8 @@ def parse_args() -> argparse.Namespace:
         help='number of people; every third one is for validation')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    if args.dst.suffix != '.pkl':
-        parser.error(f'dst={args.dst} has to end in .pkl')
+    if args.dst.suffix not in SUFFIXES:
+        parser.error(f'dst={args.dst} has to end in .pkl or .npz')
     if args.seed < 0:
         parser.error(f'--seed {args.seed} has to be 0 or more')
     return args

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import groupby
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.datasets.annotation import check_suffix, save_annotations
 from stars_mm.version import __version__
 
 from .ntu_denoise import MAX_GHOST_FRAMES, MAX_IMPLAUSIBLE, MAX_WIDTH
@@ -140,7 +140,7 @@ def convert(src: str, dst: str, dataset: int, workers: int = 1) -> Result:
 
     Args:
         src (str): A folder or zip of ``.skeleton`` files.
-        dst (str): The ``.pkl`` to write.
+        dst (str): The ``.pkl`` or ``.npz`` to write.
         dataset (int): 60 or 120.
         workers (int): Processes to work in.
 
@@ -155,8 +155,7 @@ def convert(src: str, dst: str, dataset: int, workers: int = 1) -> Result:
         raise ValueError(f'dataset={dataset!r}: choose 60 or 120.')
     if workers < 1:
         raise ValueError(f'workers={workers}: at least one is needed.')
-    if not dst.endswith('.pkl'):
-        raise ValueError(f'{dst}: an annotation file ends in .pkl.')
+    check_suffix(dst)
     ntu = DATASETS[dataset]
     entries, left_out = select(find_recordings(src), ntu)
     groups = [

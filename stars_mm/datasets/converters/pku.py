@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Dict, Iterable, List, Tuple
 
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.datasets.annotation import check_suffix, save_annotations
 from stars_mm.version import __version__
 
 from .parts import convert_parts, plan, read_parts, removed_if_disk_full
@@ -161,7 +161,7 @@ def convert(src: str,
     Args:
         src (str): The folder or zip with ``skeleton``, ``label`` and the
             split files, at any depth.
-        dst (str): The ``.pkl`` to write. Beside it lies, until it is
+        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it is
             complete, the folder ``DST.parts``: what is interrupted goes on
             from there. Clips are in the order of the sorted file names and
             the label rows.
@@ -180,8 +180,7 @@ def convert(src: str,
             file and line, or ``dst`` cannot be written.
     """
     _check_options(max_frames, outside, workers)
-    if not dst.endswith('.pkl'):
-        raise ValueError(f'{dst}: an annotation file ends in .pkl.')
+    check_suffix(dst)
     result = Result()
     source = find_source(src, phase)
     result.notes += source.notes
