@@ -6,11 +6,16 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
 
-from .annotation import load_annotations, select_split
+from .annotation import select_split
+from .clip_map import open_clip_map
+from .clip_store import ClipStore
 from .epoch_seed import EpochSeed
 from .labels import check_label_list, select_labels
 from .subset import select_subset
 from .validation import ClipSizes, check_clips, check_labels
+
+#: The entry of ``data_list`` that says which clip of the file it is.
+_NUMBER = '_number_in_file'
 
 
 @DATASETS.register_module()
@@ -19,12 +24,16 @@ class SkeletonDataset(PoseDataset):
 
     It takes mmaction2's annotation file and arguments, and
     :class:`mmaction.datasets.PoseDataset` works in its place. What it adds:
-    the pickle cannot run code, every clip is checked before training starts,
-    and random transforms can be tied to the epoch (:meth:`set_epoch`).
+    the file cannot run code, every clip is checked before training starts,
+    random transforms can be tied to the epoch (:meth:`set_epoch`), and the
+    coordinates stay on the disk: when the file is opened for the first time,
+    a memory map is made of it, from which all workers and ranks, and later
+    runs, read the clips that they need (:mod:`.clip_map`).
 
     Args:
         ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format
-            (or, without ``split``, the list of annotations alone).
+            (or, without ``split``, the list of annotations alone) or an
+            ``.npz`` of :mod:`.ragged_npz`.
         pipeline (list[dict | callable]): The transforms of a clip.
         split (str, optional): The split to use, such as 'xsub_train'. None
             takes every clip of the file.
@@ -74,6 +83,7 @@ class SkeletonDataset(PoseDataset):
         self.labels = labels
         self._epoch_seed = EpochSeed()
         self._layout: Optional[ClipSizes] = None
+        self._store: Optional[ClipStore] = None
         # Built here, the transforms are found whatever the default scope.
         pipeline = [
             TRANSFORMS.build(step) if isinstance(step, dict) else step
@@ -82,14 +92,18 @@ class SkeletonDataset(PoseDataset):
         super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
 
     def load_data_list(self) -> List[Dict]:
-        """Reads the annotation file and checks the clips of the split.
+        """Opens the annotation file and checks the clips of the split.
 
         Returns:
-            list[dict]: The sound clips, in the order of the file.
+            list[dict]: The sound clips, in the order of the file, without
+            their arrays.
         """
-        annotations, splits = load_annotations(self.ann_file)
-        clips, missing = select_split(annotations, splits, self.split,
-                                      self.ann_file)
+        self._store = open_clip_map(self.ann_file)
+        about = self._store.read_about()
+        for number, clip in enumerate(about['clips']):
+            clip[_NUMBER] = number
+        clips, missing = select_split(about['clips'], about['split'],
+                                      self.split, self.ann_file)
         if self.subset is not None:
             path = osp.join(self.data_root or '', self.subset)
             clips, missing = select_subset(
@@ -101,13 +115,32 @@ class SkeletonDataset(PoseDataset):
         if self.num_classes is not None:
             check_labels(clips, self.num_classes, self.multi_class,
                          self.ann_file)
-        clips, self._layout = check_clips(clips, missing, self.invalid,
-                                          self.ann_file)
+        clips = self._check(clips, missing, about['faults'])
         if 'video' in self.data_prefix:
             for clip in clips:
                 for key in {'filename', 'frame_dir'} & clip.keys():
                     clip[key] = osp.join(self.data_prefix['video'], clip[key])
         return clips
+
+    def _check(self, clips: List[Dict], missing: List[str],
+               faults: Dict[int, str]) -> List[Dict]:
+        """The sound clips; ``faults`` are by the number in the file."""
+        for clip in clips:
+            clip.update(self._store[clip[_NUMBER]])
+        known = {position: faults.get(clip[_NUMBER])
+                 for position, clip in enumerate(clips)}
+        sound, self._layout = check_clips(clips, missing, self.invalid,
+                                          self.ann_file, known)
+        for clip in sound:
+            for key in self._store[clip[_NUMBER]]:
+                del clip[key]
+        return sound
+
+    def get_data_info(self, idx: int) -> Dict:
+        """The annotation at ``idx``, with arrays of its own."""
+        info = super().get_data_info(idx)
+        info.update(self._store.read(info.pop(_NUMBER)))
+        return info
 
     @property
     @force_full_init

@@ -52,7 +52,7 @@ def _value_fault(key: str, array: np.ndarray) -> Optional[str]:
     return None
 
 
-def _keypoint_fault(clip: dict) -> Optional[str]:
+def clip_fault(clip: dict) -> Optional[str]:
     """Says what is wrong with the shape or the values of a clip."""
     keypoint = clip.get('keypoint')
     found = getattr(keypoint, 'dtype', type(keypoint).__name__)
@@ -90,19 +90,21 @@ def _describe(size: Tuple[int, int, bool]) -> str:
             f"{'with' if size[2] else 'no'} keypoint_score")
 
 
-def find_faults(clips: List[dict]) -> Dict[int, str]:
+def find_faults(clips: List[dict],
+                known: Optional[Dict[int, str]] = None) -> Dict[int, str]:
     """Looks through clips for what no training can use.
 
     Args:
         clips (list[dict]): Annotations with ``keypoint`` (M, T, V, C).
+        known (dict, optional): What :func:`clip_fault` says of the clips, by
+            position, where they have been looked through before.
 
     Returns:
         dict: Position of a faulty clip → what is wrong with it.
     """
-    faults = {
-        number: fault
-        for number, fault in enumerate(map(_keypoint_fault, clips)) if fault
-    }
+    if known is None:
+        known = dict(enumerate(map(clip_fault, clips)))
+    faults = {number: fault for number, fault in known.items() if fault}
     sizes = Counter(
         _size(clip) for number, clip in enumerate(clips)
         if number not in faults)
@@ -168,8 +170,13 @@ def check_labels(clips: List[dict], num_classes: int, multi_class: bool,
                              'Mend the label or num_classes.')
 
 
-def check_clips(clips: List[dict], missing: List[str], invalid: str,
-                source: str) -> Tuple[List[dict], ClipSizes]:
+def check_clips(
+    clips: List[dict],
+    missing: List[str],
+    invalid: str,
+    source: str,
+    known: Optional[Dict[int, str]] = None
+) -> Tuple[List[dict], ClipSizes]:
     """Refuses faulty clips, or leaves them out.
 
     Args:
@@ -178,6 +185,7 @@ def check_clips(clips: List[dict], missing: List[str], invalid: str,
         missing (list[str]): Clips that the split lists and the file lacks.
         invalid (str): 'error' raises on the first fault, 'drop' logs them.
         source (str): The annotation file, for messages.
+        known (dict, optional): As :func:`find_faults` takes it.
 
     Returns:
         tuple: The clips that are sound, and their sizes.
@@ -186,7 +194,7 @@ def check_clips(clips: List[dict], missing: List[str], invalid: str,
         ValueError: If there is a fault and ``invalid`` is 'error', or if no
             sound clip is left.
     """
-    faults = find_faults(clips)
+    faults = find_faults(clips, known)
     key = clip_key(clips)
     reasons = [(clips[number].get(key), fault)
                for number, fault in sorted(faults.items())]

@@ -49,6 +49,57 @@ def test_equal_to_pose_dataset(write, clips):
         assert mine == other
 
 
+def test_equal_to_pose_dataset_with_scores_and_boxes(write, clips):
+    """As in files of 2D poses; clips are chosen by their boxes too."""
+    rng = np.random.default_rng(0)
+    for number, clip in enumerate(clips):
+        M, T, V, _ = clip['keypoint'].shape
+        clip.update(
+            keypoint_score=rng.random((M, T, V)).astype(np.float16),
+            img_shape=(480, 640),
+            box_score=rng.random((M, T)),
+            valid={.5: T if number % 2 else 0},
+            other=rng.random(T))
+    path = write(clips, all=[clip['frame_dir'] for clip in clips])
+    cfg = dict(ann_file=path, pipeline=[], split='all', valid_ratio=.5)
+    ours = DATASETS.build(dict(type='SkeletonDataset', **cfg))
+    theirs = DATASETS.build(dict(type='PoseDataset', **cfg))
+    assert len(ours) == len(theirs) == 3
+    for mine, other in zip(ours, theirs):
+        assert mine.keys() == other.keys()
+        for key, value in other.items():
+            assert type(mine[key]) is type(value)
+            np.testing.assert_array_equal(mine[key], value)
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_a_sample_is_its_own(write, clips, serialize):
+    """What a transform does to a clip stays with that sample."""
+    dataset = SkeletonDataset(write(clips), [], serialize_data=serialize)
+    dataset[1]['keypoint'][:] = 0
+    np.testing.assert_array_equal(dataset[1]['keypoint'],
+                                  clips[1]['keypoint'])
+
+
+def test_another_process_gets_the_same_clips(write, clips):
+    dataset = SkeletonDataset(write(clips), [], split='val')
+    other = pickle.loads(pickle.dumps(dataset))
+    assert len(other) == 2
+    for number in range(2):
+        np.testing.assert_array_equal(other[number]['keypoint'],
+                                      clips[4 + number]['keypoint'])
+
+
+def test_coordinates_are_not_in_the_list_of_clips(write, clips):
+    """Beside names and labels an entry has the clip's number alone."""
+    dataset = SkeletonDataset(write(clips), [], split='val',
+                              serialize_data=False)
+    assert [set(clip) for clip in dataset.data_list] == [
+        {'frame_dir', 'label', 'total_frames', '_number_in_file'}
+    ] * 2
+    assert 'sample_idx' in dataset[0] and '_number_in_file' not in dataset[0]
+
+
 def test_sizes(write, clips):
     dataset = SkeletonDataset(write(clips), [], split='train', lazy_init=True)
     assert (dataset.num_joints, dataset.in_channels,
