@@ -26,7 +26,7 @@ _ALIGNMENT = 64
 _LOOKED_AT = ('label', 'box_score')
 #: After so many bytes a process lets go of the pages that it has read. The
 #: kernel maps 64 KiB around each page that is touched.
-_HELD_BYTES = 32 << 20
+_HELD_BYTES = 8 << 20
 _AROUND = 64 << 10
 
 
