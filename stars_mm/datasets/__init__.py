@@ -1,10 +1,13 @@
 """Data sets and transforms of skeleton clips."""
 from .annotation import load_annotations, save_annotations
+from .clip_map import open_clip_map
+from .clip_store import ClipStore
 from .skeleton_dataset import SkeletonDataset
 from .transforms import (CenterSkeleton, MultiView, RandomRot,
                          TemporalCropResize)
 
 __all__ = [
-    'CenterSkeleton', 'MultiView', 'RandomRot', 'SkeletonDataset',
-    'TemporalCropResize', 'load_annotations', 'save_annotations'
+    'CenterSkeleton', 'ClipStore', 'MultiView', 'RandomRot',
+    'SkeletonDataset', 'TemporalCropResize', 'load_annotations',
+    'open_clip_map', 'save_annotations'
 ]

@@ -1,7 +1,7 @@
 """Measures how fast clips are opened and read, and what memory that takes.
 
-It is compared with mmaction2's ``PoseDataset`` and its transforms, on a made-up
-file with the lengths and numbers of persons of NTU RGB+D 60.
+It is compared with mmaction2's ``PoseDataset`` and its transforms, on a
+made-up file with the lengths and numbers of persons of NTU RGB+D 60.
 """
 import multiprocessing
 import os

@@ -63,8 +63,8 @@ def open_clip_map(ann_file: str) -> ClipStore:
 
     Returns:
         ClipStore: Its ``read_about()`` has ``clips`` (each clip's entries
-        but the arrays), ``split``, and ``faults`` (number of a clip → what is
-        wrong with it).
+        but the arrays), ``split``, and ``faults`` (number of a clip → what
+        is wrong with it).
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
@@ -94,8 +94,8 @@ def _find(path: str, places: List[Path]) -> Optional[ClipStore]:
             store = ClipStore(place)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
-            print_log(f'{error} It is not used.', 'current')
+        except (OSError, ValueError, TypeError) as error:
+            print_log(f'{place}: is not used ({error})', 'current')
             continue
         if stamp == store.source.stamp and stamp.size > _ALWAYS_HASHED:
             return store
@@ -156,12 +156,13 @@ def _make(path: str, places: List[Path], is_alone: bool) -> ClipStore:
             with written_whole(place) as partial:
                 write_clip_store(partial, clips, source,
                                  dict(split=splits, faults=faults))
+            store = ClipStore(place)
         except OSError as error:
             problems.append(str(error))
             continue
         print_log(f'{path}: {len(clips)} clips are mapped in {place} '
                   f'({place.stat().st_size / 2**20:.1f} MiB)', 'current')
-        return ClipStore(place)
+        return store
     raise OSError(f'{path}: no place for its memory map: '
                   f"{'; '.join(problems)}. Make room there, or name a folder "
                   'with room in the environment variable XDG_CACHE_HOME.')

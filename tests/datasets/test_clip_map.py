@@ -87,7 +87,7 @@ def test_a_changed_file_of_the_same_size_and_time(write, clips, made, small,
     path = write(clips)
     open_clip_map(path)
     status = os.stat(path)
-    time.sleep(.02)  # the clock of a file system ticks a hundred times a second
+    time.sleep(.02)  # a file system's clock may tick a hundred times a second
     clips[0]['keypoint'] += 1
     write(clips)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

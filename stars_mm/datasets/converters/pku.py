@@ -161,8 +161,8 @@ def convert(src: str,
     Args:
         src (str): The folder or zip with ``skeleton``, ``label`` and the
             split files, at any depth.
-        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it is
-            complete, the folder ``DST.parts``: what is interrupted goes on
+        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it
+            is complete, the folder ``DST.parts``: what is interrupted goes on
             from there. Clips are in the order of the sorted file names and
             the label rows.
         phase (int): 1 or 2.
