@@ -3,8 +3,8 @@
     python tools/analysis/benchmark_data.py
 
 makes an annotation file like NTU RGB+D 60's in a temporary folder and says how
-long it takes to open it for the first time and again, how long a clip takes
-through the pipeline of stage 1 on one core, and what memory a worker of a data
+long it takes to open it for the first time and again, what time of a core a
+clip takes through the pipeline of stage 1, and what memory a worker of a data
 loader holds, for the whole file and for one of a tenth of its clips.
 """
 import argparse
