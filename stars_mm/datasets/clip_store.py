@@ -17,7 +17,7 @@ import numpy as np
 
 from stars_mm.utils.safe_pickle import read_pickle
 
-#: Changes with the layout of the file and with what is checked when it is made,
+#: Changes with the layout of the file and what is checked when it is made,
 #: so that older maps are made anew.
 _MAGIC = b'stars_mm clips 1'
 _HEADER = struct.Struct('<16s32s3q3Q')

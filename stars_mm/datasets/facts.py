@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Dict, List, Optional, Tuple, Union
 
 from stars_mm.utils.layouts import get_layout
-from stars_mm.utils.safe_pickle import load_pickle
 
 from .annotation import load_annotations
 
@@ -76,11 +75,10 @@ def file_facts(ann_file: str,
 def _read(ann_file: str, _: float) -> Dict:
     """Facts of a file, read once (a config and its stages ask for them);
     ``splits`` is name → number of clips."""
-    annotations, splits = load_annotations(ann_file)
+    extra: Dict = {}
+    annotations, splits = load_annotations(ann_file, extra)
     if not annotations:
         raise ValueError(f'{ann_file}: holds no clips. Make the file again.')
-    content = load_pickle(ann_file)
-    extra = content if isinstance(content, dict) else {}
     first = annotations[0]
     *_, V, C = first['keypoint'].shape
     names = extra.get('class_names')

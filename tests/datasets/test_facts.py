@@ -38,9 +38,12 @@ def write(path, joints=17, channels=2, persons=(1, 2), scored=True,
 
 def test_facts(tmp_path):
     skeleton = get_layout('coco-17').to_dict()
-    path = write(tmp_path / 'a.pkl', layout='coco-17', skeleton=skeleton,
-                 class_names=['a', 'b', 'c', 'd'])
+    path, npz = (
+        write(tmp_path / name, layout='coco-17', skeleton=skeleton,
+              class_names=['a', 'b', 'c', 'd'])
+        for name in ('a.pkl', 'a.npz'))
     facts = file_facts(path)
+    assert file_facts(npz) == facts
     assert facts == dict(
         num_joints=17, coordinates=2, in_channels=3, num_person=2,
         num_classes=4, train_clips=4, train_split='xsub_train',

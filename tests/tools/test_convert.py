@@ -95,6 +95,24 @@ def test_convert(tool, lab, capsys):
     assert 'dropped: 0 clips' in printed
 
 
+def test_an_npz_holds_the_same(tool, lab):
+    run(tool, lab)
+    args = arguments(lab)
+    args[1] = str(lab / 'lab.npz')
+    tool.main(args)
+    extra, other_extra = {}, {}
+    clips, splits = load_annotations(args[1], extra)
+    others, other_splits = load_annotations(str(lab / 'out/lab.pkl'),
+                                            other_extra)
+    assert splits == other_splits
+    for clip, other in zip(clips, others):
+        assert clip.keys() == other.keys()
+        for key, value in clip.items():
+            np.testing.assert_array_equal(value, other[key])
+    assert extra.keys() == other_extra.keys()
+    assert extra['class_names'] == other_extra['class_names']
+
+
 def test_the_same_again(tool, lab):
     first = run(tool, lab)
     second = run(tool, lab)

@@ -15,11 +15,11 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
+from stars_mm.datasets import load_annotations
 from stars_mm.evaluation.report import (FeatureReader, RawFeatures,
                                         build_random_model, describe, score,
                                         unturned)
 from stars_mm.evaluation.stages import find_stages, shown
-from stars_mm.utils.safe_pickle import load_pickle
 from stars_mm.visualization.report import (draw_curves, draw_masked, draw_tsne,
                                            publish)
 
@@ -100,9 +100,9 @@ def main(argv=None) -> None:
         config=shown(args.config), work_dir=shown(args.work_dir),
         commands=commands(args), **describe(reader, stages, args.seed))
     dataset = reader.query.dataset
-    annotations = load_pickle(dataset.ann_file)
-    names = (annotations.get('class_names')
-             if isinstance(annotations, dict) else None)
+    extra: dict = {}
+    load_annotations(dataset.ann_file, extra)
+    names = extra.get('class_names')
     labels = queries['mamp'].labels.numpy()
 
     def draw(folder: Path) -> None:

@@ -69,7 +69,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='folder of recordings')
-    parser.add_argument('dst', help='the annotation file to write, a .pkl')
+    parser.add_argument(
+        'dst', help='the annotation file to write, a .pkl or .npz')
     parser.add_argument(
         '--layout', required=True, help='the joints: '
         f'{", ".join(known_layouts())}, or a .json or .py file')

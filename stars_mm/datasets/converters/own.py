@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.datasets.annotation import check_suffix, save_annotations
 from stars_mm.utils.layouts import SkeletonLayout
 from stars_mm.version import __version__
 
@@ -84,7 +84,7 @@ def convert(recordings: Iterable,
     Args:
         recordings (iterable[Recording | dict]): What a reader yields. A dict
             has the fields of a :class:`Recording`.
-        dst (str): The ``.pkl`` to write.
+        dst (str): The ``.pkl`` or ``.npz`` to write.
         layout (SkeletonLayout): Of all clips. It is stored in the file, its
             name as ``layout`` and itself as ``skeleton``.
         split (SplitRule): Which clips train and which test.
@@ -101,8 +101,7 @@ def convert(recordings: Iterable,
             written.
         OSError: If the file cannot be written.
     """
-    if not dst.endswith('.pkl'):
-        raise ValueError(f'{dst}: an annotation file ends in .pkl.')
+    check_suffix(dst)
     folder = osp.dirname(osp.abspath(dst))
     os.makedirs(folder, exist_ok=True)
     result = Result()
