@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import load_annotations
+from stars_mm.utils.layouts import get_layout
 
 NAMES = ('a01_s01_e00_v01', 'a12_s02_e01_v02', 'a06_s10_e05_v03')
 
@@ -62,10 +63,14 @@ def test_convert(tool, tmp_path, monkeypatch, capsys, kind, suffix):
         src = tmp_path / 'unpacked'
     dst = tmp_path / 'out' / f'nw-ucla.{suffix}'
     run(tool, monkeypatch, src, dst)
-    clips, splits = load_annotations(str(dst))
+    extra = {}
+    clips, splits = load_annotations(str(dst), extra)
     assert os.listdir(dst.parent) == [f'nw-ucla.{suffix}']
     assert splits == dict(xview_train=[NAMES[0], NAMES[1]],
-                          xview_val=[NAMES[2]])
+                          xview_val=[NAMES[2]], xview_val_distinct=[NAMES[2]])
+    assert extra['class_names'][5] == 'stand up'
+    assert extra['provenance']['recordings'] == 3
+    assert get_layout(extra['layout']).num_joints == 20
     clips = {clip['frame_dir']: clip for clip in clips}
     for i, (name, label) in enumerate(zip(NAMES, (0, 9, 5))):
         keypoint = clips[name]['keypoint']
@@ -77,8 +82,21 @@ def test_convert(tool, tmp_path, monkeypatch, capsys, kind, suffix):
     printed = capsys.readouterr().out
     assert 'frames: 2 to 4 a clip, 3.0 on average, 9 in all' in printed
     rows = [line.split() for line in printed.splitlines()]
-    assert ['a01', '1', '0'] in rows and ['a06', '0', '1'] in rows
-    assert ['all', '2', '1'] in rows
+    assert ['a01', '1', '0', '0'] in rows
+    assert ['a06', '0', '1', '1'] in rows
+    assert ['all', '2', '1', '1'] in rows
+    assert 'very coordinates' not in printed
+
+
+def test_copies_of_training_clips(tool, tmp_path, monkeypatch, capsys):
+    contents = recordings()
+    contents['a01_s01_e00_v03'] = contents['a01_s01_e00_v01']
+    dst = tmp_path / 'nw-ucla.pkl'
+    run(tool, monkeypatch, make_zip(tmp_path, contents), dst)
+    _, splits = load_annotations(str(dst))
+    assert splits['xview_val'] == ['a01_s01_e00_v03', NAMES[2]]
+    assert splits['xview_val_distinct'] == [NAMES[2]]
+    assert '1 clips of xview_val have the very' in capsys.readouterr().out
 
 
 def without_a_joint():
@@ -164,10 +182,11 @@ def test_real_recordings(tool, shared_dir):
     archive = shared_dir / 'data/nw_ucla/all_sqe.zip'
     if not archive.exists():
         pytest.skip(f'no recordings at {archive}')
-    clips, splits = tool.convert(str(archive))
+    clips, splits, _ = tool.convert(str(archive))
     assert len(clips) == len({clip['frame_dir'] for clip in clips}) == 1484
     assert {name: len(split) for name, split in splits.items()
-            } == dict(xview_train=1020, xview_val=464)
+            } == dict(xview_train=1020, xview_val=464,
+                      xview_val_distinct=369)
     lengths = [clip['total_frames'] for clip in clips]
     assert (min(lengths), max(lengths)) == (1, 201)
     assert round(np.mean(lengths)) == 39

@@ -5,6 +5,7 @@ NW-UCLA (Wang et al., CVPR 2014) is distributed as ``all_sqe.zip``: one
 ``skeletons`` holds T frames of 20 joints, xyz in metres.
 """
 import argparse
+import hashlib
 import json
 import os.path as osp
 import re
@@ -21,10 +22,24 @@ import stars_mm  # noqa: F401  (makes mmaction2 importable)
 from stars_mm.datasets.annotation import check_suffix, save_annotations
 
 #: The actions that were recorded, in the order of their labels 0 to 9.
-ACTIONS = ('a01', 'a02', 'a03', 'a04', 'a05', 'a06', 'a08', 'a09', 'a11',
-           'a12')
+CLASS_NAMES = {
+    'a01': 'pick up with one hand',
+    'a02': 'pick up with two hands',
+    'a03': 'drop trash',
+    'a04': 'walk around',
+    'a05': 'sit down',
+    'a06': 'stand up',
+    'a08': 'donning',
+    'a09': 'doffing',
+    'a11': 'throw',
+    'a12': 'carry'
+}
+ACTIONS = tuple(CLASS_NAMES)
 #: Views 1 and 2 train, view 3 tests (the cross-view protocol of the data set).
 SPLIT_OF_VIEW = {'01': 'xview_train', '02': 'xview_train', '03': 'xview_val'}
+#: Test clips without those whose coordinates are in the training set as well.
+#: As it is distributed, view 3 of a02 and a03 is that of view 2.
+DISTINCT = 'xview_val_distinct'
 NUM_JOINTS = 20
 _NAME = re.compile(r'(a\d\d)_s\d\d_e\d\d_v(\d\d)')
 
@@ -145,18 +160,31 @@ def parse_skeletons(content: bytes) -> np.ndarray:
     return keypoint[None]
 
 
-def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]]]:
+def distinct(annotations: List[dict], splits: Dict[str, List[str]]
+             ) -> List[str]:
+    """Names the test clips whose coordinates no training clip has."""
+    train = set(splits['xview_train'])
+    known = {clip['keypoint'].tobytes() for clip in annotations
+             if clip['frame_dir'] in train}
+    return [clip['frame_dir'] for clip in annotations
+            if clip['frame_dir'] not in train
+            and clip['keypoint'].tobytes() not in known]
+
+
+def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]], dict]:
     """Reads all recordings.
 
     Args:
         src (str): The zip or folder as it is distributed.
 
     Returns:
-        tuple: Annotations and splits, as ``save_annotations`` takes them.
+        tuple: Annotations, splits, and where they come from, as
+        ``save_annotations`` takes them.
     """
     names = list_recordings(src)
     annotations: List[dict] = []
     splits: Dict[str, List[str]] = dict(xview_train=[], xview_val=[])
+    digest = hashlib.sha256()
     recordings = read_recordings(src, names)
     for name, content in track_iter_progress((recordings, len(names))):
         try:
@@ -165,6 +193,8 @@ def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]]]:
         except ValueError as error:
             raise ValueError(f"{src}: '{name}': {error}") from error
         frame_dir = Path(name).stem
+        digest.update(f'{frame_dir} {hashlib.sha256(content).hexdigest()}\n'
+                      .encode())
         splits[split].append(frame_dir)
         annotations.append(
             dict(
@@ -172,20 +202,33 @@ def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]]]:
                 label=label,
                 keypoint=keypoint,
                 total_frames=keypoint.shape[1]))
-    return annotations, splits
+    splits[DISTINCT] = distinct(annotations, splits)
+    provenance = dict(
+        source=osp.basename(osp.abspath(src)),
+        dataset='Northwestern-UCLA Multiview Action 3D',
+        made_by=f'stars_mm {stars_mm.__version__} convert_nw_ucla.py',
+        options={},
+        recordings=len(annotations),
+        sha256=digest.hexdigest())
+    return annotations, splits, provenance
 
 
 def summary(annotations: List[dict], splits: Dict[str, List[str]]) -> str:
     """Counts clips by class and split, and frames."""
-    split_of = {name: key for key, names in splits.items() for name in names}
-    counts = Counter((ACTIONS[clip['label']], split_of[clip['frame_dir']])
-                     for clip in annotations)
-    lines = ['class ' + ' '.join(f'{split:>12}' for split in splits)]
+    action_of = {clip['frame_dir']: ACTIONS[clip['label']]
+                 for clip in annotations}
+    counts = {split: Counter(action_of[name] for name in names)
+              for split, names in splits.items()}
+    lines = ['class ' + ' '.join(f'{split:>18}' for split in splits)]
     for action in ACTIONS:
-        lines.append(f'{action:5} ' + ' '.join(f'{counts[action, split]:12}'
+        lines.append(f'{action:5} ' + ' '.join(f'{counts[split][action]:18}'
                                                for split in splits))
-    lines.append('all   ' + ' '.join(f'{len(names):12}'
+    lines.append('all   ' + ' '.join(f'{len(names):18}'
                                      for names in splits.values()))
+    copies = len(splits['xview_val']) - len(splits[DISTINCT])
+    if copies:
+        lines.append(f'{copies} clips of xview_val have the very coordinates '
+                     f'of a training clip; {DISTINCT} leaves them out')
     frames = np.array([clip['total_frames'] for clip in annotations])
     lines.append(f'frames: {frames.min()} to {frames.max()} a clip, '
                  f'{frames.mean():.1f} on average, {frames.sum()} in all')
@@ -200,8 +243,10 @@ def main() -> None:
     args = parser.parse_args()
     try:
         check_suffix(args.dst)
-        annotations, splits = convert(args.src)
-        save_annotations(args.dst, annotations, splits)
+        annotations, splits, provenance = convert(args.src)
+        save_annotations(
+            args.dst, annotations, splits, layout='kinect-20',
+            class_names=list(CLASS_NAMES.values()), provenance=provenance)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         sys.exit(f'\nerror: {error}')
     print(f'\n{summary(annotations, splits)}\nwritten to {args.dst}')
