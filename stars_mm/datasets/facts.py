@@ -3,7 +3,7 @@ import os.path as osp
 from functools import lru_cache
 from typing import Dict, List, Optional, Tuple, Union
 
-from stars_mm.utils.layouts import get_layout
+from stars_mm.utils.layouts import get_layout, stored_layout
 
 from .annotation import load_annotations
 
@@ -49,7 +49,8 @@ def file_facts(ann_file: str,
         train, val = _choose_splits(splits, train_split, val_split, ann_file)
         facts.update(train_split=train, val_split=val,
                      train_clips=splits[train])
-        layout = layout or facts.pop('skeleton')
+        extra = facts.pop('extra')
+        layout = layout or stored_layout(extra, ann_file)
         if layout is None:
             raise ValueError(
                 f"{ann_file}: does not say what its joints are. Say layout="
@@ -64,7 +65,6 @@ def file_facts(ann_file: str,
         raise ValueError(
             f"{ann_file}: its clips have {joints} joints, layout "
             f"'{layout.name}' {layout.num_joints}. Correct layout.")
-    facts.pop('skeleton', None)
     return dict(
         facts, num_joints=joints, layout=layout.to_dict(),
         center=layout.center, align=layout.align, left=layout.left,
@@ -74,7 +74,7 @@ def file_facts(ann_file: str,
 @lru_cache(maxsize=4)
 def _read(ann_file: str, _: float) -> Dict:
     """Facts of a file, read once (a config and its stages ask for them);
-    ``splits`` is name → number of clips."""
+    ``splits`` is name → number of clips, ``extra`` its further entries."""
     extra: Dict = {}
     annotations, splits = load_annotations(ann_file, extra)
     if not annotations:
@@ -89,7 +89,7 @@ def _read(ann_file: str, _: float) -> Dict:
         num_person=max(len(clip['keypoint']) for clip in annotations),
         num_classes=len(names) if names else 1 + max(
             int(clip['label']) for clip in annotations),
-        skeleton=extra.get('skeleton') or extra.get('layout'),
+        extra=extra,
         splits={name: len(clips) for name, clips in (splits or {}).items()})
 
 

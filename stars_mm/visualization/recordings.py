@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from stars_mm.utils.atomic import written_whole
-from stars_mm.utils.layouts import LAYOUTS, joint_parents
+from stars_mm.utils.layouts import joint_parents, known_layouts
 
 from .animation import DPI, INCHES, Drawing, render, save_gif
 from .skeleton import project
@@ -41,7 +41,7 @@ def bones_of(num_joints: int,
         ValueError: If ``layout`` is unknown or has another number of joints.
     """
     if layout is None:
-        known = [joint_parents(name) for name in {'nturgb+d', *LAYOUTS}]
+        known = [joint_parents(name) for name in known_layouts()]
         known = [parents for parents in known if len(parents) == num_joints]
         if len(known) != 1:
             return ()

@@ -5,7 +5,8 @@ from mmaction.datasets.transforms import JointToBone
 from mmaction.models.utils import Graph
 
 from stars_mm.utils.layouts import (NW_UCLA, SkeletonLayout, get_layout,
-                                    joint_parents, known_layouts)
+                                    joint_parents, known_layouts,
+                                    stored_layout)
 from stars_mm.visualization.skeleton import bones_for
 
 
@@ -131,3 +132,24 @@ def test_bad_files(tmp_path):
 def test_bad_layouts(layout, message):
     with pytest.raises(ValueError, match=message):
         joint_parents(layout)
+
+
+def test_layout_that_a_file_names():
+    assert stored_layout({}, 'a.pkl') is None
+    assert stored_layout(dict(layout='nw-ucla'), 'a.pkl').num_joints == 20
+    given = dict(layout='own', skeleton=get_layout('coco-17').to_dict())
+    assert stored_layout(given, 'a.pkl') == get_layout('coco-17')
+    with pytest.raises(ValueError, match='a.pkl: .*unit'):
+        stored_layout(dict(layout=stick(unit='inch')), 'a.pkl')
+
+
+@pytest.mark.parametrize('kind', ['layout', 'skeleton'])
+def test_a_strangers_file_runs_nothing(tmp_path, kind):
+    ran = tmp_path / 'ran'
+    path = tmp_path / 'layout.py'
+    path.write_text(f'open({str(ran)!r}, "w")')
+    with pytest.raises(ValueError, match=r'a\.pkl: its layout .*layout\.py'):
+        stored_layout({kind: str(path)}, 'a.pkl')
+    assert not ran.exists()
+    with pytest.raises(ValueError, match=r'a\.pkl: its layout \[1\]'):
+        stored_layout({kind: [1]}, 'a.pkl')

@@ -32,7 +32,7 @@ else:
     from stars_mm.datasets import load_annotations
     from stars_mm.datasets.inspection import as_text, inspect_annotations
     from stars_mm.utils.atomic import written_whole
-    from stars_mm.utils.layouts import joint_parents
+    from stars_mm.utils.layouts import joint_parents, stored_layout
     from stars_mm.visualization.inspection import draw_inspection
     from stars_mm.visualization.recordings import bones_of
 
@@ -75,17 +75,17 @@ def track(clips):
             done = number
 
 
-def choose_bones(report, layout, own_layout):
+def choose_bones(report, args, extra):
     """Bones of --layout, of the file's layout, or by the number of joints."""
     num_joints = next(iter(report.shapes), (0, 0))[0]
-    if layout is None and own_layout is not None:
-        try:
-            return bones_of(num_joints, own_layout)
-        except (ValueError, TypeError, KeyError) as error:
-            print(f'layout of the file: {error}\njoints are drawn as dots',
-                  file=sys.stderr)
-            return ()
-    return bones_of(num_joints, layout)
+    if args.layout is not None:
+        return bones_of(num_joints, args.layout)
+    try:
+        return bones_of(num_joints, stored_layout(extra, args.file))
+    except ValueError as error:
+        print(f'layout of the file: {error}\njoints are drawn as dots',
+              file=sys.stderr)
+        return ()
 
 
 def run(args):
@@ -99,7 +99,7 @@ def run(args):
         with written_whole(args.json) as partial:
             partial.write_text(json.dumps(report.as_dict(), indent=2) + '\n')
     if args.pictures:
-        bones = choose_bones(report, args.layout, extra.get('layout'))
+        bones = choose_bones(report, args, extra)
         for path in draw_inspection(report, annotations, args.pictures, bones):
             print(f'picture: {path}')
     return int(bool(report.faults or args.strict and report.warnings))

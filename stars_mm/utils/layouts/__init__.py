@@ -2,9 +2,11 @@
 together."""
 from .known import COCO_17, H36M_17, KINECT_20, NTU_25, OPENPOSE_18
 from .layout import SkeletonLayout
-from .lookup import NW_UCLA, get_layout, joint_parents, known_layouts
+from .lookup import (NW_UCLA, get_layout, joint_parents, known_layouts,
+                     stored_layout)
 
 __all__ = [
     'COCO_17', 'H36M_17', 'KINECT_20', 'NTU_25', 'NW_UCLA', 'OPENPOSE_18',
-    'SkeletonLayout', 'get_layout', 'joint_parents', 'known_layouts'
+    'SkeletonLayout', 'get_layout', 'joint_parents', 'known_layouts',
+    'stored_layout'
 ]

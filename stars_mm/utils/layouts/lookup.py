@@ -1,6 +1,6 @@
 """Finds a layout by name, in a file, or in a dict."""
 import os.path as osp
-from typing import List, Union
+from typing import List, Optional, Union
 
 from mmengine.config import Config
 
@@ -71,6 +71,39 @@ def get_layout(layout: Union[str, dict, SkeletonLayout]) -> SkeletonLayout:
         return SkeletonLayout.from_dict(content, osp.basename(layout))
     except ValueError as error:
         raise ValueError(f'{layout}: {error}') from error
+
+
+def stored_layout(extra: dict, ann_file: str) -> Optional[SkeletonLayout]:
+    """The layout that an annotation file says its clips have.
+
+    A file may come from a stranger, so what it says is a name or the layout
+    itself, and never a path: a ``.py`` would be run.
+
+    Args:
+        extra (dict): The file's further entries; ``skeleton`` is a layout's
+            dict, ``layout`` a name or a dict.
+        ann_file (str): The file, for messages.
+
+    Returns:
+        SkeletonLayout, optional: None where the file does not say.
+
+    Raises:
+        ValueError: If it says something else, or a layout that is not sound.
+    """
+    found = extra.get('skeleton') or extra.get('layout')
+    if found is None:
+        return None
+    names = {**_ALIASES, **_KNOWN}
+    if not isinstance(found, dict) and (
+            not isinstance(found, str) or found not in names):
+        raise ValueError(
+            f'{ann_file}: its layout {found!r} is neither one of '
+            f'{known_layouts()} nor a dict. Say another one where the file '
+            'is used.')
+    try:
+        return get_layout(found)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{ann_file}: {error}') from error
 
 
 def joint_parents(layout: Union[str, dict, SkeletonLayout]) -> List[int]:
