@@ -26,7 +26,7 @@ class MAMP(BaseSkeletonSSL):
         init_cfg (dict, optional): mmengine's initialisation.
         skip_absent (bool): Whether persons that are all zeros are left out.
             The reference encodes, masks and scores them like any other, so
-            this is a deviation that saves work.
+            this is a deviation that saves work; see docs/speed.md.
     """
 
     def __init__(self,
@@ -86,13 +86,12 @@ class MAMP(BaseSkeletonSSL):
         self._check_clips(inputs)
         x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
         if self.skip_absent:
-            present = (x != 0).flatten(1).any(dim=1)
-            x = x[present]
-            noise = noise if noise is None else noise[present]
-        ids_keep, ids_restore, mask = self.mask(x, noise)
+            x, noise = drop_absent(x, noise)
+        ids_keep, ids_restore, _ = self.mask(x, noise)
+        ids_hidden = ids_restore.argsort(dim=1)[:, ids_keep.shape[1]:]
         tokens = self.backbone.encode(x, ids_keep)
-        pred = self.neck(tokens, ids_restore)
-        return self.head.loss(pred, x, mask)
+        pred = self.neck.predict_hidden(tokens, ids_keep, ids_hidden)
+        return self.head.loss_hidden(pred, x, ids_hidden)
 
     def mask(self,
              x: Tensor,
@@ -131,3 +130,21 @@ class MAMP(BaseSkeletonSSL):
         ids_keep, ids_restore, mask = self.mask(x, noise)
         pred = self.neck(self.backbone.encode(x, ids_keep), ids_restore)
         return dict(pred=pred, target=self.head.target(x), mask=mask, x=x)
+
+
+def drop_absent(
+        x: Tensor,
+        noise: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
+    """Leave out persons that are all zeros.
+
+    Args:
+        x (Tensor): Skeletons of shape (B, T, V, C).
+        noise (Tensor, optional): A row a skeleton, (B, L).
+
+    Returns:
+        tuple[Tensor, Tensor]: Those that are present, and their rows. Where
+        none is, all are given back, so that the loss stays a number.
+    """
+    present = (x != 0).flatten(1).any(dim=1)
+    present |= ~present.any()
+    return x[present], noise if noise is None else noise[present]

@@ -52,6 +52,22 @@ class MAMPHead(BaseModule):
         error = (pred.float() - self.target(x)).square().mean(dim=-1)  # (B, L)
         return dict(loss=(error * mask).sum() / mask.sum())
 
+    def loss_hidden(self, pred: Tensor, x: Tensor,
+                    ids_hidden: Tensor) -> Dict[str, Tensor]:
+        """The same loss, of predictions of the hidden patches alone.
+
+        Args:
+            pred (Tensor): Predicted patches, (B, H, P).
+            x (Tensor): Skeletons, (B, T, V, C).
+            ids_hidden (Tensor): Their places in the sequence, (B, H).
+
+        Returns:
+            dict[str, Tensor]: The scalar ``loss``.
+        """
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        target = self.target(x)[rows, ids_hidden]  # (B, H, P)
+        return dict(loss=(pred.float() - target).square().mean())
+
     def target(self, x: Tensor) -> Tensor:
         """What is to be predicted: (B, T, V, C) → (B, L, P)."""
         if self.motion_stride is not None:

@@ -66,13 +66,43 @@ class MAMPDecoder(BaseModule):
             Tensor: Predicted patches of shape (B, L, P), P = tubelet_size ·
             joint_patch_size · out_channels.
         """
-        kept = self.embed(tokens)
-        B, K, _ = kept.shape
-        L = ids_restore.shape[1]
-        hidden = self.mask_token.to(kept.dtype).expand(B, L - K, -1)
-        rows = torch.arange(B, device=kept.device)[:, None]
-        x = torch.cat((kept, hidden), dim=1)[rows, ids_restore]  # (B, L, C)
-        x = x + (self.temporal_embed + self.joint_embed).flatten(1, 2)
+        x = self._embed_all(tokens, ids_restore.argsort(dim=1))
         for block in self.blocks:
             x = block(x)
+        pred = self.pred(self.norm(x))  # (B, L, P), the kept ones first
+        rows = torch.arange(len(pred), device=pred.device)[:, None]
+        return pred[rows, ids_restore]
+
+    def predict_hidden(self, tokens: Tensor, ids_keep: Tensor,
+                       ids_hidden: Tensor) -> Tensor:
+        """Predict the hidden patches alone, as the loss needs no others.
+
+        The kept tokens go through all blocks but the last, in which the
+        hidden ones only look at them.
+
+        Args:
+            tokens (Tensor): Encoded kept tokens, (B, K, C).
+            ids_keep (Tensor): Their places in the sequence, (B, K).
+            ids_hidden (Tensor): The places of the hidden ones, (B, L − K).
+
+        Returns:
+            Tensor: Predicted patches of shape (B, L − K, P), in the order of
+            ``ids_hidden``.
+        """
+        x = self._embed_all(tokens, torch.cat((ids_keep, ids_hidden), dim=1))
+        K, last = ids_keep.shape[1], len(self.blocks) - 1
+        for i, block in enumerate(self.blocks):
+            x = block(x, start=K if i == last else 0)
+        if last < 0:
+            x = x[:, K:]
         return self.pred(self.norm(x))
+
+    def _embed_all(self, tokens: Tensor, order: Tensor) -> Tensor:
+        """Embed kept tokens, then hidden ones; ``order`` (B, L) holds the
+        places of both. Attention does not ask for the order."""
+        kept = self.embed(tokens)
+        B, K, _ = kept.shape
+        hidden = self.mask_token.to(kept.dtype).expand(
+            B, order.shape[1] - K, -1)
+        position = (self.temporal_embed + self.joint_embed).flatten(0, 2)
+        return torch.cat((kept, hidden), dim=1) + position[order]

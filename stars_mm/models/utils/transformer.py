@@ -1,3 +1,5 @@
+from typing import Tuple
+
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
@@ -30,15 +32,35 @@ class SelfAttention(nn.Module):
         self.attn_drop = attn_drop
         self.proj_drop = nn.Dropout(proj_drop)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend over the tokens: (B, L, C) → (B, L, C)."""
-        B, L, C = x.shape
-        qkv = self.qkv(x).reshape(B, L, 3, self.num_heads, C // self.num_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, dims)
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """Attend over the tokens.
+
+        Args:
+            x (Tensor): Tokens of shape (B, L, C).
+            start (int): The tokens before this one are attended to, but do
+                not attend themselves.
+
+        Returns:
+            Tensor: Tokens of shape (B, L − start, C).
+        """
+        query, key, value = self._project(x, start)  # (B, heads, …, dims)
         x = F.scaled_dot_product_attention(
             query, key, value, dropout_p=self.attn_drop * self.training)
-        x = x.transpose(1, 2).reshape(B, L, C)
+        x = x.transpose(1, 2).flatten(2)  # (B, L − start, C)
         return self.proj_drop(self.proj(x))
+
+    def _project(self, x: Tensor, start: int) -> Tuple[Tensor, ...]:
+        if start == 0:
+            parts = self.qkv(x).chunk(3, dim=-1)
+        else:
+            C, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
+            q_bias, kv_bias = (None, None) if bias is None else (bias[:C],
+                                                                 bias[C:])
+            parts = (F.linear(x[:, start:], weight[:C], q_bias),
+                     *F.linear(x, weight[C:], kv_bias).chunk(2, dim=-1))
+        return tuple(
+            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for part in parts)
 
 
 class MLP(nn.Module):
@@ -90,9 +112,18 @@ class TransformerBlock(nn.Module):
         self.mlp = MLP(dims, int(dims * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform the tokens: (B, L, C) → (B, L, C)."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """Transform the tokens.
+
+        Args:
+            x (Tensor): Tokens of shape (B, L, C).
+            start (int): The tokens before this one are attended to, but not
+                transformed: for a last block, where nobody looks at them.
+
+        Returns:
+            Tensor: Tokens of shape (B, L − start, C).
+        """
+        x = x[:, start:] + self.drop_path(self.attn(self.norm1(x), start))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 

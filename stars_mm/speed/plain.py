@@ -1,0 +1,128 @@
+"""The plain schedule: the same mathematics with the same weights, with no
+work spared.
+
+Softmax attention is written out, all tokens are embedded and predicted, every
+slot for a person is encoded, present or not, and every view, and gradients are
+computed of frozen layers too. Speed is measured against it, and what spares
+work is tested to give its results.
+"""
+import copy
+from typing import Dict, List, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..models.algorithms import MAMP, STARS
+from ..models.backbones import SkeletonTransformer
+from ..models.utils.transformer import SelfAttention, TransformerBlock
+
+
+def thawed(model: nn.Module) -> nn.Module:
+    """A copy of a model, every parameter of which is differentiated."""
+    return copy.deepcopy(model).requires_grad_(True)
+
+
+def attend(attention: SelfAttention, x: Tensor) -> Tensor:
+    """Self-attention with its matrix written out: (B, L, C) → (B, L, C)."""
+    B, L, C = x.shape
+    heads = attention.num_heads
+    qkv = attention.qkv(x).reshape(B, L, 3, heads, C // heads)
+    query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, dims)
+    weights = query @ key.transpose(-2, -1) * (C // heads)**-0.5
+    x = weights.softmax(dim=-1) @ value
+    return attention.proj(x.transpose(1, 2).reshape(B, L, C))
+
+
+def run_block(block: TransformerBlock, x: Tensor) -> Tensor:
+    """One pre-norm block, without dropout: (B, L, C) → (B, L, C)."""
+    x = x + attend(block.attn, block.norm1(x))
+    return x + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(x))))
+
+
+def encode(backbone: SkeletonTransformer,
+           x: Tensor,
+           ids_keep: Optional[Tensor] = None) -> Tensor:
+    """Encode persons, all tokens of which are embedded first.
+
+    Args:
+        backbone (SkeletonTransformer): The encoder.
+        x (Tensor): Skeletons of shape (B, T, V, C).
+        ids_keep (Tensor, optional): Tokens to keep, (B, K).
+
+    Returns:
+        Tensor: Tokens of shape (B, K or L, embed_dims).
+    """
+    tokens = backbone.patch_embed.projection(x.permute(0, 3, 1, 2))
+    tokens = tokens.permute(0, 2, 3, 1)  # (B, T′, V′, C)
+    tokens = tokens + backbone.temporal_embed + backbone.joint_embed
+    tokens = tokens.flatten(1, 2)
+    if ids_keep is not None:
+        index = ids_keep[..., None].expand(-1, -1, tokens.shape[2])
+        tokens = tokens.gather(1, index)
+    for block in backbone.blocks:
+        tokens = run_block(block, tokens)
+    return backbone.norm(tokens)
+
+
+def mamp_loss(model: MAMP,
+              inputs: Tensor,
+              noise: Optional[Tensor] = None) -> Tensor:
+    """Loss of stage 1, all tokens of all slots decoded and predicted.
+
+    Args:
+        model (MAMP): The model; its ``skip_absent`` is not heeded.
+        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+        noise (Tensor, optional): Uniform draw (N·clips·M, L).
+
+    Returns:
+        Tensor: The scalar loss.
+    """
+    x = inputs.flatten(0, 2)  # (B, T, V, C)
+    ids_keep, ids_restore, mask = model.mask(x, noise)
+    decoder = model.neck
+    kept = decoder.embed(encode(model.backbone, x, ids_keep))
+    B, K, C = kept.shape
+    hidden = decoder.mask_token.expand(B, ids_restore.shape[1] - K, -1)
+    tokens = torch.cat((kept, hidden), dim=1)
+    tokens = tokens.gather(1, ids_restore[..., None].expand(-1, -1, C))
+    tokens = tokens + (decoder.temporal_embed +
+                       decoder.joint_embed).flatten(1, 2)
+    for block in decoder.blocks:
+        tokens = run_block(block, tokens)
+    pred = decoder.pred(decoder.norm(tokens))  # (B, L, P)
+    error = (pred - model.head.target(x)).square().mean(dim=-1)
+    return (error * mask).sum() / mask.sum()
+
+
+def features(backbone: SkeletonTransformer, inputs: Tensor) -> Tensor:
+    """Sequence feature of every clip, every slot encoded.
+
+    Args:
+        backbone (SkeletonTransformer): The encoder.
+        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+
+    Returns:
+        Tensor: Features of shape (N, clips, C′).
+    """
+    tokens = encode(backbone, inputs.flatten(0, 2))
+    return tokens.unflatten(0, inputs.shape[:3]).mean(dim=(2, 3))
+
+
+def stars_loss(model: STARS, inputs: Tensor,
+               sample_idx: Tensor) -> Dict[str, Tensor]:
+    """Loss of stage 2, every view encoded.
+
+    Args:
+        model (STARS): The model, :func:`thawed`.
+        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+        sample_idx (Tensor): Index of each sample, (N, ).
+
+    Returns:
+        dict[str, Tensor]: The losses of the head.
+    """
+    views: List[Tensor] = [
+        features(model.backbone, inputs[:, v:v + 1]).squeeze(1)
+        for v in range(inputs.shape[1])
+    ]
+    return model.head.loss(views, sample_idx)
