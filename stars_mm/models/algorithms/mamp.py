@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from ..utils.masking import hide_tokens, num_kept_tokens
 from ..utils.patches import patchify
+from ..utils.persons import drop_absent
 from .base import BaseSkeletonSSL, build_module
 
 
@@ -130,21 +131,3 @@ class MAMP(BaseSkeletonSSL):
         ids_keep, ids_restore, mask = self.mask(x, noise)
         pred = self.neck(self.backbone.encode(x, ids_keep), ids_restore)
         return dict(pred=pred, target=self.head.target(x), mask=mask, x=x)
-
-
-def drop_absent(
-        x: Tensor,
-        noise: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
-    """Leave out persons that are all zeros.
-
-    Args:
-        x (Tensor): Skeletons of shape (B, T, V, C).
-        noise (Tensor, optional): A row a skeleton, (B, L).
-
-    Returns:
-        tuple[Tensor, Tensor]: Those that are present, and their rows. Where
-        none is, all are given back, so that the loss stays a number.
-    """
-    present = (x != 0).flatten(1).any(dim=1)
-    present |= ~present.any()
-    return x[present], noise if noise is None else noise[present]

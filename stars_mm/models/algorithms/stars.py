@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from ..utils.frozen_cache import FrozenCache
 from ..utils.teacher import Branch, MomentumTeacher
 from .base import BaseSkeletonSSL, sample_indices
 
@@ -30,6 +31,10 @@ class STARS(BaseSkeletonSSL):
     """
 
     needs_pretrained = True
+
+    #: What the frozen part of the encoder gives for each clip, where
+    #: :class:`FrozenCacheHook` has computed it: the clips are then not read.
+    frozen_cache: Optional[FrozenCache] = None
 
     def __init__(self,
                  backbone: dict,
@@ -64,7 +69,10 @@ class STARS(BaseSkeletonSSL):
         if views_are_identical(inputs):
             inputs = inputs[:, :1]
         sample_idx = sample_indices(data_samples, inputs.device)
-        feats = list(self.clip_features(inputs).unbind(dim=1))  # (N, C′) each
+        if self.frozen_cache is None:
+            feats = list(self.clip_features(inputs).unbind(dim=1))
+        else:
+            feats = [self.frozen_cache.features(sample_idx)]  # (N, C′) each
         if self.with_neck:
             feats = [self.neck(feat) for feat in feats]
         if not self.with_teacher:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmaction.registry import MODELS
 from ..utils.patches import patchify
+from ..utils.persons import person_sources
 from ..utils.transformer import TransformerBlock, init_transformer_weights
 
 
@@ -142,7 +143,7 @@ class SkeletonTransformer(BaseModule):
         if self.training and any(self.drop_rates):  # equal inputs then differ
             tokens = self.encode(persons)
         else:
-            slots, inverse = _distinct_persons(x)
+            slots, inverse = person_sources(x).unique(return_inverse=True)
             tokens = self.encode(persons[slots])[inverse]  # (N·M, L, C)
         Tp, Vp = self.grid_size
         return tokens.reshape(N, M, Tp, Vp, -1).permute(0, 1, 4, 2, 3)
@@ -163,6 +164,10 @@ class SkeletonTransformer(BaseModule):
             ValueError: If frames, joints or channels differ from what the
                 model was built for.
         """
+        return self.transform(self.embed(x, ids_keep))
+
+    def embed(self, x: Tensor, ids_keep: Optional[Tensor] = None) -> Tensor:
+        """Make the tokens that enter the first block; see :meth:`encode`."""
         self._check_input(x)
         patches = patchify(x, self.tubelet_size, self.joint_patch_size)
         patches = patches.flatten(1, 2)  # (B, L, P)
@@ -171,10 +176,37 @@ class SkeletonTransformer(BaseModule):
             rows = torch.arange(len(x), device=x.device)[:, None]
             patches = patches[rows, ids_keep]  # (B, K, P)
             position = position[0, ids_keep]  # (B, K, C)
-        tokens = self.patch_embed(patches) + position
-        for block in self.blocks:
-            tokens = block(tokens)
-        return self.norm(tokens)
+        return self.patch_embed(patches) + position
+
+    def transform(self,
+                  tokens: Tensor,
+                  begin: int = 0,
+                  end: Optional[int] = None) -> Tensor:
+        """Send tokens through the layers: the blocks, then the final norm.
+
+        Args:
+            tokens (Tensor): Tokens of shape (B, K, embed_dims).
+            begin (int): The first layer.
+            end (int, optional): The layer before which to stop, of depth + 1.
+
+        Returns:
+            Tensor: Tokens of the same shape.
+        """
+        for layer in (*self.blocks, self.norm)[begin:end]:
+            tokens = layer(tokens)
+        return tokens
+
+    @property
+    def num_frozen_layers(self) -> int:
+        """int: How many layers of :meth:`transform`, from the first on, give
+        the same for the same clip throughout a training: nothing in them, nor
+        in the embeddings, is trained, and nothing is dropped."""
+        trained = {
+            self.get_layer_depth(name)[0]
+            for name, param in self.named_parameters() if param.requires_grad
+        }
+        first = min(trained, default=self.depth + 2)  # embeddings are 0
+        return 0 if any(self.drop_rates) else max(first - 1, 0)
 
     def get_layer_depth(self, param_name: str,
                         prefix: str = '') -> Tuple[int, int]:
@@ -221,24 +253,3 @@ class SkeletonTransformer(BaseModule):
                 f'= {expected} and got {tuple(x.shape[1:])}. Set num_frames, '
                 'num_joints and in_channels of the backbone, and clip_len of '
                 'the pipeline, to what the data holds.')
-
-
-@torch.no_grad()
-def _distinct_persons(x: Tensor) -> Tuple[Tensor, Tensor]:
-    """Find the person slots that have to be encoded.
-
-    Args:
-        x (Tensor): Skeletons of shape (N, M, T, V, C).
-
-    Returns:
-        tuple[Tensor, Tensor]: Indices of the slots to encode (S, ), and for
-        each of the N·M slots its place among them.
-    """
-    N, M = x.shape[:2]
-    slots = torch.arange(N * M, device=x.device).reshape(N, M)
-    repeated = (x == x[:, :1]).flatten(2).all(dim=2)  # (N, M)
-    source = torch.where(repeated, slots[:, :1], slots).flatten()
-    empty = (x == 0).flatten(2).all(dim=2).flatten()  # (N·M, )
-    first_empty = empty.int().argmax()  # of no account where none is empty
-    source = torch.where(empty, first_empty, source)
-    return source.unique(return_inverse=True)
