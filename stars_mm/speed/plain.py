@@ -7,12 +7,15 @@ computed of frozen layers too. Speed is measured against it, and what spares
 work is tested to give its results.
 """
 import copy
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..datasets.transforms.random_rot import rotation_matrix
+from ..datasets.transforms.temporal_crop_resize import random_crop
 from ..models.algorithms import MAMP, STARS
 from ..models.backbones import SkeletonTransformer
 from ..models.utils.transformer import SelfAttention, TransformerBlock
@@ -126,3 +129,41 @@ def stars_loss(model: STARS, inputs: Tensor,
         for v in range(inputs.shape[1])
     ]
     return model.head.loss(views, sample_idx)
+
+
+def make_clip(keypoint: np.ndarray,
+              center_joint: int = 1,
+              clip_len: int = 120,
+              p_interval: Tuple[float, float] = (0.5, 1.0),
+              min_frames: int = 64,
+              theta: float = 0.3,
+              num_person: int = 2) -> Tensor:
+    """Stage 1's pipeline: pad the persons, centre, crop, resize, rotate.
+
+    Args:
+        keypoint (np.ndarray): A clip of shape (M, T, V, 3), metres.
+        center_joint (int): Joint of the first person that is the origin.
+        clip_len (int): Frames to make.
+        p_interval (tuple[float, float]): Least and largest part to keep.
+        min_frames (int): The least number of frames to keep.
+        theta (float): Largest angle, radians.
+        num_person (int): Slots for persons.
+
+    Returns:
+        Tensor: The clip, (1, num_person, clip_len, V, 3).
+    """
+    M, T, V, C = keypoint.shape
+    padded = torch.zeros(num_person, T, V, C)
+    padded[:M] = torch.from_numpy(keypoint)
+    present = (padded != 0).any(dim=-1).any(dim=-1)  # (M, T)
+    first = int(present[0].int().argmax())
+    x = padded - padded[0, first, center_joint]
+    x = torch.where(present[..., None, None], x, padded)
+
+    begin, length = random_crop(T, p_interval, min_frames)
+    x = x[:, begin:begin + length].permute(0, 2, 3, 1).flatten(0, 1)
+    x = F.interpolate(x, clip_len, mode='linear', align_corners=False)
+    x = x.unflatten(0, (num_person, V)).permute(0, 3, 1, 2)  # (M, T, V, C)
+
+    rotation = rotation_matrix(np.random.uniform(-theta, theta, 3))
+    return (x @ torch.from_numpy(rotation).t())[None]

@@ -127,6 +127,25 @@ class TransformerBlock(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
+def compile_blocks(model: nn.Module, **options) -> int:
+    """Compile the transformer blocks of a model, in place.
+
+    Block by block, all of them share what is compiled once; names of
+    parameters, checkpoints and hooks stay as they are.
+
+    Args:
+        model (nn.Module): The model.
+        **options: Those of ``torch.compile``.
+
+    Returns:
+        int: How many blocks there are.
+    """
+    blocks = [m for m in model.modules() if isinstance(m, TransformerBlock)]
+    for block in blocks:
+        block.compile(**options)
+    return len(blocks)
+
+
 def init_transformer_weights(module: nn.Module) -> None:
     """Initialise a layer as the reference does: Xavier-uniform linear layers
     with zero bias, unit LayerNorms; for ``nn.Module.apply``."""

@@ -1,0 +1,1 @@
+"""Measured speed against a plain schedule of the same mathematics."""

@@ -1,0 +1,114 @@
+"""Rows of the benchmark: every mode of a work against its plain schedule."""
+import platform
+import statistics
+from typing import Callable, Dict, List, Tuple
+
+import torch
+
+from .measure import alternate, count_flops, matmul_peak, peak_memory, spread
+from .works import WORKS, Sizes, Work
+
+
+def run_work(name: str,
+             sizes: Sizes,
+             device: torch.device,
+             repeats: int,
+             progress: Callable[[str], None] = lambda text: None
+             ) -> List[dict]:
+    """Measure a work in all its modes.
+
+    Args:
+        name (str): One of :data:`WORKS`.
+        sizes (Sizes): Of models and data.
+        device (torch.device): Where.
+        repeats (int): How often each mode is timed.
+        progress (Callable): Is told what comes next.
+
+    Returns:
+        list[dict]: A row for each mode.
+    """
+    torch.manual_seed(0)
+    work = WORKS[name](sizes, device)
+    times = alternate(work.runs, repeats, device,
+                      lambda text: progress(f'{name} {text}'))
+    progress(f'{name} counts')
+    with torch.compiler.set_stance('force_eager'):  # counted the same
+        flops = {mode: count_flops(run) for mode, run in work.runs.items()}
+    memory = {mode: peak_memory(run, device)
+              for mode, run in work.runs.items()}
+    plain = statistics.median(times['plain'])
+    rows = []
+    for mode in work.runs:
+        if mode == 'plain':
+            continue
+        seconds = statistics.median(times[mode])
+        rows.append(dict(
+            work=name, mode=mode, seconds=seconds, plain_seconds=plain,
+            ratio=plain / seconds, clips_per_second=work.clips / seconds,
+            spread=spread(times[mode]), plain_spread=spread(times['plain']),
+            flops=flops[mode], plain_flops=flops['plain'],
+            flops_per_second=flops[mode] / seconds,
+            peak_bytes=memory[mode], plain_peak_bytes=memory['plain'],
+            hours=_hours(work, seconds), plain_hours=_hours(work, plain),
+            clips=work.clips, repeats=repeats))
+    return rows
+
+
+def add_peaks(rows: List[dict], device: torch.device) -> None:
+    """Compare the rows' speed with that of a large matrix product, of the
+    numbers in which the mode computes."""
+    dtypes = {torch.float32}
+    if device.type == 'cuda':
+        dtypes.add(torch.bfloat16)
+    peaks = {dtype: matmul_peak(device, dtype) for dtype in dtypes}
+    for row in rows:
+        half = device.type == 'cuda' and row['mode'] != 'parity'
+        dtype = torch.bfloat16 if half else torch.float32
+        row['matmul_peak'] = peaks[dtype]
+        row['peak_share'] = row['flops_per_second'] / peaks[dtype]
+
+
+def machine(device: torch.device) -> Dict[str, object]:
+    """What the numbers were measured on."""
+    name = platform.processor() or platform.machine()
+    if device.type == 'cuda':
+        name = torch.cuda.get_device_name(device)
+    return dict(device=name, threads=torch.get_num_threads(),
+                torch=torch.__version__)
+
+
+def table(rows: List[dict]) -> str:
+    """The rows as text."""
+    columns: List[Tuple[str, Callable[[dict], str]]] = [
+        ('work', lambda r: r['work']), ('mode', lambda r: r['mode']),
+        ('seconds', lambda r: f'{r["seconds"]:.4g}'),
+        ('plain', lambda r: f'{r["plain_seconds"]:.4g}'),
+        ('ratio', lambda r: f'{r["ratio"]:.2f}'),
+        ('clips/s', lambda r: f'{r["clips_per_second"]:.4g}'),
+        ('GFLOP', lambda r: f'{r["flops"] / 1e9:.4g}'),
+        ('of plain', lambda r: _share(r['flops'], r['plain_flops'])),
+        ('GFLOP/s', lambda r: f'{r["flops_per_second"] / 1e9:.4g}'),
+        ('of peak', lambda r: f'{r["peak_share"]:.0%}'),
+        ('MiB', lambda r: _mebibytes(r['peak_bytes'])),
+        ('plain MiB', lambda r: _mebibytes(r['plain_peak_bytes'])),
+        ('hours', lambda r: f'{r["hours"]:.3g}' if r['hours'] else '')]
+    cells = [[name for name, _ in columns]]
+    cells += [[show(row) for _, show in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return '\n'.join(
+        '  '.join(cell.rjust(width) for cell, width in zip(line, widths))
+        for line in cells)
+
+
+def _hours(work: Work, seconds: float) -> float:
+    if not work.recipe_clips:
+        return 0.
+    return work.recipe_clips / work.clips * seconds / 3600
+
+
+def _share(part: int, whole: int) -> str:
+    return f'{part / whole:.0%}' if whole else ''
+
+
+def _mebibytes(size) -> str:
+    return '' if size is None else f'{size / 2**20:.0f}'
