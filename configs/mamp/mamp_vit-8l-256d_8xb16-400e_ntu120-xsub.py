@@ -6,3 +6,8 @@ _base_ = [
 ]
 
 model = dict(motion_aware_tau=0.75)
+
+# on a GPU; a CPU computes in single precision and compiles nothing
+optim_wrapper = dict(
+    type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.)
+compile = True

@@ -6,3 +6,8 @@ _base_ = [
 ]
 
 model = dict(neck=dict(depth=3))
+
+# on a GPU; a CPU computes in single precision and compiles nothing
+optim_wrapper = dict(
+    type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.)
+compile = True

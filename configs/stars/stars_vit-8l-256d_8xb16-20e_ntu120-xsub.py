@@ -12,4 +12,8 @@ train_dataloader = dict(
         dict(type='FormatGCNInput', num_person=2, mode='loop'),
         dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
     ]))
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.40))
+# on a GPU; a CPU computes in single precision and compiles nothing
+optim_wrapper = dict(
+    type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.,
+    paramwise_cfg=dict(layer_decay=0.40))
+compile = True

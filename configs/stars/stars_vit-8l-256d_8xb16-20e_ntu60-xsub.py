@@ -13,3 +13,8 @@ train_dataloader = dict(
         dict(type='FormatGCNInput', num_person=2, mode='zero'),
         dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
     ]))
+
+# on a GPU; a CPU computes in single precision and compiles nothing
+optim_wrapper = dict(
+    type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.)
+compile = True

@@ -1,7 +1,8 @@
 """Rows of the benchmark: every mode of a work against its plain schedule."""
 import platform
 import statistics
-from typing import Callable, Dict, List, Tuple
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 
@@ -49,8 +50,8 @@ def run_work(name: str,
             flops=flops[mode], plain_flops=flops['plain'],
             flops_per_second=flops[mode] / seconds,
             peak_bytes=memory[mode], plain_peak_bytes=memory['plain'],
-            hours=_hours(work, seconds), plain_hours=_hours(work, plain),
-            clips=work.clips, repeats=repeats))
+            hours=_hours(work, seconds, sizes),
+            plain_hours=_hours(work, plain, sizes), clips=work.clips, repeats=repeats))
     return rows
 
 
@@ -70,9 +71,12 @@ def add_peaks(rows: List[dict], device: torch.device) -> None:
 
 def machine(device: torch.device) -> Dict[str, object]:
     """What the numbers were measured on."""
-    name = platform.processor() or platform.machine()
+    name, cpuinfo = platform.machine(), Path('/proc/cpuinfo')
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)
+    elif cpuinfo.exists() and 'model name' in cpuinfo.read_text():
+        name = cpuinfo.read_text().split('model name')[1].split('\n')[0]
+        name = name.strip('\t :')
     return dict(device=name, threads=torch.get_num_threads(),
                 torch=torch.__version__)
 
@@ -100,9 +104,9 @@ def table(rows: List[dict]) -> str:
         for line in cells)
 
 
-def _hours(work: Work, seconds: float) -> float:
-    if not work.recipe_clips:
-        return 0.
+def _hours(work: Work, seconds: float, sizes: Sizes) -> Optional[float]:
+    if not work.recipe_clips or sizes.num_frames != Sizes.num_frames:
+        return None
     return work.recipe_clips / work.clips * seconds / 3600
 
 

@@ -6,7 +6,6 @@ precision), which has the same weights. docs/speed.md says what the modes are.
 """
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.speed.benchmark import add_peaks, machine, run_work, table
 from stars_mm.speed.works import WORKS, Sizes
+from stars_mm.utils.atomic import written_whole
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -74,10 +74,9 @@ def main(argv=None) -> None:
     print(f'{found["device"]}, {found["threads"]} threads, torch '
           f'{found["torch"]}, {sizes.batch} clips a step\n{table(rows)}')
     if args.json:
-        partial = args.json.with_name(f'{args.json.name}.{os.getpid()}')
-        partial.write_text(json.dumps([{**row, **found} for row in rows],
-                                      indent=2) + '\n')
-        os.replace(partial, args.json)
+        text = json.dumps([{**row, **found} for row in rows], indent=2)
+        with written_whole(args.json) as partial:
+            partial.write_text(text + '\n')
 
 
 if __name__ == '__main__':

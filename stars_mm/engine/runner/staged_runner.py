@@ -11,13 +11,16 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmaction.registry import MODELS, RUNNERS
+from ...compat import no_accelerator
+from ...models.utils.transformer import compile_blocks
 from ...utils.checkpoint import (check_checkpoint, check_classifier,
                                  load_state)
 from ..optimizers import freeze_untrained_layers
 from .checks import (check_batches, check_dataset, check_pretrained,
                      check_runs)
 from .stages import (build_stage_cfg, check_stages, find_stage_config,
-                     forget_checkpoints, is_finished, latest_checkpoint)
+                     forget_checkpoints, is_finished, latest_checkpoint,
+                     without_mixed_precision)
 
 DEFAULT_SEED = 0
 
@@ -40,6 +43,11 @@ class StagedRunner(Runner):
     is mmengine's runner plus checks of data and weights before training.
 
     Two runs of a config are the same run: the seed is 0 where none is given.
+
+    ``AmpOptimWrapper`` and ``compile`` are for GPUs: on the CPU the same config
+    trains in single precision, and compiles nothing. On a GPU, ``compile``
+    (True, or the options of ``torch.compile``) compiles each transformer
+    block, whose shapes hardly change, instead of the whole step.
     """
 
     @classmethod
@@ -134,6 +142,25 @@ class StagedRunner(Runner):
         paramwise_cfg = optim_wrapper.get('paramwise_cfg') or {}
         freeze_untrained_layers(model, paramwise_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_optim_wrapper(self, optim_wrapper):
+        """Build the optimizer wrapper, without mixed precision on the CPU."""
+        if isinstance(optim_wrapper, dict) and no_accelerator():
+            optim_wrapper = without_mixed_precision(optim_wrapper)
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the transformer blocks, if the config says so."""
+        options = self.cfg.get('compile')
+        if not options:
+            return
+        if no_accelerator():
+            self.logger.info('compile: nothing is compiled on the CPU.')
+            return
+        options = {} if options is True else dict(options)
+        number = compile_blocks(self.bare_model, **options)
+        self.logger.info(f'compile: {number} transformer blocks; the first '
+                         'iterations will be slow.')
 
     def _prepare_stages(self, stages: list) -> None:
         """What has to be done before the first stage starts."""

@@ -5,6 +5,7 @@ from typing import List, Optional
 
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
 from ...utils.checkpoint import load_state
@@ -69,8 +70,8 @@ def find_stage_config(path: str, cfg: Config) -> str:
 
 def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
     """Read a stage's config and hand on what the user asked of the whole run:
-    launcher, seed, resuming, mixed precision, scaled learning rate, no
-    validation.
+    launcher, seed, resuming, mixed precision, compilation, scaled learning
+    rate, no validation.
 
     Args:
         cfg (Config): The config that names the stage.
@@ -95,6 +96,8 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
             'loss_scale', 'dynamic')
         if 'dtype' in cfg.optim_wrapper:
             stage_cfg.optim_wrapper.dtype = cfg.optim_wrapper.dtype
+    if 'compile' in cfg:
+        stage_cfg.compile = cfg.compile
     if (cfg.get('auto_scale_lr') or {}).get('enable'):
         if 'base_batch_size' not in (stage_cfg.get('auto_scale_lr') or {}):
             raise KeyError(
@@ -107,6 +110,17 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
         stage_cfg.val_dataloader = None
         stage_cfg.val_evaluator = None
     return stage_cfg
+
+
+def without_mixed_precision(optim_wrapper: dict) -> dict:
+    """The config of an optimizer wrapper, for single precision."""
+    if optim_wrapper.get('type') != 'AmpOptimWrapper':
+        return optim_wrapper
+    print_log('Mixed precision is for GPUs: on the CPU the training is in '
+              'single precision.', logger='current')
+    kept = {key: value for key, value in optim_wrapper.items()
+            if key not in ('dtype', 'loss_scale')}
+    return dict(kept, type='OptimWrapper')
 
 
 def latest_checkpoint(work_dir: str) -> Optional[str]:

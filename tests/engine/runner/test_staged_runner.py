@@ -262,3 +262,33 @@ def test_two_processes(load_cfg, build, two_ranks, tmp_path):
     assert saved['meta']['iter'] == 2  # 21 clips, 2 ranks, batches of 4
     entered = [idx for idx in first['head.queue.ids'] if idx >= 0]
     assert len(entered) == len(set(entered)) == 16
+
+
+def test_a_config_for_gpus_trains_on_the_cpu(load_cfg, build, tmp_path):
+    options = {'stages': [], 'allow_random_init': True,
+               'train_cfg.max_epochs': 1}
+    gpu = {'optim_wrapper.type': 'AmpOptimWrapper', 'compile': True,
+           'optim_wrapper.dtype': 'bfloat16', 'optim_wrapper.loss_scale': 1.}
+    for name, more in (('plain', {}), ('gpu', gpu)):
+        build(load_cfg(tmp_path / name, {**options, **more})).train()
+    log = one_log(tmp_path / 'gpu')
+    assert 'the training is in single precision' in log
+    assert 'nothing is compiled on the CPU' in log
+    plain, ours = (state(tmp_path / name / 'epoch_1.pth')['state_dict']
+                   for name in ('plain', 'gpu'))
+    assert all(torch.equal(ours[name], plain[name]) for name in plain)
+
+
+def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path,
+                                            monkeypatch):
+    """As with a GPU; that compiled blocks compute the same is seen where they
+    are."""
+    module = 'stars_mm.engine.runner.staged_runner'
+    monkeypatch.setattr(f'{module}.no_accelerator', lambda: False)
+    compiled = []
+    monkeypatch.setattr(
+        f'{module}.compile_blocks', lambda model, **options: compiled.append(
+            (type(model).__name__, options)) or 2)
+    build(load_cfg(tmp_path, {**SHORT, 'compile': dict(mode='a')})).train()
+    assert compiled == [('MAMP', dict(mode='a')), ('STARS', dict(mode='a'))]
+    assert 'compile: 2 transformer blocks' in one_log(tmp_path)

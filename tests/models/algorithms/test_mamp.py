@@ -127,6 +127,14 @@ def test_absent_persons_count_unless_skipped(mamp):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_a_batch_without_anybody_has_a_loss(mamp):
+    model = mamp(skip_absent=True)
+    loss = model.loss(torch.zeros(2, 1, 2, 8, 5, 3))['loss']
+    loss.backward()
+    assert loss.isfinite()
+    assert all(param.grad.isfinite().all() for param in model.parameters())
+
+
 def test_sequence_feature_is_the_plain_mean(mamp):
     model = mamp().eval()
     inputs = torch.randn(3, 2, 2, 8, 5, 3)

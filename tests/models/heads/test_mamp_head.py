@@ -53,6 +53,16 @@ def test_target_and_loss(stride, norm, t, v):
     assert list(loss) == ['loss'] and loss['loss'].dim() == 0
     assert loss['loss'].item() == pytest.approx(np.mean(errors), rel=1e-5)
 
+    # the same number of hidden tokens in each, in any order
+    ids = torch.stack([torch.randperm(L)[:L - 1] for _ in range(3)])
+    errors = [
+        np.mean((pred[b, token].double().numpy() - target[b, token])**2)
+        for b in range(3) for token in ids[b].tolist()
+    ]
+    rows = torch.arange(3)[:, None]
+    loss = head.loss_hidden(pred[rows, ids], x, ids)['loss']
+    assert loss.item() == pytest.approx(np.mean(errors), rel=1e-5)
+
 
 def test_only_hidden_tokens_are_scored():
     head = MAMPHead()

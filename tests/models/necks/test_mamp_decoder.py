@@ -38,6 +38,23 @@ def test_every_token_takes_its_own_place(depth):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize('depth', [0, 1, 2])
+def test_hidden_tokens_alone(depth):
+    decoder = MAMPDecoder(
+        in_channels=6, embed_dims=8, depth=depth, num_heads=2, num_frames=8,
+        num_joints=5)
+    ids_keep, ids_restore, _ = random_masking(
+        torch.zeros(3, 2, 5, 12), 0.6, torch.rand(3, 10))
+    tokens = torch.randn(3, 4, 6)
+    ids_hidden = torch.stack([
+        torch.tensor([i for i in torch.randperm(10).tolist()
+                      if i not in kept]) for kept in ids_keep.tolist()])
+    whole = decoder(tokens, ids_restore)
+    found = decoder.predict_hidden(tokens, ids_keep, ids_hidden)
+    expected = torch.stack([row[ids] for row, ids in zip(whole, ids_hidden)])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_initialisation():
     decoder = MAMPDecoder(num_frames=400, num_joints=100)
     for embed in (decoder.mask_token, decoder.temporal_embed,

@@ -7,6 +7,7 @@ from torch import nn
 
 from stars_mm.models.utils.transformer import (MLP, SelfAttention,
                                                TransformerBlock,
+                                               compile_blocks,
                                                init_transformer_weights)
 
 
@@ -56,6 +57,37 @@ def test_block_is_pre_norm():
     expected = x + block.attn(layer_norm(x, block.norm1))
     expected = expected + block.mlp(layer_norm(expected, block.norm2))
     torch.testing.assert_close(block(x), expected)
+
+
+@pytest.mark.parametrize('qkv_bias', [True, False])
+def test_tokens_that_are_only_looked_at(qkv_bias):
+    block = TransformerBlock(8, 2, qkv_bias=qkv_bias)
+    x = torch.randn(3, 7, 8)
+    whole, part = block(x), block(x, start=4)
+    assert part.shape == (3, 3, 8)
+    torch.testing.assert_close(part, whole[:, 4:], rtol=0, atol=1e-6)
+    weight, params = torch.randn_like(part), list(block.parameters())
+    for a, b in zip(
+            torch.autograd.grad((part * weight).sum(), params),
+            torch.autograd.grad((whole[:, 4:] * weight).sum(), params)):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_compiled_blocks_are_the_same():
+    """Traced forwards and backwards; no compiler is needed for that."""
+    model = nn.ModuleDict(dict(a=TransformerBlock(8, 2), b=nn.Linear(8, 8)))
+    x, names = torch.randn(3, 7, 8), list(model.state_dict())
+    params = list(model['a'].parameters())
+    expected = model['a'](x, start=2)
+    expected_grads = torch.autograd.grad(expected.square().sum(), params)
+    assert compile_blocks(model, backend='aot_eager') == 1
+    assert list(model.state_dict()) == names
+    found = model['a'](x, start=2)
+    torch.testing.assert_close(found, expected)
+    for a, b in zip(torch.autograd.grad(found.square().sum(), params),
+                    expected_grads):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+    torch.compiler.reset()
 
 
 def test_attention_dropout_only_in_training():

@@ -1,0 +1,158 @@
+"""What spares work gives what the plain schedule gives."""
+import numpy as np
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+
+from stars_mm.models.utils.transformer import SelfAttention
+from stars_mm.speed import plain, works
+
+
+def assert_same_gradients(ours, plainly):
+    """Of the parameters that are trained, to 1e-4 of the largest."""
+    theirs = dict(plainly.named_parameters())
+    trained = [(name, param) for name, param in ours.named_parameters()
+               if param.requires_grad]
+    assert trained
+    for name, param in trained:
+        expected = theirs[name].grad
+        torch.testing.assert_close(
+            param.grad, expected, rtol=1e-4, msg=name,
+            atol=1e-4 * expected.abs().max().item() + 1e-7)
+
+
+@pytest.fixture
+def mamp(build, sizes):
+    """``mamp(depth=2, **changes)`` → MAMP that hides 80 % of the tokens."""
+
+    def _mamp(depth=2, **changes):
+        return build(dict(
+            type='MAMP', backbone=sizes.encoder, head=dict(type='MAMPHead'),
+            neck=dict(type='MAMPDecoder', embed_dims=16, depth=depth),
+            mask_ratio=0.8, **changes))
+
+    return _mamp
+
+
+@pytest.fixture
+def stars(build, sizes):
+    """``stars(frozen_stages)`` → STARS with a queue of 20."""
+
+    def _stars(frozen_stages):
+        return build(dict(
+            type='STARS',
+            backbone=dict(sizes.encoder, frozen_stages=frozen_stages),
+            head=dict(type='NNCLRHead', in_channels=16, hidden_channels=24,
+                      queue_size=20)))
+
+    return _stars
+
+
+def test_written_out_attention_is_the_fused_one():
+    attention, x = SelfAttention(24, 3), torch.randn(2, 7, 24)
+    torch.testing.assert_close(plain.attend(attention, x), attention(x))
+
+
+@pytest.mark.parametrize('depth', [0, 1, 3])
+def test_stage_1_predicts_hidden_tokens_alone(mamp, sizes, depth):
+    model, inputs = mamp(depth), works.draw_clips(sizes)
+    noise = torch.rand(10, 20)
+    thawed = plain.thawed(model)
+    expected = plain.mamp_loss(thawed, inputs, noise)
+    found = model.loss(inputs, noise=noise)['loss']
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    found.backward()
+    expected.backward()
+    assert_same_gradients(model, thawed)
+
+
+def test_stage_1_without_absent_persons(mamp, sizes):
+    """The plain loss of those that are present, whom it is given alone."""
+    model, inputs = mamp(skip_absent=True), works.draw_clips(sizes)
+    noise = torch.rand(10, 20)
+    present = inputs.flatten(0, 2).flatten(1).any(dim=1)
+    assert present.sum() == 6
+    thawed = plain.thawed(model)
+    expected = plain.mamp_loss(
+        thawed, inputs.flatten(0, 2)[present][:, None, None], noise[present])
+    found = model.loss(inputs, noise=noise)['loss']
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    found.backward()
+    expected.backward()
+    assert_same_gradients(model, thawed)
+
+
+@pytest.mark.parametrize('frozen_stages', [-1, 1])
+def test_stage_2(stars, sizes, frozen_stages):
+    # a batch norm over five clips magnifies what single precision rounds
+    model, clips = stars(frozen_stages).double(), works.draw_clips(sizes)
+    model.head.queue.float()
+    inputs = clips.double().expand(-1, 2, -1, -1, -1, -1)
+    ids = torch.arange(5)
+    thawed = plain.thawed(model)
+    expected = plain.stars_loss(thawed, inputs, ids)['loss']
+    found = model.loss(inputs, [
+        ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(5)
+    ])['loss']
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    found.backward()
+    expected.backward()
+    assert_same_gradients(model, thawed)
+    torch.testing.assert_close(model.head.queue.feats,
+                               thawed.head.queue.feats, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('second', ['absent', 'repeated', 'another'])
+def test_encoding(stars, sizes, second):
+    model, inputs = stars(-1).eval(), works.draw_clips(sizes)
+    if second == 'repeated':
+        inputs[:, :, 1] = inputs[:, :, 0]
+    elif second == 'another':
+        inputs[:, :, 1] = inputs[:, :, 0].flip(0)
+    torch.testing.assert_close(
+        model.extract_feat(inputs),
+        plain.features(model.backbone, inputs).mean(dim=1), rtol=0, atol=1e-6)
+
+
+def test_bf16_is_near(mamp, sizes):
+    """The loss within 2 %, the gradient's direction within 8 degrees."""
+    model, inputs = mamp(), works.draw_clips(sizes)
+    noise = torch.rand(10, 20)
+    grads = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model.zero_grad()
+        with torch.autocast('cpu', dtype, enabled=dtype != torch.float32):
+            loss = model.loss(inputs, noise=noise)['loss']
+        loss.backward()
+        grads.append((loss, torch.cat([
+            p.grad.flatten() for p in model.parameters()])))
+    (loss, grad), (half_loss, half_grad) = grads
+    torch.testing.assert_close(half_loss, loss, rtol=0.02, atol=0)
+    assert not torch.equal(half_loss, loss)
+    assert torch.cosine_similarity(grad, half_grad, dim=0) > 0.99
+
+
+def test_the_pipeline(sizes):
+    work = works.data(sizes, torch.device('cpu'))
+    for ours, plainly in zip(work.runs['parity'](), work.runs['plain']()):
+        torch.testing.assert_close(ours, plainly, rtol=0, atol=2e-5)
+
+
+def test_the_neighbours(sizes):
+    work = works.knn(sizes, torch.device('cpu'))
+    np.testing.assert_array_equal(work.runs['parity'](), work.runs['plain']())
+
+
+@pytest.mark.parametrize('name, modes', [
+    ('stage1', ['parity']), ('stage2', ['parity', 'fast', 'cached']),
+    ('head', ['cached'])])
+def test_steps_of_the_benchmark_do_the_same_work(sizes, name, modes):
+    work = works.WORKS[name](sizes, torch.device('cpu'))
+    assert work.clips == 5
+    losses = {}
+    for mode, run in work.runs.items():
+        torch.manual_seed(1)  # stage 1 draws what to hide
+        losses[mode] = run()
+    for mode in modes:
+        torch.testing.assert_close(losses[mode], losses['plain'], rtol=1e-5,
+                                   atol=0)
