@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 
-from .measure import alternate, count_flops, matmul_peak, peak_memory, spread
+from .measure import alternate, look_at, matmul_peak, spread
 from .works import WORKS, Sizes, Work
 
 
@@ -30,13 +30,15 @@ def run_work(name: str,
     """
     torch.manual_seed(0)
     work = WORKS[name](sizes, device)
+    flops, memory = {}, {}
+    for mode, run in work.runs.items():
+        progress(f'{name} {mode}: FLOPs and memory')
+        flops[mode], memory[mode] = look_at(run, device)
+        if device.type == 'cuda':
+            progress(f'{name} {mode}: compilation')
+            run()
     times = alternate(work.runs, repeats, device,
                       lambda text: progress(f'{name} {text}'))
-    progress(f'{name} counts')
-    with torch.compiler.set_stance('force_eager'):  # counted the same
-        flops = {mode: count_flops(run) for mode, run in work.runs.items()}
-    memory = {mode: peak_memory(run, device)
-              for mode, run in work.runs.items()}
     plain = statistics.median(times['plain'])
     rows = []
     for mode in work.runs:

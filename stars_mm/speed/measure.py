@@ -1,10 +1,12 @@
 """Times, floating-point operations and memory of a piece of work."""
+import ctypes
+import gc
 import statistics
 import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from torch.utils.flop_counter import (FlopCounterMode, sdpa_backward_flop_count,
@@ -39,6 +41,24 @@ def count_flops(work: Work) -> int:
     return counter.get_total_flops()
 
 
+def look_at(work: Work,
+            device: torch.device) -> Tuple[int, Optional[int]]:
+    """Run a piece of work once, uncompiled.
+
+    Args:
+        work (Callable): The piece of work.
+        device (torch.device): Where it computes.
+
+    Returns:
+        tuple[int, int or None]: Its floating-point operations, and the bytes
+        that it needs at most.
+    """
+    flops = []
+    with torch.compiler.set_stance('force_eager'):  # else nothing is counted
+        size = peak_memory(lambda: flops.append(count_flops(work)), device)
+    return flops[0], size
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until a GPU has done what it was given."""
     if device.type == 'cuda':
@@ -63,7 +83,8 @@ def alternate(works: Dict[str, Work],
     on all of them.
 
     Args:
-        works (dict[str, Callable]): The pieces; each runs once before.
+        works (dict[str, Callable]): The pieces, which have run before: what
+            is done once, such as allocating or compiling, is not to be timed.
         repeats (int): How often each is timed.
         device (torch.device): Where they compute.
         progress (Callable): Is told what comes next.
@@ -71,9 +92,6 @@ def alternate(works: Dict[str, Work],
     Returns:
         dict[str, list[float]]: Seconds of each run.
     """
-    for name, work in works.items():
-        progress(f'{name}: warm-up')
-        work()
     times: Dict[str, List[float]] = {name: [] for name in works}
     for turn in range(repeats):
         for name, work in works.items():
@@ -132,10 +150,20 @@ def peak_memory(work: Work, device: torch.device) -> Optional[int]:
         return torch.cuda.max_memory_allocated(device) - before
     if not Path('/proc/self/statm').exists():
         return None
+    _give_back()
     before = _resident()
     with _watched_memory() as seen:
         work()
     return max(seen) - before
+
+
+def _give_back() -> None:
+    """Give the system what was freed: else it would be used again unseen."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):  # no glibc
+        pass
 
 
 @contextmanager

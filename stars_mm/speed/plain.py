@@ -26,21 +26,27 @@ def thawed(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).requires_grad_(True)
 
 
+def project(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A linear layer as torch computes it: (…, C_in) → (…, C_out)."""
+    return F.linear(x, layer.weight, layer.bias)
+
+
 def attend(attention: SelfAttention, x: Tensor) -> Tensor:
     """Self-attention with its matrix written out: (B, L, C) → (B, L, C)."""
     B, L, C = x.shape
     heads = attention.num_heads
-    qkv = attention.qkv(x).reshape(B, L, 3, heads, C // heads)
+    qkv = project(attention.qkv, x).reshape(B, L, 3, heads, C // heads)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, dims)
     weights = query @ key.transpose(-2, -1) * (C // heads)**-0.5
     x = weights.softmax(dim=-1) @ value
-    return attention.proj(x.transpose(1, 2).reshape(B, L, C))
+    return project(attention.proj, x.transpose(1, 2).reshape(B, L, C))
 
 
 def run_block(block: TransformerBlock, x: Tensor) -> Tensor:
     """One pre-norm block, without dropout: (B, L, C) → (B, L, C)."""
     x = x + attend(block.attn, block.norm1(x))
-    return x + block.mlp.fc2(F.gelu(block.mlp.fc1(block.norm2(x))))
+    hidden = F.gelu(project(block.mlp.fc1, block.norm2(x)))
+    return x + project(block.mlp.fc2, hidden)
 
 
 def encode(backbone: SkeletonTransformer,

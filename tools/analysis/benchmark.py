@@ -55,7 +55,7 @@ def show(text: str) -> None:
     """What is being done, in one line that is written over."""
     if sys.stderr.isatty():
         print(f'\r{text:<60}', end='', file=sys.stderr, flush=True)
-    elif 'warm-up' not in text:
+    elif text:
         print(text, file=sys.stderr, flush=True)
 
 
