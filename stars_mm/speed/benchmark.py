@@ -39,16 +39,22 @@ def run_work(name: str,
             run()
     times = alternate(work.runs, repeats, device,
                       lambda text: progress(f'{name} {text}'))
-    plain = statistics.median(times['plain'])
+    clock = {mode: [t.clock for t in found] for mode, found in times.items()}
+    processor = {mode: statistics.median(t.processor for t in found)
+                 for mode, found in times.items()}
+    plain = statistics.median(clock['plain'])
     rows = []
     for mode in work.runs:
         if mode == 'plain':
             continue
-        seconds = statistics.median(times[mode])
+        seconds = statistics.median(clock[mode])
         rows.append(dict(
             work=name, mode=mode, seconds=seconds, plain_seconds=plain,
             ratio=plain / seconds, clips_per_second=work.clips / seconds,
-            spread=spread(times[mode]), plain_spread=spread(times['plain']),
+            spread=spread(clock[mode]), plain_spread=spread(clock['plain']),
+            processor_seconds=processor[mode],
+            plain_processor_seconds=processor['plain'],
+            processor_ratio=processor['plain'] / processor[mode],
             flops=flops[mode], plain_flops=flops['plain'],
             flops_per_second=flops[mode] / seconds,
             peak_bytes=memory[mode], plain_peak_bytes=memory['plain'],
@@ -90,6 +96,7 @@ def table(rows: List[dict]) -> str:
         ('seconds', lambda r: f'{r["seconds"]:.4g}'),
         ('plain', lambda r: f'{r["plain_seconds"]:.4g}'),
         ('ratio', lambda r: f'{r["ratio"]:.2f}'),
+        ('by processor', lambda r: f'{r["processor_ratio"]:.2f}'),
         ('clips/s', lambda r: f'{r["clips_per_second"]:.4g}'),
         ('GFLOP', lambda r: f'{r["flops"] / 1e9:.4g}'),
         ('of plain', lambda r: _share(r['flops'], r['plain_flops'])),

@@ -6,11 +6,13 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch.utils.flop_counter import (FlopCounterMode, sdpa_backward_flop_count,
                                       sdpa_flop_count)
+
+from ..models.utils.linear import linear
 
 Work = Callable[[], object]
 SAMPLE_SECONDS = 0.002  # between two looks at the memory of the process
@@ -65,20 +67,29 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds_of(work: Work, device: torch.device) -> float:
-    """How long a piece of work takes, once."""
+class Seconds(NamedTuple):
+    """How long a piece of work took: by the clock, and of the processor,
+    which does not count what other programs did meanwhile."""
+
+    clock: float
+    processor: float
+
+
+def seconds_of(work: Work, device: torch.device) -> Seconds:
+    """Time a piece of work once."""
     synchronize(device)
-    begin = time.perf_counter()
+    clock, processor = time.perf_counter(), time.process_time()
     work()
     synchronize(device)
-    return time.perf_counter() - begin
+    return Seconds(time.perf_counter() - clock,
+                   time.process_time() - processor)
 
 
 def alternate(works: Dict[str, Work],
               repeats: int,
               device: torch.device,
               progress: Callable[[str], None] = lambda text: None
-              ) -> Dict[str, List[float]]:
+              ) -> Dict[str, List[Seconds]]:
     """Time pieces of work in turn, so that what else the machine does falls
     on all of them.
 
@@ -90,9 +101,9 @@ def alternate(works: Dict[str, Work],
         progress (Callable): Is told what comes next.
 
     Returns:
-        dict[str, list[float]]: Seconds of each run.
+        dict[str, list[Seconds]]: Of each run.
     """
-    times: Dict[str, List[float]] = {name: [] for name in works}
+    times: Dict[str, List[Seconds]] = {name: [] for name in works}
     for turn in range(repeats):
         for name, work in works.items():
             progress(f'{name}: {turn + 1}/{repeats}')
@@ -126,9 +137,11 @@ def matmul_peak(device: torch.device,
     """
     size = size or (8192 if device.type == 'cuda' else 2048)
     a = torch.randn(size, size, device=device).to(dtype)
-    a @ a
+    products = [lambda: a @ a, lambda: linear(a, a)]  # two libraries
+    for product in products:
+        product()
     return 2 * size**3 / min(
-        seconds_of(lambda: a @ a, device) for _ in range(repeats))
+        seconds_of(product, device).clock for product in products * repeats)
 
 
 def peak_memory(work: Work, device: torch.device) -> Optional[int]:
