@@ -164,6 +164,20 @@ def wrap_models_without_gpu() -> None:
     Runner.wrap_model = wrap_model
 
 
+def write_test_results_once() -> None:
+    """mmengine's every process writes the JSON of a test, to one file.
+
+    Two that write at once can leave a file that is no JSON. (No report of it
+    upstream is known.)
+    """
+    from mmengine.dist import master_only
+    from mmengine.hooks import LoggerHook
+
+    original = LoggerHook.after_test_epoch
+    if not hasattr(original, '__wrapped__'):
+        LoggerHook.after_test_epoch = master_only(original)
+
+
 def register_conv_branch() -> None:
     """mmaction2 looks for the initialiser of ``AAGCN`` where it is not.
 
@@ -185,6 +199,7 @@ def apply() -> None:
     allow_checkpoint_types()
     start_processes_without_gpu()
     wrap_models_without_gpu()
+    write_test_results_once()
 
 
 def _loads_message_hub() -> bool:

@@ -10,7 +10,8 @@ from mmengine.registry import DefaultScope
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from stars_mm.engine.runner.checks import check_handover, check_pretrained
-from stars_mm.engine.runner.stages import build_stage_cfg, find_stage_config
+from stars_mm.engine.runner.stages import (build_stage_cfg, find_stage_config,
+                                           without_mixed_precision)
 from stars_mm.utils.layouts import NW_UCLA
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -55,7 +56,7 @@ def test_both_stages(name):
     with torch.no_grad():
         assert model.loss(inputs)['loss'].isfinite()
         assert tuned.loss(inputs, samples)['loss'].isfinite()
-    build_optim_wrapper(tuned, cfg.optim_wrapper)
+    build_optim_wrapper(tuned, without_mixed_precision(cfg.optim_wrapper))
     assert all(param.requires_grad for param in tuned.parameters())
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dist import utils as dist_utils
+from mmengine.hooks import LoggerHook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import Runner
 
@@ -204,7 +205,8 @@ INITS = ('_init_dist_pytorch', '_init_dist_mpi', '_init_dist_slurm')
 def test_apply_twice_changes_nothing():
     def patched():
         return [getattr(dist_utils, name)
-                for name in INITS] + [Runner.wrap_model]
+                for name in INITS] + [
+                    Runner.wrap_model, LoggerHook.after_test_epoch]
 
     before = patched()
     compat.apply()
@@ -232,6 +234,19 @@ def test_backend(monkeypatch, on_cpu, asked, given):
     assert calls == ([] if on_cpu else [3]) + [(given, 9)]
     torch.cuda.set_device(5)
     assert calls[-1] == 5
+
+
+def test_only_the_first_process_writes_test_results(monkeypatch):
+    calls = []
+    monkeypatch.setattr(LoggerHook, 'after_test_epoch',
+                        lambda *args: calls.append(args))
+    compat.write_test_results_once()
+    hook = LoggerHook()
+    for main in (False, True):
+        monkeypatch.setattr('mmengine.dist.utils.is_main_process',
+                            lambda: main)
+        hook.after_test_epoch('runner', dict(acc=main))
+    assert calls == [(hook, 'runner', dict(acc=True))]
 
 
 def test_mended_upstream_is_left_alone(monkeypatch):
