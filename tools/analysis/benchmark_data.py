@@ -9,6 +9,7 @@ loader holds, for the whole file and for one of a tenth of its clips.
 """
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def main(argv=None) -> None:
     cfg = Config.fromfile(args.config)
     clip_len = next(step['clip_len'] for step in cfg.train_pipeline
                     if 'clip_len' in step)
+    if args.folder:
+        os.makedirs(args.folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         results = measure(folder, cfg.train_pipeline, clip_len, args.clips,
                           args.repeats)
