@@ -303,7 +303,8 @@ def test_real_recordings(shared_dir, tmp_path, repo_root):
     if not archive.exists():
         pytest.skip(f'no recordings at {archive}')
     path = str(tmp_path / 'nw-ucla.pkl')
-    tool.save_annotations(path, *tool.convert(str(archive)))
+    annotations, splits, _ = tool.convert(str(archive))
+    tool.save_annotations(path, annotations, splits)
     train, val = (
         SkeletonDataset(path, PIPELINE, split=split, num_classes=10)
         for split in ('xview_train', 'xview_val'))

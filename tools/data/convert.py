@@ -12,7 +12,7 @@ import os.path as osp
 import signal
 import sys
 from collections import Counter
-from typing import List, NoReturn, Optional
+from typing import List, Optional
 
 import numpy as np
 from mmengine.config import DictAction
@@ -155,10 +155,6 @@ def run(args: argparse.Namespace) -> Result:
                             if key != 'layout' and value is not None}))
 
 
-def _interrupt(*_) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main(argv=None) -> None:
     args = parse_args(argv)
     try:
@@ -172,5 +168,5 @@ def main(argv=None) -> None:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

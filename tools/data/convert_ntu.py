@@ -7,17 +7,16 @@ for each recording. Bodies that are none are dropped as in the data of CTR-GCN,
 MAMP and STARS. An interrupted run goes on when it is started again.
 """
 import argparse
-import os
 import signal
 import sys
 from collections import Counter
-from typing import NoReturn
 
 import numpy as np
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
 from stars_mm.datasets.converters.ntu import Result, convert
 from stars_mm.datasets.converters.ntu_names import DATASETS
+from stars_mm.datasets.converters.parts import all_cores
 
 #: What is said of denoising: count, unit, and in how many clips.
 _DONE = (('empty', 'frames without a body removed'),
@@ -69,16 +68,6 @@ def summary(result: Result, dataset: int) -> str:
     return '\n'.join(lines)
 
 
-def _all_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _interrupt(*_) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -90,10 +79,10 @@ def main() -> None:
     parser.add_argument(
         '--workers',
         type=int,
-        default=_all_cores(),
+        default=all_cores(),
         help='processes to work in; by default one a core')
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = convert(args.src, args.dst, args.dataset, args.workers)
     except (OSError, ValueError, RuntimeError) as error:

@@ -11,15 +11,14 @@ metres, the first 300 frames, and what is zero throughout left out. An
 interrupted conversion goes on when the command is given again.
 """
 import argparse
-import os
 import signal
 import sys
 from collections import Counter
-from typing import NoReturn
 
 import numpy as np
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
+from stars_mm.datasets.converters.parts import all_cores
 from stars_mm.datasets.converters.pku import (CLASS_NAMES, MAX_FRAMES, SPLITS,
                                               Result, convert)
 
@@ -52,16 +51,6 @@ def summary(result: Result) -> str:
     return '\n'.join(lines + [f'note: {note}' for note in result.notes])
 
 
-def _all_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _interrupt(*_) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -79,7 +68,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='a label that goes past the end of its recording: stop, or end '
         'the clip there, as the published preparation does')
     parser.add_argument(
-        '--workers', type=int, default=_all_cores(),
+        '--workers', type=int, default=all_cores(),
         help='processes to work in; by default one a core')
     return parser.parse_args(argv)
 
@@ -103,5 +92,5 @@ def main(argv=None) -> None:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -9,6 +9,7 @@ from typing import Dict, Optional
 from mmengine.config import Config
 
 from ...utils.atomic import written_whole
+from ...utils.weights_file import file_sha256
 
 METRIC = 'acc/top1'
 
@@ -98,11 +99,7 @@ def file_digest(path: str) -> str:
 
 @functools.lru_cache(maxsize=None)
 def _digest(path: str, size: int, time: int) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(path)
 
 
 def read_accuracies(folder: Path, pattern: str) -> Dict[int, float]:
