@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from mmaction.registry import HOOKS, RUNNERS
+from mmaction.visualization import ActionVisualizer
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_TRAIN, NUM_VAL = 21, 11  # no multiples of a batch, nor of two processes
@@ -189,7 +190,8 @@ def build() -> Callable[[Config], Runner]:
     mmengine's global instances."""
 
     def _build(cfg: Config) -> Runner:
-        for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        for manager in (MMLogger, MessageHub, Visualizer, ActionVisualizer,
+                        DefaultScope):
             manager._instance_dict.clear()
         return RUNNERS.build(cfg)
 
