@@ -27,6 +27,25 @@ def turn_to_x(direction: np.ndarray) -> np.ndarray:
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
 
 
+def first_body(keypoint: np.ndarray) -> Optional[np.ndarray]:
+    """The first body of the first person who is there at all.
+
+    Args:
+        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a
+            frame is zero there.
+
+    Returns:
+        np.ndarray, optional: (V, C) float32; None where nobody is there.
+    """
+    for person in keypoint:
+        if person[0].any():  # nearly always, and quickly known
+            return person[0].astype(np.float32)
+        present = person.any(axis=(1, 2))
+        if present.any():
+            return person[present.argmax()].astype(np.float32)
+    return None
+
+
 @TRANSFORMS.register_module()
 class CenterSkeleton(BaseTransform):
     """Puts the origin at a joint of the first actor's first frame.
@@ -94,12 +113,11 @@ class CenterSkeleton(BaseTransform):
         """
         self._check(results)
         keypoint = results['keypoint'].astype(np.float32)
-        present = keypoint.any(axis=(2, 3))  # (M, T)
-        if not present.any():
+        first = first_body(keypoint)
+        if first is None:
             results['keypoint'] = keypoint
             return results
-        person, frame = np.argwhere(present)[0]
-        first = keypoint[person, frame].copy()  # (V, C)
+        present = keypoint.any(axis=(2, 3))  # (M, T)
         keypoint -= first[self.center_joint]
         if self.align:
             turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
@@ -109,6 +127,20 @@ class CenterSkeleton(BaseTransform):
             keypoint[~present] = 0
         results['keypoint'] = keypoint
         return results
+
+    def defer(self, plan) -> None:
+        """Centres, and with ``align`` turns, a view that is made later, see
+        :class:`ViewPlan`."""
+        self._check(plan.results)
+        if not plan.is_new:
+            raise ValueError(f'{self}: comes after another transform of '
+                             'PackViews. Put it first.')
+        first = first_body(plan.results['keypoint'])
+        if first is None:
+            return
+        plan.center = first[self.center_joint]
+        if self.align:
+            plan.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
 
     def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(center_joint={self.center_joint}, '

@@ -73,22 +73,36 @@ class RandomMirror(BaseTransform):
             dict: The same, with another ``keypoint`` (and, where there are
             scores, ``keypoint_score`` (M, T, V)) where it was mirrored.
         """
-        keypoint = results['keypoint']
-        V = keypoint.shape[-2]
-        if max(self.left + self.right) >= V:
-            raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has {V} joints, "
-                f'0 to {V - 1}. Choose left and right among them.')
+        order = self._order(results)
         if np.random.random() < self.prob:
-            order = np.arange(V)
-            order[[*self.left, *self.right]] = [*self.right, *self.left]
-            keypoint = keypoint[..., order, :]
+            keypoint = results['keypoint'][..., order, :]
             keypoint[..., 0] *= -1
             results['keypoint'] = keypoint
             if 'keypoint_score' in results:
                 results['keypoint_score'] = (
                     results['keypoint_score'][..., order])
         return results
+
+    def defer(self, plan) -> None:
+        """Mirrors a view that is made later, see :class:`ViewPlan`."""
+        order = self._order(plan.results)
+        if plan.joints is None:
+            plan.joints = np.arange(len(order))
+        if np.random.random() < self.prob:
+            plan.joints = plan.joints[order]
+            plan.turn = plan.turn.copy()
+            plan.turn[0] *= -1
+
+    def _order(self, results: Dict) -> np.ndarray:
+        """Which joint stands in each place of a mirrored clip."""
+        V = results['keypoint'].shape[-2]
+        if max(self.left + self.right) >= V:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has {V} joints, "
+                f'0 to {V - 1}. Choose left and right among them.')
+        order = np.arange(V)
+        order[[*self.left, *self.right]] = [*self.right, *self.left]
+        return order
 
     def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(left={self.left}, '

@@ -82,16 +82,23 @@ class RandomRot(BaseTransform):
         Returns:
             dict: The same, with ``keypoint`` rotated.
         """
-        keypoint = results['keypoint']
-        if keypoint.shape[-1] not in (2, 3):
-            raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has "
-                f'{keypoint.shape[-1]} coordinates, and a rotation needs 2 or '
-                '3. Leave RandomRot out of this pipeline.')
-        bound = np.array(self.theta)
-        results['keypoint'] = rotate(keypoint,
-                                     np.random.uniform(-bound, bound))
+        results['keypoint'] = rotate(results['keypoint'], self._draw(results))
         return results
+
+    def defer(self, plan) -> None:
+        """Rotates a view that is made later, see :class:`ViewPlan`."""
+        # rotating the columns of a matrix is multiplying by the rotation
+        plan.turn = rotate(plan.turn.T, self._draw(plan.results)).T
+
+    def _draw(self, results: Dict) -> np.ndarray:
+        C = results['keypoint'].shape[-1]
+        if C not in (2, 3):
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has {C} "
+                'coordinates, and a rotation needs 2 or 3. Leave RandomRot '
+                'out of this pipeline.')
+        bound = np.array(self.theta)
+        return np.random.uniform(-bound, bound)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(theta={self.theta})'

@@ -52,6 +52,23 @@ def _neighbours(length: int, clip_len: int) -> Tuple[np.ndarray, ...]:
     return before, after, (position - before).astype(np.float32)
 
 
+def resizing(begin: int, length: int,
+             clip_len: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What :func:`resize_frames` makes of a stretch of a clip, as numbers.
+
+    Args:
+        begin (int): First frame of the stretch.
+        length (int): Number of its frames.
+        clip_len (int): The number of frames to make.
+
+    Returns:
+        tuple: For each new frame, the frame of the clip before it (int64),
+        the one after it (int64) and the latter's weight (float32).
+    """
+    before, after, weight = _neighbours(length, clip_len)
+    return before + begin, after + begin, weight
+
+
 def resize_frames(frames: np.ndarray, clip_len: int) -> np.ndarray:
     """Resamples the time axis by linear interpolation.
 
@@ -143,11 +160,7 @@ class TemporalCropResize(BaseTransform):
         """
         num_frames = results['keypoint'].shape[1]
         num_frames = min(results.get('total_frames', num_frames), num_frames)
-        if self.random:
-            begin, length = random_crop(num_frames, self.p_interval,
-                                        self.min_frames)
-        else:
-            begin, length = center_crop(num_frames, self.p_interval)
+        begin, length = self._draw(num_frames)
         for key in ('keypoint', 'keypoint_score'):
             if key in results:
                 results[key] = resize_frames(
@@ -156,6 +169,20 @@ class TemporalCropResize(BaseTransform):
         results['clip_len'] = self.clip_len
         results['num_clips'] = 1
         return results
+
+    def defer(self, plan) -> None:
+        """Crops and resizes a view that is made later, see
+        :class:`ViewPlan`."""
+        if plan.crop is not None:
+            raise ValueError(f'{self}: the views are cropped twice. Leave one '
+                             'of the two out, or use the transforms one by '
+                             'one.')
+        plan.crop = (*self._draw(plan.num_frames), self.clip_len)
+
+    def _draw(self, num_frames: int) -> Tuple[int, int]:
+        if self.random:
+            return random_crop(num_frames, self.p_interval, self.min_frames)
+        return center_crop(num_frames, self.p_interval)
 
     def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(clip_len={self.clip_len}, '

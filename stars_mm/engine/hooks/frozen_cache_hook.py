@@ -1,7 +1,7 @@
 from typing import Any, Iterable, List, Optional, Tuple
 
 import torch
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -145,7 +145,7 @@ def without_clips(loader: DataLoader) -> DataLoader:
     return DataLoader(
         _Indices(loader.dataset),
         batch_sampler=loader.batch_sampler,
-        collate_fn=loader.collate_fn,
+        collate_fn=pseudo_collate,
         generator=loader.generator)
 
 
@@ -181,7 +181,7 @@ def changing_transform(transforms: Iterable[Any]) -> Optional[str]:
     time; None where all are."""
     for transform in transforms:
         name = type(transform).__name__
-        if name == 'MultiView':
+        if name in ('MultiView', 'PackViews'):
             name = changing_transform(transform.transforms)
         elif name in _CONSTANT or (name in _CONSTANT_UNLESS_RANDOM
                                    and not transform.random):

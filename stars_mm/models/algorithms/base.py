@@ -19,7 +19,7 @@ class BaseSkeletonSSL(BaseModel):
         head (dict or nn.Module): Target and loss.
         neck (dict or nn.Module, optional): What stands between the two.
         data_preprocessor (dict or nn.Module, optional): Collates and moves
-            the batch; mmaction2's ``ActionDataPreprocessor`` by default.
+            the batch; :class:`SkeletonPreprocessor` by default.
         init_cfg (dict, optional): mmengine's initialisation.
     """
 
@@ -33,7 +33,7 @@ class BaseSkeletonSSL(BaseModel):
                  data_preprocessor: Union[dict, nn.Module, None] = None,
                  init_cfg: Optional[dict] = None) -> None:
         if data_preprocessor is None:
-            data_preprocessor = dict(type='ActionDataPreprocessor')
+            data_preprocessor = dict(type='SkeletonPreprocessor')
         super().__init__(build_module(data_preprocessor), init_cfg)
         self.backbone = build_module(backbone)
         if neck is not None:

@@ -1,18 +1,18 @@
 from typing import Tuple, Union
 
 import torch
-from mmaction.models import ActionDataPreprocessor
 from torch import Tensor
 
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from ...utils.layouts import joint_parents
+from .skeleton_preprocessor import SkeletonPreprocessor
 
 STREAMS = ('joint', 'bone', 'motion', 'bone_motion')
 
 
 @MODELS.register_module()
-class StreamPreprocessor(ActionDataPreprocessor):
+class StreamPreprocessor(SkeletonPreprocessor):
     """Turns the joints of a batch into one of the streams that are usually
     trained apart and fused (arXiv 1912.06971, section 3.4).
 
@@ -32,7 +32,7 @@ class StreamPreprocessor(ActionDataPreprocessor):
         scored (bool): Whether the last channel is the joints' confidence: a
             bone and a way then have the mean of their two ends', as in
             mmaction2, and no factor.
-        **kwargs: Those of ``ActionDataPreprocessor``.
+        **kwargs: Those of :class:`SkeletonPreprocessor`.
     """
 
     def __init__(self,

@@ -15,6 +15,10 @@ PIPELINE = [
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
 ]
 HOOK = dict(type='FrozenCacheHook')
+DEFERRED = {'train_dataloader.collate_fn': dict(type='collate_deferred'),
+            'train_dataloader.dataset.pipeline': [
+                dict(type='PackViews', transforms=PIPELINE[:2], num_person=3,
+                     mode='loop', meta_keys=('sample_idx', ))]}
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def blocks_run(runner):
         type='StreamPreprocessor', stream='bone_motion', layout=dict(
             num_node=5, inward=[(1, 0), (2, 1), (3, 1), (4, 0)], center=0))},
      'host'),
-    ({'model.backbone.frozen_stages': 2}, 'auto')])
+    ({'model.backbone.frozen_stages': 2}, 'auto'), (DEFERRED, 'auto')])
 def test_the_same_weights(tuning, build, options, storage, tmp_path):
     runners = [
         build(tuning(name, hook, options)) for name, hook in (
@@ -92,6 +96,10 @@ def test_an_interrupted_run_ends_the_same(tuning, build, tmp_path,
     (HOOK, {'train_dataloader.dataset.pipeline': [
         dict(PIPELINE[0]), dict(type='MultiView', transforms=[
             PIPELINE[1], dict(type='RandomRot')]), *PIPELINE[2:]]},
+     'RandomRot may change a clip'),
+    (HOOK, {'train_dataloader.dataset.pipeline': [
+        dict(type='PackViews', transforms=[PIPELINE[1], dict(
+            type='RandomRot')], num_person=3, meta_keys=('sample_idx', ))]},
      'RandomRot may change a clip'),
     (HOOK, {'optim_wrapper.paramwise_cfg.num_trainable_layers': None},
      'no layer of the encoder is frozen'),

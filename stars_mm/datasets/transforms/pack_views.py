@@ -1,0 +1,160 @@
+"""Draws the views of a clip, and leaves making them to the model's device."""
+from typing import Dict, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from mmaction.datasets.transforms import PackActionInputs
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..deferred import DeferredClip
+from .temporal_crop_resize import resizing
+
+
+class ViewPlan:
+    """What transforms would do to a clip, as numbers.
+
+    A transform with a method ``defer(plan)`` changes the plan, drawing the
+    random numbers that it draws for a clip.
+
+    Args:
+        results (dict): With ``keypoint`` (M, T, V, C).
+
+    Attributes:
+        results (dict): The clip, to be read.
+        num_frames (int): Its frames without padding.
+        center (np.ndarray): (C, ) the point that becomes the origin.
+        turn (np.ndarray): (C, C) the turn about it, for column vectors.
+        joints (np.ndarray, optional): (V, ) which joint stands in each place;
+            None if no transform exchanges joints.
+        crop (tuple[int, int, int], optional): First frame, number of frames
+            and the number that they are resized to.
+    """
+
+    def __init__(self, results: Dict) -> None:
+        T, _, C = results['keypoint'].shape[1:]
+        self.results = results
+        self.num_frames = min(results.get('total_frames', T), T)
+        self.center = np.zeros(C, np.float32)
+        self.turn = np.eye(C, dtype=np.float32)
+        self.joints: Optional[np.ndarray] = None
+        self.crop: Optional[Tuple[int, int, int]] = None
+
+    @property
+    def is_new(self) -> bool:
+        """bool: Whether coordinates and frames are still those of the
+        clip."""
+        return (self.crop is None and not self.center.any()
+                and (self.turn == np.eye(len(self.turn))).all())
+
+
+@TRANSFORMS.register_module()
+class PackViews(PackActionInputs):
+    """Draws what transforms do to a clip, without doing it.
+
+    It ends a pipeline in place of ``MultiView``, ``FormatGCNInput`` and
+    ``PackActionInputs``. What it packs is the recording and a few numbers for
+    each view; ``SkeletonPreprocessor`` makes the views of the whole batch
+    from them, on the GPU where the model is on one. They are the views that
+    the transforms would make of the same random numbers. Set
+    ``collate_fn=dict(type='collate_deferred')`` in the data loader.
+
+    Required Keys:
+
+        - keypoint
+        - total_frames (optional)
+        - label (optional)
+
+    Args:
+        transforms (Sequence[dict | BaseTransform]): In their order; each needs
+            a method ``defer``, as ``CenterSkeleton``, ``TemporalCropResize``,
+            ``RandomMirror`` and ``RandomRot`` have. One is
+            ``TemporalCropResize``.
+        num_views (int): Views of each clip.
+        num_person (int): Slots for persons, as in ``FormatGCNInput``.
+        mode (str): 'zero' leaves a slot without person empty, 'loop' repeats
+            the only person in it.
+        **kwargs: Those of ``PackActionInputs``, such as ``meta_keys``.
+    """
+
+    def __init__(self,
+                 transforms: Sequence[Union[Dict, BaseTransform]],
+                 num_views: int = 1,
+                 num_person: int = 2,
+                 mode: str = 'zero',
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        for key, value in (('num_views', num_views),
+                           ('num_person', num_person)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f'{key}={value!r}: give a number, 1 or more.')
+        if mode not in ('zero', 'loop'):
+            raise ValueError(f"mode={mode!r}: choose 'zero' or 'loop'.")
+        self.transforms = [
+            TRANSFORMS.build(step) if isinstance(step, dict) else step
+            for step in transforms
+        ]
+        for step in self.transforms:
+            if not hasattr(step, 'defer'):
+                raise TypeError(
+                    f'PackViews cannot defer {step}, which has no method '
+                    '"defer". Put it before PackViews, or use the transforms '
+                    'one by one, with MultiView and FormatGCNInput.')
+        self.num_views = num_views
+        self.num_person = num_person
+        self.mode = mode
+
+    def transform(self, results: Dict) -> Dict:
+        """Draws the views.
+
+        Args:
+            results (dict): With ``keypoint`` (M, T, V, C).
+
+        Returns:
+            dict: ``inputs`` (:class:`DeferredClip`) and ``data_samples``.
+        """
+        if 'keypoint_score' in results:
+            raise ValueError(
+                f"{self}: clip {results.get('frame_dir')!r} has "
+                'keypoint_score, and PackViews makes views of coordinates '
+                'alone. Use the transforms one by one.')
+        packed = super().transform(results)
+        plans = [self._draw(results) for _ in range(self.num_views)]
+        before, after, weight = zip(*(resizing(*plan.crop) for plan in plans))
+        packed['inputs'] = DeferredClip(
+            keypoint=packed['inputs'],
+            persons=torch.from_numpy(self._slots(len(results['keypoint']))),
+            center=torch.from_numpy(plans[0].center),
+            before=stack(before),
+            after=stack(after),
+            weight=stack(weight),
+            turn=stack([plan.turn for plan in plans]),
+            joints=None if plans[0].joints is None else stack(
+                [plan.joints for plan in plans]))
+        return packed
+
+    def _draw(self, results: Dict) -> ViewPlan:
+        plan = ViewPlan(results)
+        for step in self.transforms:
+            step.defer(plan)
+        if plan.crop is None:
+            raise ValueError(f'{self}: the views need one length. Put '
+                             'TemporalCropResize among the transforms.')
+        return plan
+
+    def _slots(self, num_persons: int) -> np.ndarray:
+        slots = np.arange(self.num_person)
+        if self.mode == 'loop' and num_persons == 1:
+            slots[:] = 0
+        slots[slots >= num_persons] = -1
+        return slots
+
+    def __repr__(self) -> str:
+        return (f'{self.__class__.__name__}(transforms={self.transforms}, '
+                f'num_views={self.num_views}, num_person={self.num_person}, '
+                f'mode={self.mode})')
+
+
+def stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+    """One tensor of arrays of one shape."""
+    return torch.from_numpy(np.stack(arrays))

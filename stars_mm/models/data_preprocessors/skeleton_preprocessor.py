@@ -1,0 +1,100 @@
+from typing import List, Optional, Tuple, Union
+
+import torch
+from mmaction.models import ActionDataPreprocessor
+from torch import Tensor
+
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from ...datasets.deferred import DeferredBatch, DeferredClip, merge_clips
+
+
+@MODELS.register_module()
+class SkeletonPreprocessor(ActionDataPreprocessor):
+    """Collates skeleton clips, and makes the views of those that come with
+    views to be made (``PackViews``): centring, cropping, resizing, mirroring
+    and turning of the whole batch at once, where the model is.
+
+    In training the data samples stay where they are: one copy for each label
+    would take longer than that of the clips.
+
+    Args:
+        non_blocking (bool): Whether copies of pinned memory to a GPU go on
+            while the program does.
+        blending (dict, optional): mmaction2's blending of a batch's clips.
+    """
+
+    def __init__(self,
+                 non_blocking: bool = True,
+                 blending: Optional[dict] = None) -> None:
+        super().__init__(blending=blending)
+        self._non_blocking = non_blocking
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Collate a batch.
+
+        Args:
+            data (dict): ``inputs``: a list of clips (views, M, T, V, C), or
+                the tensor of them, or a :class:`DeferredBatch`; and
+                ``data_samples``.
+            training (bool): Whether this is training.
+
+        Returns:
+            dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and
+            ``data_samples``.
+        """
+        inputs = data['inputs']
+        if isinstance(inputs, DeferredClip):  # of lists: collated by mmengine
+            inputs = merge_clips([DeferredClip(*clip)
+                                  for clip in zip(*inputs)])
+        if not training:
+            return super().forward(dict(data, inputs=inputs), training)
+        return self.forward_onesample(
+            dict(data, inputs=self.cast_data(inputs)), training)
+
+    def preprocess(self,
+                   inputs: Union[DeferredBatch, Tensor, List[Tensor]],
+                   data_samples: SampleList,
+                   training: bool = False) -> Tuple[Tensor, SampleList]:
+        """Make the views, or stack the clips, in single precision."""
+        if isinstance(inputs, DeferredBatch):
+            x = make_views(inputs)
+        elif isinstance(inputs, Tensor):
+            x = inputs.float()
+        else:
+            x = torch.stack(inputs).float()
+        if training and self.blending is not None:
+            x, data_samples = self.blending(x, data_samples)
+        return x, data_samples
+
+
+def make_views(batch: DeferredBatch) -> Tensor:
+    """Make the views of clips, in single precision.
+
+    Args:
+        batch (DeferredBatch): N clips.
+
+    Returns:
+        Tensor: (N, views, P, T′, V, C), zero where nobody is.
+    """
+    with torch.autocast(batch.frames.device.type, enabled=False):
+        occupied = (batch.start >= 0)[:, None, :, None]  # (N, 1, P, 1)
+        start = batch.start.clamp(min=0)[:, None, :, None]
+        present = batch.frames.ne(0).flatten(1).any(1)
+        center = batch.center[:, None, None, None, None]
+
+        def at(frame: Tensor) -> Tensor:
+            """Centred frames: (N, views, T′) → (N, views, P, T′, V, C)."""
+            index = start + frame[:, :, None]
+            there = present[index] & occupied
+            return torch.where(there[..., None, None],
+                               batch.frames[index].float() - center, 0.)
+
+        before = at(batch.before)
+        weight = batch.weight[:, :, None, :, None, None]
+        x = before + (at(batch.after) - before) * weight
+        if batch.joints is not None:
+            order = batch.joints[:, :, None, None, :, None].expand(x.shape)
+            x = x.gather(-2, order)
+        # (N, views, P·T′·V, C) times (N, views, C, C)
+        return (x.flatten(2, 4) @ batch.turn.mT).view(x.shape)
