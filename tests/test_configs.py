@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DefaultScope
+from mmengine.registry import FUNCTIONS, DefaultScope
 
+from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import (HOOKS, LOOPS, METRICS, MODELS, RUNNERS,
                                TRANSFORMS)
 
@@ -34,7 +35,9 @@ def test_parts_are_registered_and_fit(name):
         model = MODELS.build(cfg.model)
     for loader in bank_and_loaders(cfg):
         steps = [TRANSFORMS.build(step) for step in loader.dataset.pipeline]
-        assert type(steps[-1]).__name__ == 'PackActionInputs'
+        assert isinstance(steps[-1], PackActionInputs)
+        assert FUNCTIONS.get(
+            loader.get('collate_fn', {}).get('type', 'pseudo_collate'))
         flat = str(loader.dataset.pipeline)
         # graph networks take clips of any length
         num_frames = getattr(model.backbone, 'num_frames', '')

@@ -7,7 +7,7 @@ model = dict(skip_absent=True)
 train_dataloader = dict(
     pin_memory=True,
     prefetch_factor=4,
-    collate_fn=dict(type='collate_deferred'),
+    collate_fn=dict(type='collate_clips'),
     dataset=dict(pipeline=[
         dict(
             type='PackViews',

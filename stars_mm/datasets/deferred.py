@@ -1,8 +1,7 @@
 """Clips whose views are still to be made, by numbers that are drawn already."""
-from typing import List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import torch
-from mmengine.registry import FUNCTIONS
 from torch import Tensor
 
 
@@ -97,31 +96,3 @@ def merge_clips(clips: Sequence[DeferredClip]) -> DeferredBatch:
         if values[0] is not None:
             columns[key] = torch.stack(values)
     return DeferredBatch(**columns)
-
-
-@FUNCTIONS.register_module()
-def collate_deferred(samples: List[dict]) -> dict:
-    """Collates what ``PackViews`` made, so that a batch is few tensors: they
-    go from a worker to the main process, into pinned memory and to a GPU as
-    a whole.
-
-    Args:
-        samples (list[dict]): N of ``inputs`` (:class:`DeferredClip`) and
-            ``data_samples``.
-
-    Returns:
-        dict: ``inputs`` (:class:`DeferredBatch`) and ``data_samples``
-        (list).
-
-    Raises:
-        TypeError: If the pipeline does not end with ``PackViews``.
-    """
-    for sample in samples:
-        if not isinstance(sample['inputs'], DeferredClip):
-            raise TypeError(
-                'collate_deferred: the pipeline gives '
-                f"{type(sample['inputs']).__name__}. End it with PackViews, "
-                'or leave out collate_fn of this data loader.')
-    return dict(
-        inputs=merge_clips([sample['inputs'] for sample in samples]),
-        data_samples=[sample['data_samples'] for sample in samples])

@@ -54,7 +54,7 @@ def test_the_command_leaves_its_numbers(tool, tmp_path, capsys, monkeypatch,
     (tmp_path / 'made').mkdir()
     tool.main(['--clips', '100', '--repeats', '1', '--json', str(out),
                '--folder', str(tmp_path / 'made')])
-    data, opening, memory = json.loads(out.read_text())
+    data, opening, memory, *feeding = json.loads(out.read_text())
     assert data['work'] == 'data'
     assert data['ratio'] == pytest.approx(
         data['plain_seconds'] / data['seconds'])
@@ -63,6 +63,11 @@ def test_the_command_leaves_its_numbers(tool, tmp_path, capsys, monkeypatch,
     if os.path.exists('/proc/self/statm'):
         assert all(value > 50 for key, value in memory.items()
                    if key.endswith('_mib'))
+    assert [feed['mode'] for feed in feeding] == ['parity', 'fast', 'encode']
+    for feed in feeding:
+        limits = 15 / feed['worker_seconds'], 1 / feed['main_seconds']
+        assert feed['clips_per_second'] == pytest.approx(min(limits))
+        assert feed['views_seconds'] > 0
     printed = capsys.readouterr().out
     assert 'open 100 clips' in printed and 'memory of a worker' in printed
     assert not os.listdir(tmp_path / 'made')

@@ -57,7 +57,7 @@ class PackViews(PackActionInputs):
     each view; ``SkeletonPreprocessor`` makes the views of the whole batch
     from them, on the GPU where the model is on one. They are the views that
     the transforms would make of the same random numbers. Set
-    ``collate_fn=dict(type='collate_deferred')`` in the data loader.
+    ``collate_fn=dict(type='collate_clips')`` in the data loader.
 
     Required Keys:
 

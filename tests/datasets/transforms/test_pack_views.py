@@ -6,8 +6,8 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 
-from stars_mm.datasets.deferred import (DeferredBatch, collate_deferred,
-                                        merge_clips)
+from stars_mm.datasets.collation import collate_clips
+from stars_mm.datasets.deferred import DeferredBatch, merge_clips
 from stars_mm.datasets.transforms import PackViews
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 
@@ -67,7 +67,7 @@ def test_views_are_those_of_the_transforms(channels, transforms, num_views,
     samples = [pack(clip) for clip in clips(channels, dtype)]
     assert np.random.random() == after  # as many draws
 
-    found = SkeletonPreprocessor()(collate_deferred(samples), training=True)
+    found = SkeletonPreprocessor()(collate_clips(samples), training=True)
     views = torch.stack([sample['inputs'] for sample in expected])
     assert found['inputs'].dtype == torch.float32
     torch.testing.assert_close(found['inputs'], views.float(), rtol=1e-5,
@@ -94,7 +94,7 @@ def test_mmengine_s_collation_will_do(steps):
     pack = PackViews([CENTER, CROP, *steps])
     samples = [pack(clip) for clip in clips()]
     found, expected = (SkeletonPreprocessor()(collate(samples))['inputs']
-                       for collate in (pseudo_collate, collate_deferred))
+                       for collate in (pseudo_collate, collate_clips))
     assert torch.equal(found, expected)
 
 
@@ -112,22 +112,14 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
     pack = PackViews([CENTER, MIDDLE, dict(MIRROR, prob=1.)])
     samples = [pack(clip) for clip in clips()]
     loader = torch.utils.data.DataLoader(
-        samples, batch_size=3, num_workers=1, collate_fn=collate_deferred)
+        samples, batch_size=3, num_workers=1, collate_fn=collate_clips)
     batches = list(loader)
     assert [len(batch['data_samples']) for batch in batches] == [3, 3, 1]
     for number, batch in enumerate(batches):
-        direct = collate_deferred(samples[3 * number:3 * number + 3])
+        direct = collate_clips(samples[3 * number:3 * number + 3])
         assert isinstance(batch['inputs'], DeferredBatch)
         for found, expected in zip(batch['inputs'], direct['inputs']):
             assert torch.equal(found, expected)
-
-
-def test_dense_clips_and_batches_of_them():
-    views = torch.randn(3, 1, 2, 8, 5, 3)
-    preprocessor = SkeletonPreprocessor()
-    for inputs in (list(views), views):
-        found = preprocessor(dict(inputs=inputs, data_samples=[]))
-        assert torch.equal(found['inputs'], views)
 
 
 @pytest.mark.parametrize('options, error, message', [
@@ -157,10 +149,8 @@ def test_scores_are_refused():
         PackViews([CROP])(clip)
 
 
-def test_batches_that_do_not_fit():
+def test_views_of_two_shapes():
     pack, longer = PackViews([CROP]), PackViews([dict(CROP, clip_len=9)])
     first, second = clips()[:2]
     with pytest.raises(ValueError, match=r'\(1, 2, 8, 5, 3\), \(1, 2, 9'):
         merge_clips([pack(first)['inputs'], longer(second)['inputs']])
-    with pytest.raises(TypeError, match='gives Tensor. End it with PackViews'):
-        collate_deferred([dict(inputs=torch.zeros(1), data_samples=None)])

@@ -15,7 +15,7 @@ PIPELINE = [
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
 ]
 HOOK = dict(type='FrozenCacheHook')
-DEFERRED = {'train_dataloader.collate_fn': dict(type='collate_deferred'),
+DEFERRED = {'train_dataloader.collate_fn': dict(type='collate_clips'),
             'train_dataloader.dataset.pipeline': [
                 dict(type='PackViews', transforms=PIPELINE[:2], num_person=3,
                      mode='loop', meta_keys=('sample_idx', ))]}
