@@ -7,6 +7,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 import torch
 
 from .measure import alternate, look_at, matmul_peak, spread
+from .profile import bandwidth, count_bytes, where_time_goes
 from .works import WORKS, Sizes, Work
 
 
@@ -14,8 +15,8 @@ def run_work(name: str,
              sizes: Sizes,
              device: torch.device,
              repeats: int,
-             progress: Callable[[str], None] = lambda text: None
-             ) -> List[dict]:
+             progress: Callable[[str], None] = lambda text: None,
+             profiled: bool = False) -> List[dict]:
     """Measure a work in all its modes.
 
     Args:
@@ -24,6 +25,8 @@ def run_work(name: str,
         device (torch.device): Where.
         repeats (int): How often each mode is timed.
         progress (Callable): Is told what comes next.
+        profiled (bool): Whether each mode is run once more to see where its
+            time goes.
 
     Returns:
         list[dict]: A row for each mode.
@@ -59,13 +62,20 @@ def run_work(name: str,
             flops_per_second=flops[mode] / seconds,
             peak_bytes=memory[mode], plain_peak_bytes=memory['plain'],
             hours=_hours(work, seconds, sizes),
-            plain_hours=_hours(work, plain, sizes), clips=work.clips, repeats=repeats))
+            plain_hours=_hours(work, plain, sizes), clips=work.clips,
+            repeats=repeats))
+        if profiled:
+            progress(f'{name} {mode}: profile')
+            rows[-1].update(
+                profile=where_time_goes(work.runs[mode], device),
+                matmul_bytes=count_bytes(work.runs[mode]))
     return rows
 
 
 def add_peaks(rows: List[dict], device: torch.device) -> None:
     """Compare the rows' speed with that of a large matrix product, of the
-    numbers in which the mode computes."""
+    numbers in which the mode computes; profiled ones also with the floors
+    that FLOPs and bytes set."""
     dtypes = {torch.float32}
     if device.type == 'cuda':
         dtypes.add(torch.bfloat16)
@@ -75,6 +85,13 @@ def add_peaks(rows: List[dict], device: torch.device) -> None:
         dtype = torch.bfloat16 if half else torch.float32
         row['matmul_peak'] = peaks[dtype]
         row['peak_share'] = row['flops_per_second'] / peaks[dtype]
+    profiled = [row for row in rows if 'profile' in row]
+    if profiled:
+        rate = bandwidth(device)
+        for row in profiled:
+            row['bandwidth'] = rate
+            row['flop_floor_seconds'] = row['flops'] / row['matmul_peak']
+            row['byte_floor_seconds'] = row['matmul_bytes'] / rate
 
 
 def machine(device: torch.device) -> Dict[str, object]:

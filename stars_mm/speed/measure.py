@@ -27,7 +27,7 @@ def _attention_backward(grad, query, key, value, *args, **kwargs) -> int:
 
 
 #: What torch 2.13 does not count: fused attention on the CPU.
-_MORE_FORMULAS = {
+MORE_FORMULAS = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward:
     _attention_backward
@@ -38,7 +38,7 @@ def count_flops(work: Work) -> int:
     """Floating-point operations of the matrix products in a piece of work,
     a multiplication and an addition counting as two."""
     with FlopCounterMode(
-            display=False, custom_mapping=_MORE_FORMULAS) as counter:
+            display=False, custom_mapping=MORE_FORMULAS) as counter:
         work()
     return counter.get_total_flops()
 

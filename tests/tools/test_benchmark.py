@@ -17,8 +17,8 @@ def tool():
 
 
 def test_every_work(tool, tmp_path, capsys):
-    tool.main(['--tiny', '--repeats', '2', '--device', 'cpu', '--json',
-               str(tmp_path / 'new/rows.json')])
+    tool.main(['--tiny', '--repeats', '2', '--device', 'cpu', '--profile',
+               '--json', str(tmp_path / 'new/rows.json')])
     rows = json.loads((tmp_path / 'new/rows.json').read_text())
     assert [(row['work'], row['mode']) for row in rows] == [
         ('stage1', 'parity'), ('stage1', 'fast'), ('stage2', 'parity'),
@@ -33,6 +33,11 @@ def test_every_work(tool, tmp_path, capsys):
         assert row['spread'][0] <= row['seconds'] <= row['spread'][1]
         assert row['repeats'] == 2 and row['peak_share'] < 2
         assert row['hours'] is None  # not the recipe's sizes
+        assert sum(row['profile'].values()) > 0
+        assert row['flop_floor_seconds'] == pytest.approx(
+            row['flops'] / row['matmul_peak'])
+        assert row['byte_floor_seconds'] == pytest.approx(
+            row['matmul_bytes'] / row['bandwidth'])
     by_name = {(row['work'], row['mode']): row for row in rows}
     # 4 of 10 slots are empty: 6 persons instead of 10; the empty one is 1
     encode = by_name['encode', 'parity']
@@ -42,7 +47,10 @@ def test_every_work(tool, tmp_path, capsys):
     assert stage1[0] / stage1[1] == pytest.approx(6 / 10)
     said = capsys.readouterr()
     assert 'stage2 cached: 2/2' in said.err
-    assert len(said.out.splitlines()) == 2 + len(rows)
+    lines = said.out.splitlines()
+    assert [line.split()[:2] for line in lines[2:2 + len(rows)]] == [
+        [row['work'], row['mode']] for row in rows]
+    assert sum('of which' in line for line in lines) == len(rows)
 
 
 @pytest.mark.parametrize('options, message', [

@@ -13,6 +13,7 @@ import torch
 
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.speed.benchmark import add_peaks, machine, run_work, table
+from stars_mm.speed.profile import describe
 from stars_mm.speed.works import WORKS, Sizes
 from stars_mm.utils.atomic import written_whole
 
@@ -40,6 +41,10 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--repeats', type=int, default=5,
         help='how often each mode is timed (default: %(default)s)')
     parser.add_argument(
+        '--profile', action='store_true',
+        help='also show where the time of a step goes, and the floors that '
+        'FLOPs and bytes set')
+    parser.add_argument(
         '--tiny', action='store_true',
         help='small models and data, to try the program')
     args = parser.parse_args(argv)
@@ -66,13 +71,15 @@ def main(argv=None) -> None:
     sizes = sizes.tiny() if args.tiny else sizes
     rows = []
     for name in dict.fromkeys(args.work):
-        rows += run_work(name, sizes, device, args.repeats, show)
+        rows += run_work(name, sizes, device, args.repeats, show, args.profile)
     show('matrix products')
     add_peaks(rows, device)
     show('')
     found = machine(device)
     print(f'{found["device"]}, {found["threads"]} threads, torch '
           f'{found["torch"]}, {sizes.batch} clips a step\n{table(rows)}')
+    if args.profile:
+        print('\n'.join(map(describe, rows)))
     if args.json:
         text = json.dumps([{**row, **found} for row in rows], indent=2)
         with written_whole(args.json) as partial:
