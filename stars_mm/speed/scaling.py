@@ -85,16 +85,18 @@ def overlap(step: Sequence[float], no_sync: Sequence[float],
         reduce (Sequence[float]): Of the all-reduce alone.
 
     Returns:
-        dict: Medians of the three; ``exposed_seconds``, the median of what
-        the all-reduce adds to a step, which noise can make negative; and
-        ``hidden_share``, 1 − exposed / alone, held between 0 and 1.
+        dict: Medians and quartiles; ``exposed_seconds`` is what the
+        all-reduce adds to a step, the median over the turns, which noise can
+        make negative, and ``hidden_share`` is 1 − exposed / alone, held
+        between 0 and 1.
     """
-    exposed = statistics.median(a - b for a, b in zip(step, no_sync))
+    added = [a - b for a, b in zip(step, no_sync)]
+    exposed = statistics.median(added)
     alone = statistics.median(reduce)
     return dict(
         no_sync_seconds=statistics.median(no_sync),
         reduce_seconds=alone, reduce_spread=spread(list(reduce)),
-        exposed_seconds=exposed,
+        exposed_seconds=exposed, exposed_spread=spread(added),
         hidden_share=min(1., max(0., 1 - exposed / alone)))
 
 
@@ -117,11 +119,12 @@ def time_table(rows: List[dict]) -> str:
         ('work', lambda r: r['work']),
         ('processes', lambda r: str(r['processes'])),
         ('seconds', lambda r: f'{r["seconds"]:.4g}'),
-        ('quartiles', lambda r: '–'.join(f'{s:.4g}' for s in r['spread'])),
+        ('quartiles', lambda r: _between(r['spread'])),
         ('clips/s', lambda r: f'{r["clips_per_second"]:.4g}'),
         ('efficiency', lambda r: _percent(r['efficiency'])),
-        ('no all-reduce', lambda r: _number(r.get('no_sync_seconds'))),
         ('all-reduce alone', lambda r: _number(r.get('reduce_seconds'))),
+        ('exposed', lambda r: _number(r.get('exposed_seconds'))),
+        ('its quartiles', lambda r: _between(r.get('exposed_spread', []))),
         ('hidden', lambda r: _percent(r.get('hidden_share'))),
         ('search', lambda r: _percent(r.get('search_share'), 2)),
         ('loss', lambda r: _percent(r.get('loss_share'), 2)),
@@ -146,6 +149,10 @@ def _markdown(rows: List[dict],
     lines = [[name for name, _ in columns], ['---'] * len(columns)]
     lines += [[show(row) for _, show in columns] for row in rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _between(numbers: Sequence[float]) -> str:
+    return ' to '.join(f'{number:.3g}' for number in numbers)
 
 
 def _number(value: Optional[float]) -> str:

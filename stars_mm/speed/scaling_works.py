@@ -55,16 +55,19 @@ class Scale:
             are sought.
         queries (int): Features on each process whose neighbours are sought.
         repeats (int): How often each work is timed.
+        bucket_mib (float, optional): Size of the buckets in which gradients
+            are all-reduced, MiB; by default the runner's.
         tiny (bool): Whether small models stand in for those of the config.
     """
 
     config: str
     batch: int = 8
     single: float = 0.8
-    clips: int = 64
+    clips: int = 32
     bank: int = NTU60_TRAIN
     queries: int = 1024
     repeats: int = 5
+    bucket_mib: Optional[float] = None
     tiny: bool = False
 
 
@@ -116,18 +119,23 @@ def load_configs(scale: Scale, launcher: str, folder: str) -> List[Config]:
     """
     cfg = Config.fromfile(scale.config)
     if len(cfg.get('stages') or []) != 1:
-        raise ValueError(f'{scale.config} names no first stage: give a config '
-                         'of the whole recipe, such as configs/stars_ntu60.py.')
-    quiet = {'log_level': 'ERROR', 'default_hooks.logger': None}
+        raise ValueError(
+            f'{scale.config} names no first stage: give a config of the whole '
+            'recipe, such as configs/stars_ntu60.py.')
+    common = {'log_level': 'ERROR', 'default_hooks.logger': None}
+    if scale.bucket_mib is not None:
+        common['model_wrapper_cfg'] = dict(
+            type='MMDistributedDataParallel', broadcast_buffers=False,
+            bucket_cap_mb=scale.bucket_mib)
     cfg.merge_from_dict(dict(
         launcher=launcher, work_dir=folder, resume=False,
-        randomness=dict(seed=0), **quiet,
+        randomness=dict(seed=0), **common,
         **(_TINY_STAGE2 if scale.tiny else {})))
     stage = dict(cfg.stages[0])
     if scale.tiny:
         stage['options'] = dict(stage.get('options') or {}, **_TINY_STAGE1)
     first = build_stage_cfg(cfg, stage, folder)
-    first.merge_from_dict(quiet)
+    first.merge_from_dict(common)
     return [first, cfg]
 
 

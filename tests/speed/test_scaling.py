@@ -13,6 +13,7 @@ def test_overlap():
     """A step of 10 that takes 9.25 without its all-reduce of 3 alone."""
     found = scaling.overlap([10., 11., 30.], [9.25, 10.25, 9.], [3., 2., 4.])
     assert found['exposed_seconds'] == .75  # turn by turn: .75, .75, 21
+    assert found['exposed_spread'] == [.75, 21.]
     assert found['reduce_seconds'] == 3. and found['no_sync_seconds'] == 9.25
     assert found['hidden_share'] == .75
     assert found['reduce_spread'] == [2., 4.]
@@ -40,8 +41,8 @@ def test_row_and_efficiency():
     assert [row['efficiency'] for row in rows] == [.8, 1., None]
     assert 'hidden_share' not in rows[1]
     lines = scaling.time_table(rows).splitlines()
-    assert lines[2].startswith('| a | 4 | 2.5 | 2.4–9 | 12.8 | 80% |')
-    assert lines[4].startswith('| b | 4 | 2 | 2–2 | 4 |  |')
+    assert lines[2].startswith('| a | 4 | 2.5 | 2.4 to 9 | 12.8 | 80% |')
+    assert lines[4].startswith('| b | 4 | 2 | 2 to 2 | 4 |  |')
 
 
 def test_one_process_sends_nothing(build, sizes):

@@ -62,6 +62,9 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--single', type=float, default=Scale.single,
         help='share of the clips with one person (default: %(default)s)')
     parser.add_argument(
+        '--bucket-mib', type=float,
+        help="size of the gradients' buckets (default: the runner's)")
+    parser.add_argument(
         '--tiny', action='store_true',
         help='small models, to try the program')
     parser.add_argument(
@@ -77,6 +80,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         parser.error('--batch must be 2 or more, the other numbers 1 or more')
     if not 0 <= args.single <= 1:
         parser.error(f'--single {args.single} must lie between 0 and 1')
+    if args.bucket_mib is not None and args.bucket_mib <= 0:
+        parser.error(f'--bucket-mib {args.bucket_mib} must be positive')
     if args.append and not args.json:
         parser.error('--append needs --json')
     gpus = torch.cuda.device_count()
@@ -99,7 +104,8 @@ def show(text: str) -> None:
 def measure_here(args: argparse.Namespace) -> List[dict]:
     """The rows of the processes that there are."""
     scale = Scale(str(args.config), args.batch, args.single, args.clips,
-                  args.bank, args.queries, args.repeats, args.tiny)
+                  args.bank, args.queries, args.repeats, args.bucket_mib,
+                  args.tiny)
     device = torch.device('cpu' if no_accelerator() else 'cuda')
     rows = measure(list(dict.fromkeys(args.work)), scale, args.launcher, show)
     return [{**row, **machine(device), 'tiny': args.tiny} for row in rows]

@@ -25,8 +25,9 @@ from .stages import (build_stage_cfg, check_stages, find_stage_config,
 DEFAULT_SEED = 0
 
 #: Gradients are all-reduced in buckets of about this size, each as soon as it
-#: is full. Of torch's 25 MiB, stage 2's last bucket holds four fifths of the
-#: gradients, and nothing is left to hide it behind; see docs/scaling.md.
+#: is full. By torch's default, 25 MiB after a first bucket of 1 MiB, the last
+#: one of stage 2 holds four fifths of the gradients, and nothing is left of
+#: the backward pass to hide it behind; see docs/scaling.md.
 BUCKET_MIB = 4
 
 
