@@ -188,8 +188,9 @@ def bound_histories() -> None:
 
     A million entries are kept, and an iteration adds to some five such
     numbers, so that an iteration takes the longer, the more there were. No
-    more than the last epoch's are ever read. (No report of it upstream is
-    known.)
+    more than the last epoch's are read, unless a log processor's
+    ``custom_cfg`` asks for ``window_size='global'``, which is then the mean of
+    those that are kept. (No report of it upstream is known.)
     """
     from mmengine.logging import HistoryBuffer
 

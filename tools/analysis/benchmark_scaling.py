@@ -26,8 +26,8 @@ from stars_mm.compat import no_accelerator
 from stars_mm.evaluation.protocols.launch import tool_command
 from stars_mm.speed.benchmark import machine
 from stars_mm.speed.scaling import add_efficiency, time_table, traffic_table
-from stars_mm.speed.scaling_works import (WORKS, Scale, load_configs,
-                                          measure)
+from stars_mm.speed.scaling_stage import Scale, load_configs
+from stars_mm.speed.scaling_works import WORKS, measure
 from stars_mm.utils.atomic import written_whole
 
 CONFIG = Path(__file__).parents[2] / 'configs/stars_ntu60.py'
