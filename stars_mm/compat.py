@@ -11,6 +11,7 @@ import importlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import inspect
 import io
 import os
 import pickle
@@ -26,6 +27,10 @@ REQUIREMENTS = (
      'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
+
+#: Logged numbers that are kept of each kind, more than any epoch of a known
+#: data set has iterations.
+HISTORY_LENGTH = 10000
 
 #: Models that DDP wraps on the CPU, for the end of the process.
 _WRAPPED_MODELS = weakref.WeakSet()
@@ -178,6 +183,28 @@ def write_test_results_once() -> None:
         LoggerHook.after_test_epoch = master_only(original)
 
 
+def bound_histories() -> None:
+    """mmengine copies all that it ever logged of a number to add to it.
+
+    A million entries are kept, and an iteration adds to some five such
+    numbers, so that an iteration takes the longer, the more there were. No
+    more than the last epoch's are read, unless a log processor's
+    ``custom_cfg`` asks for ``window_size='global'``, which is then the mean of
+    those that are kept. (No report of it upstream is known.)
+    """
+    from mmengine.logging import HistoryBuffer
+
+    init = HistoryBuffer.__init__
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(init).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    if defaults.get('max_length', 0) > HISTORY_LENGTH:
+        defaults['max_length'] = HISTORY_LENGTH
+        init.__defaults__ = tuple(defaults.values())
+
+
 def register_conv_branch() -> None:
     """mmaction2 looks for the initialiser of ``AAGCN`` where it is not.
 
@@ -200,6 +227,7 @@ def apply() -> None:
     start_processes_without_gpu()
     wrap_models_without_gpu()
     write_test_results_once()
+    bound_histories()
 
 
 def _loads_message_hub() -> bool:

@@ -249,6 +249,20 @@ def test_only_the_first_process_writes_test_results(monkeypatch):
     assert calls == [(hook, 'runner', dict(acc=True))]
 
 
+def test_histories_stop_growing():
+    """What an iteration copies does not depend on how many there were."""
+    hub = MessageHub('test_histories')
+    many = compat.HISTORY_LENGTH + 7
+    for value in range(many):
+        hub.update_scalar('train/loss', value)
+    history, counts = hub.get_scalar('train/loss').data
+    assert len(history) == len(counts) == compat.HISTORY_LENGTH
+    assert history[-1] == many - 1 and history[0] == 7
+    assert hub.get_scalar('train/loss').mean(20) == many - 10.5
+    assert HistoryBuffer([1.], [1], max_length=10**6).max_length == 10**6
+    assert HistoryBuffer().data[0].tolist() == []
+
+
 def test_mended_upstream_is_left_alone(monkeypatch):
     def mended(backend, **kwargs):
         pass

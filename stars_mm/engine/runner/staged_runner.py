@@ -24,6 +24,12 @@ from .stages import (build_stage_cfg, check_stages, find_stage_config,
 
 DEFAULT_SEED = 0
 
+#: Gradients are all-reduced in buckets of about this size, each as soon as it
+#: is full. By torch's default, 25 MiB after a first bucket of 1 MiB, the last
+#: one of stage 2 holds four fifths of the gradients, and nothing is left of
+#: the backward pass to hide it behind; see docs/scaling.md.
+BUCKET_MIB = 4
+
 
 @RUNNERS.register_module()
 class StagedRunner(Runner):
@@ -137,10 +143,22 @@ class StagedRunner(Runner):
     def wrap_model(self, model_wrapper_cfg: Optional[dict],
                    model: nn.Module) -> nn.Module:
         """Wrap the model for distribution, once its frozen layers are
-        frozen: DDP must not wait for their gradients."""
+        frozen: DDP must not wait for their gradients.
+
+        Where the config has no ``model_wrapper_cfg`` it is mmengine's wrapper,
+        with smaller buckets. Buffers are not broadcast: each step would send
+        the queue, which is the same on all ranks as it is.
+        """
         optim_wrapper = self.cfg.get('optim_wrapper') or {}
         paramwise_cfg = optim_wrapper.get('paramwise_cfg') or {}
         freeze_untrained_layers(model, paramwise_cfg)
+        if model_wrapper_cfg is None and self.distributed:
+            model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel',
+                broadcast_buffers=False,
+                bucket_cap_mb=BUCKET_MIB,
+                find_unused_parameters=self.cfg.get('find_unused_parameters',
+                                                    False))
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_optim_wrapper(self, optim_wrapper):

@@ -1,5 +1,5 @@
 from abc import abstractmethod
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from mmengine.evaluator import BaseMetric
 
@@ -50,9 +50,22 @@ class FeatureMetric(BaseMetric):
 
     def compute_metrics(self, results: List[tuple]) -> Dict[str, float]:
         """Compute the metric from the batches of all ranks."""
-        return self.compute(
-            bank=self._collect(results, 'bank'),
-            query=self._collect(results, 'query'))
+        return self.compute(*self.collect(results))
+
+    def collect(self,
+                results: List[tuple]) -> Tuple[FeatureSet, FeatureSet]:
+        """Put the batches of all ranks together.
+
+        Args:
+            results (list[tuple]): Role and features of each batch.
+
+        Returns:
+            tuple[FeatureSet, FeatureSet]: The bank and the query.
+
+        Raises:
+            ValueError: If there is none of them, or a feature is not finite.
+        """
+        return self._collect(results, 'bank'), self._collect(results, 'query')
 
     @abstractmethod
     def compute(self, bank: FeatureSet,

@@ -1,10 +1,13 @@
 from typing import Dict, Optional, Sequence
 
+import torch
+from mmengine.dist import (all_gather_object, all_reduce, get_dist_info,
+                           get_world_size)
 from mmengine.logging import MMLogger
 
 from mmaction.registry import METRICS
 from ...engine.features import ClipList, FeatureSet
-from ..functional.knn import knn_accuracy
+from ..functional.knn import knn_predict
 from .feature_metric import FeatureMetric
 
 
@@ -14,15 +17,17 @@ class KNNMetric(FeatureMetric):
     percent: ``knn/top1_k1`` and so on.
 
     Exact for any number of clips, in bounded memory, and the same on CPU and
-    GPU and however many processes computed the features; see
-    :func:`knn_predict` for how ties are decided.
+    GPU and however many processes computed the features, each of which seeks
+    the neighbours of its share of the query; see :func:`knn_predict` for how
+    ties are decided.
 
     Args:
         topk_neighbors (Sequence[int]): Numbers k of neighbours.
         temperature (float, optional): Votes weigh exp(similarity /
             temperature). By default all weigh the same, the protocol of the
             reported figures.
-        collect_device (str): Where the ranks' features meet.
+        collect_device (str): As every metric of mmengine has it; the ranks'
+            features meet by the processes' own backend whatever it says.
         prefix (str, optional): What stands before the names; ``'knn'``, or
             ``'knn_weighted'`` with a temperature.
     """
@@ -66,12 +71,49 @@ class KNNMetric(FeatureMetric):
                 f'classes are {sorted(set(bank.labels))}. Evaluate on the '
                 'same classes: choose the data sets, or their `labels`.')
 
-    def compute(self, bank: FeatureSet,
-                query: FeatureSet) -> Dict[str, float]:
-        """Accuracy of the query for each k; see :class:`FeatureMetric`."""
+    def evaluate(self, size: int) -> Dict[str, float]:
+        """Compute the metric; several processes get all features, and each
+        seeks the neighbours of its share of the query.
+
+        Args:
+            size (int): Not used; see mmengine's ``BaseMetric.evaluate``.
+
+        Returns:
+            dict[str, float]: Prefix and name → value.
+        """
+        if get_world_size() == 1:
+            return super().evaluate(size)
+        results = [part for parts in all_gather_object(self.results)
+                   for part in parts]
+        self.results.clear()
+        found = self.compute(*self.collect(results), *get_dist_info())
+        return {f'{self.prefix}/{key}': value for key, value in found.items()}
+
+    def compute(self, bank: FeatureSet, query: FeatureSet, rank: int = 0,
+                world_size: int = 1) -> Dict[str, float]:
+        """Accuracy for each k.
+
+        Args:
+            bank (FeatureSet): Labelled features to compare with.
+            query (FeatureSet): Features that are judged.
+            rank (int): Which of the processes that share the query this is.
+            world_size (int): How many they are; all have to call this.
+
+        Returns:
+            dict[str, float]: ``top1_k{k}`` in percent.
+        """
         MMLogger.get_current_instance().info(
             f'{self.prefix}: {len(query.labels)} clips by their nearest among '
             f'{len(bank.labels)}, cosine, {self.protocol}')
-        return knn_accuracy(bank.features, bank.labels, query.features,
-                            query.labels, self.topk_neighbors,
-                            self.temperature)
+        feats, labels = (all_of[rank::world_size]
+                         for all_of in (query.features, query.labels))
+        hits = torch.zeros(len(self.topk_neighbors), dtype=torch.int64)
+        if len(labels):
+            predictions = knn_predict(bank.features, bank.labels, feats,
+                                      self.topk_neighbors, self.temperature)
+            hits += (predictions == labels).sum(dim=1)
+        if world_size > 1:
+            all_reduce(hits)
+        accuracy = hits.double() / len(query.labels) * 100
+        return {f'top1_k{k}': value for k, value in zip(
+            self.topk_neighbors, accuracy.tolist())}

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Dict, List, Tuple
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SHOWN = 15  # lines of a failed tool's output that the error repeats
@@ -30,6 +30,30 @@ def find_tool(name: str) -> Path:
         'Install stars_mm again, or run it from a checkout.')
 
 
+def tool_command(name: str, arguments: List[str], num_processes: int = 1
+                 ) -> Tuple[List[str], Dict[str, str]]:
+    """The command that runs a tool with this Python and this stars_mm.
+
+    Args:
+        name (str): Its path in ``tools/``.
+        arguments (list[str]): Its arguments.
+        num_processes (int): Processes on this machine; several are started
+            by torchrun, on a free port.
+
+    Returns:
+        tuple[list[str], dict[str, str]]: The command and its environment.
+    """
+    command = [sys.executable]
+    if num_processes > 1:
+        command += ['-m', 'torch.distributed.run', '--standalone',
+                    f'--nproc_per_node={num_processes}']
+        arguments = [*arguments, '--launcher', 'pytorch']
+    command += [str(find_tool(name)), *arguments]
+    paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
+    return command, dict(
+        os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
+
+
 def run_tool(name: str, arguments: List[str], log: Path,
              num_processes: int = 1) -> None:
     """Run a tool to its end, with this Python and this stars_mm.
@@ -44,14 +68,7 @@ def run_tool(name: str, arguments: List[str], log: Path,
     Raises:
         RuntimeError: If it fails, with the end of its output.
     """
-    command = [sys.executable]
-    if num_processes > 1:
-        command += ['-m', 'torch.distributed.run', '--standalone',
-                    f'--nproc_per_node={num_processes}']
-        arguments = [*arguments, '--launcher', 'pytorch']
-    command += [str(find_tool(name)), *arguments]
-    paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    command, env = tool_command(name, arguments, num_processes)
     with open(log, 'ab') as file:
         begin = file.tell()
         done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL,

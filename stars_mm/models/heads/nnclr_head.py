@@ -74,9 +74,7 @@ class NNCLRHead(BaseModule):
             self.contrast(neighbours[i], predictions[j])
             for i, j in view_pairs(len(feats))
         ]
-        self.queue.push(
-            gather_without_grad(projections[0]),
-            gather_without_grad(sample_idx))
+        self.remember(projections[0], sample_idx)
         return dict(loss=torch.stack(losses).mean())
 
     def forward(self, feat: Tensor) -> Tuple[Tensor, Tensor]:
@@ -100,6 +98,11 @@ class NNCLRHead(BaseModule):
         """Nearest neighbours (N, C) in the queue, of other samples."""
         index = self.queue.nearest(projection.detach(), sample_idx, self.topk)
         return self.queue.feats[index]
+
+    def remember(self, projection: Tensor, sample_idx: Tensor) -> None:
+        """Let the projections (N, C) of all ranks enter the queue."""
+        self.queue.push(
+            gather_without_grad(projection), gather_without_grad(sample_idx))
 
     def contrast(self, neighbours: Tensor, predictions: Tensor) -> Tensor:
         """Cross-entropy of picking one's own prediction out of all ranks'.

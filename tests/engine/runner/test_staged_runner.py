@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from mmaction.registry import HOOKS
@@ -292,3 +293,18 @@ def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path,
     build(load_cfg(tmp_path, {**SHORT, 'compile': dict(mode='a')})).train()
     assert compiled == [('MAMP', dict(mode='a')), ('STARS', dict(mode='a'))]
     assert 'compile: 2 transformer blocks' in one_log(tmp_path)
+
+
+@pytest.mark.parametrize('asked', [None, dict(static_graph=True)])
+def test_wrapper_of_several_processes(load_cfg, build, tmp_path, monkeypatch,
+                                      asked):
+    """Small buckets for the gradients, and the queue is not broadcast; a
+    config may ask for something else."""
+    runner = build(load_cfg(tmp_path, dict(find_unused_parameters=True)))
+    monkeypatch.setattr(Runner, 'wrap_model', lambda self, cfg, model: cfg)
+    assert runner.wrap_model(None, runner.model) is None  # one process
+    monkeypatch.setattr(runner, '_distributed', True)
+    wanted = asked or dict(
+        type='MMDistributedDataParallel', broadcast_buffers=False,
+        bucket_cap_mb=4, find_unused_parameters=True)
+    assert runner.wrap_model(asked, runner.model) == wanted

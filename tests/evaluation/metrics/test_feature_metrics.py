@@ -4,8 +4,9 @@ from mmengine.evaluator import Evaluator
 
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
-from stars_mm.engine.features import ClipList
+from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+from stars_mm.evaluation.metrics import knn_metric
 
 
 def samples(feats, labels, role, indices=None) -> list:
@@ -58,6 +59,25 @@ def test_metrics_read_bank_and_query(data):
            for key, value in cluster_scores(query, labels, 2).items()}
     }
     assert evaluator.evaluate(size=100) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize('world_size', [2, 3, 11])  # of 11 one has no clip
+def test_processes_share_the_query(data, monkeypatch, world_size):
+    """The hits of their shares, counted together, are those of one."""
+    sent = []
+    monkeypatch.setattr(knn_metric, 'all_reduce', sent.append)
+    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(5, 1)))
+    bank, query = (FeatureSet(feats, labels, torch.arange(len(labels)))
+                   for feats, labels in (data[:2], data[2:]))
+    for rank in range(world_size):
+        metric.compute(bank, query, rank, world_size)
+    whole = metric.compute(bank, query)
+    assert list(whole) == ['top1_k5', 'top1_k1']
+    assert whole == knn_accuracy(*data, ks=(5, 1))
+    assert len(sent) == world_size
+    assert (sum(sent) / 10 * 100).tolist() == pytest.approx(
+        list(whole.values()))
+    assert sum(bool(hits.any()) for hits in sent) > 1
 
 
 def test_without_a_bank(data):
