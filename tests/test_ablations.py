@@ -25,7 +25,7 @@ DATA = {
 # first word of the name → keys of the recipe that may differ from the paper's
 CHANGES = dict(
     moco={'model.head'}, dino={'model.head'},
-    mae={'stages'},
+    mae={'stages'}, absent={'stages'},
     alpha={'optim_wrapper.paramwise_cfg.layer_decay'},
     queue={'model.head.queue_size'}, topk={'model.head.topk'},
     views={'train_dataloader.dataset.pipeline'},
@@ -70,6 +70,7 @@ def test_one_thing_differs(name):
     for ours, its in zip(stages_of(load(name)), stages_of(recipe)):
         assert differences(ours, its) == {
             'mae': {'model.head.motion_stride', 'model.motion_aware_tau'},
+            'absent': {'model.skip_absent'},
             'bone': {'model.data_preprocessor'},
             'motion': {'model.data_preprocessor'}
         }.get(what, set())
