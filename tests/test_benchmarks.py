@@ -67,7 +67,8 @@ def test_the_clips_are_those_of_stage_1(name):
     cfg = load(name)
     dataset = cfg.train_dataloader.dataset
     stage1 = [load(f'mamp/{path.name}') for path in
-              (CONFIGS / 'mamp').glob('*.py')]
+              (CONFIGS / 'mamp').glob('*.py')
+              if not path.stem.endswith('_fast')]
     same = [stage for stage in stage1
             if stage.train_dataloader.dataset.ann_file == dataset.ann_file
             and stage.train_dataloader.dataset.split == dataset.split]

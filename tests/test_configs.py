@@ -107,3 +107,14 @@ def test_published_numbers(data, tau, decoder, alpha, lr):
     for cfg in (mamp, stars):
         assert cfg.train_dataloader.batch_size * 8 == 128
         assert cfg.auto_scale_lr.base_batch_size == 128
+
+
+def test_the_fast_recipe_has_the_same_views():
+    name = 'mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub'
+    *steps, slots, pack = Config.fromfile(
+        CONFIGS / f'{name}.py').train_dataloader.dataset.pipeline
+    views, = Config.fromfile(
+        CONFIGS / f'{name}_fast.py').train_dataloader.dataset.pipeline
+    assert views == dict(
+        type='PackViews', transforms=steps, num_person=slots.num_person,
+        mode=slots.mode, meta_keys=pack.meta_keys)
