@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Dict, List, Sequence, Union
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from ..evaluation.tuning import gain
 from .style import GREY, MARKERS, PALETTE, new_figure, report_style
@@ -24,9 +25,28 @@ def plot_tuning(rows: Sequence[Dict], path: Union[str, Path]) -> None:
         for axis in axes:
             axis.axhline(0, color=GREY, linewidth=1)
             axis.set_ylabel('gain of kNN by tuning (points)')
-        handles, labels = axes[1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc='outside lower center', ncols=4)
+        figure.legend(handles=_legend(rows, configs),
+                      loc='outside lower center', ncols=len(configs))
         figure.savefig(path, dpi=110)
+
+
+def _legend(rows: Sequence[Dict], configs: List[str]) -> List[Line2D]:
+    """A colour for each config, a marker for each share of the data."""
+    colours = [
+        Line2D([], [], color=PALETTE[number % len(PALETTE)], label=config)
+        for number, config in enumerate(configs)
+    ]
+    return colours + [
+        Line2D([], [], color=GREY, linestyle='', marker=marker,
+               label=f'{fraction:.0%} of the clips')
+        for fraction, marker in _markers(rows).items()
+    ]
+
+
+def _markers(rows: Sequence[Dict]) -> Dict[float, str]:
+    fractions = sorted({row['fraction'] for row in rows}, reverse=True)
+    return {fraction: MARKERS[place % len(MARKERS)]
+            for place, fraction in enumerate(fractions)}
 
 
 def _plot_iterations(axis, rows: Sequence[Dict], configs: List[str]) -> None:
@@ -52,16 +72,14 @@ def _plot_iterations(axis, rows: Sequence[Dict], configs: List[str]) -> None:
 
 def _plot_purity(axis, rows: Sequence[Dict], configs: List[str]) -> None:
     """Every run as a point; colour by config, marker by share of the data."""
-    fractions = sorted({row['fraction'] for row in rows}, reverse=True)
     for number, config in enumerate(configs):
-        for place, fraction in enumerate(fractions):
+        for fraction, marker in _markers(rows).items():
             points = [(row['purity'], gain(row)) for row in rows
                       if row['config'] == config
                       and row['fraction'] == fraction]
             if points:
                 axis.scatter(*zip(*points), s=34,
                              color=PALETTE[number % len(PALETTE)],
-                             marker=MARKERS[place % len(MARKERS)],
-                             label=f'{config}, {fraction:.0%} of the clips')
+                             marker=marker)
     axis.set_xlabel('neighbour purity before tuning (%)')
     axis.set_title('every run')
