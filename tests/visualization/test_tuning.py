@@ -3,6 +3,9 @@ from PIL import Image
 
 from stars_mm.visualization import tuning
 
+CONFIGS = ['stars_nw-ucla_small', 'views-none_nw-ucla_small',
+           'alpha-0.45_nw-ucla_small']
+
 
 def rows():
     return [
@@ -10,16 +13,15 @@ def rows():
              purity=60 + 10 * fraction, before=dict(knn_top1=50.),
              after=dict(knn_top1=50. + place),
              curve=[(10, 51.), (20, 50. + place)])
-        for place, config in enumerate(('one', 'two', 'three'))
+        for place, config in enumerate(CONFIGS)
         for fraction in (0.1, 0.3, 1.) for progress in (0.33, 1.)
     ]
 
 
 def test_the_legend_names_each_config_and_share_once():
-    legend = tuning._legend(rows(), ['one', 'two', 'three'])
+    legend = tuning._legend(rows(), CONFIGS)
     assert [line.get_label() for line in legend] == [
-        'one', 'two', 'three', '100% of the clips', '30% of the clips',
-        '10% of the clips']
+        *CONFIGS, '100% of the clips', '30% of the clips', '10% of the clips']
     assert len({line.get_color() for line in legend[:3]}) == 3
     assert len({line.get_marker() for line in legend[3:]}) == 3
 
