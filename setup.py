@@ -1,4 +1,5 @@
 """Builds and installs stars_mm."""
+
 import os
 import shutil
 from pathlib import Path
@@ -21,8 +22,7 @@ class BuildWithMim(build_py):
     def run(self) -> None:
         super().run()
         editable = self.editable_mode
-        target = (ROOT if editable else Path(
-            self.build_lib).resolve()) / 'stars_mm' / '.mim'
+        target = (ROOT if editable else Path(self.build_lib).resolve()) / 'stars_mm' / '.mim'
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for name in MIM_FILES:
@@ -31,8 +31,7 @@ class BuildWithMim(build_py):
 
 def copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(
-            source, target, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
     else:
         shutil.copy(source, target)
 
@@ -63,20 +62,21 @@ def readme() -> str:
 setup(
     name='stars_mm',
     version=version(),
-    description='STARS: self-supervised skeleton action recognition on '
-    'mmaction2',
+    description='STARS: self-supervised skeleton action recognition on mmaction2',
     long_description=readme(),
     long_description_content_type='text/markdown',
     license_expression='Apache-2.0',
     license_files=['LICENSE'],
     keywords='skeleton action recognition, self-supervised learning',
     packages=find_packages(include=['stars_mm', 'stars_mm.*']),
-    package_data={'stars_mm.datasets.converters': ['*.txt']},
+    package_data={'stars_mm.preparation.readers': ['*.txt']},
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),
     extras_require=dict(
         lite=requirements('mmcv-lite'),
         safetensors=requirements('safetensors'),
-        tests=requirements('tests')),
+        tests=requirements('tests'),
+    ),
     cmdclass=dict(build_py=BuildWithMim),
-    zip_safe=False)
+    zip_safe=False,
+)

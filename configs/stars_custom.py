@@ -1,29 +1,26 @@
 _base_ = [
     '_base_/models/stars_vit-4l-128d.py',
     '_base_/datasets/custom_two-views.py',
-    '_base_/schedules/stars_adamw_8xb16-20e.py', '_base_/default_runtime.py'
+    '_base_/schedules/stars_adamw_8xb16-20e.py',
+    '_base_/default_runtime.py',
 ]
 
 # one's own recordings: what is yours to change stands at the top of
 # _base_/datasets/custom.py, where all stages and protocols read it
 
-stages = [
-    dict(
-        name='pretrain',
-        config='mamp/mamp_vit-4l-128d_1xb32_custom.py',
-        options={})
-]
+stages = [dict(name='pretrain', config='mamp/mamp_vit-4l-128d_1xb32_custom.py', options={})]
 
 protocols = dict(
     linear='benchmarks/linear/linear_vit-4l-128d_1xb32-50e_custom.py',
-    finetune='benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_custom.py')
+    finetune='benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_custom.py',
+)
 
 model = dict(backbone=_base_.encoder)
 
 # every block at the same learning rate
 optim_wrapper = dict(
-    optimizer=dict(lr=5e-4),
-    paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4))
+    optimizer=dict(lr=5e-4), paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4)
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
@@ -31,9 +28,8 @@ param_scheduler = [
         begin=0,
         end=_base_.tune_epochs,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
-train_cfg = dict(
-    max_epochs=_base_.tune_epochs,
-    val_interval=max(_base_.tune_epochs // 4, 1))
+train_cfg = dict(max_epochs=_base_.tune_epochs, val_interval=max(_base_.tune_epochs // 4, 1))
 auto_scale_lr = dict(base_batch_size=_base_.batch_size)

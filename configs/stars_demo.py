@@ -1,43 +1,43 @@
 _base_ = [
-    '_base_/models/stars_vit-4l-64d.py', '_base_/datasets/demo.py',
-    '_base_/schedules/stars_adamw_8xb16-20e.py', '_base_/default_runtime.py'
+    '_base_/models/stars_vit-4l-64d.py',
+    '_base_/datasets/demo.py',
+    '_base_/schedules/stars_adamw_8xb16-20e.py',
+    '_base_/default_runtime.py',
 ]
 
-stages = [
-    dict(
-        name='pretrain',
-        config='mamp/mamp_vit-4l-64d_1xb16-110e_demo.py',
-        options={})
-]
+stages = [dict(name='pretrain', config='mamp/mamp_vit-4l-64d_1xb16-110e_demo.py', options={})]
 
 protocols = dict(
     linear='benchmarks/linear/linear_vit-4l-64d_1xb32-50e_demo.py',
     finetune='benchmarks/finetune/finetune_vit-4l-64d_1xb32-50e_demo.py',
-    semi='benchmarks/semi/semi_vit-4l-64d_1xb16-100e_demo-10pct.py')
+    semi='benchmarks/semi/semi_vit-4l-64d_1xb16-100e_demo-10pct.py',
+)
 
 # two mildly different views: with a thousand clips identical ones teach nothing
 train_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
-        dict(
-            type='MultiView',
-            num_views=2,
-            transforms=[
-                dict(
-                    type='TemporalCropResize',
-                    clip_len=64,
-                    p_interval=(0.5, 1.0),
-                    min_frames=32),
-                {{_base_.mirror}},
-                dict(type='RandomRot', theta=(0.3, 0.6, 0.3))
-            ]),
-        dict(type='FormatGCNInput', num_person=2, mode='zero'),
-        dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
+            dict(
+                type='MultiView',
+                num_views=2,
+                transforms=[
+                    dict(
+                        type='TemporalCropResize', clip_len=64, p_interval=(0.5, 1.0), min_frames=32
+                    ),
+                    {{_base_.mirror}},
+                    dict(type='RandomRot', theta=(0.3, 0.6, 0.3)),
+                ],
+            ),
+            dict(type='FormatGCNInput', num_person=2, mode='zero'),
+            dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+        ]
+    )
+)
 # 22 iterations an epoch: 352 in all, every block at the same learning rate
 optim_wrapper = dict(
-    optimizer=dict(lr=5e-4),
-    paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4))
+    optimizer=dict(lr=5e-4), paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4)
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
@@ -45,7 +45,8 @@ param_scheduler = [
         begin=0,
         end=16,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=16, val_interval=8)
 auto_scale_lr = dict(base_batch_size=32)

@@ -1,17 +1,13 @@
 _base_ = ['stars/stars_vit-8l-256d_8xb16-20e_ntu60-xsub.py']
 
 stages = [
-    dict(
-        name='pretrain',
-        config='mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub.py',
-        options={})
+    dict(name='pretrain', config='mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub.py', options={})
 ]
 
 protocols = dict(
     linear='benchmarks/linear/linear_vit-8l-256d_8xb32-100e_ntu60-xsub.py',
-    finetune='benchmarks/finetune/'
-    'finetune_vit-8l-256d_8xb6-100e_ntu60-xsub.py',
+    finetune='benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_ntu60-xsub.py',
     semi='benchmarks/semi/semi_vit-8l-256d_8xb6-100e_ntu60-xsub-10pct.py',
-    transfer='benchmarks/transfer/'
-    'transfer_vit-8l-256d_8xb6-100e_pku2-xsub.py',
-    fewshot='benchmarks/fewshot/fewshot_vit-8l-256d_ntu60-to-ntu120.py')
+    transfer='benchmarks/transfer/transfer_vit-8l-256d_8xb6-100e_pku2-xsub.py',
+    fewshot='benchmarks/fewshot/fewshot_vit-8l-256d_ntu60-to-ntu120.py',
+)

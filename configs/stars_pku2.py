@@ -1,12 +1,8 @@
 _base_ = ['stars/stars_vit-8l-256d_8xb16-20e_pku2-xsub.py']
 
-stages = [
-    dict(
-        name='pretrain',
-        config='mamp/mamp_vit-8l-256d_8xb16-400e_pku2-xsub.py',
-        options={})
-]
+stages = [dict(name='pretrain', config='mamp/mamp_vit-8l-256d_8xb16-400e_pku2-xsub.py', options={})]
 
 protocols = dict(
     linear='benchmarks/linear/linear_vit-8l-256d_8xb4-100e_pku2-xsub.py',
-    finetune='benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_pku2-xsub.py')
+    finetune='benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_pku2-xsub.py',
+)

@@ -5,6 +5,7 @@ acts, so that it does nothing once upstream is mended, and may be called more
 than once. :func:`apply` runs them all; it is called when ``stars_mm`` is
 imported, which a config's ``custom_imports`` does before anything is built.
 """
+
 import atexit
 import functools
 import importlib
@@ -23,8 +24,12 @@ from contextlib import contextmanager
 #: import name, distribution, versions that work, what to type.
 REQUIREMENTS = (
     ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
-    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2',
-     'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'),
+    (
+        'mmcv',
+        'mmcv',
+        '>=2.0.0rc4,<2.2',
+        'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"',
+    ),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
 
@@ -53,6 +58,7 @@ def check_requirements() -> None:
         found = importlib.import_module(module).__version__
 
         from packaging.specifiers import SpecifierSet
+
         if not SpecifierSet(versions).contains(found, prereleases=True):
             raise ImportError(f'{needed}, and {found} is installed: {command}')
 
@@ -76,19 +82,20 @@ def provide_drn() -> None:
     # find_spec(package) would import mmaction.models, which is what fails.
     folders = [
         os.path.join(path, 'models', 'localizers')
-        for path in importlib.util.find_spec(
-            'mmaction').submodule_search_locations
+        for path in importlib.util.find_spec('mmaction').submodule_search_locations
     ]
-    if package in sys.modules or importlib.machinery.PathFinder.find_spec(
-            'drn', folders) is not None:
+    if (
+        package in sys.modules
+        or importlib.machinery.PathFinder.find_spec('drn', folders) is not None
+    ):
         return
 
     class DRN:
-
         def __init__(self, *args, **kwargs):
             raise ImportError(
                 'DRN is missing from the mmaction2 that is installed '
-                '(mmaction2 #2714): install mmaction2 from its sources.')
+                '(mmaction2 #2714): install mmaction2 from its sources.'
+            )
 
     for name in (package, f'{package}.drn'):
         module = sys.modules[name] = types.ModuleType(name)
@@ -109,22 +116,29 @@ def allow_checkpoint_types() -> None:
 
     if _loads_message_hub():
         return
-    core = importlib.import_module(
-        'numpy._core' if hasattr(np, '_core') else 'numpy.core')
-    arrays = [(getattr(core.multiarray, function),
-               f'numpy.{name}.multiarray.{function}')
-              for name in ('core', '_core')
-              for function in ('_reconstruct', 'scalar')]
+    core = importlib.import_module('numpy._core' if hasattr(np, '_core') else 'numpy.core')
+    arrays = [
+        (getattr(core.multiarray, function), f'numpy.{name}.multiarray.{function}')
+        for name in ('core', '_core')
+        for function in ('_reconstruct', 'scalar')
+    ]
     numbers = [type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')]
-    torch.serialization.add_safe_globals([
-        HistoryBuffer, np.ndarray, np.dtype, *numbers, *arrays,
-        (_history_statistic, 'builtins.getattr')
-    ])
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            np.ndarray,
+            np.dtype,
+            *numbers,
+            *arrays,
+            (_history_statistic, 'builtins.getattr'),
+        ]
+    )
 
 
 def no_accelerator() -> bool:
     """Whether mmengine puts its models on the CPU."""
     from mmengine.device import get_device
+
     return get_device() == 'cpu'
 
 
@@ -153,8 +167,7 @@ def wrap_models_without_gpu() -> None:
     from mmengine.runner import Runner
 
     original = Runner.wrap_model
-    if 'device_ids' not in _names(original) or hasattr(original,
-                                                       '__wrapped__'):
+    if 'device_ids' not in _names(original) or hasattr(original, '__wrapped__'):
         return
 
     @functools.wraps(original)
@@ -214,6 +227,7 @@ def register_conv_branch() -> None:
     upstream is known.)
     """
     from mmaction.registry import WEIGHT_INITIALIZERS
+
     if 'ConvBranch' not in WEIGHT_INITIALIZERS.module_dict:
         importlib.import_module('mmaction.engine.model')
 
@@ -261,7 +275,8 @@ def _history_statistic(owner, name: str):
         return getattr(owner, name)
     raise pickle.UnpicklingError(
         f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint '
-        'of mmengine does: it is not loaded')
+        'of mmengine does: it is not loaded'
+    )
 
 
 def _names(function) -> tuple:
@@ -312,6 +327,7 @@ def _leave_process_group() -> None:
 def _no_set_device():
     """Lets ``torch.cuda.set_device`` do nothing for a moment."""
     import torch
+
     set_device = torch.cuda.set_device
     torch.cuda.set_device = lambda device: None
     try:
@@ -328,10 +344,9 @@ def _without_device_ids(cfg, wrapper_cfg) -> dict:
     if wrapper_cfg is None:
         # The arguments that Runner.wrap_model gives by default.
         wrapper_cfg = dict(
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False)
+        )
     wrapper_cfg = dict(type='MMDistributedDataParallel') | dict(wrapper_cfg)
-    if issubclass(
-            MODEL_WRAPPERS.get(wrapper_cfg['type']), DistributedDataParallel):
+    if issubclass(MODEL_WRAPPERS.get(wrapper_cfg['type']), DistributedDataParallel):
         wrapper_cfg.setdefault('device_ids', None)
     return wrapper_cfg

@@ -1,18 +1,22 @@
 """Configs of other backbones: their parts and stages fit together."""
+
 from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
 from stars_mm.engine.runner.checks import check_handover, check_pretrained
-from stars_mm.engine.runner.stages import (build_stage_cfg, find_stage_config,
-                                           without_mixed_precision)
-from stars_mm.utils.layouts import NW_UCLA
+from stars_mm.engine.runner.stages import (
+    build_stage_cfg,
+    find_stage_config,
+    without_mixed_precision,
+)
+from stars_mm.preparation.layouts import NW_UCLA
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 BACKBONES = CONFIGS / 'backbones'
@@ -49,7 +53,7 @@ def batch(cfg, num_samples=2):
 def test_both_stages(name):
     cfg = load(BACKBONES / f'{name}.py')
     cfg.model.head.update(hidden_channels=8, queue_size=8)
-    stage, = [build_stage_cfg(cfg, stage, 'wd') for stage in cfg.stages]
+    (stage,) = [build_stage_cfg(cfg, stage, 'wd') for stage in cfg.stages]
     model, tuned = MODELS.build(stage.model), MODELS.build(cfg.model)
     check_handover(model, tuned, stage.filename)
     inputs, samples = batch(cfg)
@@ -86,7 +90,7 @@ def test_the_transformer_under_gcn_head():
     model.loss(inputs, samples)['loss_cls'].backward()
     assert all(param.grad is not None for param in model.parameters())
     found = model.eval().predict(inputs, samples)
-    assert found[0].pred_score.shape == (60, )
+    assert found[0].pred_score.shape == (60,)
     stars = MODELS.build(load(CONFIGS / 'stars_ntu60.py').model)
     check_handover(stars, model, cfg.filename)
 

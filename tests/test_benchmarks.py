@@ -1,20 +1,29 @@
 """The benchmark configs against the published protocols."""
+
 from pathlib import Path
 
 import pytest
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-
-from mmaction.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TRAININGS = ('linear', 'finetune', 'semi', 'transfer')
 NAMES = sorted(
-    path.relative_to(CONFIGS).as_posix() for kind in TRAININGS
-    for path in (CONFIGS / 'benchmarks' / kind).glob('*.py'))
+    path.relative_to(CONFIGS).as_posix()
+    for kind in TRAININGS
+    for path in (CONFIGS / 'benchmarks' / kind).glob('*.py')
+)
 RECIPES = sorted(path.name for path in CONFIGS.glob('*.py'))
-CLASSES = {'ntu60_3d': 60, 'ntu120_3d': 120, 'pku1_3d': 51, 'pku2_3d': 51,
-           'nw-ucla': 10, 'demo': 15, 'made-up': 2}
+CLASSES = {
+    'ntu60_3d': 60,
+    'ntu120_3d': 120,
+    'pku1_3d': 51,
+    'pku2_3d': 51,
+    'nw-ucla': 10,
+    'demo': 15,
+    'made-up': 2,
+}
 
 
 def load(name: str) -> Config:
@@ -27,15 +36,13 @@ def build(cfg: Config):
 
 
 def encoder(cfg: Config) -> dict:
-    return {name: value.shape
-            for name, value in build(cfg).backbone.state_dict().items()}
+    return {name: value.shape for name, value in build(cfg).backbone.state_dict().items()}
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_classifies_what_the_data_hold(name):
     cfg = load(name)
-    datasets = [cfg[f'{mode}_dataloader'].dataset
-                for mode in ('train', 'val', 'test')]
+    datasets = [cfg[f'{mode}_dataloader'].dataset for mode in ('train', 'val', 'test')]
     for dataset in datasets:
         wanted = CLASSES[Path(dataset.ann_file).stem]
         assert dataset.num_classes == cfg.model.cls_head.num_classes == wanted
@@ -66,53 +73,72 @@ def test_the_clips_are_those_of_stage_1(name):
     """Same recordings, crops and rotations; the centre 95 % at test time."""
     cfg = load(name)
     dataset = cfg.train_dataloader.dataset
-    stage1 = [load(f'mamp/{path.name}') for path in
-              (CONFIGS / 'mamp').glob('*.py')
-              if not path.stem.endswith('_fast')]
-    same = [stage for stage in stage1
-            if stage.train_dataloader.dataset.ann_file == dataset.ann_file
-            and stage.train_dataloader.dataset.split == dataset.split]
+    stage1 = [
+        load(f'mamp/{path.name}')
+        for path in (CONFIGS / 'mamp').glob('*.py')
+        if not path.stem.endswith('_fast')
+    ]
+    same = [
+        stage
+        for stage in stage1
+        if stage.train_dataloader.dataset.ann_file == dataset.ann_file
+        and stage.train_dataloader.dataset.split == dataset.split
+    ]
     assert same
     for stage in same:
         assert dataset.pipeline == stage.train_dataloader.dataset.pipeline
         for mode in ('val_dataloader', 'test_dataloader'):
             assert cfg[mode].dataset.pipeline == stage[mode].dataset.pipeline
-    crop, = [step for step in cfg.test_dataloader.dataset.pipeline
-             if step.type == 'TemporalCropResize']
+    (crop,) = [
+        step for step in cfg.test_dataloader.dataset.pipeline if step.type == 'TemporalCropResize'
+    ]
     assert crop.p_interval == 0.95
 
 
 # REFERENCE section 5
-@pytest.mark.parametrize('data, lr, batch', [
-    ('ntu60-xsub', .1, 256), ('ntu60-xview', .1, 256),
-    ('ntu120-xsub', .1, 256), ('ntu120-xset', .1, 256),
-    ('pku1-xsub', .1, 128), ('pku2-xsub', .01, 32)])
+@pytest.mark.parametrize(
+    'data, lr, batch',
+    [
+        ('ntu60-xsub', 0.1, 256),
+        ('ntu60-xview', 0.1, 256),
+        ('ntu120-xsub', 0.1, 256),
+        ('ntu120-xset', 0.1, 256),
+        ('pku1-xsub', 0.1, 128),
+        ('pku2-xsub', 0.01, 32),
+    ],
+)
 def test_published_numbers_of_linear_probing(data, lr, batch):
-    cfg = load(f'benchmarks/linear/linear_vit-8l-256d_8xb{batch // 8}-100e_'
-               f'{data}.py')
+    cfg = load(f'benchmarks/linear/linear_vit-8l-256d_8xb{batch // 8}-100e_{data}.py')
     assert dict(cfg.optim_wrapper.optimizer) == dict(
-        type='SGD', lr=lr, momentum=0.9, weight_decay=0.)
+        type='SGD', lr=lr, momentum=0.9, weight_decay=0.0
+    )
     assert cfg.auto_scale_lr.base_batch_size == batch
     assert cfg.train_dataloader.dataset.split.split('_')[0] in data
     assert cfg.model.type == 'FrozenRecognizerGCN'
     assert cfg.model.cls_head.type == 'LinearProbeHead'
 
 
-@pytest.mark.parametrize('data', ['ntu60-xsub', 'ntu60-xview', 'ntu120-xsub',
-                                  'ntu120-xset', 'pku1-xsub', 'pku2-xsub'])
+@pytest.mark.parametrize(
+    'data', ['ntu60-xsub', 'ntu60-xview', 'ntu120-xsub', 'ntu120-xset', 'pku1-xsub', 'pku2-xsub']
+)
 def test_published_numbers_of_finetuning(data):
     cfg = load(f'benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_{data}.py')
     assert dict(cfg.optim_wrapper.optimizer) == dict(
-        type='AdamW', lr=3e-4, betas=(0.9, 0.999), weight_decay=0.05)
-    assert dict(cfg.optim_wrapper.paramwise_cfg) == dict(
-        layer_decay=0.8, decay_1d=False)
+        type='AdamW', lr=3e-4, betas=(0.9, 0.999), weight_decay=0.05
+    )
+    assert dict(cfg.optim_wrapper.paramwise_cfg) == dict(layer_decay=0.8, decay_1d=False)
     assert cfg.auto_scale_lr.base_batch_size == 48
     assert cfg.train_dataloader.dataset.split.split('_')[0] in data
     head = dict(cfg.model.cls_head)
     del head['num_classes']
     assert head == dict(
-        type='JointMLPHead', in_channels=256, num_joints=25,
-        hidden_channels=2048, dropout=0.3, label_smooth_eps=0.1)
+        type='JointMLPHead',
+        in_channels=256,
+        num_joints=25,
+        hidden_channels=2048,
+        dropout=0.3,
+        label_smooth_eps=0.1,
+    )
     assert cfg.model.backbone.drop_path_rate == 0.3
 
 
@@ -124,7 +150,8 @@ def test_label_subsets_are_those_that_the_tool_writes(name):
     percent = name.removesuffix('pct.py').split('-')[-1]
     assert dataset.subset == (
         f'data/skeleton/subsets/{Path(dataset.ann_file).stem}_{dataset.split}_'
-        f'{percent}pct_random_seed0_draw0.txt')
+        f'{percent}pct_random_seed0_draw0.txt'
+    )
     assert cfg.model.cls_head.type == 'JointMLPHead'
     assert 'subset' not in cfg.val_dataloader.dataset
 

@@ -2,6 +2,7 @@
 
 What has to be seen before ``stars_mm`` is imported runs in a new process.
 """
+
 import os
 import pickle
 import subprocess
@@ -19,26 +20,27 @@ from mmengine.runner import Runner
 
 from stars_mm import compat
 
-
 needs_allow_list = pytest.mark.skipif(
     not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'),
-    reason='torch.load of this torch lists no types')
+    reason='torch.load of this torch lists no types',
+)
 
 
 def run(code: str, path: str = '') -> subprocess.CompletedProcess:
     """Runs ``code`` in a new process, with ``path`` before other packages."""
     env = dict(os.environ, PYTHONPATH=os.pathsep.join([path, *sys.path]))
-    return subprocess.run([sys.executable, '-c', textwrap.dedent(code)],
-                          capture_output=True, text=True, env=env)
+    return subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(code)], capture_output=True, text=True, env=env
+    )
 
 
 def last_line(result: subprocess.CompletedProcess) -> str:
     return result.stderr.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize('module, name', [('mmengine', 'mmengine'),
-                                          ('mmcv', 'mmcv'),
-                                          ('mmaction', 'mmaction2')])
+@pytest.mark.parametrize(
+    'module, name', [('mmengine', 'mmengine'), ('mmcv', 'mmcv'), ('mmaction', 'mmaction2')]
+)
 def test_missing_package_gives_one_sentence(monkeypatch, module, name):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError) as error:
@@ -47,14 +49,13 @@ def test_missing_package_gives_one_sentence(monkeypatch, module, name):
     assert 'none is installed: pip ' in str(error.value)
 
 
-@pytest.mark.parametrize('module, version', [('mmengine', '0.9.1'),
-                                             ('mmengine', '1.0.0'),
-                                             ('mmcv', '1.7.2'),
-                                             ('mmaction', '1.1.0')])
+@pytest.mark.parametrize(
+    'module, version',
+    [('mmengine', '0.9.1'), ('mmengine', '1.0.0'), ('mmcv', '1.7.2'), ('mmaction', '1.1.0')],
+)
 def test_unfit_package_gives_one_sentence(monkeypatch, module, version):
     monkeypatch.setattr(f'{module}.__version__', version)
-    with pytest.raises(ImportError, match=f'^stars_mm needs .*>=.* {version} '
-                       'is installed: pip '):
+    with pytest.raises(ImportError, match=f'^stars_mm needs .*>=.* {version} is installed: pip '):
         compat.check_requirements()
 
 
@@ -63,12 +64,14 @@ def test_our_sentence_comes_before_mmactions_assertion(tmp_path):
     (tmp_path / 'mmcv' / '__init__.py').write_text('__version__ = "2.2.0"')
     result = run('import stars_mm', str(tmp_path))
     assert last_line(result).startswith(
-        'ImportError: stars_mm needs mmcv>=2.0.0rc4,<2.2, and 2.2.0 is')
+        'ImportError: stars_mm needs mmcv>=2.0.0rc4,<2.2, and 2.2.0 is'
+    )
 
 
 @pytest.mark.parametrize('version', ['2.0.0rc4', '2.0.1', '2.1.0+cu118'])
 def test_fit_mmcv_versions(monkeypatch, version):
     import mmcv
+
     monkeypatch.setattr(mmcv, '__version__', version)
     compat.check_requirements()
 
@@ -79,23 +82,21 @@ def test_mmaction_models_import():
         pytest.skip('this mmaction2 has its drn package')
     assert 'mmaction.models.localizers.drn' in last_line(before)
 
-    after = run('''
+    after = run("""
         import stars_mm
         from mmaction.models.localizers import DRN
         from mmaction.registry import MODELS
         assert 'DRN' not in MODELS and 'BMN' in MODELS
         DRN()
-        ''')
+        """)
     assert last_line(after).startswith('ImportError: DRN is missing')
 
 
 def test_present_drn_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
     (tmp_path / 'models' / 'localizers' / 'drn' / '__init__.py').touch()
-    complete = types.SimpleNamespace(
-        submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(compat.importlib.util, 'find_spec',
-                        lambda name: complete)
+    complete = types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(compat.importlib.util, 'find_spec', lambda name: complete)
     package = 'mmaction.models.localizers.drn'
     for name in (package, f'{package}.drn'):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -105,14 +106,14 @@ def test_present_drn_is_left_alone(tmp_path, monkeypatch):
 
 
 def test_missing_importlib_metadata():
-    result = run('''
+    result = run("""
         import sys
         sys.modules['importlib_metadata'] = None
         import stars_mm
         from mmaction.utils import dependency
         import importlib.metadata, importlib_metadata
         assert importlib_metadata is importlib.metadata
-        ''')
+        """)
     assert result.returncode == 0, result.stderr
 
 
@@ -147,13 +148,13 @@ def test_torch_load_of_message_hub(tmp_path):
 
 
 def test_torch_load_of_another_numpys_names(tmp_path):
-    ours, theirs = ((b'numpy._core.', b'numpy.core.')
-                    if hasattr(np, '_core') else
-                    (b'numpy.core.', b'numpy._core.'))
+    ours, theirs = (
+        (b'numpy._core.', b'numpy.core.')
+        if hasattr(np, '_core')
+        else (b'numpy.core.', b'numpy._core.')
+    )
     path = tmp_path / 'legacy.pth'
-    torch.save(
-        HistoryBuffer([1., 3.], [1, 1]), path,
-        _use_new_zipfile_serialization=False)
+    torch.save(HistoryBuffer([1.0, 3.0], [1, 1]), path, _use_new_zipfile_serialization=False)
     data = path.read_bytes()
     assert ours in data
     path.write_bytes(data.replace(ours, theirs))
@@ -171,11 +172,14 @@ class Call:
 
 
 @needs_allow_list
-@pytest.mark.parametrize('call', [
-    Call(getattr, HistoryBuffer, '__init__'),
-    Call(getattr, np.ndarray, 'tofile'),
-    Call(eval, '1'),
-])
+@pytest.mark.parametrize(
+    'call',
+    [
+        Call(getattr, HistoryBuffer, '__init__'),
+        Call(getattr, np.ndarray, 'tofile'),
+        Call(eval, '1'),
+    ],
+)
 def test_torch_load_stays_safe(tmp_path, call):
     torch.save(call, tmp_path / 'strange.pth')
     with pytest.raises(pickle.UnpicklingError):
@@ -189,13 +193,20 @@ def test_allow_list_is_short(monkeypatch):
     monkeypatch.setattr(compat, '_loads_message_hub', lambda: False)
     monkeypatch.setattr(torch.serialization, 'add_safe_globals', added.extend)
     compat.allow_checkpoint_types()
-    names = [item[1] if isinstance(item, tuple) else item.__name__
-             for item in added]
+    names = [item[1] if isinstance(item, tuple) else item.__name__ for item in added]
     assert sorted(names) == [
-        'Float32DType', 'Float64DType', 'HistoryBuffer', 'Int32DType',
-        'Int64DType', 'builtins.getattr', 'dtype', 'ndarray',
-        'numpy._core.multiarray._reconstruct', 'numpy._core.multiarray.scalar',
-        'numpy.core.multiarray._reconstruct', 'numpy.core.multiarray.scalar'
+        'Float32DType',
+        'Float64DType',
+        'HistoryBuffer',
+        'Int32DType',
+        'Int64DType',
+        'builtins.getattr',
+        'dtype',
+        'ndarray',
+        'numpy._core.multiarray._reconstruct',
+        'numpy._core.multiarray.scalar',
+        'numpy.core.multiarray._reconstruct',
+        'numpy.core.multiarray.scalar',
     ]
 
 
@@ -204,27 +215,30 @@ INITS = ('_init_dist_pytorch', '_init_dist_mpi', '_init_dist_slurm')
 
 def test_apply_twice_changes_nothing():
     def patched():
-        return [getattr(dist_utils, name)
-                for name in INITS] + [
-                    Runner.wrap_model, LoggerHook.after_test_epoch]
+        return [getattr(dist_utils, name) for name in INITS] + [
+            Runner.wrap_model,
+            LoggerHook.after_test_epoch,
+        ]
 
     before = patched()
     compat.apply()
     assert patched() == before
 
 
-@pytest.mark.parametrize('on_cpu, asked, given', [
-    (True, 'nccl', 'gloo'),
-    (True, 'mpi', 'mpi'),
-    (False, 'nccl', 'nccl'),
-    (False, 'gloo', 'gloo'),
-])
+@pytest.mark.parametrize(
+    'on_cpu, asked, given',
+    [
+        (True, 'nccl', 'gloo'),
+        (True, 'mpi', 'mpi'),
+        (False, 'nccl', 'nccl'),
+        (False, 'gloo', 'gloo'),
+    ],
+)
 def test_backend(monkeypatch, on_cpu, asked, given):
     calls = []
     monkeypatch.setattr(compat, 'no_accelerator', lambda: on_cpu)
     monkeypatch.setattr(compat.atexit, 'register', lambda function: None)
-    monkeypatch.setattr(torch.cuda, 'set_device',
-                        lambda device: calls.append(device))
+    monkeypatch.setattr(torch.cuda, 'set_device', lambda device: calls.append(device))
 
     def init(backend, timeout):
         torch.cuda.set_device(3)
@@ -238,13 +252,11 @@ def test_backend(monkeypatch, on_cpu, asked, given):
 
 def test_only_the_first_process_writes_test_results(monkeypatch):
     calls = []
-    monkeypatch.setattr(LoggerHook, 'after_test_epoch',
-                        lambda *args: calls.append(args))
+    monkeypatch.setattr(LoggerHook, 'after_test_epoch', lambda *args: calls.append(args))
     compat.write_test_results_once()
     hook = LoggerHook()
     for main in (False, True):
-        monkeypatch.setattr('mmengine.dist.utils.is_main_process',
-                            lambda: main)
+        monkeypatch.setattr('mmengine.dist.utils.is_main_process', lambda: main)
         hook.after_test_epoch('runner', dict(acc=main))
     assert calls == [(hook, 'runner', dict(acc=True))]
 
@@ -259,7 +271,7 @@ def test_histories_stop_growing():
     assert len(history) == len(counts) == compat.HISTORY_LENGTH
     assert history[-1] == many - 1 and history[0] == 7
     assert hub.get_scalar('train/loss').mean(20) == many - 10.5
-    assert HistoryBuffer([1.], [1], max_length=10**6).max_length == 10**6
+    assert HistoryBuffer([1.0], [1], max_length=10**6).max_length == 10**6
     assert HistoryBuffer().data[0].tolist() == []
 
 
@@ -279,15 +291,18 @@ def test_mended_upstream_is_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize('on_cpu', [True, False])
-@pytest.mark.parametrize('asked', [
-    None,
-    dict(type='MMDistributedDataParallel', static_graph=True),
-    dict(type='MMFullyShardedDataParallel')
-])
+@pytest.mark.parametrize(
+    'asked',
+    [
+        None,
+        dict(type='MMDistributedDataParallel', static_graph=True),
+        dict(type='MMFullyShardedDataParallel'),
+    ],
+)
 def test_model_wrapper_config(monkeypatch, on_cpu, asked):
     """What reaches mmengine's own ``wrap_model``."""
-    class Given(torch.nn.Module):
 
+    class Given(torch.nn.Module):
         def __init__(self, cfg):
             super().__init__()
             self.cfg = cfg
@@ -296,19 +311,21 @@ def test_model_wrapper_config(monkeypatch, on_cpu, asked):
         return Given(model_wrapper_cfg)
 
     monkeypatch.setattr(Runner, 'wrap_model', original)
-    monkeypatch.setattr(compat, '_names', lambda function: ('device_ids', ))
+    monkeypatch.setattr(compat, '_names', lambda function: ('device_ids',))
     monkeypatch.setattr(compat, 'no_accelerator', lambda: on_cpu)
     compat.wrap_models_without_gpu()
-    runner = types.SimpleNamespace(
-        distributed=True, cfg=dict(find_unused_parameters=True))
+    runner = types.SimpleNamespace(distributed=True, cfg=dict(find_unused_parameters=True))
     given = Runner.wrap_model(runner, asked, None).cfg
 
     if not on_cpu or asked == dict(type='MMFullyShardedDataParallel'):
         assert given == asked
     elif asked is None:
         assert given == dict(
-            type='MMDistributedDataParallel', device_ids=None,
-            broadcast_buffers=False, find_unused_parameters=True)
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=True,
+        )
     else:
         assert given == dict(asked, device_ids=None)
 

@@ -1,19 +1,19 @@
 """The nearest-neighbour and few-shot configs."""
+
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import DATASETS, MODELS
 from stars_mm.engine.runner.stages import build_stage_cfg
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-KNN, FEWSHOT = (sorted((CONFIGS / 'benchmarks' / kind).glob('*.py'))
-                for kind in ('knn', 'fewshot'))
-NOVEL, = (path for path in FEWSHOT if '-to-' in path.stem)
+KNN, FEWSHOT = (sorted((CONFIGS / 'benchmarks' / kind).glob('*.py')) for kind in ('knn', 'fewshot'))
+(NOVEL,) = (path for path in FEWSHOT if '-to-' in path.stem)
 
 
 def load(path) -> Config:
@@ -31,18 +31,17 @@ def test_knn_measures_as_the_recipe_does(path):
     """On its data, with all metrics of the protocol."""
     cfg = load(path)
     uniform, weighted, clusters = cfg.test_evaluator
-    assert dict(uniform) == dict(type='KNNMetric', topk_neighbors=(1, 2, 5,
-                                                                   10))
-    assert dict(weighted) == dict(
-        type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1)
+    assert dict(uniform) == dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10))
+    assert dict(weighted) == dict(type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1)
     assert clusters.type == 'ClusterMetric'
     size, data = path.stem.split('_')[1:]
-    assert any(name.stem.startswith(f'mamp_{size}_') and name.stem.endswith(
-        f'_{data}') for name in (CONFIGS / 'mamp').glob('*.py'))
+    assert any(
+        name.stem.startswith(f'mamp_{size}_') and name.stem.endswith(f'_{data}')
+        for name in (CONFIGS / 'mamp').glob('*.py')
+    )
     bank, query = loaders(cfg, 'test')
     train = cfg.train_dataloader.dataset
-    assert (bank.dataset.ann_file, bank.dataset.split) == (
-        train.ann_file, train.split)
+    assert (bank.dataset.ann_file, bank.dataset.split) == (train.ann_file, train.split)
     assert query.dataset.ann_file == train.ann_file
     assert 'labels' not in bank.dataset
 
@@ -56,8 +55,7 @@ def test_fewshot_classes_are_new(path):
     assert bank.dataset.labels == query.dataset.labels
     assert bank.dataset.ann_file == query.dataset.ann_file
     assert bank.dataset.split.replace('_train', '_val') == query.dataset.split
-    assert cfg.test_evaluator[0] == dict(
-        type='FewShotMetric', shots=(1, 2, 5, 10), episodes=100)
+    assert cfg.test_evaluator[0] == dict(type='FewShotMetric', shots=(1, 2, 5, 10), episodes=100)
     if path == NOVEL:
         return
     unseen = set(query.dataset.labels)
@@ -90,14 +88,21 @@ def test_published_few_shot_protocol():
 
 def test_novel_classes_are_found_by_name(tmp_path):
     """In a file like ntu120_3d.pkl, with all 120 classes."""
-    names = [f'S001C001P{person:03d}R001A{action:03d}'
-             for person in (1, 2) for action in range(1, 121)]
+    names = [
+        f'S001C001P{person:03d}R001A{action:03d}' for person in (1, 2) for action in range(1, 121)
+    ]
     clip = np.random.default_rng(0).random((1, 4, 25, 3), np.float32)
-    (tmp_path / 'ntu.pkl').write_bytes(pickle.dumps(dict(
-        split=dict(xsub_train=names[:120], xsub_val=names[120:]),
-        annotations=[dict(frame_dir=name, label=int(name[-3:]) - 1,
-                          total_frames=4, keypoint=clip)
-                     for name in names])))
+    (tmp_path / 'ntu.pkl').write_bytes(
+        pickle.dumps(
+            dict(
+                split=dict(xsub_train=names[:120], xsub_val=names[120:]),
+                annotations=[
+                    dict(frame_dir=name, label=int(name[-3:]) - 1, total_frames=4, keypoint=clip)
+                    for name in names
+                ],
+            )
+        )
+    )
     cfg = load(NOVEL)
     for loader in loaders(cfg, 'test'):
         dataset = dict(loader.dataset, ann_file=str(tmp_path / 'ntu.pkl'))

@@ -1,4 +1,5 @@
 """What a wheel holds, and that the installed package works by itself."""
+
 import os
 import re
 import shutil
@@ -14,8 +15,17 @@ from mmengine.config import Config
 import stars_mm
 
 #: What a checkout has beside the sources.
-LEFT_OUT = ('.git', '.venv', '.mim', '__pycache__', '*.egg-info', 'build',
-            'data', 'dist', 'work_dirs')
+LEFT_OUT = (
+    '.git',
+    '.venv',
+    '.mim',
+    '__pycache__',
+    '*.egg-info',
+    'build',
+    'data',
+    'dist',
+    'work_dirs',
+)
 
 
 def files(folder: Path) -> set:
@@ -40,10 +50,21 @@ def installed(repo_root, tmp_path_factory) -> Path:
 
     shutil.copytree(repo_root, folder / 'source', ignore=ignore)
     subprocess.run(
-        [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
-         '--no-build-isolation', '--wheel-dir', folder, folder / 'source'],
-        check=True)
-    wheel, = folder.glob('*.whl')
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--quiet',
+            '--no-deps',
+            '--no-build-isolation',
+            '--wheel-dir',
+            folder,
+            folder / 'source',
+        ],
+        check=True,
+    )
+    (wheel,) = folder.glob('*.whl')
     assert wheel.name == f'stars_mm-{stars_mm.__version__}-py3-none-any.whl'
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / 'site')
@@ -54,18 +75,20 @@ def test_wheel_carries_the_mim_files(installed, repo_root):
     mim = installed / 'stars_mm' / '.mim'
     assert files(mim / 'configs') == files(repo_root / 'configs')
     assert files(mim / 'tools') == files(repo_root / 'tools')
-    assert (mim / 'model-index.yml').read_text() == (
-        repo_root / 'model-index.yml').read_text()
+    assert (mim / 'model-index.yml').read_text() == (repo_root / 'model-index.yml').read_text()
 
 
 def test_wheel_holds_the_package_and_nothing_else(installed, repo_root):
     assert {path.name for path in installed.iterdir()} == {
-        'stars_mm', f'stars_mm-{stars_mm.__version__}.dist-info'}
-    source = {name for name in files(repo_root / 'stars_mm')
-              if name.endswith(('.py', '.txt'))
-              and not name.startswith('.mim/')}
-    wheel = {name for name in files(installed / 'stars_mm')
-             if not name.startswith('.mim/')}
+        'stars_mm',
+        f'stars_mm-{stars_mm.__version__}.dist-info',
+    }
+    source = {
+        name
+        for name in files(repo_root / 'stars_mm')
+        if name.endswith(('.py', '.txt')) and not name.startswith('.mim/')
+    }
+    wheel = {name for name in files(installed / 'stars_mm') if not name.startswith('.mim/')}
     assert wheel == source
 
 
@@ -82,19 +105,26 @@ def test_wheel_metadata(installed):
 def test_installed_package_works_from_another_folder(installed, tmp_path):
     """Its tools import it, and so nothing of the checkout."""
     tool = installed / 'stars_mm' / '.mim' / 'tools' / 'train.py'
-    code = (f'import runpy, sys; sys.argv = ["train.py", "--help"]\n'
-            f'try: runpy.run_path({str(tool)!r}, run_name="__main__")\n'
-            'finally: print(sys.modules["stars_mm"].__file__)')
+    code = (
+        f'import runpy, sys; sys.argv = ["train.py", "--help"]\n'
+        f'try: runpy.run_path({str(tool)!r}, run_name="__main__")\n'
+        'finally: print(sys.modules["stars_mm"].__file__)'
+    )
     result = subprocess.run(
-        [sys.executable, '-c', code], cwd=tmp_path, text=True, check=True,
-        capture_output=True, env=dict(os.environ, PYTHONPATH=str(installed)))
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        text=True,
+        check=True,
+        capture_output=True,
+        env=dict(os.environ, PYTHONPATH=str(installed)),
+    )
     assert '--auto-scale-lr' in result.stdout
-    assert result.stdout.splitlines()[-1] == str(
-        installed / 'stars_mm' / '__init__.py')
+    assert result.stdout.splitlines()[-1] == str(installed / 'stars_mm' / '__init__.py')
 
 
 def test_lock_meets_the_ranges(repo_root):
     from packaging.requirements import Requirement
+
     lock = {}
     for line in (repo_root / 'requirements/lock.txt').read_text().splitlines():
         if not line.startswith('#'):
@@ -122,6 +152,5 @@ def test_model_index(repo_root):
     for model in index['Models']:
         assert model['In Collection'] in collections
         assert model['Name'] == Path(model['Config']).stem
-        cfg = Config.fromfile(
-            repo_root / model['Config'], import_custom_modules=False)
+        cfg = Config.fromfile(repo_root / model['Config'], import_custom_modules=False)
         assert cfg.model.type == model['In Collection']

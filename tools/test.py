@@ -3,6 +3,7 @@
 The options are those of mmaction2's ``test.py``. ``--cfg-options`` is merged
 first, so that what the other options say holds.
 """
+
 import argparse
 import os
 from pathlib import Path
@@ -19,25 +20,27 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
-        '--work-dir', help='where the metrics go '
-        '(default: work_dirs/<name of the config>)')
+        '--work-dir', help='where the metrics go (default: work_dirs/<name of the config>)'
+    )
+    parser.add_argument('--dump', metavar='PKL', help='file for the predictions')
     parser.add_argument(
-        '--dump', metavar='PKL', help='file for the predictions')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={},
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
         metavar='KEY=VALUE',
-        help='settings that replace those of the config: a.b=1, '
-        'a.b="[1,2]", a.0.b=x')
+        help='settings that replace those of the config: a.b=1, a.b="[1,2]", a.0.b=x',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of results')
+    parser.add_argument('--show', action='store_true', help='show the pictures in a window')
+    parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
     parser.add_argument(
-        '--show', action='store_true', help='show the pictures in a window')
-    parser.add_argument(
-        '--interval', type=int, default=1, help='draw every n-th sample')
-    parser.add_argument(
-        '--wait-time', type=float, default=2, help='seconds a window stays')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none', help='what started the processes')
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -68,10 +71,15 @@ def draw_results(cfg: Config, args: argparse.Namespace) -> None:
         raise KeyError(
             f'--show, --show-dir: {args.config} has no '
             'default_hooks.visualization; give it '
-            'visualization=dict(type="VisualizationHook")')
+            'visualization=dict(type="VisualizationHook")'
+        )
     cfg.default_hooks.visualization.update(
-        enable=True, show=args.show, out_dir=args.show_dir,
-        interval=args.interval, wait_time=args.wait_time)
+        enable=True,
+        show=args.show,
+        out_dir=args.show_dir,
+        interval=args.interval,
+        wait_time=args.wait_time,
+    )
 
 
 def dump_predictions(cfg: Config, path: str) -> None:
@@ -80,8 +88,7 @@ def dump_predictions(cfg: Config, path: str) -> None:
     evaluators = cfg.test_evaluator
     if not isinstance(evaluators, (list, tuple)):
         evaluators = [evaluators]
-    cfg.test_evaluator = [
-        *evaluators, dict(type='DumpResults', out_file_path=path)]
+    cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -3,6 +3,7 @@
 The options are those of mmaction2's ``train.py``. ``--cfg-options`` is merged
 first, so that what the other options say holds.
 """
+
 import argparse
 import os
 from pathlib import Path
@@ -18,36 +19,47 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        '--work-dir', help='where logs and checkpoints go '
-        '(default: work_dirs/<name of the config>)')
+        '--work-dir', help='where logs and checkpoints go (default: work_dirs/<name of the config>)'
+    )
     parser.add_argument(
-        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
         help='go on from a checkpoint, or from the last one in the work '
-        'directory where none is named')
+        'directory where none is named',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision')
+        '--no-validate', action='store_true', help='do not evaluate during training'
+    )
     parser.add_argument(
-        '--no-validate', action='store_true',
-        help='do not evaluate during training')
-    parser.add_argument(
-        '--auto-scale-lr', action='store_true',
+        '--auto-scale-lr',
+        action='store_true',
         help='scale the learning rate by the ratio of the actual total batch '
-        "to the config's auto_scale_lr.base_batch_size")
+        "to the config's auto_scale_lr.base_batch_size",
+    )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
-        '--diff-rank-seed', action='store_true',
-        help='another seed on every process')
+        '--diff-rank-seed', action='store_true', help='another seed on every process'
+    )
     parser.add_argument(
-        '--deterministic', action='store_true',
-        help='deterministic algorithms, which may be slower')
+        '--deterministic', action='store_true', help='deterministic algorithms, which may be slower'
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={},
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
         metavar='KEY=VALUE',
-        help='settings that replace those of the config: a.b=1, '
-        'a.b="[1,2]", a.0.b=x')
+        help='settings that replace those of the config: a.b=1, a.b="[1,2]", a.0.b=x',
+    )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none', help='what started the processes')
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -81,7 +93,8 @@ def load_config(args: argparse.Namespace) -> Config:
         if 'auto_scale_lr' not in cfg:
             raise KeyError(
                 f'--auto-scale-lr: {args.config} has no auto_scale_lr, which '
-                'says the batch that its learning rate is for')
+                'says the batch that its learning rate is for'
+            )
         cfg.auto_scale_lr.enable = True
 
     randomness = dict(cfg.get('randomness') or {})
@@ -102,7 +115,8 @@ def use_mixed_precision(cfg: Config) -> None:
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
             f'--amp: optim_wrapper.type is {kind!r}; only an OptimWrapper can '
-            'be made an AmpOptimWrapper')
+            'be made an AmpOptimWrapper'
+        )
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
 

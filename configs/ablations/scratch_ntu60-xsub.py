@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/stars_vit-8l-256d.py',
     '../_base_/datasets/ntu60-xsub.py',
     '../_base_/schedules/mamp_adamw_8xb16-400e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
 
 allow_random_init = True

@@ -12,6 +12,7 @@ param_scheduler = [
         begin=0,
         end=158,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=158, val_interval=25)

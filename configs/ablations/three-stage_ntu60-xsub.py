@@ -5,6 +5,7 @@ stages = _base_.stages + [
     dict(
         name='head',
         config='stars/stars_vit-8l-256d_8xb16-20e_ntu60-xsub.py',
-        options=dict(model=dict(backbone=dict(frozen_stages=8))))
+        options=dict(model=dict(backbone=dict(frozen_stages=8))),
+    )
 ]
 train_cfg = dict(max_epochs=10)

@@ -9,5 +9,7 @@ stages = _base_.stages + [
             stages=None,
             model=dict(backbone=dict(frozen_stages=4)),
             param_scheduler=[],
-            train_cfg=dict(max_epochs=2 * _base_.train_cfg.max_epochs)))
+            train_cfg=dict(max_epochs=2 * _base_.train_cfg.max_epochs),
+        ),
+    )
 ]

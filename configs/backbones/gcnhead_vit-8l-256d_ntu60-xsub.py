@@ -1,8 +1,4 @@
-_base_ = [
-    '../benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_ntu60-xsub.py'
-]
+_base_ = ['../benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_ntu60-xsub.py']
 
 # mmaction2's head on the mean of all tokens
-model = dict(
-    cls_head=dict(
-        _delete_=True, type='GCNHead', num_classes=60, in_channels=256))
+model = dict(cls_head=dict(_delete_=True, type='GCNHead', num_classes=60, in_channels=256))

@@ -1,13 +1,7 @@
 _base_ = ['../stars_ntu60.py', '../_base_/models/aagcn.py']
 
-stages = [
-    dict(
-        name='pretrain',
-        config='backbones/mamp_aagcn_ntu60-xsub.py',
-        options={})
-]
-protocols = dict(
-    _delete_=True, linear='backbones/linear_aagcn_ntu60-xsub.py')
+stages = [dict(name='pretrain', config='backbones/mamp_aagcn_ntu60-xsub.py', options={})]
+protocols = dict(_delete_=True, linear='backbones/linear_aagcn_ntu60-xsub.py')
 
 model = dict(backbone=_base_.backbone)
 

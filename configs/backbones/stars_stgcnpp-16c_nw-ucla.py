@@ -1,17 +1,11 @@
-_base_ = [
-    '../stars_nw-ucla_small.py', '../_base_/models/stgcnpp-16c_nw-ucla.py'
-]
+_base_ = ['../stars_nw-ucla_small.py', '../_base_/models/stgcnpp-16c_nw-ucla.py']
 
-stages = [
-    dict(
-        name='pretrain',
-        config='backbones/mamp_stgcnpp-16c_nw-ucla.py',
-        options={})
-]
+stages = [dict(name='pretrain', config='backbones/mamp_stgcnpp-16c_nw-ucla.py', options={})]
 protocols = dict(
     _delete_=True,
     linear='backbones/linear_stgcnpp-16c_nw-ucla.py',
-    finetune='backbones/finetune_stgcnpp-16c_nw-ucla.py')
+    finetune='backbones/finetune_stgcnpp-16c_nw-ucla.py',
+)
 
 model = dict(backbone=_base_.backbone, head=dict(in_channels=64))
 

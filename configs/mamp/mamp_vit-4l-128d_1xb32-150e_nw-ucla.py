@@ -1,26 +1,23 @@
 _base_ = [
-    '../_base_/models/mamp_vit-4l-128d.py', '../_base_/datasets/nw-ucla.py',
+    '../_base_/models/mamp_vit-4l-128d.py',
+    '../_base_/datasets/nw-ucla.py',
     '../_base_/schedules/mamp_adamw_8xb16-400e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(num_joints=20))
 
 # 31 iterations an epoch: 4650 in all
 param_scheduler = [
-    dict(
-        type='LinearWarmupLR',
-        begin=0,
-        end=5,
-        by_epoch=True,
-        convert_to_iter_based=True),
+    dict(type='LinearWarmupLR', begin=0, end=5, by_epoch=True, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.1,
         begin=5,
         end=150,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    ),
 ]
 train_cfg = dict(max_epochs=150, val_interval=25)
 auto_scale_lr = dict(base_batch_size=32)

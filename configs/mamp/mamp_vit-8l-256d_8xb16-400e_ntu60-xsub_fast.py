@@ -8,11 +8,15 @@ train_dataloader = dict(
     pin_memory=True,
     prefetch_factor=4,
     collate_fn=dict(type='collate_clips'),
-    dataset=dict(pipeline=[
-        dict(
-            type='PackViews',
-            transforms=_base_.train_pipeline[:3],
-            num_person=2,
-            mode='zero',
-            meta_keys=('sample_idx', 'frame_dir'))
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(
+                type='PackViews',
+                transforms=_base_.train_pipeline[:3],
+                num_person=2,
+                mode='zero',
+                meta_keys=('sample_idx', 'frame_dir'),
+            )
+        ]
+    ),
+)

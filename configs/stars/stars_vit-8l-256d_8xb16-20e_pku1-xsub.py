@@ -2,15 +2,17 @@ _base_ = [
     '../_base_/models/stars_vit-8l-256d.py',
     '../_base_/datasets/pku1-xsub.py',
     '../_base_/schedules/stars_adamw_8xb16-20e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='CenterSkeleton', center_joint=1),
-        dict(type='TemporalCropResize', clip_len=120, p_interval=1.0),
-        dict(type='FormatGCNInput', num_person=2, mode='zero'),
-        dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
-    ]))
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay=0.35))
+    dataset=dict(
+        pipeline=[
+            dict(type='CenterSkeleton', center_joint=1),
+            dict(type='TemporalCropResize', clip_len=120, p_interval=1.0),
+            dict(type='FormatGCNInput', num_person=2, mode='zero'),
+            dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+        ]
+    )
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay=0.35))

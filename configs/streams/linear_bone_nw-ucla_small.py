@@ -1,5 +1,3 @@
 _base_ = ['../benchmarks/linear/linear_vit-4l-128d_1xb32-50e_nw-ucla.py']
 
-model = dict(
-    data_preprocessor=dict(
-        type='StreamPreprocessor', stream='bone', layout='nw-ucla'))
+model = dict(data_preprocessor=dict(type='StreamPreprocessor', stream='bone', layout='nw-ucla'))

@@ -2,5 +2,6 @@ _base_ = ['../benchmarks/linear/linear_vit-8l-256d_8xb32-100e_ntu60-xsub.py']
 
 model = dict(
     data_preprocessor=dict(
-        type='StreamPreprocessor', stream='motion', layout='nturgb+d',
-        scale=10.0))
+        type='StreamPreprocessor', stream='motion', layout='nturgb+d', scale=10.0
+    )
+)

@@ -1,7 +1,6 @@
 _base_ = ['../stars_ntu60.py']
 
-stream = dict(
-    type='StreamPreprocessor', stream='motion', layout='nturgb+d', scale=10.0)
+stream = dict(type='StreamPreprocessor', stream='motion', layout='nturgb+d', scale=10.0)
 model = dict(data_preprocessor=stream)
 stages = _base_.stages
 stages[0]['options'] = dict(model=dict(data_preprocessor=stream))

@@ -1,7 +1,6 @@
 _base_ = ['../stars_nw-ucla_small.py']
 
-stream = dict(
-    type='StreamPreprocessor', stream='motion', layout='nw-ucla', scale=10.0)
+stream = dict(type='StreamPreprocessor', stream='motion', layout='nw-ucla', scale=10.0)
 model = dict(data_preprocessor=stream)
 stages = _base_.stages
 stages[0]['options'] = dict(model=dict(data_preprocessor=stream))

@@ -3,12 +3,14 @@
 It is compared with mmaction2's ``PoseDataset`` and its transforms, on a
 made-up file with the lengths and numbers of persons of NTU RGB+D 60.
 """
+
 import multiprocessing
 import os
 import statistics
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from .annotation import save_annotations
+from stars_mm.preparation.annotation_file import save_annotations
 
 SPLIT = 'all'
 NUM_CLASSES = 60
@@ -26,10 +28,10 @@ PLAIN_PIPELINE = [
     dict(type='UniformSampleFrames'),
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs')
+    dict(type='PackActionInputs'),
 ]
 #: Frames of NTU-60's clips: 84 on average, 32 to 300; 19 % have two persons.
-_MEAN_FRAMES, _FRAMES, _PAIRS = 84, (32, 300), .19
+_MEAN_FRAMES, _FRAMES, _PAIRS = 84, (32, 300), 0.19
 
 
 def made_up_clips(num_clips: int, seed: int = 0) -> Iterator[dict]:
@@ -40,8 +42,8 @@ def made_up_clips(num_clips: int, seed: int = 0) -> Iterator[dict]:
         seed (int): Of the random walk that all clips are cut from.
     """
     rng = np.random.default_rng(seed)
-    steps = rng.normal(0, .02, (2, 3 * _FRAMES[1], 25, 3))
-    walk = (steps.cumsum(1) + rng.normal(0, .5, (2, 1, 25, 3))).astype('f2')
+    steps = rng.normal(0, 0.02, (2, 3 * _FRAMES[1], 25, 3))
+    walk = (steps.cumsum(1) + rng.normal(0, 0.5, (2, 1, 25, 3))).astype('f2')
     for number in range(num_clips):
         frames = round(rng.gamma(5, _MEAN_FRAMES / 5))
         frames = min(max(frames, _FRAMES[0]), _FRAMES[1])
@@ -50,8 +52,9 @@ def made_up_clips(num_clips: int, seed: int = 0) -> Iterator[dict]:
         yield dict(
             frame_dir=f'clip{number:06d}',
             label=number % NUM_CLASSES,
-            keypoint=walk[:persons, begin:begin + frames],
-            total_frames=frames)
+            keypoint=walk[:persons, begin : begin + frames],
+            total_frames=frames,
+        )
 
 
 def write_made_up(path: str, num_clips: int) -> None:
@@ -64,42 +67,45 @@ def build(kind: str, path: str, pipeline: Sequence[dict]) -> Dataset:
     """Builds a data set of the class that ``kind`` names."""
     with DefaultScope.overwrite_default_scope('mmaction'):
         return DATASETS.build(
-            dict(type=kind, ann_file=path, split=SPLIT,
-                 num_classes=NUM_CLASSES, pipeline=list(pipeline)))
+            dict(
+                type=kind,
+                ann_file=path,
+                split=SPLIT,
+                num_classes=NUM_CLASSES,
+                pipeline=list(pipeline),
+            )
+        )
 
 
-def plain_pipeline(clip_len: int) -> List[dict]:
+def plain_pipeline(clip_len: int) -> list[dict]:
     """mmaction2's own transforms, to clips of so many frames."""
     return [
-        dict(step, clip_len=clip_len)
-        if step['type'] == 'UniformSampleFrames' else step
+        dict(step, clip_len=clip_len) if step['type'] == 'UniformSampleFrames' else step
         for step in PLAIN_PIPELINE
     ]
 
 
-def seconds_to(act: Callable[[], Any],
-               clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds_to(act: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long a call takes by a clock."""
     begin = clock()
     act()
     return clock() - begin
 
 
-def measure_opening(path: str, repeats: int = 3) -> Dict[str, float]:
+def measure_opening(path: str, repeats: int = 3) -> dict[str, float]:
     """Seconds until the file is open as a data set.
 
     Returns:
         dict: ``first``, when the map is made, and ``again``, the median of
         later ones.
     """
-    times = [seconds_to(lambda: build('SkeletonDataset', path, []))
-             for _ in range(1 + repeats)]
+    times = [seconds_to(lambda: build('SkeletonDataset', path, [])) for _ in range(1 + repeats)]
     return dict(first=times[0], again=statistics.median(times[1:]))
 
 
-def measure_pipeline(datasets: Dict[str, Dataset],
-                     num_clips: int = 1000,
-                     repeats: int = 5) -> Dict[str, float]:
+def measure_pipeline(
+    datasets: dict[str, Dataset], num_clips: int = 1000, repeats: int = 5
+) -> dict[str, float]:
     """Seconds of a core that a clip takes, in this process on one thread.
 
     What the core does for other programs does not count, and the data sets
@@ -113,7 +119,7 @@ def measure_pipeline(datasets: Dict[str, Dataset],
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    times: Dict[str, List[float]] = {name: [] for name in datasets}
+    times: dict[str, list[float]] = {name: [] for name in datasets}
     rng = np.random.default_rng(0)
     try:
         for _ in range(repeats):
@@ -122,8 +128,7 @@ def measure_pipeline(datasets: Dict[str, Dataset],
             for name, dataset in datasets.items():
                 if hasattr(dataset, 'set_epoch'):
                     dataset.set_epoch(0, seed=0)
-                taken = seconds_to(lambda: [dataset[n] for n in order],
-                                   time.process_time)
+                taken = seconds_to(lambda: [dataset[n] for n in order], time.process_time)
                 times[name].append(taken / num_clips)
     finally:
         torch.set_num_threads(threads)
@@ -175,13 +180,19 @@ def _worker_memory(kind: str, path: str, num_clips: int) -> float:
         Subset(_Resident(dataset), order),
         batch_size=32,
         num_workers=1,
-        multiprocessing_context='fork')
+        multiprocessing_context='fork',
+    )
     return max(held.max().item() for held in loader)
 
 
-def measure(folder: str, pipeline: Sequence[dict], clip_len: int,
-            num_clips: int = 40000, repeats: int = 5,
-            progress: Callable[[str], None] = print) -> List[dict]:
+def measure(
+    folder: str,
+    pipeline: Sequence[dict],
+    clip_len: int,
+    num_clips: int = 40000,
+    repeats: int = 5,
+    progress: Callable[[str], None] = print,
+) -> list[dict]:
     """Measures everything on a file of so many clips.
 
     Args:
@@ -204,8 +215,7 @@ def measure(folder: str, pipeline: Sequence[dict], clip_len: int,
     progress('reading clips')
     plain = build('PoseDataset', path, plain_pipeline(clip_len))
     ours = build('SkeletonDataset', path, pipeline)
-    seconds = measure_pipeline(
-        dict(ours=ours, plain=plain), min(num_clips, 1000), repeats)
+    seconds = measure_pipeline(dict(ours=ours, plain=plain), min(num_clips, 1000), repeats)
     del ours, plain
     progress('reading clips in workers')
     tenth = os.path.join(folder, 'tenth.pkl')
@@ -217,11 +227,20 @@ def measure(folder: str, pipeline: Sequence[dict], clip_len: int,
         for name, file in (('tenth', tenth), ('large', path))
     }
     return [
-        dict(work='data', mode='parity', seconds=seconds['ours'],
-             plain_seconds=seconds['plain'],
-             ratio=seconds['plain'] / seconds['ours'],
-             clips_per_second=1 / seconds['ours']),
-        dict(work='open', clips=num_clips, mib=os.stat(path).st_size / 2**20,
-             first_seconds=opening['first'], seconds=opening['again']),
-        dict(work='memory', clips=num_clips, **memory)
+        dict(
+            work='data',
+            mode='parity',
+            seconds=seconds['ours'],
+            plain_seconds=seconds['plain'],
+            ratio=seconds['plain'] / seconds['ours'],
+            clips_per_second=1 / seconds['ours'],
+        ),
+        dict(
+            work='open',
+            clips=num_clips,
+            mib=os.stat(path).st_size / 2**20,
+            first_seconds=opening['first'],
+            seconds=opening['again'],
+        ),
+        dict(work='memory', clips=num_clips, **memory),
     ]

@@ -7,24 +7,24 @@ The content is hashed again where size, time of change or time of status change
 are not what they were, and always where the file is small, since times are
 coarse.
 """
+
 import ctypes
 import glob
 import hashlib
 import os
 import os.path as osp
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional
 
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
+from stars_mm.preparation.annotation_file import load_annotations, missing_file_error
+from stars_mm.preparation.clip_faults import clip_fault
+from stars_mm.preparation.clip_store import ClipStore, Source, Stamp, write_clip_store
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.weights_file import file_sha256
-
-from .annotation import load_annotations, missing_file_error
-from .clip_store import ClipStore, Source, Stamp, write_clip_store
-from .validation import clip_fault
 
 try:
     import fcntl
@@ -35,7 +35,7 @@ except ImportError:  # Windows
 _ALWAYS_HASHED = 32 << 20
 
 
-def map_places(ann_file: str) -> List[Path]:
+def map_places(ann_file: str) -> list[Path]:
     """Where the map of an annotation file may lie, the best place first.
 
     Args:
@@ -45,9 +45,7 @@ def map_places(ann_file: str) -> List[Path]:
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     name = osp.abspath(ann_file) if osp.exists(ann_file) else ann_file
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    places = [
-        Path(cache, 'stars_mm', f'{osp.basename(ann_file)}.{digest}.map')
-    ]
+    places = [Path(cache, 'stars_mm', f'{osp.basename(ann_file)}.{digest}.map')]
     if osp.exists(ann_file):
         places.insert(0, Path(f'{ann_file}.map'))
     return places
@@ -86,7 +84,7 @@ def open_clip_map(ann_file: str) -> ClipStore:
     return store
 
 
-def _find(path: str, places: List[Path]) -> Optional[ClipStore]:
+def _find(path: str, places: list[Path]) -> ClipStore | None:
     """Opens the first map that is of the file as it is now."""
     stamp, sha256 = Stamp.of(path), None
     for place in places:
@@ -136,36 +134,38 @@ def _alone(path: str) -> Iterator[bool]:
             yield True
 
 
-def _make(path: str, places: List[Path], is_alone: bool) -> ClipStore:
+def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:
     """Reads and checks the annotation file, and writes the map."""
     stamp = Stamp.of(path)
     if stamp.size > _ALWAYS_HASHED:
         print_log(f'{path}: is read, checked and mapped, this once', 'current')
     source = Source(bytes.fromhex(file_sha256(path)), stamp)
     clips, splits = load_annotations(path)
-    faults = {number: fault
-              for number, fault in enumerate(map(clip_fault, clips)) if fault}
+    faults = {number: fault for number, fault in enumerate(map(clip_fault, clips)) if fault}
     if Stamp.of(path) != stamp:
-        raise ValueError(f'{path}: changed while it was read. Start again '
-                         'once it is complete.')
+        raise ValueError(f'{path}: changed while it was read. Start again once it is complete.')
     problems = []
     for place in places:
         try:
             if is_alone:
                 _remove_leftovers(place)
             with written_whole(place) as partial:
-                write_clip_store(partial, clips, source,
-                                 dict(split=splits, faults=faults))
+                write_clip_store(partial, clips, source, dict(split=splits, faults=faults))
             store = ClipStore(place)
         except OSError as error:
             problems.append(str(error))
             continue
-        print_log(f'{path}: {len(clips)} clips are mapped in {place} '
-                  f'({place.stat().st_size / 2**20:.1f} MiB)', 'current')
+        print_log(
+            f'{path}: {len(clips)} clips are mapped in {place} '
+            f'({place.stat().st_size / 2**20:.1f} MiB)',
+            'current',
+        )
         return store
-    raise OSError(f'{path}: no place for its memory map: '
-                  f"{'; '.join(problems)}. Make room there, or name a folder "
-                  'with room in the environment variable XDG_CACHE_HOME.')
+    raise OSError(
+        f'{path}: no place for its memory map: '
+        f'{"; ".join(problems)}. Make room there, or name a folder '
+        'with room in the environment variable XDG_CACHE_HOME.'
+    )
 
 
 def _give_memory_back() -> None:

@@ -1,12 +1,13 @@
 """Collation that makes few objects of a batch."""
-from typing import Any, Dict, List, Tuple
+
+from typing import Any
 
 import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.registry import FUNCTIONS
 
-from .deferred import DeferredClip, merge_clips
+from stars_mm.datasets.deferred import DeferredClip, merge_clips
 
 
 class DataSamples(list):
@@ -17,29 +18,31 @@ class DataSamples(list):
     """
 
     def __reduce__(self) -> tuple:
-        return _unpacked, ([_packed(sample) for sample in self], )
+        return _unpacked, ([_packed(sample) for sample in self],)
 
 
-def _packed(sample: ActionDataSample) -> Tuple[dict, Dict[str, Any]]:
+def _packed(sample: ActionDataSample) -> tuple[dict, dict[str, Any]]:
     return sample.metainfo, {
         key: value.numpy() if isinstance(value, torch.Tensor) else value
         for key, value in sample.items()
     }
 
 
-def _unpacked(packed: List[tuple]) -> DataSamples:
+def _unpacked(packed: list[tuple]) -> DataSamples:
     return DataSamples(
         ActionDataSample(
             metainfo=metainfo,
             **{
-                key: torch.from_numpy(value) if isinstance(value, np.ndarray)
-                else value
+                key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
                 for key, value in fields.items()
-            }) for metainfo, fields in packed)
+            },
+        )
+        for metainfo, fields in packed
+    )
 
 
 @FUNCTIONS.register_module()
-def collate_clips(samples: List[dict]) -> dict:
+def collate_clips(samples: list[dict]) -> dict:
     """Collates clips of any pipeline in the worker, so that they go to the
     main process, into pinned memory and to a GPU as a whole.
 
@@ -55,5 +58,5 @@ def collate_clips(samples: List[dict]) -> dict:
     deferred = isinstance(inputs[0], DeferredClip)
     return dict(
         inputs=merge_clips(inputs) if deferred else torch.stack(inputs),
-        data_samples=DataSamples(
-            sample['data_samples'] for sample in samples))
+        data_samples=DataSamples(sample['data_samples'] for sample in samples),
+    )

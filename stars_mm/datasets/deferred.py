@@ -1,5 +1,7 @@
 """Clips whose views are still to be made, by numbers that are drawn already."""
-from typing import NamedTuple, Optional, Sequence
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +26,7 @@ class DeferredClip(NamedTuple):
         joints (Tensor, optional): (views, V) which joint stands in each
             place; None if none changes.
     """
+
     keypoint: Tensor
     persons: Tensor
     center: Tensor
@@ -31,7 +34,7 @@ class DeferredClip(NamedTuple):
     after: Tensor
     weight: Tensor
     turn: Tensor
-    joints: Optional[Tensor]
+    joints: Tensor | None
 
     @property
     def shape(self) -> torch.Size:
@@ -55,6 +58,7 @@ class DeferredBatch(NamedTuple):
         turn (Tensor): (N, views, C, C).
         joints (Tensor, optional): (N, views, V).
     """
+
     frames: Tensor
     start: Tensor
     center: Tensor
@@ -62,7 +66,7 @@ class DeferredBatch(NamedTuple):
     after: Tensor
     weight: Tensor
     turn: Tensor
-    joints: Optional[Tensor]
+    joints: Tensor | None
 
 
 def merge_clips(clips: Sequence[DeferredClip]) -> DeferredBatch:
@@ -79,18 +83,20 @@ def merge_clips(clips: Sequence[DeferredClip]) -> DeferredBatch:
     """
     shapes = {tuple(clip.shape) for clip in clips}
     if len(shapes) > 1:
-        raise ValueError('A batch has clips with views of different shapes '
-                         f'(views, P, T, V, C): {sorted(shapes)}.')
+        raise ValueError(
+            'A batch has clips with views of different shapes '
+            f'(views, P, T, V, C): {sorted(shapes)}.'
+        )
     starts, begin = [], 0
     for clip in clips:
         M, T = clip.keypoint.shape[:2]
-        starts.append(
-            torch.where(clip.persons < 0, -1, begin + clip.persons * T))
+        starts.append(torch.where(clip.persons < 0, -1, begin + clip.persons * T))
         begin += M * T
     columns = dict(
         frames=torch.cat([clip.keypoint.flatten(0, 1) for clip in clips]),
         start=torch.stack(starts),
-        joints=None)
+        joints=None,
+    )
     for key in DeferredBatch._fields[2:]:
         values = [getattr(clip, key) for clip in clips]
         if values[0] is not None:

@@ -1,7 +1,8 @@
 """Random numbers of a sample that depend on nothing but the sample."""
+
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import numpy as np
 import torch
@@ -34,8 +35,9 @@ class EpochSeed:
             seed (int): The seed of the run, 0 or more.
         """
         if epoch < 0 or seed < 0:
-            raise ValueError(f'set_epoch needs numbers of 0 or more, and '
-                             f'epoch={epoch}, seed={seed}.')
+            raise ValueError(
+                f'set_epoch needs numbers of 0 or more, and epoch={epoch}, seed={seed}.'
+            )
         self._state.copy_(torch.tensor([1, epoch, seed]))
 
     @contextmanager
@@ -55,10 +57,8 @@ class EpochSeed:
             return
         in_worker = get_worker_info() is not None
         if not in_worker:
-            states = (np.random.get_state(), random.getstate(),
-                      torch.get_rng_state())
-        words = np.random.SeedSequence(
-            seed, spawn_key=(epoch, index)).generate_state(4)
+            states = (np.random.get_state(), random.getstate(), torch.get_rng_state())
+        words = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(4)
         np.random.seed(words)
         random.seed(words.tobytes())
         torch.default_generator.manual_seed(int(words[0]))

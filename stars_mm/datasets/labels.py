@@ -1,32 +1,31 @@
 """Picks the clips of some classes, whose numbers stay as they are."""
+
 import re
-from typing import List, Sequence, Union
+from collections.abc import Sequence
 
 import numpy as np
 
-from .annotation import clip_key
+from stars_mm.preparation.annotation_file import clip_key
 
 
-def check_label_list(labels: Sequence[Union[int, str]]) -> None:
+def check_label_list(labels: Sequence[int | str]) -> None:
     """Raises a ValueError where ``labels`` is no list of classes."""
-    if isinstance(labels, (str, bytes)) or not isinstance(
-            labels, Sequence) or not labels:
-        raise ValueError(f'labels={labels!r}: give a list of classes, such as '
-                         "[60, 61] or ['A061', 'A062'].")
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Sequence) or not labels:
+        raise ValueError(
+            f"labels={labels!r}: give a list of classes, such as [60, 61] or ['A061', 'A062']."
+        )
     for label in labels:
-        if isinstance(label, bool) or not isinstance(
-                label, (int, np.integer, str)) or label == '':
+        if isinstance(label, bool) or not isinstance(label, (int, np.integer, str)) or label == '':
             raise ValueError(
                 f'labels: {label!r} is neither the number of a class nor a '
-                "part of its clips' names.")
+                "part of its clips' names."
+            )
     if len(set(labels)) < len(labels):
-        double = next(label for n, label in enumerate(labels)
-                      if label in labels[:n])
+        double = next(label for n, label in enumerate(labels) if label in labels[:n])
         raise ValueError(f'labels: {double!r} is listed twice. Remove one.')
 
 
-def select_labels(clips: List[dict], labels: Sequence[Union[int, str]],
-                  source: str) -> List[dict]:
+def select_labels(clips: list[dict], labels: Sequence[int | str], source: str) -> list[dict]:
     """Picks the clips of some classes; the labels are not numbered anew.
 
     Args:
@@ -47,13 +46,13 @@ def select_labels(clips: List[dict], labels: Sequence[Union[int, str]],
     patterns = {
         # A061 is neither AA061 nor A0611
         label: re.compile(rf'(?<![A-Za-z]){re.escape(label)}(?!\d)')
-        for label in labels if isinstance(label, str)
+        for label in labels
+        if isinstance(label, str)
     }
     chosen, found = [], set()
     for clip in clips:
         name = str(clip.get(key, ''))
-        own = {label for label, pattern in patterns.items()
-               if pattern.search(name)}
+        own = {label for label, pattern in patterns.items() if pattern.search(name)}
         if clip.get('label') in numbers:
             own.add(clip['label'])
         if own:
@@ -66,7 +65,8 @@ def select_labels(clips: List[dict], labels: Sequence[Union[int, str]],
         raise ValueError(
             f'labels: {len(absent)} of {len(labels)} have no clip in '
             f'{source}, such as {absent[0]!r}. Its classes are {_ranges(known)}, its '
-            f'clips have names like {example!r}.')
+            f'clips have names like {example!r}.'
+        )
     return chosen
 
 

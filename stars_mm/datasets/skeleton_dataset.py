@@ -1,18 +1,20 @@
 """mmaction2's PoseDataset for files and clips that nobody has looked at."""
+
 import os.path as osp
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
 
-from .annotation import select_split
-from .clip_map import open_clip_map
-from .clip_store import ClipStore
-from .epoch_seed import EpochSeed
-from .labels import check_label_list, select_labels
-from .subset import select_subset
-from .validation import ClipSizes, check_clips, check_labels
+from stars_mm.datasets.clip_map import open_clip_map
+from stars_mm.datasets.epoch_seed import EpochSeed
+from stars_mm.datasets.labels import check_label_list, select_labels
+from stars_mm.datasets.subset import select_subset
+from stars_mm.preparation.annotation_file import select_split
+from stars_mm.preparation.clip_faults import ClipSizes, check_clips, check_labels
+from stars_mm.preparation.clip_store import ClipStore
 
 #: The entry of ``data_list`` that says which clip of the file it is.
 _NUMBER = '_number_in_file'
@@ -56,42 +58,42 @@ class SkeletonDataset(PoseDataset):
         ValueError: Names the file, the clip, the key and the value.
     """
 
-    def __init__(self,
-                 ann_file: str,
-                 pipeline: List[Union[Dict, Callable]],
-                 split: Optional[str] = None,
-                 invalid: str = 'error',
-                 subset: Optional[str] = None,
-                 labels: Optional[Sequence[Union[int, str]]] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: list[dict | Callable],
+        split: str | None = None,
+        invalid: str = 'error',
+        subset: str | None = None,
+        labels: Sequence[int | str] | None = None,
+        **kwargs,
+    ) -> None:
         if invalid not in ('error', 'drop'):
-            raise ValueError(
-                f"invalid={invalid!r}: choose 'error' or 'drop'.")
+            raise ValueError(f"invalid={invalid!r}: choose 'error' or 'drop'.")
         if 'skeleton' in (kwargs.get('data_prefix') or {}):
             raise ValueError(
-                f"data_prefix={kwargs['data_prefix']}: SkeletonDataset reads "
+                f'data_prefix={kwargs["data_prefix"]}: SkeletonDataset reads '
                 'the keypoints from ann_file. Use PoseDataset for clips in '
-                'a file each.')
+                'a file each.'
+            )
         self.invalid = invalid
         if labels is not None:
             check_label_list(labels)
             if kwargs.get('multi_class'):
                 raise ValueError(
                     f'labels={labels!r} beside multi_class=True: clips are '
-                    'selected by their one class. Leave one of the two out.')
+                    'selected by their one class. Leave one of the two out.'
+                )
         self.subset = subset
         self.labels = labels
         self._epoch_seed = EpochSeed()
-        self._layout: Optional[ClipSizes] = None
-        self._store: Optional[ClipStore] = None
+        self._layout: ClipSizes | None = None
+        self._store: ClipStore | None = None
         # Built here, the transforms are found whatever the default scope.
-        pipeline = [
-            TRANSFORMS.build(step) if isinstance(step, dict) else step
-            for step in pipeline
-        ]
+        pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
 
-    def load_data_list(self) -> List[Dict]:
+    def load_data_list(self) -> list[dict]:
         """Opens the annotation file and checks the clips of the split.
 
         Returns:
@@ -102,19 +104,16 @@ class SkeletonDataset(PoseDataset):
         about = self._store.read_about()
         for number, clip in enumerate(about['clips']):
             clip[_NUMBER] = number
-        clips, missing = select_split(about['clips'], about['split'],
-                                      self.split, self.ann_file)
+        clips, missing = select_split(about['clips'], about['split'], self.split, self.ann_file)
         if self.subset is not None:
             path = osp.join(self.data_root or '', self.subset)
             clips, missing = select_subset(
-                clips, missing, path,
-                f'split {self.split!r} of {self.ann_file}')
+                clips, missing, path, f'split {self.split!r} of {self.ann_file}'
+            )
         if self.labels is not None:
-            clips = select_labels(clips, self.labels, f'split {self.split!r} '
-                                  f'of {self.ann_file}')
+            clips = select_labels(clips, self.labels, f'split {self.split!r} of {self.ann_file}')
         if self.num_classes is not None:
-            check_labels(clips, self.num_classes, self.multi_class,
-                         self.ann_file)
+            check_labels(clips, self.num_classes, self.multi_class, self.ann_file)
         clips = self._check(clips, missing, about['faults'])
         if 'video' in self.data_prefix:
             for clip in clips:
@@ -122,21 +121,18 @@ class SkeletonDataset(PoseDataset):
                     clip[key] = osp.join(self.data_prefix['video'], clip[key])
         return clips
 
-    def _check(self, clips: List[Dict], missing: List[str],
-               faults: Dict[int, str]) -> List[Dict]:
+    def _check(self, clips: list[dict], missing: list[str], faults: dict[int, str]) -> list[dict]:
         """The sound clips; ``faults`` are by the number in the file."""
         for clip in clips:
             clip.update(self._store[clip[_NUMBER]])
-        known = {position: faults.get(clip[_NUMBER])
-                 for position, clip in enumerate(clips)}
-        sound, self._layout = check_clips(clips, missing, self.invalid,
-                                          self.ann_file, known)
+        known = {position: faults.get(clip[_NUMBER]) for position, clip in enumerate(clips)}
+        sound, self._layout = check_clips(clips, missing, self.invalid, self.ann_file, known)
         for clip in sound:
             for key in self._store[clip[_NUMBER]]:
                 del clip[key]
         return sound
 
-    def get_data_info(self, idx: int) -> Dict:
+    def get_data_info(self, idx: int) -> dict:
         """The annotation at ``idx``, with arrays of its own."""
         info = super().get_data_info(idx)
         info.update(self._store.read(info.pop(_NUMBER)))

@@ -3,23 +3,22 @@
 An index file names one clip (``frame_dir``) a line, so that others can train
 on the very same ones; lines that start with # are comments.
 """
+
 import hashlib
 import logging
 import os.path as osp
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.logging import print_log
 
+from stars_mm.preparation.annotation_file import clip_key, load_annotations, select_split
 from stars_mm.utils.atomic import written_whole
 
-from .annotation import clip_key, load_annotations, select_split
-
-_HOW_TO_MAKE = ('Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR '
-                '--percent 1 10')
+_HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --percent 1 10'
 
 
-def read_subset(path: str) -> List[str]:
+def read_subset(path: str) -> list[str]:
     """Reads an index file.
 
     Args:
@@ -37,23 +36,25 @@ def read_subset(path: str) -> List[str]:
         with open(path, encoding='utf-8') as file:
             lines = [line.strip() for line in file]
     except FileNotFoundError:
-        raise FileNotFoundError(f'subset={path!r}: there is no such file. '
-                                f'{_HOW_TO_MAKE}.') from None
+        raise FileNotFoundError(
+            f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
+        ) from None
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path}: is no text file ({error}); an index file '
-                         'names one clip a line.') from error
+        raise ValueError(
+            f'{path}: is no text file ({error}); an index file names one clip a line.'
+        ) from error
     names = [line for line in lines if line and not line.startswith('#')]
     if not names:
         raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
     if len(set(names)) < len(names):
-        double = next(name for i, name in enumerate(names)
-                      if name in names[:i])
+        double = next(name for i, name in enumerate(names) if name in names[:i])
         raise ValueError(f'{path}: names {double!r} twice. Remove one.')
     return names
 
 
-def select_subset(clips: List[dict], missing: List[str], path: str,
-                  source: str) -> Tuple[List[dict], List[str]]:
+def select_subset(
+    clips: list[dict], missing: list[str], path: str, source: str
+) -> tuple[list[dict], list[str]]:
     """Picks the clips that an index file names.
 
     Args:
@@ -77,14 +78,18 @@ def select_subset(clips: List[dict], missing: List[str], path: str,
         raise ValueError(
             f'subset={path!r}: names {len(unknown)} clips that {source} does '
             f'not have, such as {unknown[0]!r}. It was drawn from another '
-            'split or another file: draw it again, or correct `split`.')
+            'split or another file: draw it again, or correct `split`.'
+        )
     wanted = set(names)
-    return ([clip for clip in clips if clip[key] in wanted],
-            [name for name in missing if name in wanted])
+    return (
+        [clip for clip in clips if clip[key] in wanted],
+        [name for name in missing if name in wanted],
+    )
 
 
-def draw_subset(labels: Sequence[int], percent: float, seed: int = 0,
-                draw: int = 0, balanced: bool = False) -> np.ndarray:
+def draw_subset(
+    labels: Sequence[int], percent: float, seed: int = 0, draw: int = 0, balanced: bool = False
+) -> np.ndarray:
     """Draws clips at random. Of the same seed and draw, a smaller share is a
     part of a larger one.
 
@@ -105,8 +110,10 @@ def draw_subset(labels: Sequence[int], percent: float, seed: int = 0,
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in 'iu':
-        raise ValueError('labels must be one integer for each clip; they have '
-                         f'shape {labels.shape} and type {labels.dtype}.')
+        raise ValueError(
+            'labels must be one integer for each clip; they have '
+            f'shape {labels.shape} and type {labels.dtype}.'
+        )
     count = _count(len(labels), percent)
     rng = np.random.default_rng([seed, draw])
     if not balanced:
@@ -116,7 +123,8 @@ def draw_subset(labels: Sequence[int], percent: float, seed: int = 0,
         raise ValueError(
             f'percent={percent:g} of {len(labels)} clips are {count}, fewer '
             f'than the {len(classes)} classes, so no balanced draw is '
-            'possible. Ask for more, or leave out `balanced`.')
+            'possible. Ask for more, or leave out `balanced`.'
+        )
     drawn = []
     for place, label in enumerate(classes):
         own = rng.permutation(np.flatnonzero(labels == label))
@@ -125,25 +133,35 @@ def draw_subset(labels: Sequence[int], percent: float, seed: int = 0,
             raise ValueError(
                 f'percent={percent:g}, balanced, needs {needed} clips of '
                 f'class {label}, and there are {len(own)}. Ask for less, or '
-                'leave out `balanced`.')
+                'leave out `balanced`.'
+            )
         drawn.append(own[:needed])
     return np.sort(np.concatenate(drawn))
 
 
 def _count(total: int, percent: float) -> int:
     if not 0 < percent <= 100:
-        raise ValueError(f'percent={percent:g} must lie above 0 and not above '
-                         '100: no more clips can be drawn than there are.')
+        raise ValueError(
+            f'percent={percent:g} must lie above 0 and not above '
+            '100: no more clips can be drawn than there are.'
+        )
     count = round(total * percent / 100)
     if count < 1:
-        raise ValueError(f'percent={percent:g} of {total} clips is less than '
-                         'one clip. Ask for more.')
+        raise ValueError(
+            f'percent={percent:g} of {total} clips is less than one clip. Ask for more.'
+        )
     return count
 
 
-def write_subsets(ann_file: str, split: str, folder: str, percent: float,
-                  draws: int = 5, seed: int = 0,
-                  balanced: bool = False) -> List[str]:
+def write_subsets(
+    ann_file: str,
+    split: str,
+    folder: str,
+    percent: float,
+    draws: int = 5,
+    seed: int = 0,
+    balanced: bool = False,
+) -> list[str]:
     """Draws clips of a split several times and writes the index files.
 
     A class without a clip is warned of: a classifier cannot learn it.
@@ -161,29 +179,28 @@ def write_subsets(ann_file: str, split: str, folder: str, percent: float,
         list[str]: Paths of the index files, one a draw.
     """
     if draws < 1 or seed < 0:
-        raise ValueError(f'draws={draws} must be 1 or more, and seed={seed} 0 '
-                         'or more.')
+        raise ValueError(f'draws={draws} must be 1 or more, and seed={seed} 0 or more.')
     annotations, splits = load_annotations(ann_file)
     clips, _ = select_split(annotations, splits, split, ann_file)
     key = clip_key(clips)
     names = [clip[key] for clip in clips]
     labels = np.array([clip.get('label') for clip in clips])
     try:
-        chosen = [draw_subset(labels, percent, seed, draw, balanced)
-                  for draw in range(draws)]
+        chosen = [draw_subset(labels, percent, seed, draw, balanced) for draw in range(draws)]
     except ValueError as error:
         raise ValueError(f'{ann_file}, split {split!r}: {error}') from error
     kind = 'balanced' if balanced else 'random'
     stem = osp.splitext(osp.basename(ann_file))[0]
     paths = []
     for draw, positions in enumerate(chosen):
-        path = osp.join(folder, f'{stem}_{split}_{percent:g}pct_{kind}'
-                        f'_seed{seed}_draw{draw}.txt')
+        path = osp.join(folder, f'{stem}_{split}_{percent:g}pct_{kind}_seed{seed}_draw{draw}.txt')
         absent = sorted(set(labels) - set(labels[positions]))
         if absent:
-            print_log(f'{path}: no clip of {len(absent)} classes, '
-                      f'{[int(label) for label in absent]}', 'current',
-                      level=logging.WARNING)
+            print_log(
+                f'{path}: no clip of {len(absent)} classes, {[int(label) for label in absent]}',
+                'current',
+                level=logging.WARNING,
+            )
         digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
         header = [
             'clips whose labels a semi-supervised training may use',
@@ -191,14 +208,13 @@ def write_subsets(ann_file: str, split: str, folder: str, percent: float,
             f'{len(names)} clips, sha256 of their names {digest}',
             f'{percent:g} percent, {kind}: {len(positions)} clips of '
             f'{len(set(labels)) - len(absent)} of {len(set(labels))} classes',
-            f'seed {seed}, draw {draw}'
+            f'seed {seed}, draw {draw}',
         ]
-        _write_lines(path, [f'# {line}' for line in header] +
-                     [names[i] for i in positions])
+        _write_lines(path, [f'# {line}' for line in header] + [names[i] for i in positions])
         paths.append(path)
     return paths
 
 
-def _write_lines(path: str, lines: List[str]) -> None:
+def _write_lines(path: str, lines: list[str]) -> None:
     with written_whole(path) as partial:
         partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')

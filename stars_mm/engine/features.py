@@ -1,5 +1,5 @@
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable, List, Optional
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ class ClipList:
         source (str): Split and file, for messages.
     """
 
-    names: List[str]
-    labels: List[int]
+    names: list[str]
+    labels: list[int]
     source: str
 
     @classmethod
@@ -31,15 +31,18 @@ class ClipList:
         clips = [dataset.get_data_info(n) for n in range(len(dataset))]
         path = getattr(dataset, 'ann_file', type(dataset).__name__)
         split = getattr(dataset, 'split', None)
-        found = cls([str(clip.get('frame_dir')) for clip in clips],
-                    [clip.get('label') for clip in clips],
-                    f'split {split!r} of {path}' if split else path)
+        found = cls(
+            [str(clip.get('frame_dir')) for clip in clips],
+            [clip.get('label') for clip in clips],
+            f'split {split!r} of {path}' if split else path,
+        )
         for name, label in zip(found.names, found.labels):
             if not isinstance(label, (int, np.integer)):
                 raise ValueError(
                     f'{found.source}: clip {name!r} has the label {label!r}; '
                     'features are judged by one class a clip. Give it one, '
-                    'or switch validation off (--no-validate).')
+                    'or switch validation off (--no-validate).'
+                )
         return found
 
 
@@ -58,7 +61,7 @@ class FeatureSet:
     features: Tensor
     labels: Tensor
     sample_idx: Tensor
-    names: Optional[List[str]] = None
+    names: list[str] | None = None
 
     @classmethod
     def from_samples(cls, data_samples: list) -> 'FeatureSet':
@@ -66,13 +69,11 @@ class FeatureSet:
         ``predict`` returned."""
         names = [s.get('frame_dir') for s in data_samples]
         return cls(
-            features=torch.stack([s.get('feature')
-                                  for s in data_samples]).float(),
-            labels=torch.cat([s.get('gt_label').reshape(1)
-                              for s in data_samples]),
-            sample_idx=torch.tensor([s.get('sample_idx')
-                                     for s in data_samples]),
-            names=None if None in names else names)
+            features=torch.stack([s.get('feature') for s in data_samples]).float(),
+            labels=torch.cat([s.get('gt_label').reshape(1) for s in data_samples]),
+            sample_idx=torch.tensor([s.get('sample_idx') for s in data_samples]),
+            names=None if None in names else names,
+        )
 
     @classmethod
     def cat(cls, parts: Iterable['FeatureSet']) -> 'FeatureSet':
@@ -82,8 +83,7 @@ class FeatureSet:
         # a distributed sampler pads the last batch with repeated samples
         unique, inverse = sample_idx.unique(return_inverse=True)
         first = torch.full_like(unique, len(sample_idx))
-        first.scatter_reduce_(0, inverse, torch.arange(len(sample_idx)),
-                              'amin')
+        first.scatter_reduce_(0, inverse, torch.arange(len(sample_idx)), 'amin')
         names = None
         if all(part.names is not None for part in parts):
             names = [name for part in parts for name in part.names]
@@ -92,12 +92,12 @@ class FeatureSet:
             features=torch.cat([part.features for part in parts])[first],
             labels=torch.cat([part.labels for part in parts])[first],
             sample_idx=unique,
-            names=names)
+            names=names,
+        )
 
     def cpu(self) -> 'FeatureSet':
         """Move the tensors to the CPU."""
-        return FeatureSet(self.features.cpu(), self.labels.cpu(),
-                          self.sample_idx.cpu(), self.names)
+        return FeatureSet(self.features.cpu(), self.labels.cpu(), self.sample_idx.cpu(), self.names)
 
 
 @torch.no_grad()
@@ -114,5 +114,5 @@ def extract_features(model: nn.Module, dataloader: Iterable) -> FeatureSet:
     """
     model.eval()
     return FeatureSet.cat(
-        FeatureSet.from_samples(model.test_step(batch)).cpu()
-        for batch in dataloader)
+        FeatureSet.from_samples(model.test_step(batch)).cpu() for batch in dataloader
+    )

@@ -1,17 +1,21 @@
 """Lists of few-shot examples, by the names of the clips."""
+
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence, Union
 
-from ..utils.atomic import written_whole
-from .functional.few_shot import Draw
+from stars_mm.evaluation.functional.few_shot import Draw
+from stars_mm.utils.atomic import written_whole
 
-_WHAT = ('Few-shot examples: draws[d][class] names the clips of draw d, and n '
-         'shots are the first n of them.')
+_WHAT = (
+    'Few-shot examples: draws[d][class] names the clips of draw d, and n '
+    'shots are the first n of them.'
+)
 
 
-def write_exemplars(path: Union[str, Path], draws: Sequence[Draw],
-                    names: Sequence[str], **settings) -> None:
+def write_exemplars(
+    path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings
+) -> None:
     """Write a list of examples as JSON, whole or not at all.
 
     Args:
@@ -20,15 +24,19 @@ def write_exemplars(path: Union[str, Path], draws: Sequence[Draw],
         names (Sequence[str]): Names of the clips of the bank.
         **settings: What the draws were made with, such as ``seed``.
     """
-    content = dict(what=_WHAT, **settings, draws=[
-        {str(label): [names[place] for place in places]
-         for label, places in draw.items()} for draw in draws
-    ])
+    content = dict(
+        what=_WHAT,
+        **settings,
+        draws=[
+            {str(label): [names[place] for place in places] for label, places in draw.items()}
+            for draw in draws
+        ],
+    )
     with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + '\n')
 
 
-def read_exemplars(path: Union[str, Path]) -> List[Dict[int, List[str]]]:
+def read_exemplars(path: str | Path) -> list[dict[int, list[str]]]:
     """Read a list of examples.
 
     Args:
@@ -47,7 +55,8 @@ def read_exemplars(path: Union[str, Path]) -> List[Dict[int, List[str]]]:
     except FileNotFoundError:
         raise FileNotFoundError(
             f'exemplars={str(path)!r}: there is no such file. A run of '
-            'FewShotMetric leaves one in its work directory.') from None
+            'FewShotMetric leaves one in its work directory.'
+        ) from None
     except ValueError as error:
         raise ValueError(f'{path}: is no JSON file ({error}).') from error
     draws = content.get('draws') if isinstance(content, dict) else None
@@ -56,23 +65,26 @@ def read_exemplars(path: Union[str, Path]) -> List[Dict[int, List[str]]]:
     found = []
     for number, draw in enumerate(draws):
         if not isinstance(draw, dict) or len(draw) < 2:
-            raise ValueError(f'{path}: draw {number} has no two classes. '
-                             f'{_WHAT}')
+            raise ValueError(f'{path}: draw {number} has no two classes. {_WHAT}')
         for label, names in draw.items():
             if not label.isdecimal():
-                raise ValueError(f'{path}: draw {number}: {label!r} is not '
-                                 'the number of a class.')
-            if not isinstance(names, list) or not all(
-                    isinstance(name, str) for name in names):
-                raise ValueError(f'{path}: draw {number}, class {label}: '
-                                 f'{names!r} is no list of names.')
+                raise ValueError(f'{path}: draw {number}: {label!r} is not the number of a class.')
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError(
+                    f'{path}: draw {number}, class {label}: {names!r} is no list of names.'
+                )
         found.append({int(label): names for label, names in draw.items()})
     return found
 
 
-def find_exemplars(draws: Sequence[Dict[int, List[str]]],
-                   names: Sequence[str], labels: Sequence[int], shots: int,
-                   path: str, source: str) -> List[Draw]:
+def find_exemplars(
+    draws: Sequence[dict[int, list[str]]],
+    names: Sequence[str],
+    labels: Sequence[int],
+    shots: int,
+    path: str,
+    source: str,
+) -> list[Draw]:
     """Find the clips that a list names.
 
     Args:
@@ -97,16 +109,17 @@ def find_exemplars(draws: Sequence[Dict[int, List[str]]],
         for label, chosen in sorted(draw.items()):
             where = f'{path}: draw {number}, class {label}'
             if len(chosen) < shots:
-                raise ValueError(f'{where}: lists {len(chosen)} clips, and '
-                                 f'{shots} shots are asked for.')
+                raise ValueError(
+                    f'{where}: lists {len(chosen)} clips, and {shots} shots are asked for.'
+                )
             for name in chosen[:shots]:
                 if name not in places:
-                    raise ValueError(f'{where}: {source} has no clip '
-                                     f'{name!r}; the list is of other data.')
+                    raise ValueError(
+                        f'{where}: {source} has no clip {name!r}; the list is of other data.'
+                    )
                 own = int(labels[places[name]])
                 if own != label:
-                    raise ValueError(f'{where}: clip {name!r} is of class '
-                                     f'{own} in {source}.')
+                    raise ValueError(f'{where}: clip {name!r} is of class {own} in {source}.')
             if len(set(chosen[:shots])) < shots:
                 raise ValueError(f'{where}: lists a clip twice.')
             of_class[label] = [places[name] for name in chosen[:shots]]

@@ -1,9 +1,10 @@
 """Scores for a report: raw coordinates, random encoder, every stage."""
+
 import platform
 from importlib.metadata import version
-from typing import Dict, List, Optional
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
@@ -11,11 +12,10 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner, set_random_seed
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..engine.features import FeatureSet, extract_features
-from ..version import __version__
-from .functional import cluster_scores, knn_accuracy
-from .stages import TrainedStage
+from stars_mm.engine.features import FeatureSet, extract_features
+from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+from stars_mm.evaluation.stages import TrainedStage
+from stars_mm.version import __version__
 
 NEIGHBOURS = (1, 2, 5, 10)
 PACKAGES = ('mmengine', 'mmaction2', 'numpy', 'scikit-learn', 'matplotlib')
@@ -39,8 +39,7 @@ class RawFeatures(BaseModel):
             inputs = inputs.diff(dim=3)  # (N, clips, M, T - 1, V, C)
         return inputs.flatten(1)
 
-    def forward(self, inputs: Tensor, data_samples: Optional[list] = None,
-                mode: str = 'tensor'):
+    def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'):
         """Features, in ``data_samples`` where ``mode`` is 'predict'."""
         feats = self.extract_feat(inputs)
         if mode != 'predict':
@@ -50,7 +49,7 @@ class RawFeatures(BaseModel):
         return data_samples
 
 
-def unturned(cfg: Config) -> Optional[Config]:
+def unturned(cfg: Config) -> Config | None:
     """A config whose test clips are centred but not turned.
 
     Args:
@@ -82,12 +81,12 @@ class FeatureReader:
         self.bank = Runner.build_dataloader(cfg.test_cfg.bank_dataloader)
         self.query = Runner.build_dataloader(cfg.test_dataloader)
 
-    def read(self, model: nn.Module) -> Dict[str, FeatureSet]:
+    def read(self, model: nn.Module) -> dict[str, FeatureSet]:
         """Features of the ``bank`` and of the ``query``."""
         model = model.to(get_device())
         return dict(
-            bank=extract_features(model, self.bank),
-            query=extract_features(model, self.query))
+            bank=extract_features(model, self.bank), query=extract_features(model, self.query)
+        )
 
 
 def build_random_model(cfg: Config, seed: int) -> nn.Module:
@@ -110,7 +109,7 @@ def build_random_model(cfg: Config, seed: int) -> nn.Module:
     return model.eval()
 
 
-def score(features: Dict[str, FeatureSet], seed: int = 0) -> Dict[str, float]:
+def score(features: dict[str, FeatureSet], seed: int = 0) -> dict[str, float]:
     """Scores of one kind of feature.
 
     Args:
@@ -123,16 +122,13 @@ def score(features: Dict[str, FeatureSet], seed: int = 0) -> Dict[str, float]:
     """
     bank, query = features['bank'], features['query']
     ks = [k for k in NEIGHBOURS if k <= len(bank.labels)]
-    knn = knn_accuracy(bank.features, bank.labels, query.features,
-                       query.labels, ks)
-    scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}']
-              for k in ks}
+    knn = knn_accuracy(bank.features, bank.labels, query.features, query.labels, ks)
+    scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}'] for k in ks}
     scores.update(cluster_scores(query.features, query.labels, seed))
     return {name: round(value, 4) for name, value in scores.items()}
 
 
-def describe(reader: FeatureReader, stages: List[TrainedStage],
-             seed: int) -> Dict:
+def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> dict:
     """What the numbers rest on, for the ``meta`` entry of the results.
 
     Args:
@@ -145,8 +141,9 @@ def describe(reader: FeatureReader, stages: List[TrainedStage],
         ``versions``.
     """
     bank, query = reader.bank.dataset, reader.query.dataset
-    sets = [f'{getattr(data, "split", None) or "all"} ({len(data)} clips)'
-            for data in (bank, query)]
+    sets = [
+        f'{getattr(data, "split", None) or "all"} ({len(data)} clips)' for data in (bank, query)
+    ]
     return dict(
         seed=seed,
         clips=dict(bank=len(bank), query=len(query)),
@@ -162,10 +159,14 @@ def describe(reader: FeatureReader, stages: List[TrainedStage],
                 epochs=stage.meta['epoch'],
                 planned_epochs=stage.cfg.train_cfg.get('max_epochs'),
                 iterations=stage.meta['iter'],
-                seed=stage.meta.get('seed')) for stage in stages
+                seed=stage.meta.get('seed'),
+            )
+            for stage in stages
         ],
         versions=dict(
             stars_mm=__version__,
             python=platform.python_version(),
             torch=torch.__version__,
-            **{name: version(name) for name in PACKAGES}))
+            **{name: version(name) for name in PACKAGES},
+        ),
+    )

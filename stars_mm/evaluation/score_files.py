@@ -1,17 +1,17 @@
 """Reads and writes the scores that models gave to the clips of a test set."""
+
 from pathlib import Path
-from typing import Dict, List, Union
 
 import numpy as np
 import torch
 
-from ..utils.safe_pickle import load_pickle
-from .functional.fusion import ClassScores, nearest_scores
+from stars_mm.evaluation.functional.fusion import ClassScores, nearest_scores
+from stars_mm.utils.safe_pickle import load_pickle
 
 _KEYS = ('names', 'scores', 'labels')
 
 
-def read_scores(path: Union[str, Path]) -> ClassScores:
+def read_scores(path: str | Path) -> ClassScores:
     """Read the scores of a test set.
 
     Args:
@@ -32,30 +32,40 @@ def read_scores(path: Union[str, Path]) -> ClassScores:
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: there is no such score file. Write it with '
-            f'tools/test.py CONFIG CHECKPOINT --dump {path}.')
+            f'tools/test.py CONFIG CHECKPOINT --dump {path}.'
+        )
     if path.suffix == '.npz':
         return _read_npz(path)
     if path.suffix not in ('.pkl', '.pickle'):
-        raise ValueError(f'{path}: a score file is a .pkl that tools/test.py '
-                         '--dump wrote, or an .npz of fuse_scores.py.')
+        raise ValueError(
+            f'{path}: a score file is a .pkl that tools/test.py '
+            '--dump wrote, or an .npz of fuse_scores.py.'
+        )
     samples = load_pickle(str(path), tensors=True)
-    if not isinstance(samples, list) or not samples or not all(
-            isinstance(sample, dict) for sample in samples):
-        raise ValueError(f'{path}: holds no list of predictions, as '
-                         'tools/test.py --dump writes it.')
+    if (
+        not isinstance(samples, list)
+        or not samples
+        or not all(isinstance(sample, dict) for sample in samples)
+    ):
+        raise ValueError(
+            f'{path}: holds no list of predictions, as tools/test.py --dump writes it.'
+        )
     return _from_predictions(samples, path)
 
 
-def write_scores(path: Union[str, Path], scores: ClassScores) -> None:
+def write_scores(path: str | Path, scores: ClassScores) -> None:
     """Write scores as an ``.npz`` with ``names``, ``scores``, ``labels``."""
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: scores are written as .npz.')
     np.savez_compressed(
-        path, names=np.array(scores.names), scores=scores.scores.numpy(),
-        labels=scores.labels.numpy())
+        path,
+        names=np.array(scores.names),
+        scores=scores.scores.numpy(),
+        labels=scores.labels.numpy(),
+    )
 
 
-def _from_predictions(samples: List[Dict], path: Path) -> ClassScores:
+def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
     if all('pred_score' in sample for sample in samples):
         samples = _each_once(samples, path)
         scores = torch.stack([sample['pred_score'] for sample in samples])
@@ -68,43 +78,54 @@ def _from_predictions(samples: List[Dict], path: Path) -> ClassScores:
         scores = nearest_scores(
             torch.stack([sample['feature'] for sample in sets['bank']]),
             _labels(sets['bank'], path),
-            torch.stack([sample['feature'] for sample in samples]))
+            torch.stack([sample['feature'] for sample in samples]),
+        )
     else:
         raise ValueError(
             f'{path}: predictions need "pred_score", or "feature" and "role"; '
-            f'they have {sorted(set().union(*samples))}.')
-    return ClassScores([sample['frame_dir'] for sample in samples],
-                       scores.float(), _labels(samples, path), str(path))
+            f'they have {sorted(set().union(*samples))}.'
+        )
+    return ClassScores(
+        [sample['frame_dir'] for sample in samples],
+        scores.float(),
+        _labels(samples, path),
+        str(path),
+    )
 
 
 def _read_npz(path: Path) -> ClassScores:
     with np.load(path, allow_pickle=False) as arrays:
         missing = [key for key in _KEYS if key not in arrays]
         if missing:
-            raise ValueError(f'{path}: lacks the arrays {missing}; a score '
-                             f'file holds {list(_KEYS)}.')
+            raise ValueError(
+                f'{path}: lacks the arrays {missing}; a score file holds {list(_KEYS)}.'
+            )
         names, scores, labels = (arrays[key] for key in _KEYS)
-    return ClassScores(names.tolist(), torch.from_numpy(scores),
-                       torch.from_numpy(labels), str(path))
+    return ClassScores(
+        names.tolist(), torch.from_numpy(scores), torch.from_numpy(labels), str(path)
+    )
 
 
-def _each_once(samples: List[Dict], path: Path) -> List[Dict]:
+def _each_once(samples: list[dict], path: Path) -> list[dict]:
     """Clips by their index in the data set, padding left out."""
     if not samples:
-        raise ValueError(f'{path}: features need both roles, "bank" and '
-                         '"query", and one of them has none.')
+        raise ValueError(
+            f'{path}: features need both roles, "bank" and "query", and one of them has none.'
+        )
     for key in ('frame_dir', 'sample_idx'):
         if any(key not in sample for sample in samples):
             raise ValueError(
                 f'{path}: a prediction has no "{key}", by which streams are '
                 "matched. Put it into the test pipeline's last step, "
                 "dict(type='PackActionInputs', meta_keys=('sample_idx', "
-                "'frame_dir')), and test again.")
-    return list({(sample['sample_idx'], sample['frame_dir']): sample
-                 for sample in samples}.values())
+                "'frame_dir')), and test again."
+            )
+    return list(
+        {(sample['sample_idx'], sample['frame_dir']): sample for sample in samples}.values()
+    )
 
 
-def _labels(samples: List[Dict], path: Path) -> torch.Tensor:
+def _labels(samples: list[dict], path: Path) -> torch.Tensor:
     if any('gt_label' not in sample for sample in samples):
         raise ValueError(f'{path}: a prediction has no "gt_label".')
     return torch.cat([sample['gt_label'].reshape(1) for sample in samples])

@@ -1,16 +1,16 @@
 """Finds what a staged run has trained."""
+
 import os.path as osp
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Union
 
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader
 
-from mmaction.registry import MODELS
-from ..engine.runner.stages import build_stage_cfg, check_stages
-from ..utils.checkpoint import check_checkpoint
+from stars_mm.engine.runner.stages import build_stage_cfg, check_stages
+from stars_mm.utils.checkpoint import check_checkpoint
 
 
 @dataclass
@@ -29,8 +29,8 @@ class TrainedStage:
     row: str
     cfg: Config
     checkpoint: Path
-    meta: Dict
-    state: Dict
+    meta: dict
+    state: dict
 
     @property
     def iters_per_val_step(self) -> float:
@@ -45,7 +45,7 @@ class TrainedStage:
         return model.eval()
 
 
-def find_stages(cfg: Config, work_dir: Path) -> List[TrainedStage]:
+def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
     """Find the checkpoints of all stages of a config.
 
     Args:
@@ -63,7 +63,8 @@ def find_stages(cfg: Config, work_dir: Path) -> List[TrainedStage]:
     if not stages:
         raise ValueError(
             f'{cfg.filename}: `stages` names no stage that comes before its '
-            'own training; a report compares the stages of one run.')
+            'own training; a report compares the stages of one run.'
+        )
     check_stages(stages, cfg)
     cfg.setdefault('randomness', dict(seed=None))
     found = []
@@ -76,27 +77,27 @@ def find_stages(cfg: Config, work_dir: Path) -> List[TrainedStage]:
     return found + [_read_stage('stars', own, cfg, work_dir)]
 
 
-def _read_stage(row: str, stage_cfg: Config, cfg: Config,
-                work_dir: Path) -> TrainedStage:
+def _read_stage(row: str, stage_cfg: Config, cfg: Config, work_dir: Path) -> TrainedStage:
     checkpoint = last_checkpoint(Path(stage_cfg.work_dir))
     if checkpoint is None:
         raise FileNotFoundError(
             f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of '
             f'stage "{row}". Train it: python tools/train.py '
-            f'{shown(cfg.filename)} --work-dir {shown(work_dir)} --resume')
+            f'{shown(cfg.filename)} --work-dir {shown(work_dir)} --resume'
+        )
     content = CheckpointLoader.load_checkpoint(
-        str(checkpoint), map_location='cpu', logger='current')
-    return TrainedStage(row, stage_cfg, checkpoint, content['meta'],
-                        content['state_dict'])
+        str(checkpoint), map_location='cpu', logger='current'
+    )
+    return TrainedStage(row, stage_cfg, checkpoint, content['meta'], content['state_dict'])
 
 
-def shown(path: Union[str, Path]) -> str:
+def shown(path: str | Path) -> str:
     """A path relative to the current folder where it lies in it."""
     relative = osp.relpath(path)
     return str(path) if relative.startswith('..') else relative
 
 
-def last_checkpoint(work_dir: Path) -> Optional[Path]:
+def last_checkpoint(work_dir: Path) -> Path | None:
     """The checkpoint that mmengine's ``last_checkpoint`` names.
 
     Args:

@@ -1,8 +1,9 @@
 """What decides whether contrastive tuning pays: plans and sums up a study."""
+
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Start:
         return f'{self.name}_progress-{self.progress:g}'
 
 
-def same_iterations(cfg: Config, num_clips: int, fraction: float) -> Dict:
+def same_iterations(cfg: Config, num_clips: int, fraction: float) -> dict:
     """Options that give a share of the clips the iterations of all of them.
 
     Args:
@@ -53,15 +54,15 @@ def same_iterations(cfg: Config, num_clips: int, fraction: float) -> Dict:
     if part == 0:
         raise ValueError(
             f'fraction={fraction} of {num_clips} training clips is less than '
-            f'train_dataloader.batch_size={batch}. Take a larger share.')
+            f'train_dataloader.batch_size={batch}. Take a larger share.'
+        )
     stretch = whole / part
     epochs = round(cfg.train_cfg.max_epochs * stretch)
     options = {'train_cfg.max_epochs': epochs}
     for number, scheduler in enumerate(cfg.param_scheduler):
         for key in ('begin', 'end'):
             if math.isfinite(scheduler.get(key, math.inf)):
-                options[f'param_scheduler.{number}.{key}'] = round(
-                    scheduler[key] * stretch)
+                options[f'param_scheduler.{number}.{key}'] = round(scheduler[key] * stretch)
     return options
 
 
@@ -78,11 +79,10 @@ def neighbour_purity(feats: Tensor, labels: Tensor) -> float:
     feats = F.normalize(feats)
     similarity = feats @ feats.t()
     similarity.fill_diagonal_(-torch.inf)
-    return 100 * (labels[similarity.argmax(dim=1)] == labels).float().mean(
-        ).item()
+    return 100 * (labels[similarity.argmax(dim=1)] == labels).float().mean().item()
 
 
-def summary_table(rows: Sequence[Dict]) -> str:
+def summary_table(rows: Sequence[dict]) -> str:
     """Markdown table, a line for every config, data share and progress.
 
     Args:
@@ -99,7 +99,7 @@ def summary_table(rows: Sequence[Dict]) -> str:
     lines = [
         '| stage 2 | training clips | stage 1 done | seeds | neighbour purity '
         '(%) | kNN before (%) | after (%) | gain | silhouette before | after |',
-        '|---|---|---|---|---|---|---|---|---|---|'
+        '|---|---|---|---|---|---|---|---|---|---|',
     ]
     for (config, fraction, progress), runs in sorted(groups.items()):
         cells = [config, f'{fraction:.0%}', f'{progress:.0%}', str(len(runs))]
@@ -109,13 +109,13 @@ def summary_table(rows: Sequence[Dict]) -> str:
             _spread([run['after']['knn_top1'] for run in runs], 1),
             _spread([gain(run) for run in runs], 1, sign='+'),
             _spread([run['before']['silhouette'] for run in runs], 3),
-            _spread([run['after']['silhouette'] for run in runs], 3)
+            _spread([run['after']['silhouette'] for run in runs], 3),
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
 
 
-def gain(run: Dict) -> float:
+def gain(run: dict) -> float:
     """Points of kNN accuracy that tuning added to a run."""
     return run['after']['knn_top1'] - run['before']['knn_top1']
 

@@ -1,6 +1,6 @@
-from .algorithms import *  # noqa: F401,F403
-from .backbones import *  # noqa: F401,F403
-from .data_preprocessors import *  # noqa: F401,F403
-from .heads import *  # noqa: F401,F403
-from .necks import *  # noqa: F401,F403
-from .recognizers import *  # noqa: F401,F403
+from stars_mm.models.algorithms import *  # noqa: F401,F403
+from stars_mm.models.backbones import *  # noqa: F401,F403
+from stars_mm.models.data_preprocessors import *  # noqa: F401,F403
+from stars_mm.models.heads import *  # noqa: F401,F403
+from stars_mm.models.necks import *  # noqa: F401,F403
+from stars_mm.models.recognizers import *  # noqa: F401,F403

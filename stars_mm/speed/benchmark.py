@@ -1,22 +1,25 @@
 """Rows of the benchmark: every mode of a work against its plain schedule."""
+
 import platform
 import statistics
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 
-from .measure import alternate, look_at, matmul_peak, spread
-from .profile import bandwidth, count_bytes, where_time_goes
-from .works import WORKS, Sizes, Work
+from stars_mm.speed.measure import alternate, look_at, matmul_peak, spread
+from stars_mm.speed.profile import bandwidth, count_bytes, where_time_goes
+from stars_mm.speed.works import WORKS, Sizes, Work
 
 
-def run_work(name: str,
-             sizes: Sizes,
-             device: torch.device,
-             repeats: int,
-             progress: Callable[[str], None] = lambda text: None,
-             profiled: bool = False) -> List[dict]:
+def run_work(
+    name: str,
+    sizes: Sizes,
+    device: torch.device,
+    repeats: int,
+    progress: Callable[[str], None] = lambda text: None,
+    profiled: bool = False,
+) -> list[dict]:
     """Measure a work in all its modes.
 
     Args:
@@ -40,39 +43,51 @@ def run_work(name: str,
         if device.type == 'cuda':
             progress(f'{name} {mode}: compilation')
             run()
-    times = alternate(work.runs, repeats, device,
-                      lambda text: progress(f'{name} {text}'))
+    times = alternate(work.runs, repeats, device, lambda text: progress(f'{name} {text}'))
     clock = {mode: [t.clock for t in found] for mode, found in times.items()}
-    processor = {mode: statistics.median(t.processor for t in found)
-                 for mode, found in times.items()}
+    processor = {
+        mode: statistics.median(t.processor for t in found) for mode, found in times.items()
+    }
     plain = statistics.median(clock['plain'])
     rows = []
     for mode in work.runs:
         if mode == 'plain':
             continue
         seconds = statistics.median(clock[mode])
-        rows.append(dict(
-            work=name, mode=mode, seconds=seconds, plain_seconds=plain,
-            ratio=plain / seconds, clips_per_second=work.clips / seconds,
-            spread=spread(clock[mode]), plain_spread=spread(clock['plain']),
-            processor_seconds=processor[mode],
-            plain_processor_seconds=processor['plain'],
-            processor_ratio=processor['plain'] / processor[mode],
-            flops=flops[mode], plain_flops=flops['plain'],
-            flops_per_second=flops[mode] / seconds,
-            peak_bytes=memory[mode], plain_peak_bytes=memory['plain'],
-            hours=_hours(work, seconds, sizes),
-            plain_hours=_hours(work, plain, sizes), clips=work.clips,
-            repeats=repeats))
+        rows.append(
+            dict(
+                work=name,
+                mode=mode,
+                seconds=seconds,
+                plain_seconds=plain,
+                ratio=plain / seconds,
+                clips_per_second=work.clips / seconds,
+                spread=spread(clock[mode]),
+                plain_spread=spread(clock['plain']),
+                processor_seconds=processor[mode],
+                plain_processor_seconds=processor['plain'],
+                processor_ratio=processor['plain'] / processor[mode],
+                flops=flops[mode],
+                plain_flops=flops['plain'],
+                flops_per_second=flops[mode] / seconds,
+                peak_bytes=memory[mode],
+                plain_peak_bytes=memory['plain'],
+                hours=_hours(work, seconds, sizes),
+                plain_hours=_hours(work, plain, sizes),
+                clips=work.clips,
+                repeats=repeats,
+            )
+        )
         if profiled:
             progress(f'{name} {mode}: profile')
             rows[-1].update(
                 profile=where_time_goes(work.runs[mode], device),
-                matmul_bytes=count_bytes(work.runs[mode]))
+                matmul_bytes=count_bytes(work.runs[mode]),
+            )
     return rows
 
 
-def add_peaks(rows: List[dict], device: torch.device) -> None:
+def add_peaks(rows: list[dict], device: torch.device) -> None:
     """Compare the rows' speed with that of a large matrix product, of the
     numbers in which the mode computes; profiled ones also with the floors
     that FLOPs and bytes set."""
@@ -94,7 +109,7 @@ def add_peaks(rows: List[dict], device: torch.device) -> None:
             row['byte_floor_seconds'] = row['matmul_bytes'] / rate
 
 
-def machine(device: torch.device) -> Dict[str, object]:
+def machine(device: torch.device) -> dict[str, object]:
     """What the numbers were measured on."""
     name, cpuinfo = platform.machine(), Path('/proc/cpuinfo')
     if device.type == 'cuda':
@@ -102,14 +117,14 @@ def machine(device: torch.device) -> Dict[str, object]:
     elif cpuinfo.exists() and 'model name' in cpuinfo.read_text():
         name = cpuinfo.read_text().split('model name')[1].split('\n')[0]
         name = name.strip('\t :')
-    return dict(device=name, threads=torch.get_num_threads(),
-                torch=torch.__version__)
+    return dict(device=name, threads=torch.get_num_threads(), torch=torch.__version__)
 
 
-def table(rows: List[dict]) -> str:
+def table(rows: list[dict]) -> str:
     """The rows as text."""
-    columns: List[Tuple[str, Callable[[dict], str]]] = [
-        ('work', lambda r: r['work']), ('mode', lambda r: r['mode']),
+    columns: list[tuple[str, Callable[[dict], str]]] = [
+        ('work', lambda r: r['work']),
+        ('mode', lambda r: r['mode']),
         ('seconds', lambda r: f'{r["seconds"]:.4g}'),
         ('plain', lambda r: f'{r["plain_seconds"]:.4g}'),
         ('ratio', lambda r: f'{r["ratio"]:.2f}'),
@@ -121,16 +136,17 @@ def table(rows: List[dict]) -> str:
         ('of peak', lambda r: f'{r["peak_share"]:.0%}'),
         ('MiB', lambda r: _mebibytes(r['peak_bytes'])),
         ('plain MiB', lambda r: _mebibytes(r['plain_peak_bytes'])),
-        ('hours', lambda r: f'{r["hours"]:.3g}' if r['hours'] else '')]
+        ('hours', lambda r: f'{r["hours"]:.3g}' if r['hours'] else ''),
+    ]
     cells = [[name for name, _ in columns]]
     cells += [[show(row) for _, show in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     return '\n'.join(
-        '  '.join(cell.rjust(width) for cell, width in zip(line, widths))
-        for line in cells)
+        '  '.join(cell.rjust(width) for cell, width in zip(line, widths)) for line in cells
+    )
 
 
-def _hours(work: Work, seconds: float, sizes: Sizes) -> Optional[float]:
+def _hours(work: Work, seconds: float, sizes: Sizes) -> float | None:
     if not work.recipe_clips or sizes.num_frames != Sizes.num_frames:
         return None
     return work.recipe_clips / work.clips * seconds / 3600

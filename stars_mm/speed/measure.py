@@ -1,18 +1,19 @@
 """Times, floating-point operations and memory of a piece of work."""
+
 import ctypes
 import gc
 import statistics
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import torch
-from torch.utils.flop_counter import (FlopCounterMode, sdpa_backward_flop_count,
-                                      sdpa_flop_count)
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from ..models.utils.linear import linear
+from stars_mm.models.utils.linear import linear
 
 Work = Callable[[], object]
 SAMPLE_SECONDS = 0.002  # between two looks at the memory of the process
@@ -29,22 +30,19 @@ def _attention_backward(grad, query, key, value, *args, **kwargs) -> int:
 #: What torch 2.13 does not count: fused attention on the CPU.
 MORE_FORMULAS = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward:
-    _attention_backward
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
 
 
 def count_flops(work: Work) -> int:
     """Floating-point operations of the matrix products in a piece of work,
     a multiplication and an addition counting as two."""
-    with FlopCounterMode(
-            display=False, custom_mapping=MORE_FORMULAS) as counter:
+    with FlopCounterMode(display=False, custom_mapping=MORE_FORMULAS) as counter:
         work()
     return counter.get_total_flops()
 
 
-def look_at(work: Work,
-            device: torch.device) -> Tuple[int, Optional[int]]:
+def look_at(work: Work, device: torch.device) -> tuple[int, int | None]:
     """Run a piece of work once, uncompiled.
 
     Args:
@@ -81,15 +79,15 @@ def seconds_of(work: Work, device: torch.device) -> Seconds:
     clock, processor = time.perf_counter(), time.process_time()
     work()
     synchronize(device)
-    return Seconds(time.perf_counter() - clock,
-                   time.process_time() - processor)
+    return Seconds(time.perf_counter() - clock, time.process_time() - processor)
 
 
-def alternate(works: Dict[str, Work],
-              repeats: int,
-              device: torch.device,
-              progress: Callable[[str], None] = lambda text: None
-              ) -> Dict[str, List[Seconds]]:
+def alternate(
+    works: dict[str, Work],
+    repeats: int,
+    device: torch.device,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, list[Seconds]]:
     """Time pieces of work in turn, so that what else the machine does falls
     on all of them.
 
@@ -103,7 +101,7 @@ def alternate(works: Dict[str, Work],
     Returns:
         dict[str, list[Seconds]]: Of each run.
     """
-    times: Dict[str, List[Seconds]] = {name: [] for name in works}
+    times: dict[str, list[Seconds]] = {name: [] for name in works}
     for turn in range(repeats):
         for name, work in works.items():
             progress(f'{name}: {turn + 1}/{repeats}')
@@ -111,7 +109,7 @@ def alternate(works: Dict[str, Work],
     return times
 
 
-def spread(times: List[float]) -> List[float]:
+def spread(times: list[float]) -> list[float]:
     """First and third quartile; the extremes of fewer than four numbers."""
     if len(times) < 4:
         return [min(times), max(times)]
@@ -119,10 +117,9 @@ def spread(times: List[float]) -> List[float]:
     return [quartiles[0], quartiles[2]]
 
 
-def matmul_peak(device: torch.device,
-                dtype: torch.dtype,
-                size: Optional[int] = None,
-                repeats: int = 5) -> float:
+def matmul_peak(
+    device: torch.device, dtype: torch.dtype, size: int | None = None, repeats: int = 5
+) -> float:
     """Floating-point operations a second in the best of some square matrix
     products.
 
@@ -140,11 +137,10 @@ def matmul_peak(device: torch.device,
     products = [lambda: a @ a, lambda: linear(a, a)]  # two libraries
     for product in products:
         product()
-    return 2 * size**3 / min(
-        seconds_of(product, device).clock for product in products * repeats)
+    return 2 * size**3 / min(seconds_of(product, device).clock for product in products * repeats)
 
 
-def peak_memory(work: Work, device: torch.device) -> Optional[int]:
+def peak_memory(work: Work, device: torch.device) -> int | None:
     """Bytes that a piece of work needs at most beyond what was in use.
 
     Args:
@@ -180,7 +176,7 @@ def _give_back() -> None:
 
 
 @contextmanager
-def _watched_memory() -> Iterator[List[int]]:
+def _watched_memory() -> Iterator[list[int]]:
     seen, stop = [_resident()], threading.Event()
 
     def watch() -> None:

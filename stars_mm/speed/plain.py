@@ -6,19 +6,19 @@ slot for a person is encoded, present or not, and every view, and gradients are
 computed of frozen layers too. Speed is measured against it, and what spares
 work is tested to give its results.
 """
+
 import copy
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..datasets.transforms.random_rot import rotation_matrix
-from ..datasets.transforms.temporal_crop_resize import random_crop
-from ..models.algorithms import MAMP, STARS
-from ..models.backbones import SkeletonTransformer
-from ..models.utils.transformer import SelfAttention, TransformerBlock
+from stars_mm.datasets.transforms.random_rot import rotation_matrix
+from stars_mm.datasets.transforms.temporal_crop_resize import random_crop
+from stars_mm.models.algorithms import MAMP, STARS
+from stars_mm.models.backbones import SkeletonTransformer
+from stars_mm.models.utils.transformer import SelfAttention, TransformerBlock
 
 
 def thawed(model: nn.Module) -> nn.Module:
@@ -37,7 +37,7 @@ def attend(attention: SelfAttention, x: Tensor) -> Tensor:
     heads = attention.num_heads
     qkv = project(attention.qkv, x).reshape(B, L, 3, heads, C // heads)
     query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, dims)
-    weights = query @ key.transpose(-2, -1) * (C // heads)**-0.5
+    weights = query @ key.transpose(-2, -1) * (C // heads) ** -0.5
     x = weights.softmax(dim=-1) @ value
     return project(attention.proj, x.transpose(1, 2).reshape(B, L, C))
 
@@ -49,9 +49,7 @@ def run_block(block: TransformerBlock, x: Tensor) -> Tensor:
     return x + project(block.mlp.fc2, hidden)
 
 
-def encode(backbone: SkeletonTransformer,
-           x: Tensor,
-           ids_keep: Optional[Tensor] = None) -> Tensor:
+def encode(backbone: SkeletonTransformer, x: Tensor, ids_keep: Tensor | None = None) -> Tensor:
     """Encode persons, all tokens of which are embedded first.
 
     Args:
@@ -74,9 +72,7 @@ def encode(backbone: SkeletonTransformer,
     return backbone.norm(tokens)
 
 
-def mamp_loss(model: MAMP,
-              inputs: Tensor,
-              noise: Optional[Tensor] = None) -> Tensor:
+def mamp_loss(model: MAMP, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
     """Loss of stage 1, all tokens of all slots decoded and predicted.
 
     Args:
@@ -95,8 +91,7 @@ def mamp_loss(model: MAMP,
     hidden = decoder.mask_token.expand(B, ids_restore.shape[1] - K, -1)
     tokens = torch.cat((kept, hidden), dim=1)
     tokens = tokens.gather(1, ids_restore[..., None].expand(-1, -1, C))
-    tokens = tokens + (decoder.temporal_embed +
-                       decoder.joint_embed).flatten(1, 2)
+    tokens = tokens + (decoder.temporal_embed + decoder.joint_embed).flatten(1, 2)
     for block in decoder.blocks:
         tokens = run_block(block, tokens)
     pred = decoder.pred(decoder.norm(tokens))  # (B, L, P)
@@ -118,8 +113,7 @@ def features(backbone: SkeletonTransformer, inputs: Tensor) -> Tensor:
     return tokens.unflatten(0, inputs.shape[:3]).mean(dim=(2, 3))
 
 
-def stars_loss(model: STARS, inputs: Tensor,
-               sample_idx: Tensor) -> Dict[str, Tensor]:
+def stars_loss(model: STARS, inputs: Tensor, sample_idx: Tensor) -> dict[str, Tensor]:
     """Loss of stage 2, every view encoded.
 
     Args:
@@ -130,20 +124,21 @@ def stars_loss(model: STARS, inputs: Tensor,
     Returns:
         dict[str, Tensor]: The losses of the head.
     """
-    views: List[Tensor] = [
-        features(model.backbone, inputs[:, v:v + 1]).squeeze(1)
-        for v in range(inputs.shape[1])
+    views: list[Tensor] = [
+        features(model.backbone, inputs[:, v : v + 1]).squeeze(1) for v in range(inputs.shape[1])
     ]
     return model.head.loss(views, sample_idx)
 
 
-def make_clip(keypoint: np.ndarray,
-              center_joint: int = 1,
-              clip_len: int = 120,
-              p_interval: Tuple[float, float] = (0.5, 1.0),
-              min_frames: int = 64,
-              theta: float = 0.3,
-              num_person: int = 2) -> Tensor:
+def make_clip(
+    keypoint: np.ndarray,
+    center_joint: int = 1,
+    clip_len: int = 120,
+    p_interval: tuple[float, float] = (0.5, 1.0),
+    min_frames: int = 64,
+    theta: float = 0.3,
+    num_person: int = 2,
+) -> Tensor:
     """Stage 1's pipeline: pad the persons, centre, crop, resize, rotate.
 
     Args:
@@ -167,7 +162,7 @@ def make_clip(keypoint: np.ndarray,
     x = torch.where(present[..., None, None], x, padded)
 
     begin, length = random_crop(T, p_interval, min_frames)
-    x = x[:, begin:begin + length].permute(0, 2, 3, 1).flatten(0, 1)
+    x = x[:, begin : begin + length].permute(0, 2, 3, 1).flatten(0, 1)
     x = F.interpolate(x, clip_len, mode='linear', align_corners=False)
     x = x.unflatten(0, (num_person, V)).permute(0, 3, 1, 2)  # (M, T, V, C)
 

@@ -1,7 +1,6 @@
-"""Where the time of a piece of work goes, and what it could not be less than.
-"""
+"""Where the time of a piece of work goes, and what it could not be less than."""
+
 import re
-from typing import Dict, Tuple
 
 import torch
 from torch.autograd import DeviceType
@@ -10,29 +9,41 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from .measure import MORE_FORMULAS, Work, seconds_of
+from stars_mm.speed.measure import MORE_FORMULAS, Work, seconds_of
 
 #: Kinds of operations by their names, the first that fits.
-KINDS: Tuple[Tuple[str, str], ...] = (
+KINDS: tuple[tuple[str, str], ...] = (
     ('attention', r'attention|flash|fmha'),
     ('optimizer', r'_foreach|_fused_adam|multi_tensor|optimizer'),
     # of the nodes of the backward pass only their own work is left
     ('differentiating', r'backward\d|accumulategrad|detach'),
-    ('matrix products', r'::(add|b|badd)?mm\b|::baddbmm|::addbmm|linear|conv'
-     r'|gemm|cutlass|mkldnn'),
+    (
+        'matrix products',
+        r'::(add|b|badd)?mm\b|::baddbmm|::addbmm|linear|conv'
+        r'|gemm|cutlass|mkldnn',
+    ),
     ('compiled', r'triton'),
     ('normalisation', r'(layer|batch)_?norm|::norm|linalg_vector_norm'),
     ('activation', r'gelu|relu|sigmoid|softmax'),
-    ('moving', r'copy|clone|contiguous|::cat|gather|index|scatter|select|where'
-     r'|fill|zero|pad|stack|::to\b|memcpy|memset|repeat|roll'),
+    (
+        'moving',
+        r'copy|clone|contiguous|::cat|gather|index|scatter|select|where'
+        r'|fill|zero|pad|stack|::to\b|memcpy|memset|repeat|roll',
+    ),
     ('sorting and drawing', r'sort|topk|rand|uniform|multinomial|bernoulli'),
-    ('allocating and viewing', r'::(empty\w*|_?reshape\w*|view|as_strided'
-     r'|transpose|permute|slice|narrow|expand|squeeze|unsqueeze|split\w*|t'
-     r'|chunk|unbind|unflatten|flatten|resize_|alias|arange|item|_local_scalar_dense'
-     r'|lift_fresh|result_type|_unsafe_view|new_\w+|ones_like)\b'),
+    (
+        'allocating and viewing',
+        r'::(empty\w*|_?reshape\w*|view|as_strided'
+        r'|transpose|permute|slice|narrow|expand|squeeze|unsqueeze|split\w*|t'
+        r'|chunk|unbind|unflatten|flatten|resize_|alias|arange|item|_local_scalar_dense'
+        r'|lift_fresh|result_type|_unsafe_view|new_\w+|ones_like)\b',
+    ),
     ('sums', r'::(sum|mean|var|std|amax|amin|max|min|any|all)\b|reduce'),
-    ('arithmetic', r'::(add|sub|mul|div|neg|pow|sqrt|rsqrt|exp|log|abs|clamp'
-     r'|lerp|addcmul|addcdiv|rsub|eq|ne|ge|le|gt|lt)_?\b|elementwise'),
+    (
+        'arithmetic',
+        r'::(add|sub|mul|div|neg|pow|sqrt|rsqrt|exp|log|abs|clamp'
+        r'|lerp|addcmul|addcdiv|rsub|eq|ne|ge|le|gt|lt)_?\b|elementwise',
+    ),
 )
 
 
@@ -44,7 +55,7 @@ def kind_of(operation: str) -> str:
     return 'other'
 
 
-def where_time_goes(work: Work, device: torch.device) -> Dict[str, float]:
+def where_time_goes(work: Work, device: torch.device) -> dict[str, float]:
     """Seconds by kind of operation, in one run.
 
     Args:
@@ -59,16 +70,14 @@ def where_time_goes(work: Work, device: torch.device) -> Dict[str, float]:
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
     with profile(activities=activities) as profiler:
         seconds = seconds_of(work, device).clock
-    found: Dict[str, float] = {}
+    found: dict[str, float] = {}
     for event in profiler.key_averages():
-        if on_gpu and (event.device_type != DeviceType.CUDA
-                       or event.is_user_annotation):
+        if on_gpu and (event.device_type != DeviceType.CUDA or event.is_user_annotation):
             continue  # kernels alone
-        spent = (event.self_device_time_total
-                 if on_gpu else event.self_cpu_time_total) / 1e6
+        spent = (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6
         kind = kind_of(event.key)
-        found[kind] = found.get(kind, 0.) + spent
-    found['idle'] = max(seconds - sum(found.values()), 0.)
+        found[kind] = found.get(kind, 0.0) + spent
+    found['idle'] = max(seconds - sum(found.values()), 0.0)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -86,7 +95,8 @@ class _Bytes(TorchDispatchMode):
             self.total += sum(
                 leaf.numel() * leaf.element_size()
                 for leaf in tree_leaves((args, kwargs, out))
-                if isinstance(leaf, torch.Tensor))
+                if isinstance(leaf, torch.Tensor)
+            )
         return out
 
 
@@ -116,12 +126,14 @@ def describe(row: dict) -> str:
     """
     total, seconds = sum(row['profile'].values()), row['seconds']
     lines = [f'{row["work"]} {row["mode"]}: {seconds:.4g} s, of which']
-    lines += [f'  {spent / total:6.1%} {kind}'
-              for kind, spent in row['profile'].items()
-              if spent > .001 * total]
+    lines += [
+        f'  {spent / total:6.1%} {kind}'
+        for kind, spent in row['profile'].items()
+        if spent > 0.001 * total
+    ]
     for floor, why in (
         ('flop_floor_seconds', 'FLOPs of matrix products at their peak'),
-        ('byte_floor_seconds', 'their bytes at the rate of a copy')):
-        lines.append(f'  not less than {row[floor]:.4g} s '
-                     f'({row[floor] / seconds:.0%}): {why}')
+        ('byte_floor_seconds', 'their bytes at the rate of a copy'),
+    ):
+        lines.append(f'  not less than {row[floor]:.4g} s ({row[floor] / seconds:.0%}): {why}')
     return '\n'.join(lines)

@@ -1,31 +1,33 @@
 """What is timed on several processes: both stages' steps, features of a data
 set, and their neighbours."""
+
 import tempfile
+from collections.abc import Callable
 from functools import partial
-from typing import Callable, Dict, List
 
 import torch
 import torch.nn.functional as F
+from mmaction.registry import METRICS
 from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmaction.registry import METRICS
-from ..engine.features import FeatureSet
-from ..engine.runner import FeatureTestLoop
-from ..models.utils.frozen_cache import FrozenCache
-from .measure import Work
-from .scaling import make_row, together
-from .scaling_stage import Scale, Stage, clip_sample, load_configs
+from stars_mm.engine.features import FeatureSet
+from stars_mm.engine.runner import FeatureTestLoop
+from stars_mm.models.utils.frozen_cache import FrozenCache
+from stars_mm.speed.measure import Work
+from stars_mm.speed.scaling import make_row, together
+from stars_mm.speed.scaling_stage import Scale, Stage, clip_sample, load_configs
 
 WORKS = ('stage1', 'stage2', 'cached', 'features', 'knn')
 WARM_UP = 3  # runs: DDP orders its buckets in the second
 _BASE_CLIPS = 16  # different clips in a data set
 
 
-def measure(works: List[str], scale: Scale, launcher: str,
-            progress: Callable[[str], None]) -> List[dict]:
+def measure(
+    works: list[str], scale: Scale, launcher: str, progress: Callable[[str], None]
+) -> list[dict]:
     """Measure on the processes that there are; all of them call this.
 
     Args:
@@ -40,7 +42,7 @@ def measure(works: List[str], scale: Scale, launcher: str,
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cfgs = load_configs(scale, launcher, folder)
-        stages: Dict[int, Stage] = {}
+        stages: dict[int, Stage] = {}
         for work in works:
             number = 0 if work == 'stage1' else 1
             if number not in stages:
@@ -58,8 +60,7 @@ def measure(works: List[str], scale: Scale, launcher: str,
     return rows
 
 
-def time_step(name: str, stage: Stage, scale: Scale,
-              progress: Callable[[str], None]) -> dict:
+def time_step(name: str, stage: Stage, scale: Scale, progress: Callable[[str], None]) -> dict:
     """Row of a training step, and of the parts of stage 2's."""
     data = stage.data()
     if name == 'cached':
@@ -75,20 +76,19 @@ def time_step(name: str, stage: Stage, scale: Scale,
     finally:
         if name == 'cached':
             stage.bare.frozen_cache = None
-    row = make_row(name, get_world_size(), get_world_size() * scale.batch,
-                   times)
+    row = make_row(name, get_world_size(), get_world_size() * scale.batch, times)
     broadcasts = getattr(stage.model, 'broadcast_buffers', False)
-    return dict(row, **stage.traffic, broadcast_buffers=broadcasts,
-                batch=scale.batch)
+    return dict(row, **stage.traffic, broadcast_buffers=broadcasts, batch=scale.batch)
 
 
-def head_works(stage: Stage) -> Dict[str, Work]:
+def head_works(stage: Stage) -> dict[str, Work]:
     """What the contrastive head does besides its two layers: the search in
     the queue, the loss forwards and backwards, the queue's update."""
     head = stage.bare.head
     projections, predictions = (
-        F.normalize(torch.randn(stage.batch, head.in_channels,
-                                device=stage.device)) for _ in range(2))
+        F.normalize(torch.randn(stage.batch, head.in_channels, device=stage.device))
+        for _ in range(2)
+    )
     predictions.requires_grad_()
     first = get_rank() * stage.batch
     sample_idx = torch.arange(first, first + stage.batch, device=stage.device)
@@ -96,7 +96,8 @@ def head_works(stage: Stage) -> Dict[str, Work]:
     return dict(
         search=lambda: head.neighbours(projections, sample_idx),
         loss=lambda: head.contrast(found, predictions).backward(),
-        push=lambda: head.remember(projections, sample_idx))
+        push=lambda: head.remember(projections, sample_idx),
+    )
 
 
 def fill_cache(stage: Stage) -> FrozenCache:
@@ -107,44 +108,50 @@ def fill_cache(stage: Stage) -> FrozenCache:
     stage.bare.eval()
     with torch.no_grad(), stage.optim_wrapper.optim_context(stage.model):
         cache = FrozenCache(
-            stage.bare.backbone, persons * world, clips.shape[2:],
-            clips.shape[1], lambda shape, dtype: torch.empty(
-                shape, dtype=dtype, device=stage.device))
+            stage.bare.backbone,
+            persons * world,
+            clips.shape[2:],
+            clips.shape[1],
+            lambda shape, dtype: torch.empty(shape, dtype=dtype, device=stage.device),
+        )
         cache.put(clips, torch.arange(first, first + stage.batch))
     stage.model.train()
     return cache
 
 
-def time_features(stage: Stage, scale: Scale,
-                  progress: Callable[[str], None]) -> dict:
+def time_features(stage: Stage, scale: Scale, progress: Callable[[str], None]) -> dict:
     """Row of FeatureTestLoop: half of the clips are the bank, the others are
     judged by their nearest neighbour; collecting them is counted."""
     world, runner = get_world_size(), stage.runner
     half = max(scale.clips // 2, 1) * world
-    loaders = [DataLoader(
-        _Clips(half, stage.clips), batch_size=scale.batch,
-        sampler=DefaultSampler(_Clips(half, stage.clips), shuffle=False),
-        collate_fn=pseudo_collate) for _ in range(2)]
+    loaders = [
+        DataLoader(
+            _Clips(half, stage.clips),
+            batch_size=scale.batch,
+            sampler=DefaultSampler(_Clips(half, stage.clips), shuffle=False),
+            collate_fn=pseudo_collate,
+        )
+        for _ in range(2)
+    ]
     runner._test_loop = FeatureTestLoop(
-        runner, *loaders, dict(type='KNNMetric', topk_neighbors=(1, )))
-    times = time_works(dict(step=runner.test_loop.run), stage, scale, progress,
-                       warm_up=1)
+        runner, *loaders, dict(type='KNNMetric', topk_neighbors=(1,))
+    )
+    times = time_works(dict(step=runner.test_loop.run), stage, scale, progress, warm_up=1)
     stage.model.train()
     return make_row('features', world, 2 * half, times)
 
 
-def time_neighbours(stage: Stage, scale: Scale,
-                    progress: Callable[[str], None]) -> dict:
+def time_neighbours(stage: Stage, scale: Scale, progress: Callable[[str], None]) -> dict:
     """Row of KNNMetric, from each process's features to the accuracy."""
     world, rank = get_world_size(), get_rank()
-    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, )))
+    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1,)))
     channels = stage.bare.backbone.embed_dims
     parts = [
-        (role, FeatureSet(torch.randn(len(places), channels), places % 60,
-                          places))
+        (role, FeatureSet(torch.randn(len(places), channels), places % 60, places))
         for role, places in (
             ('bank', torch.arange(rank, scale.bank, world)),
-            ('query', torch.arange(rank, scale.queries * world, world)))
+            ('query', torch.arange(rank, scale.queries * world, world)),
+        )
     ]
 
     def work() -> None:
@@ -155,9 +162,13 @@ def time_neighbours(stage: Stage, scale: Scale,
     return make_row('knn', world, scale.queries * world, times)
 
 
-def time_works(works: Dict[str, Work], stage: Stage, scale: Scale,
-               progress: Callable[[str], None],
-               warm_up: int = WARM_UP) -> Dict[str, List[float]]:
+def time_works(
+    works: dict[str, Work],
+    stage: Stage,
+    scale: Scale,
+    progress: Callable[[str], None],
+    warm_up: int = WARM_UP,
+) -> dict[str, list[float]]:
     """Seconds of works that have run before."""
     for name, work in works.items():
         progress(f'{name}: warm-up')
@@ -177,8 +188,7 @@ class _Clips(Dataset):
         return self.length
 
     def __getitem__(self, idx: int) -> dict:
-        return dict(inputs=self.clips[idx % len(self.clips)],
-                    data_samples=clip_sample(idx))
+        return dict(inputs=self.clips[idx % len(self.clips)], data_samples=clip_sample(idx))
 
 
 def _tell(progress: Callable[[str], None], work: str, text: str) -> None:

@@ -1,27 +1,28 @@
 """Bytes that a training step hands to collectives, counted while it runs."""
+
 import copy
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List
 from unittest import mock
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import distributed as dist
 from torch import nn
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import \
-    allreduce_hook
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 _COUNTED = ('all_gather', 'all_reduce', 'broadcast')
 
 
 def gradient_bytes(model: nn.Module) -> int:
     """Bytes of all gradients of a model."""
-    return sum(param.numel() * param.element_size()
-               for param in model.parameters() if param.requires_grad)
+    return sum(
+        param.numel() * param.element_size() for param in model.parameters() if param.requires_grad
+    )
 
 
 @contextmanager
-def counted_collectives() -> Iterator[Dict[str, int]]:
+def counted_collectives() -> Iterator[dict[str, int]]:
     """Counts the bytes of the tensors that this process hands to collectives.
 
     DDP's own transfers do not pass here, unless a hook in Python does them.
@@ -42,13 +43,13 @@ def counted_collectives() -> Iterator[Dict[str, int]]:
 
         return collective
 
-    with mock.patch.multiple(
-            dist, **{name: counting(name) for name in _COUNTED}):
+    with mock.patch.multiple(dist, **{name: counting(name) for name in _COUNTED}):
         yield sent
 
 
-def look_at_traffic(model: nn.Module, wrap: Callable[[nn.Module], nn.Module],
-                    data: dict) -> Dict[str, object]:
+def look_at_traffic(
+    model: nn.Module, wrap: Callable[[nn.Module], nn.Module], data: dict
+) -> dict[str, object]:
     """Run steps of a copy of a model, and count what goes over the wire.
 
     Args:
@@ -64,9 +65,10 @@ def look_at_traffic(model: nn.Module, wrap: Callable[[nn.Module], nn.Module],
     """
     model = copy.deepcopy(model)
     wrapped = wrap(model)
-    optimizer = OptimWrapper(torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], lr=0.))
-    buckets: List[int] = []
+    optimizer = OptimWrapper(
+        torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
+    )
+    buckets: list[int] = []
     if wrapped is not model:
 
         def note(state: None, bucket: dist.GradBucket):
@@ -81,6 +83,9 @@ def look_at_traffic(model: nn.Module, wrap: Callable[[nn.Module], nn.Module],
     with counted_collectives() as sent:
         wrapped.train_step(data, optimizer)
     return dict(
-        gradient_bytes=gradient_bytes(model), bucket_bytes=buckets,
-        gather_bytes=sent['all_gather'], broadcast_bytes=sent['broadcast'],
-        reduce_bytes=sent['all_reduce'] - sum(buckets))
+        gradient_bytes=gradient_bytes(model),
+        bucket_bytes=buckets,
+        gather_bytes=sent['all_gather'],
+        broadcast_bytes=sent['broadcast'],
+        reduce_bytes=sent['all_reduce'] - sum(buckets),
+    )

@@ -5,21 +5,23 @@ Each is a :class:`Work` with its plain schedule and one or more modes:
 do on this device (stage 1 leaves absent persons out; a GPU computes in bf16
 with compiled blocks), ``cached`` starts from cached frozen layers.
 """
+
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Callable, ContextManager, Dict, List, Optional
+from typing import ContextManager
 
 import numpy as np
 import torch
+from mmaction.registry import MODELS, TRANSFORMS
+from mmaction.structures import ActionDataSample
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS, TRANSFORMS
-from mmaction.structures import ActionDataSample
-from ..evaluation.functional.knn import knn_predict
-from ..models.utils.frozen_cache import FrozenCache
-from ..models.utils.transformer import compile_blocks
-from . import plain
+from stars_mm.evaluation.functional.knn import knn_predict
+from stars_mm.models.utils.frozen_cache import FrozenCache
+from stars_mm.models.utils.transformer import compile_blocks
+from stars_mm.speed import plain
 
 NTU60_TRAIN = 40091  # clips of the cross-subject training split
 NTU60_ALL = 56578
@@ -54,17 +56,30 @@ class Sizes:
     def tiny(self) -> 'Sizes':
         """The same work in no time, to try the program."""
         return replace(
-            self, batch=5, decoder_depth=2, num_frames=16, num_joints=5,
-            depth=2, embed_dims=16, hidden_channels=24, queue_size=20,
-            data_clips=5, bank=200, queries=20)
+            self,
+            batch=5,
+            decoder_depth=2,
+            num_frames=16,
+            num_joints=5,
+            depth=2,
+            embed_dims=16,
+            hidden_channels=24,
+            queue_size=20,
+            data_clips=5,
+            bank=200,
+            queries=20,
+        )
 
     @property
     def encoder(self) -> dict:
         """dict: Config of the encoder."""
         return dict(
-            type='SkeletonTransformer', embed_dims=self.embed_dims,
-            depth=self.depth, num_frames=self.num_frames,
-            num_joints=self.num_joints)
+            type='SkeletonTransformer',
+            embed_dims=self.embed_dims,
+            depth=self.depth,
+            num_frames=self.num_frames,
+            num_joints=self.num_joints,
+        )
 
 
 @dataclass
@@ -78,8 +93,8 @@ class Work:
     """
 
     clips: int
-    runs: Dict[str, Callable[[], object]]
-    recipe_clips: Optional[int] = None
+    runs: dict[str, Callable[[], object]]
+    recipe_clips: int | None = None
 
 
 def draw_clips(sizes: Sizes) -> Tensor:
@@ -87,27 +102,32 @@ def draw_clips(sizes: Sizes) -> Tensor:
     N = sizes.batch
     x = torch.randn(N, 1, 2, sizes.num_frames, sizes.num_joints, 3)
     x = x.cumsum(dim=3) * 0.02
-    x[:round(N * sizes.single), :, 1] = 0
+    x[: round(N * sizes.single), :, 1] = 0
     return x
 
 
 def stage1(sizes: Sizes, device: torch.device) -> Work:
     """A step of stage 1: loss, gradients, AdamW."""
     cfg = dict(
-        type='MAMP', backbone=sizes.encoder, head=dict(type='MAMPHead'),
-        neck=dict(
-            type='MAMPDecoder', embed_dims=sizes.embed_dims,
-            depth=sizes.decoder_depth))
+        type='MAMP',
+        backbone=sizes.encoder,
+        head=dict(type='MAMPHead'),
+        neck=dict(type='MAMPDecoder', embed_dims=sizes.embed_dims, depth=sizes.decoder_depth),
+    )
     inputs = draw_clips(sizes).to(device)
     parity = _build(cfg, device)
     fast = _build(dict(cfg, skip_absent=True), device, like=parity)
     thawed = plain.thawed(parity)
     autocast = _hurry(fast, device)
-    return Work(sizes.batch, dict(
-        plain=_step(thawed, lambda: plain.mamp_loss(thawed, inputs)),
-        parity=_step(parity, lambda: parity.loss(inputs)['loss']),
-        fast=_step(fast, lambda: fast.loss(inputs)['loss'], autocast)),
-        400 * NTU60_TRAIN)
+    return Work(
+        sizes.batch,
+        dict(
+            plain=_step(thawed, lambda: plain.mamp_loss(thawed, inputs)),
+            parity=_step(parity, lambda: parity.loss(inputs)['loss']),
+            fast=_step(fast, lambda: fast.loss(inputs)['loss'], autocast),
+        ),
+        400 * NTU60_TRAIN,
+    )
 
 
 def stage2(sizes: Sizes, device: torch.device) -> Work:
@@ -124,48 +144,59 @@ def head(sizes: Sizes, device: torch.device) -> Work:
 
 def _tuning(sizes: Sizes, device: torch.device, frozen: int) -> Work:
     cfg = dict(
-        type='STARS', backbone=dict(sizes.encoder, frozen_stages=frozen),
+        type='STARS',
+        backbone=dict(sizes.encoder, frozen_stages=frozen),
         head=dict(
-            type='NNCLRHead', in_channels=sizes.embed_dims,
+            type='NNCLRHead',
+            in_channels=sizes.embed_dims,
             hidden_channels=sizes.hidden_channels,
-            queue_size=sizes.queue_size))
+            queue_size=sizes.queue_size,
+        ),
+    )
     clips = draw_clips(sizes).to(device)
     inputs = clips.expand(-1, 2, -1, -1, -1, -1)  # two identical views
     sample_idx = torch.arange(sizes.batch, device=device)
-    samples = [ActionDataSample(metainfo=dict(sample_idx=i))
-               for i in range(sizes.batch)]
+    samples = [ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(sizes.batch)]
     parity = _build(cfg, device)
     fast, cached = (_build(cfg, device, like=parity) for _ in range(2))
     thawed = plain.thawed(parity)
-    trained = [ours for ours, model in zip(
-        thawed.parameters(), parity.parameters()) if model.requires_grad]
+    trained = [
+        ours for ours, model in zip(thawed.parameters(), parity.parameters()) if model.requires_grad
+    ]
     autocast = _hurry(fast, device)
     cached_autocast = _hurry(cached, device)
     num_persons = (clips != 0).flatten(3).any(-1).sum((1, 2)).tolist()
     with cached_autocast():
         cached.frozen_cache = FrozenCache(
-            cached.backbone, num_persons, clips.shape[3:], 2,
-            lambda shape, dtype: torch.empty(
-                shape, dtype=dtype, device=device))
+            cached.backbone,
+            num_persons,
+            clips.shape[3:],
+            2,
+            lambda shape, dtype: torch.empty(shape, dtype=dtype, device=device),
+        )
         cached.frozen_cache.put(clips[:, 0], sample_idx)
     nothing = clips.new_zeros(sizes.batch, 1, 1, 1, 1, 3)
-    return Work(sizes.batch, dict(
-        plain=_step(
-            thawed,
-            lambda: plain.stars_loss(thawed, inputs, sample_idx)['loss'],
-            params=trained),
-        parity=_step(parity, lambda: parity.loss(inputs, samples)['loss']),
-        fast=_step(
-            fast, lambda: fast.loss(inputs, samples)['loss'], autocast),
-        cached=_step(
-            cached, lambda: cached.loss(nothing, samples)['loss'],
-            cached_autocast)), 20 * NTU60_TRAIN)
+    return Work(
+        sizes.batch,
+        dict(
+            plain=_step(
+                thawed, lambda: plain.stars_loss(thawed, inputs, sample_idx)['loss'], params=trained
+            ),
+            parity=_step(parity, lambda: parity.loss(inputs, samples)['loss']),
+            fast=_step(fast, lambda: fast.loss(inputs, samples)['loss'], autocast),
+            cached=_step(cached, lambda: cached.loss(nothing, samples)['loss'], cached_autocast),
+        ),
+        20 * NTU60_TRAIN,
+    )
 
 
 def encode(sizes: Sizes, device: torch.device) -> Work:
     """Sequence features of a batch, for evaluation."""
-    cfg = dict(type='STARS', backbone=sizes.encoder, head=dict(
-        type='NNCLRHead', in_channels=sizes.embed_dims))
+    cfg = dict(
+        type='STARS',
+        backbone=sizes.encoder,
+        head=dict(type='NNCLRHead', in_channels=sizes.embed_dims),
+    )
     inputs = draw_clips(sizes).to(device)
     parity = _build(cfg, device).eval()
     fast = _build(cfg, device, like=parity).eval()
@@ -184,15 +215,13 @@ def encode(sizes: Sizes, device: torch.device) -> Work:
         with autocast():
             return fast.extract_feat(inputs)
 
-    return Work(sizes.batch,
-                dict(plain=run_plain, parity=run_parity, fast=run_fast),
-                NTU60_ALL)
+    return Work(sizes.batch, dict(plain=run_plain, parity=run_parity, fast=run_fast), NTU60_ALL)
 
 
 def data(sizes: Sizes, device: torch.device) -> Work:
     """Stage 1's pipeline on raw clips, in this process."""
     rng = np.random.default_rng(0)
-    clips: List[np.ndarray] = []
+    clips: list[np.ndarray] = []
     for i in range(sizes.data_clips):
         M = 1 if i < sizes.data_clips * sizes.single else 2
         shape = (M, int(rng.integers(60, 120)), sizes.num_joints, 3)
@@ -202,14 +231,13 @@ def data(sizes: Sizes, device: torch.device) -> Work:
         dict(type='TemporalCropResize', clip_len=sizes.num_frames),
         dict(type='RandomRot', theta=0.3),
         dict(type='FormatGCNInput', num_person=2, mode='zero'),
-        dict(type='PackActionInputs', meta_keys=('sample_idx', ))
+        dict(type='PackActionInputs', meta_keys=('sample_idx',)),
     ]
     with DefaultScope.overwrite_default_scope('mmaction'):
         transforms = [TRANSFORMS.build(step) for step in steps]
 
     def make(clip: np.ndarray) -> Tensor:
-        results = dict(keypoint=clip, total_frames=clip.shape[1], label=0,
-                       sample_idx=0)
+        results = dict(keypoint=clip, total_frames=clip.shape[1], label=0, sample_idx=0)
         for transform in transforms:
             results = transform(results)
         return results['inputs']
@@ -217,15 +245,20 @@ def data(sizes: Sizes, device: torch.device) -> Work:
     def make_plain(clip: np.ndarray) -> Tensor:
         return plain.make_clip(clip, clip_len=sizes.num_frames)
 
-    return Work(sizes.data_clips, dict(
-        plain=_seeded(lambda: [make_plain(clip) for clip in clips]),
-        parity=_seeded(lambda: [make(clip) for clip in clips])),
-        400 * NTU60_TRAIN)
+    return Work(
+        sizes.data_clips,
+        dict(
+            plain=_seeded(lambda: [make_plain(clip) for clip in clips]),
+            parity=_seeded(lambda: [make(clip) for clip in clips]),
+        ),
+        400 * NTU60_TRAIN,
+    )
 
 
 def knn(sizes: Sizes, device: torch.device) -> Work:
     """Nearest neighbours of encoded clips; plainly, by scikit-learn."""
     from sklearn.neighbors import KNeighborsClassifier
+
     bank = torch.randn(sizes.bank, sizes.embed_dims)
     queries = torch.randn(sizes.queries, sizes.embed_dims)
     labels = torch.arange(sizes.bank) % 60
@@ -235,17 +268,15 @@ def knn(sizes: Sizes, device: torch.device) -> Work:
         return classifier.fit(bank, labels).predict(queries)
 
     def run_parity() -> Tensor:
-        return knn_predict(bank, labels, queries, (1, ), device=device)[0]
+        return knn_predict(bank, labels, queries, (1,), device=device)[0]
 
     return Work(sizes.queries, dict(plain=run_plain, parity=run_parity))
 
 
-WORKS = dict(stage1=stage1, stage2=stage2, head=head, encode=encode,
-             data=data, knn=knn)
+WORKS = dict(stage1=stage1, stage2=stage2, head=head, encode=encode, data=data, knn=knn)
 
 
-def _build(cfg: dict, device: torch.device,
-           like: Optional[nn.Module] = None) -> nn.Module:
+def _build(cfg: dict, device: torch.device, like: nn.Module | None = None) -> nn.Module:
     """A model in training mode, with the weights of another."""
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(cfg)
@@ -254,8 +285,7 @@ def _build(cfg: dict, device: torch.device,
     return model.to(device).train()
 
 
-def _hurry(model: nn.Module,
-           device: torch.device) -> Callable[[], ContextManager]:
+def _hurry(model: nn.Module, device: torch.device) -> Callable[[], ContextManager]:
     """Make a model do what the NTU configs switch on for GPUs; returns the
     context it has to run in."""
     if device.type != 'cuda':
@@ -264,14 +294,16 @@ def _hurry(model: nn.Module,
     return lambda: torch.autocast('cuda', torch.bfloat16)
 
 
-def _step(model: nn.Module,
-          loss: Callable[[], Tensor],
-          context: Callable[[], ContextManager] = nullcontext,
-          params: Optional[List[nn.Parameter]] = None) -> Callable[[], Tensor]:
+def _step(
+    model: nn.Module,
+    loss: Callable[[], Tensor],
+    context: Callable[[], ContextManager] = nullcontext,
+    params: list[nn.Parameter] | None = None,
+) -> Callable[[], Tensor]:
     """A training step that returns its loss."""
     optimizer = torch.optim.AdamW(
-        params or [p for p in model.parameters() if p.requires_grad],
-        lr=1e-4, betas=(0.9, 0.95))
+        params or [p for p in model.parameters() if p.requires_grad], lr=1e-4, betas=(0.9, 0.95)
+    )
 
     def step() -> Tensor:
         model.zero_grad()

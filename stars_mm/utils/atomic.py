@@ -1,12 +1,13 @@
 """Files that are written whole or not at all."""
+
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
 
 
 @contextmanager
-def written_whole(path: Union[str, Path]) -> Iterator[Path]:
+def written_whole(path: str | Path) -> Iterator[Path]:
     """Gives the path to write to; at the end the file moves to its own.
 
     ::

@@ -1,6 +1,7 @@
 """Names of the authors' weights against ours."""
+
 import pickle
-from typing import Dict, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -40,11 +41,11 @@ _CONVERTER = 'tools/model_converters/convert_checkpoint.py'
 def is_official(names: Iterable[str]) -> bool:
     """Whether names of tensors are those of the authors' models."""
     return any(
-        name.removeprefix(_STUDENT).startswith(('joints_embed.', 'blocks.'))
-        for name in names)
+        name.removeprefix(_STUDENT).startswith(('joints_embed.', 'blocks.')) for name in names
+    )
 
 
-def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def convert_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of the authors' models to ours.
 
     Args:
@@ -59,26 +60,26 @@ def convert_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
         KeyError: If a name is unknown, or the encoder or a part of the queue
             is not there.
     """
-    renamed = _rename_all({
-        name.removeprefix(_STUDENT): value
-        for name, value in state.items()
-    }, _NAMES, 'is not a name of an official MAMP, STARS, linear or '
-                          'finetuned model')
+    renamed = _rename_all(
+        {name.removeprefix(_STUDENT): value for name, value in state.items()},
+        _NAMES,
+        'is not a name of an official MAMP, STARS, linear or finetuned model',
+    )
     if 'backbone.patch_embed.projection.weight' not in renamed:
-        raise KeyError('The official state dict has no encoder: '
-                       '"joints_embed.proj.weight" is missing.')
+        raise KeyError(
+            'The official state dict has no encoder: "joints_embed.proj.weight" is missing.'
+        )
     if 'head.queue.feats' in renamed:
         for name in ('queue_id', 'queue_ptr'):
             if name not in state:
-                raise KeyError('The official state dict has "queue", but no '
-                               f'"{name}".')
+                raise KeyError(f'The official state dict has "queue", but no "{name}".')
         feats = renamed['head.queue.feats'].t()  # theirs is (C, K)
         renamed['head.queue.feats'] = feats.contiguous()
         renamed['head.queue.ptr'] = renamed['head.queue.ptr'].reshape(1)
     return renamed
 
 
-def to_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename our weights to the authors' names: the inverse of
     :func:`convert_official`.
 
@@ -93,8 +94,11 @@ def to_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     Raises:
         KeyError: If a name has no counterpart.
     """
-    renamed = _rename_all(state, [(ours, theirs) for theirs, ours in _NAMES],
-                          'has no counterpart in the official models')
+    renamed = _rename_all(
+        state,
+        [(ours, theirs) for theirs, ours in _NAMES],
+        'has no counterpart in the official models',
+    )
     if 'queue' not in renamed:
         return renamed
     renamed['queue'] = renamed['queue'].t().contiguous()  # theirs is (C, K)
@@ -104,8 +108,9 @@ def to_official(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     }
 
 
-def _rename_all(state: Dict[str, Tensor], names: List[Tuple[str, str]],
-                problem: str) -> Dict[str, Tensor]:
+def _rename_all(
+    state: dict[str, Tensor], names: list[tuple[str, str]], problem: str
+) -> dict[str, Tensor]:
     renamed = {_rename(name, names): value for name, value in state.items()}
     if None in renamed:
         unknown = [name for name in state if _rename(name, names) is None]
@@ -113,14 +118,14 @@ def _rename_all(state: Dict[str, Tensor], names: List[Tuple[str, str]],
     return renamed
 
 
-def _rename(name: str, names: List[Tuple[str, str]]) -> Optional[str]:
+def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     for old, new in names:
         if name == old or old.endswith('.') and name.startswith(old):
-            return new + name[len(old):]
+            return new + name[len(old) :]
     return None
 
 
-def load_state(filename: str, key: str = 'state_dict') -> Dict:
+def load_state(filename: str, key: str = 'state_dict') -> dict:
     """Read one entry of a checkpoint with the safe loader.
 
     Args:
@@ -136,19 +141,20 @@ def load_state(filename: str, key: str = 'state_dict') -> Dict:
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(
-            filename, map_location='cpu', logger='current')
+            filename, map_location='cpu', logger='current'
+        )
     except pickle.UnpicklingError as error:
         raise ValueError(
             f'{filename}: the safe loader refuses it. If it is one of the '
-            f'authors\' files, convert it: python {_CONVERTER} {filename} '
-            'OURS.pth') from error
+            f"authors' files, convert it: python {_CONVERTER} {filename} "
+            'OURS.pth'
+        ) from error
     if key == 'state_dict':
         return checkpoint.get(key, checkpoint.get('model', checkpoint))
     return checkpoint[key]
 
 
-def check_checkpoint(state: Dict[str, Tensor], model: nn.Module,
-                     filename: str) -> None:
+def check_checkpoint(state: dict[str, Tensor], model: nn.Module, filename: str) -> None:
     """Check that weights fit a model, whose other parts may be new.
 
     Args:
@@ -160,36 +166,37 @@ def check_checkpoint(state: Dict[str, Tensor], model: nn.Module,
         ValueError: If a tensor's shape differs, or an encoder's tensor is
             missing.
     """
-    state = {name.removeprefix('module.'): value for name, value
-             in state.items()}
+    state = {name.removeprefix('module.'): value for name, value in state.items()}
     own = model.state_dict()
     differing = [
-        f'{name}: {tuple(state[name].shape)} in the file, '
-        f'{tuple(own[name].shape)} in the model' for name in own
+        f'{name}: {tuple(state[name].shape)} in the file, {tuple(own[name].shape)} in the model'
+        for name in own
         if name in state and state[name].shape != own[name].shape
     ]
     if differing:
         raise ValueError(
             f'{filename} does not fit the model, {len(differing)} tensors '
             f'have another shape: {"; ".join(differing[:3])}. Use the config '
-            'that the file was trained with, or change sizes in `model`.')
+            'that the file was trained with, or change sizes in `model`.'
+        )
     encoder = [name for name in own if name.startswith('backbone.')]
     missing = [name for name in encoder if name not in state]
     if missing:
         hint = ''
         if is_official(state):
-            hint = (' These are the names of the authors\' models. Convert '
-                    f'the file: python {_CONVERTER} {filename} OURS.pth')
+            hint = (
+                " These are the names of the authors' models. Convert "
+                f'the file: python {_CONVERTER} {filename} OURS.pth'
+            )
         elif len(missing) == len(encoder):
-            hint = (' No encoder is in the file; give a checkpoint of MAMP or '
-                    'STARS.')
+            hint = ' No encoder is in the file; give a checkpoint of MAMP or STARS.'
         raise ValueError(
-            f'{filename} lacks {len(missing)} of the encoder\'s '
-            f'{len(encoder)} tensors, such as "{missing[0]}".{hint}')
+            f"{filename} lacks {len(missing)} of the encoder's "
+            f'{len(encoder)} tensors, such as "{missing[0]}".{hint}'
+        )
 
 
-def check_classifier(state: Dict[str, Tensor], model: nn.Module,
-                     filename: str) -> None:
+def check_classifier(state: dict[str, Tensor], model: nn.Module, filename: str) -> None:
     """Raise a ValueError where a model would classify by a random head.
 
     Args:
@@ -199,10 +206,14 @@ def check_classifier(state: Dict[str, Tensor], model: nn.Module,
         filename (str): Where the weights are from, for the message.
     """
     found = {name.removeprefix('module.') for name in state}
-    missing = [name for name, _ in model.named_parameters()
-               if name.startswith('cls_head.') and name not in found]
+    missing = [
+        name
+        for name, _ in model.named_parameters()
+        if name.startswith('cls_head.') and name not in found
+    ]
     if missing:
         raise ValueError(
             f'{filename} holds no classifier: it lacks "{missing[0]}". Train '
             'one first, by tools/train.py with this config and --cfg-options '
-            f'load_from={filename}.')
+            f'load_from={filename}.'
+        )

@@ -7,11 +7,13 @@ nothing that a file names is looked up here: names select one of a few
 functions of ours, and dtypes and arrays are rebuilt from checked parts only
 once the file has been read.
 """
+
 import collections
 import io
 import pickle
 import re
-from typing import IO, Any, Callable, Dict, Optional, Tuple
+from collections.abc import Callable
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -49,7 +51,7 @@ class _Array:
     """An array of a pickle, until the whole file has been read."""
 
     def __init__(self, *_: Any) -> None:
-        self.state: Optional[tuple] = None
+        self.state: tuple | None = None
 
     def __setstate__(self, state: tuple) -> None:
         self.state = state
@@ -59,11 +61,12 @@ class _Array:
         _, shape, dtype, is_fortran, raw = self.state
         if not isinstance(dtype, _Dtype):
             raise UnsafePickleError(f'an array has a dtype {dtype!r}')
-        array = np.ndarray((0, ), np.int8)
+        array = np.ndarray((0,), np.int8)
         # numpy checks that the bytes fill the shape, and that an array of
         # objects comes with a list.
-        array.__setstate__((1, shape, dtype.value, bool(is_fortran),
-                            settle(raw) if isinstance(raw, list) else raw))
+        array.__setstate__(
+            (1, shape, dtype.value, bool(is_fortran), settle(raw) if isinstance(raw, list) else raw)
+        )
         return array
 
 
@@ -85,21 +88,24 @@ def _storage(raw: bytes) -> TypedStorage:
     return torch.load(io.BytesIO(raw), map_location='cpu', weights_only=True)
 
 
-def _tensor(storage: TypedStorage, offset: int, size: tuple, stride: tuple,
-            *_: Any) -> torch.Tensor:
+def _tensor(
+    storage: TypedStorage, offset: int, size: tuple, stride: tuple, *_: Any
+) -> torch.Tensor:
     if not isinstance(storage, TypedStorage):
         raise UnsafePickleError(f'a tensor has a storage {storage!r}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
-    if min((offset, *size, *stride)) < 0 or 0 not in size and (
-            last >= storage.size()):  # torch would enlarge the storage
+    if (
+        min((offset, *size, *stride)) < 0 or 0 not in size and (last >= storage.size())
+    ):  # torch would enlarge the storage
         raise UnsafePickleError(
             f'a tensor of size {size}, stride {stride} and offset {offset} '
-            f'lies outside of its {storage.size()} values')
+            f'lies outside of its {storage.size()} values'
+        )
     tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)
     return tensor.clone()  # lets go of the rest of the storage
 
 
-_ALLOWED: Dict[Tuple[str, str], Any] = {
+_ALLOWED: dict[tuple[str, str], Any] = {
     # The class is only ever handed to _reconstruct. It must not be callable:
     # numpy.ndarray(shape, object, bytes) makes objects out of the bytes.
     ('numpy', 'ndarray'): 'numpy.ndarray',
@@ -125,7 +131,6 @@ _TENSORS = {
 
 
 class _Unpickler(pickle.Unpickler):
-
     allowed = _ALLOWED
 
     def find_class(self, module: str, name: str) -> Any:
@@ -137,15 +142,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _TensorUnpickler(_Unpickler):
-
     allowed = {**_ALLOWED, **_TENSORS}
 
 
-def _settle(value: Any, done: Dict[int, Any]) -> Any:
+def _settle(value: Any, done: dict[int, Any]) -> Any:
     """Puts the arrays where their stand-ins are, in place where it can."""
     kind = type(value)
-    if kind not in (_Array, _Dtype, dict, collections.OrderedDict, list,
-                    tuple):
+    if kind not in (_Array, _Dtype, dict, collections.OrderedDict, list, tuple):
         return value
     if id(value) in done:
         return done[id(value)]
@@ -207,10 +210,12 @@ def read_pickle(file: IO[bytes], source: str, tensors: bool = False) -> Any:
             f'{source}: refused to open, {error}. A file of data holds '
             'numpy arrays and plain Python types only, and nothing of '
             'this one has been run. Get it from a source you trust, or '
-            'write it anew with numpy arrays only.') from None
+            'write it anew with numpy arrays only.'
+        ) from None
     except MemoryError:
         raise
     except Exception as error:  # broken bytes fail in many ways
         raise ValueError(
             f'{source}: is no readable pickle ({type(error).__name__}: '
-            f'{error}). It may be cut off: get or make it again.') from error
+            f'{error}). It may be cut off: get or make it again.'
+        ) from error

@@ -1,9 +1,10 @@
 """Where a large table of numbers can be kept while a program runs."""
+
 import os
 import shutil
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, barrier, get_rank
@@ -12,7 +13,7 @@ from torch import Tensor
 STORAGES = ('device', 'host', 'disk')
 
 
-def free_bytes(device: torch.device, folder: str) -> Dict[str, int]:
+def free_bytes(device: torch.device, folder: str) -> dict[str, int]:
     """Bytes that are free in each kind of storage.
 
     Args:
@@ -31,8 +32,9 @@ def free_bytes(device: torch.device, folder: str) -> Dict[str, int]:
     return free
 
 
-def choose_storage(size: int, wanted: Sequence[str], share: float,
-                   device: torch.device, folder: str) -> str:
+def choose_storage(
+    size: int, wanted: Sequence[str], share: float, device: torch.device, folder: str
+) -> str:
     """The first storage with room, the same on all ranks.
 
     Args:
@@ -50,21 +52,22 @@ def choose_storage(size: int, wanted: Sequence[str], share: float,
     """
     free = free_bytes(device, folder)
     copies = dict(host=len(ranks_here()))  # each process has its own
-    room = torch.tensor([
-        int(size * copies.get(name, 1) <= free.get(name, 0) * share)
-        for name in wanted
-    ])
+    room = torch.tensor(
+        [int(size * copies.get(name, 1) <= free.get(name, 0) * share) for name in wanted]
+    )
     all_reduce(room, 'min')
     if not room.any():
-        told = ', '.join(f'{name} {free[name] / 2**30:.2f}' for name in wanted
-                         if name in free)
-        raise MemoryError(f'{size / 2**30:.2f} GiB are needed, and {share:.0%}'
-                          f' of what is free may be taken (GiB: {told})')
+        told = ', '.join(f'{name} {free[name] / 2**30:.2f}' for name in wanted if name in free)
+        raise MemoryError(
+            f'{size / 2**30:.2f} GiB are needed, and {share:.0%}'
+            f' of what is free may be taken (GiB: {told})'
+        )
     return wanted[int(room.argmax())]
 
 
-def allocate(shape: Tuple[int, ...], dtype: torch.dtype, storage: str,
-             device: torch.device, folder: str) -> Tensor:
+def allocate(
+    shape: tuple[int, ...], dtype: torch.dtype, storage: str, device: torch.device, folder: str
+) -> Tensor:
     """Make a tensor whose numbers are not set.
 
     On the disk it is a file that is mapped into memory, which the processes
@@ -98,7 +101,7 @@ def allocate(shape: Tuple[int, ...], dtype: torch.dtype, storage: str,
     return mapped.reshape(shape)
 
 
-def ranks_here() -> List[int]:
+def ranks_here() -> list[int]:
     """The ranks of the processes on this computer, this one's among them."""
     boot = Path('/proc/sys/kernel/random/boot_id')  # names can be the same
     computer = socket.gethostname(), boot.read_text() if boot.exists() else ''

@@ -1,22 +1,23 @@
 """Reads and writes files of weights: ``.pth``, ``.pt``, ``.safetensors``."""
+
 import argparse
 import contextlib
 import hashlib
 import json
 import pickle
 from pathlib import Path
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Union
 
 import torch
 from torch import Tensor
 
-from .atomic import written_whole
+from stars_mm.utils.atomic import written_whole
 
 PathLike = Union[str, Path]
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
-def read_weights(path: PathLike) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
+def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read weights without running anything that the file holds.
 
     Args:
@@ -41,20 +42,19 @@ def read_weights(path: PathLike) -> Tuple[Dict[str, Tensor], Dict[str, Any]]:
         state, meta = _read_safetensors(path)
     else:
         state, meta = _read_torch(path)
-    strange = [name for name, value in state.items()
-               if not isinstance(value, Tensor)]
+    strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if strange or not state:
         what = f'"{strange[0]}" is no tensor' if strange else 'it is empty'
         raise ValueError(
             f'{path}: holds no weights by name: {what}. A file of weights has '
-            'them under "state_dict" or "model", or nothing but them.')
+            'them under "state_dict" or "model", or nothing but them.'
+        )
     if all(name.startswith('module.') for name in state):
-        state = {name.removeprefix('module.'): value
-                 for name, value in state.items()}
+        state = {name.removeprefix('module.'): value for name, value in state.items()}
     return state, meta
 
 
-def write_weights(path: PathLike, content: Dict[str, Any]) -> None:
+def write_weights(path: PathLike, content: dict[str, Any]) -> None:
     """Write weights whole or not at all.
 
     Args:
@@ -92,10 +92,9 @@ def file_sha256(path: PathLike) -> str:
     return digest.hexdigest()
 
 
-def _read_torch(path: Path) -> Tuple[Dict, Dict]:
+def _read_torch(path: Path) -> tuple[dict, dict]:
     # the authors save the arguments of their command line beside the weights
-    allow = getattr(torch.serialization, 'safe_globals',
-                    lambda types: contextlib.nullcontext())
+    allow = getattr(torch.serialization, 'safe_globals', lambda types: contextlib.nullcontext())
     try:
         with allow([argparse.Namespace]):
             content = torch.load(path, map_location='cpu', weights_only=True)
@@ -104,13 +103,14 @@ def _read_torch(path: Path) -> Tuple[Dict, Dict]:
             f'{path}: the safe loader refuses it: {_cause(path, error)}. Only '
             'tensors and plain values are read. Where you trust the file, '
             'load it in the program that wrote it and save its weights '
-            'alone.') from error
+            'alone.'
+        ) from error
     except (RuntimeError, EOFError) as error:
-        raise ValueError(f'{path}: is no file that torch.save wrote, or not '
-                         f'all of one ({error}).') from error
+        raise ValueError(
+            f'{path}: is no file that torch.save wrote, or not all of one ({error}).'
+        ) from error
     if not isinstance(content, dict):
-        raise ValueError(f'{path}: holds a {type(content).__name__}, and no '
-                         'weights by name.')
+        raise ValueError(f'{path}: holds a {type(content).__name__}, and no weights by name.')
     for key in ('state_dict', 'model'):
         if isinstance(content.get(key), dict):
             meta = dict(content.get('meta') or {})
@@ -121,8 +121,7 @@ def _read_torch(path: Path) -> Tuple[Dict, Dict]:
 
 
 def _cause(path: Path, error: Exception) -> str:
-    find = getattr(torch.serialization, 'get_unsafe_globals_in_checkpoint',
-                   None)
+    find = getattr(torch.serialization, 'get_unsafe_globals_in_checkpoint', None)
     try:
         names = sorted(set(find(path)) - {'argparse.Namespace'})
         return f'it holds objects of {", ".join(names)}'
@@ -136,25 +135,27 @@ def _safetensors():
     except ImportError as error:
         raise ImportError(
             'safetensors files need the package safetensors: pip install '
-            'safetensors, or pip install "stars_mm[safetensors]".') from error
+            'safetensors, or pip install "stars_mm[safetensors]".'
+        ) from error
     return safetensors
 
 
-def _read_safetensors(path: Path) -> Tuple[Dict, Dict]:
+def _read_safetensors(path: Path) -> tuple[dict, dict]:
     safetensors = _safetensors()
     try:
         with safetensors.safe_open(path, framework='pt') as file:
             meta = json.loads((file.metadata() or {}).get('meta', '{}'))
             return {name: file.get_tensor(name) for name in file.keys()}, meta
     except safetensors.SafetensorError as error:
-        raise ValueError(f'{path}: is no safetensors file ({error}).'
-                         ) from error
+        raise ValueError(f'{path}: is no safetensors file ({error}).') from error
 
 
-def _write_safetensors(path: Path, content: Dict[str, Any]) -> None:
+def _write_safetensors(path: Path, content: dict[str, Any]) -> None:
     state = content.get('state_dict', content.get('model', content))
     # contiguous, and none a view of another
-    state = {name: value.clone(memory_format=torch.contiguous_format)
-             for name, value in state.items()}
-    _safetensors().torch.save_file(state, path, metadata=dict(
-        format='pt', meta=json.dumps(content.get('meta') or {})))
+    state = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()
+    }
+    _safetensors().torch.save_file(
+        state, path, metadata=dict(format='pt', meta=json.dumps(content.get('meta') or {}))
+    )

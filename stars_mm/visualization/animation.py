@@ -1,15 +1,16 @@
 """Animated clips: recording, kept tokens, and what the decoder predicts."""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, List, Sequence, Union
 
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MultipleLocator
 from PIL import Image
 
-from .motion import MaskedClip
-from .skeleton import bones_for, project, segments
-from .style import GREY, LIGHT_GREY, PALETTE, new_figure, report_style
+from stars_mm.visualization.motion import MaskedClip
+from stars_mm.visualization.skeleton import bones_for, project, segments
+from stars_mm.visualization.style import GREY, LIGHT_GREY, PALETTE, new_figure, report_style
 
 MARGIN = 0.1  # metres between a skeleton and the edge of its panel
 INCHES = 2.1  # width and height of a panel
@@ -19,15 +20,16 @@ DPI = 90
 class Drawing:
     """The moving lines and points of one person in one panel."""
 
-    def __init__(self, axis, bones, colour: str, line: float,
-                 dot: float) -> None:
+    def __init__(self, axis, bones, colour: str, line: float, dot: float) -> None:
         self.bones = bones
         self.axis = axis
-        self.lines = LineCollection([], colors=colour, linewidths=line,
-                                    capstyle='round', animated=True)
+        self.lines = LineCollection(
+            [], colors=colour, linewidths=line, capstyle='round', animated=True
+        )
         axis.add_collection(self.lines, autolim=False)
-        self.dots, = axis.plot([], [], 'o', color=colour, markersize=dot,
-                               markeredgewidth=0, animated=True)
+        (self.dots,) = axis.plot(
+            [], [], 'o', color=colour, markersize=dot, markeredgewidth=0, animated=True
+        )
 
     def draw(self, points: np.ndarray, shown: np.ndarray) -> None:
         """Draw ``points (V, 2)`` where ``shown (V,)``."""
@@ -51,11 +53,14 @@ class _ClipRow:
         for number, _ in enumerate(self.persons):
             colour = PALETTE[number % len(PALETTE)]
             self.drawings.append(
-                (Drawing(axes[0], bones, colour, 1.6, 2.6),
-                 Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
-                 Drawing(axes[1], bones, colour, 2.4, 6.0),
-                 Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
-                 Drawing(axes[2], bones, colour, 1.6, 2.6)))
+                (
+                    Drawing(axes[0], bones, colour, 1.6, 2.6),
+                    Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
+                    Drawing(axes[1], bones, colour, 2.4, 6.0),
+                    Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
+                    Drawing(axes[2], bones, colour, 1.6, 2.6),
+                )
+            )
         self._set_up(axes)
 
     def _set_up(self, axes: Sequence) -> None:
@@ -81,16 +86,18 @@ class _ClipRow:
             kept = ~self.clip.hidden[person, frame]
             every = np.ones_like(kept)
             for drawing, points, shown in zip(
-                    drawings, (true, true, true, true, guess),
-                    (every, every, kept, every, every)):
+                drawings, (true, true, true, true, guess), (every, every, kept, every, every)
+            ):
                 drawing.draw(points, shown)
 
 
-def write_gif(clips: Sequence[MaskedClip],
-              path: Union[str, Path],
-              caption: str = '',
-              max_frames: int = 64,
-              fps: int = 12) -> None:
+def write_gif(
+    clips: Sequence[MaskedClip],
+    path: str | Path,
+    caption: str = '',
+    max_frames: int = 64,
+    fps: int = 12,
+) -> None:
     """Animate clips, a row a clip: recording, kept tokens, prediction.
 
     Args:
@@ -108,20 +115,19 @@ def write_gif(clips: Sequence[MaskedClip],
         rows = [_ClipRow(row, clip) for row, clip in zip(axes, clips)]
         kept = 1 - np.mean([c.hidden[c.present()].mean() for c in clips])
         for axis, heading in zip(
-                axes[0], ('recording', f'shown: {100 * kept:.0f} % of tokens',
-                          'predicted (grey: truth)')):
+            axes[0],
+            ('recording', f'shown: {100 * kept:.0f} % of tokens', 'predicted (grey: truth)'),
+        ):
             axis.set_title(heading, fontsize=9.5)
         for axis in axes[-1]:
             axis.set_xlabel('across (m)', fontsize=8)
         figure.supxlabel(caption, fontsize=7, color='#444444')
         figure.set_dpi(DPI)
-        frames = list(
-            render(figure, rows, clips[0].true.shape[1], max_frames))
+        frames = list(render(figure, rows, clips[0].true.shape[1], max_frames))
     save_gif(frames, path, fps)
 
 
-def render(figure, parts: Sequence, length: int,
-           max_frames: int) -> Iterator[Image.Image]:
+def render(figure, parts: Sequence, length: int, max_frames: int) -> Iterator[Image.Image]:
     """Draw what stands still once, and on it what moves, frame by frame.
 
     Args:
@@ -136,8 +142,7 @@ def render(figure, parts: Sequence, length: int,
     canvas = figure.canvas
     canvas.draw()
     figure.set_layout_engine('none')
-    counter = figure.text(0.01, 0.99, '', fontsize=8, color=GREY, va='top',
-                          animated=True)
+    counter = figure.text(0.01, 0.99, '', fontsize=8, color=GREY, va='top', animated=True)
     background = canvas.copy_from_bbox(figure.bbox)
     for frame in range(0, length, -(-length // max_frames)):
         canvas.restore_region(background)
@@ -148,11 +153,15 @@ def render(figure, parts: Sequence, length: int,
         yield Image.fromarray(np.array(canvas.buffer_rgba())[..., :3])
 
 
-def save_gif(frames: List[Image.Image], path: Union[str, Path],
-             fps: int) -> None:
+def save_gif(frames: list[Image.Image], path: str | Path, fps: int) -> None:
     """Write frames that share one palette, so that no colour flickers."""
-    palette = frames[len(frames) // 2].quantize(
-        64, method=Image.Quantize.MAXCOVERAGE)
+    palette = frames[len(frames) // 2].quantize(64, method=Image.Quantize.MAXCOVERAGE)
     frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
-    frames[0].save(path, format='GIF', save_all=True, loop=0,
-                   append_images=frames[1:], duration=round(1000 / fps))
+    frames[0].save(
+        path,
+        format='GIF',
+        save_all=True,
+        loop=0,
+        append_images=frames[1:],
+        duration=round(1000 / fps),
+    )

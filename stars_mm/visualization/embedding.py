@@ -1,14 +1,15 @@
 """t-SNE pictures of sequence features."""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence, Union
 
 import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from .style import class_style, new_figure, report_style
+from stars_mm.visualization.style import class_style, new_figure, report_style
 
 # More points than this hide each other and take minutes to place.
 MAX_POINTS = 2000
@@ -22,12 +23,12 @@ class FeaturePanel:
         title (str): Heading of the panel.
         features (np.ndarray): (N, C).
     """
+
     title: str
     features: np.ndarray
 
 
-def tsne(features: np.ndarray, seed: int = 0,
-         perplexity: float = 30.) -> np.ndarray:
+def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
     """Place features in the plane by t-SNE on their cosine geometry.
 
     On unit vectors the squared Euclidean distance is twice the cosine
@@ -47,8 +48,7 @@ def tsne(features: np.ndarray, seed: int = 0,
     """
     features = np.asarray(features, dtype=np.float64)
     if features.ndim != 2 or len(features) < 4:
-        raise ValueError('t-SNE needs at least 4 features as (N, C), got '
-                         f'shape {features.shape}')
+        raise ValueError(f't-SNE needs at least 4 features as (N, C), got shape {features.shape}')
     if not np.isfinite(features).all():
         raise ValueError('features for t-SNE hold NaN or infinity')
     perplexity = min(perplexity, (len(features) - 1) / 3)
@@ -76,11 +76,13 @@ def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
     return np.sort(chosen)
 
 
-def plot_tsne(panels: Sequence[FeaturePanel],
-              labels: np.ndarray,
-              path: Union[str, Path],
-              class_names: Optional[Sequence[str]] = None,
-              seed: int = 0) -> None:
+def plot_tsne(
+    panels: Sequence[FeaturePanel],
+    labels: np.ndarray,
+    path: str | Path,
+    class_names: Sequence[str] | None = None,
+    seed: int = 0,
+) -> None:
     """Draw the same clips as several encoders see them, coloured by class.
 
     Args:
@@ -98,29 +100,43 @@ def plot_tsne(panels: Sequence[FeaturePanel],
     rows = -(-len(classes) // columns)
     size = (4.1 * len(panels), 4.7 + 0.22 * rows)
     with report_style():
-        figure, (axes, ) = new_figure(1, len(panels), figsize=size)
+        figure, (axes,) = new_figure(1, len(panels), figsize=size)
         for axis, panel in zip(axes, panels):
             points = tsne(np.asarray(panel.features)[kept], seed)
             _scatter(axis, points, labels[kept], classes, class_names)
             axis.set_title(panel.title)
         axes[0].set_ylabel('t-SNE axis 2 (no unit)')
         handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc='outside lower center',
-                      ncols=columns, fontsize=8.5, handletextpad=0.1,
-                      columnspacing=1.0)
+        figure.legend(
+            handles,
+            names,
+            loc='outside lower center',
+            ncols=columns,
+            fontsize=8.5,
+            handletextpad=0.1,
+            columnspacing=1.0,
+        )
         figure.savefig(path, dpi=110, bbox_inches='tight')
 
 
-def _scatter(axis, points: np.ndarray, labels: np.ndarray,
-             classes: np.ndarray, names: Optional[Sequence[str]]) -> None:
+def _scatter(
+    axis, points: np.ndarray, labels: np.ndarray, classes: np.ndarray, names: Sequence[str] | None
+) -> None:
     """One panel: a colour and a marker for every class."""
     for index, label in enumerate(classes):
         colour, marker = class_style(index)
         chosen = points[labels == label]
-        name = (names[label] if names is not None and label < len(names)
-                else f'class {label}')
-        axis.scatter(chosen[:, 0], chosen[:, 1], s=22, c=colour,
-                     marker=marker, linewidths=0, alpha=0.85, label=name)
+        name = names[label] if names is not None and label < len(names) else f'class {label}'
+        axis.scatter(
+            chosen[:, 0],
+            chosen[:, 1],
+            s=22,
+            c=colour,
+            marker=marker,
+            linewidths=0,
+            alpha=0.85,
+            label=name,
+        )
     axis.set(xticks=[], yticks=[], xlabel='t-SNE axis 1 (no unit)')
     axis.spines[:].set(visible=True, color='#BBBBBB')
     axis.set_box_aspect(1)

@@ -6,8 +6,8 @@ standard deviation of its patch and added up from the *true* position at
 the first frame of its token. :func:`hidden_joint_errors` says how much of
 the result the decoder contributes.
 """
+
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -27,14 +27,15 @@ class MaskedClip:
         hidden (np.ndarray): (M, T, V) bool, joints of hidden tokens.
         predicted (np.ndarray): (M, T, V, 3) integrated predictions.
     """
+
     title: str
     true: np.ndarray
     hidden: np.ndarray
     predicted: np.ndarray
 
-    def present(self) -> List[int]:
+    def present(self) -> list[int]:
         """Persons that are there: not all zeros, not a repeated one."""
-        found: List[int] = []
+        found: list[int] = []
         for person, clip in enumerate(self.true):
             repeated = any(np.array_equal(clip, self.true[p]) for p in found)
             if np.abs(clip).max() > 0 and not repeated:
@@ -53,17 +54,21 @@ class MotionDecoder:
         motion_stride (int, optional): Frames between the two positions
             whose difference is predicted; None: coordinates are predicted.
     """
+
     tubelet_size: int
     joint_patch_size: int = 1
     norm_target: bool = True
-    motion_stride: Optional[int] = 1
+    motion_stride: int | None = 1
 
     @classmethod
     def of(cls, model) -> 'MotionDecoder':
         """Read the settings off a ``MAMP`` model."""
-        return cls(model.backbone.tubelet_size,
-                   model.backbone.joint_patch_size, model.head.norm_target,
-                   model.head.motion_stride)
+        return cls(
+            model.backbone.tubelet_size,
+            model.backbone.joint_patch_size,
+            model.head.norm_target,
+            model.head.motion_stride,
+        )
 
     def positions(self, pred: Tensor, x: Tensor) -> Tensor:
         """Joint positions from predictions.
@@ -93,7 +98,7 @@ class MotionDecoder:
                 out[:, t] = out[:, t - stride] + values[:, t - stride]
         return out
 
-    def hidden(self, mask: Tensor, shape: Tuple[int, ...]) -> Tensor:
+    def hidden(self, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Which joints belong to hidden tokens.
 
         Args:
@@ -109,14 +114,14 @@ class MotionDecoder:
         return grid.repeat_interleave(size, 1).repeat_interleave(joints, 2)
 
 
-def _to_cpu(output: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
+def _to_cpu(output: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Clip, prediction and mask of ``MAMP.reconstruct``, ready for numpy."""
-    return tuple(output[key].detach().cpu().float()
-                 for key in ('x', 'pred', 'mask'))
+    return tuple(output[key].detach().cpu().float() for key in ('x', 'pred', 'mask'))
 
 
-def make_masked_clips(output: Dict[str, Tensor], decoder: MotionDecoder,
-                      titles: List[str]) -> List[MaskedClip]:
+def make_masked_clips(
+    output: dict[str, Tensor], decoder: MotionDecoder, titles: list[str]
+) -> list[MaskedClip]:
     """Turn the output of ``MAMP.reconstruct`` into clips to draw.
 
     Args:
@@ -136,8 +141,7 @@ def make_masked_clips(output: Dict[str, Tensor], decoder: MotionDecoder,
     return [MaskedClip(*clip) for clip in zip(titles, true, hidden, predicted)]
 
 
-def hidden_joint_errors(output: Dict[str, Tensor],
-                        decoder: MotionDecoder) -> Dict[str, float]:
+def hidden_joint_errors(output: dict[str, Tensor], decoder: MotionDecoder) -> dict[str, float]:
     """How far drawn joints of hidden tokens are from the true ones.
 
     Frames that integration copies from the recording are not counted, nor
@@ -161,7 +165,7 @@ def hidden_joint_errors(output: Dict[str, Tensor],
     guesses = {
         'decoder_cm': decoder.positions(pred, x),
         'no_decoder_cm': decoder.positions(torch.zeros_like(pred), x),
-        'standing_still_cm': x[:, torch.arange(x.shape[1]) - place]
+        'standing_still_cm': x[:, torch.arange(x.shape[1]) - place],
     }
     return {
         name: round(100 * (guess - x).norm(dim=-1)[counted].mean().item(), 3)

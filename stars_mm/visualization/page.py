@@ -1,6 +1,7 @@
 """The report's tables and its page."""
+
 import html
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 TITLES = {
     'raw_unturned': 'raw coordinates, not turned',
@@ -10,18 +11,26 @@ TITLES = {
     'mamp': 'MAMP (stage 1)',
     'stars': 'STARS (stage 2)',
 }
-COLUMNS = (('kNN k = 1 (%)', 'knn_top1', '{:.1f}'),
-           ('k = 2', 'knn_k2', '{:.1f}'), ('k = 5', 'knn_k5', '{:.1f}'),
-           ('k = 10', 'knn_k10', '{:.1f}'), ('NMI', 'nmi', '{:.3f}'),
-           ('ARI', 'ari', '{:.3f}'), ('silhouette', 'silhouette', '{:.3f}'))
+COLUMNS = (
+    ('kNN k = 1 (%)', 'knn_top1', '{:.1f}'),
+    ('k = 2', 'knn_k2', '{:.1f}'),
+    ('k = 5', 'knn_k5', '{:.1f}'),
+    ('k = 10', 'knn_k10', '{:.1f}'),
+    ('NMI', 'nmi', '{:.3f}'),
+    ('ARI', 'ari', '{:.3f}'),
+    ('silhouette', 'silhouette', '{:.3f}'),
+)
 PICTURES = (
     ('curves.png', 'Training loss and kNN accuracy against iterations.'),
     ('tsne.png', 'The test clips as each encoder sees them, placed by t-SNE.'),
-    ('masked.gif', 'A few test clips: the recording, the tokens that the '
-     'encoder is shown, and the motion that the decoder predicts.'),
+    (
+        'masked.gif',
+        'A few test clips: the recording, the tokens that the '
+        'encoder is shown, and the motion that the decoder predicts.',
+    ),
 )
 
-_PAGE = '''<!doctype html>
+_PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -51,7 +60,7 @@ pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
 <p class="note">{versions}</p>
 </body>
 </html>
-'''
+"""
 
 
 def row_title(key: str) -> str:
@@ -59,7 +68,7 @@ def row_title(key: str) -> str:
     return TITLES.get(key, f'stage "{key}"')
 
 
-def table_cells(results: Dict[str, dict]) -> List[List[str]]:
+def table_cells(results: dict[str, dict]) -> list[list[str]]:
     """Header and rows of the results table as text.
 
     Args:
@@ -71,14 +80,17 @@ def table_cells(results: Dict[str, dict]) -> List[List[str]]:
     cells = [['features'] + [title for title, _, _ in COLUMNS]]
     for key, scores in results.items():
         if key != 'meta':
-            cells.append([row_title(key)] + [
-                layout.format(scores[name]) if name in scores else '–'
-                for _, name, layout in COLUMNS
-            ])
+            cells.append(
+                [row_title(key)]
+                + [
+                    layout.format(scores[name]) if name in scores else '–'
+                    for _, name, layout in COLUMNS
+                ]
+            )
     return cells
 
 
-def markdown_table(results: Dict[str, dict]) -> str:
+def markdown_table(results: dict[str, dict]) -> str:
     """The results as a Markdown table."""
     header, *rows = table_cells(results)
     rule = ['---'] + ['---:'] * (len(header) - 1)
@@ -94,29 +106,29 @@ def stage_sentences(meta: dict) -> str:
             word += f'epoch {stage["epochs"]}, '
             if stage['epochs'] < (stage['planned_epochs'] or 0):
                 word += f'unfinished, of {stage["planned_epochs"]}, '
-        words.append(f'{word}iteration {stage["iterations"]}, '
-                     f'seed {stage["seed"]}.')
+        words.append(f'{word}iteration {stage["iterations"]}, seed {stage["seed"]}.')
     return ' '.join(words)
 
 
 def version_sentence(meta: dict) -> str:
     """The versions behind the numbers, in words."""
-    versions = ', '.join(f'{name} {number}'
-                         for name, number in meta['versions'].items())
+    versions = ', '.join(f'{name} {number}' for name, number in meta['versions'].items())
     return f'Made with {versions}; report seed {meta["seed"]}.'
 
 
-def markdown_report(results: Dict[str, dict]) -> str:
+def markdown_report(results: dict[str, dict]) -> str:
     """``results.md``: the table and all that is needed to read it."""
     meta = results['meta']
     commands = '\n'.join(meta['commands'])
-    return (f'# Results of `{meta["config"]}`\n\n'
-            f'{markdown_table(results)}\n\n'
-            f'{meta["protocol"]} {stage_sentences(meta)}\n\n'
-            f'```\n{commands}\n```\n\n{version_sentence(meta)}\n')
+    return (
+        f'# Results of `{meta["config"]}`\n\n'
+        f'{markdown_table(results)}\n\n'
+        f'{meta["protocol"]} {stage_sentences(meta)}\n\n'
+        f'```\n{commands}\n```\n\n{version_sentence(meta)}\n'
+    )
 
 
-def html_report(results: Dict[str, dict], pictures: Sequence[str]) -> str:
+def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
     """``report.html``: table and pictures together, relative links only.
 
     Args:
@@ -131,7 +143,9 @@ def html_report(results: Dict[str, dict], pictures: Sequence[str]) -> str:
     figures = '\n'.join(
         f'<figure><img src="{html.escape(name)}" alt="{html.escape(name)}">'
         f'<figcaption>{html.escape(captions.get(name, name))}</figcaption>'
-        '</figure>' for name in pictures)
+        '</figure>'
+        for name in pictures
+    )
     header, *rows = table_cells(results)
     lines = [_html_row(header, 'th')] + [_html_row(row, 'td') for row in rows]
     return _PAGE.format(
@@ -141,7 +155,8 @@ def html_report(results: Dict[str, dict], pictures: Sequence[str]) -> str:
         stages=html.escape(stage_sentences(meta)),
         figures=figures,
         commands=html.escape('\n'.join(meta['commands'])),
-        versions=html.escape(version_sentence(meta)))
+        versions=html.escape(version_sentence(meta)),
+    )
 
 
 def _html_row(cells: Sequence[str], tag: str) -> str:

@@ -1,7 +1,8 @@
 """Pictures of an annotation file: lengths, classes, moving skeletons."""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from matplotlib.animation import FFMpegWriter
@@ -10,23 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from stars_mm.preparation.layouts import joint_parents, known_layouts
 from stars_mm.utils.atomic import written_whole
-from stars_mm.utils.layouts import joint_parents, known_layouts
-
-from .animation import DPI, INCHES, Drawing, render, save_gif
-from .skeleton import project
-from .style import PALETTE, new_figure, report_style
+from stars_mm.visualization.animation import DPI, INCHES, Drawing, render, save_gif
+from stars_mm.visualization.skeleton import project
+from stars_mm.visualization.style import PALETTE, new_figure, report_style
 
 COLUMNS = 3  # panels beside one another in an animation
 MAX_BARS = 50  # of a histogram
 MANY_CLASSES = 40  # more have their numbers alone below the bars
 
-Bones = Tuple[Tuple[int, int], ...]
+Bones = tuple[tuple[int, int], ...]
 
 
-def bones_of(num_joints: int,
-             layout: Union[None, str, dict] = None) -> Bones:
-    """Bones of a layout of ``stars_mm.utils.layouts``.
+def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
+    """Bones of a layout of ``stars_mm.preparation.layouts``.
 
     Args:
         num_joints (int): V.
@@ -49,10 +48,11 @@ def bones_of(num_joints: int,
     else:
         parents = joint_parents(layout)
         if len(parents) != num_joints:
-            raise ValueError(f'layout={layout!r} has {len(parents)} joints, '
-                             f'the clips have {num_joints}. Choose another.')
-    return tuple((joint, parent) for joint, parent in enumerate(parents)
-                 if joint != parent)
+            raise ValueError(
+                f'layout={layout!r} has {len(parents)} joints, '
+                f'the clips have {num_joints}. Choose another.'
+            )
+    return tuple((joint, parent) for joint, parent in enumerate(parents) if joint != parent)
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Recording:
         keypoint (np.ndarray): (M, T, V, C). Of three coordinates y points
             upwards; of two it points downwards, as in images.
     """
+
     title: str
     keypoint: np.ndarray
 
@@ -104,8 +105,9 @@ class _Panel:
             drawing.draw(self.points[person, frame], self.seen[person, frame])
 
 
-def animate(recordings: Sequence[Recording], bones: Bones, folder: Path,
-            max_frames: int = 64, fps: int = 12) -> List[Path]:
+def animate(
+    recordings: Sequence[Recording], bones: Bones, folder: Path, max_frames: int = 64, fps: int = 12
+) -> list[Path]:
     """Writes moving skeletons, as MP4 too where ffmpeg is installed.
 
     Args:
@@ -126,16 +128,15 @@ def animate(recordings: Sequence[Recording], bones: Bones, folder: Path,
     rows = -(-len(recordings) // COLUMNS)
     with report_style():
         figure, axes = new_figure(
-            rows, COLUMNS,
-            figsize=(COLUMNS * (INCHES + 0.3), rows * (INCHES + 0.3) + 0.25))
+            rows, COLUMNS, figsize=(COLUMNS * (INCHES + 0.3), rows * (INCHES + 0.3) + 0.25)
+        )
         axes = [axis for row in axes for axis in row]
-        for axis in axes[len(recordings):]:
+        for axis in axes[len(recordings) :]:
             axis.remove()
         figure.supxlabel(' ', fontsize=6)
         figure.suptitle(' ', fontsize=8)  # room for the counter
         figure.set_dpi(DPI)
-        panels = [_Panel(axis, recording, bones)
-                  for axis, recording in zip(axes, recordings)]
+        panels = [_Panel(axis, recording, bones) for axis, recording in zip(axes, recordings)]
         length = max(panel.points.shape[1] for panel in panels)
         frames = list(render(figure, panels, length, max_frames))
     files = [folder / 'samples.gif']
@@ -148,8 +149,7 @@ def animate(recordings: Sequence[Recording], bones: Bones, folder: Path,
     return files
 
 
-def save_mp4(frames: Sequence[Image.Image], path: Union[str, Path],
-             fps: int) -> None:
+def save_mp4(frames: Sequence[Image.Image], path: str | Path, fps: int) -> None:
     """Writes frames by matplotlib's writer, which runs ffmpeg.
 
     Args:
@@ -168,7 +168,7 @@ def save_mp4(frames: Sequence[Image.Image], path: Union[str, Path],
             writer.grab_frame()
 
 
-def plot_lengths(lengths: Dict[str, np.ndarray], path: Path) -> None:
+def plot_lengths(lengths: dict[str, np.ndarray], path: Path) -> None:
     """Draws how long clips are, a line a split.
 
     Args:
@@ -177,7 +177,7 @@ def plot_lengths(lengths: Dict[str, np.ndarray], path: Path) -> None:
     """
     lengths = {name: n for name, n in lengths.items() if len(n)}
     with report_style():
-        figure, ((axis, ), ) = new_figure(1, 1, figsize=(6.4, 3.6))
+        figure, ((axis,),) = new_figure(1, 1, figsize=(6.4, 3.6))
         if lengths:
             low = min(values.min() for values in lengths.values())
             high = max(values.max() for values in lengths.values())
@@ -186,10 +186,14 @@ def plot_lengths(lengths: Dict[str, np.ndarray], path: Path) -> None:
             edges = np.arange(low, high + width + 1, width) - 0.5
         for number, (name, values) in enumerate(lengths.items()):
             counts, _ = np.histogram(values, edges)
-            axis.stairs(counts, edges, linewidth=1.4,
-                        color=PALETTE[number % len(PALETTE)],
-                        linestyle=('-', '--', ':')[number // 7 % 3],
-                        label=f'{_no_maths(name)} ({len(values)})')
+            axis.stairs(
+                counts,
+                edges,
+                linewidth=1.4,
+                color=PALETTE[number % len(PALETTE)],
+                linestyle=('-', '--', ':')[number // 7 % 3],
+                label=f'{_no_maths(name)} ({len(values)})',
+            )
         axis.set_xlabel('frames')
         axis.set_ylabel('clips')
         if lengths:
@@ -197,9 +201,12 @@ def plot_lengths(lengths: Dict[str, np.ndarray], path: Path) -> None:
         _save_png(figure, path)
 
 
-def plot_class_counts(counts: Dict[str, Dict[int, int]],
-                      classes: Sequence[int],
-                      names: Optional[Sequence[str]], path: Path) -> None:
+def plot_class_counts(
+    counts: dict[str, dict[int, int]],
+    classes: Sequence[int],
+    names: Sequence[str] | None,
+    path: Path,
+) -> None:
     """Draws how many clips each class has, a row a split.
 
     Args:
@@ -210,11 +217,13 @@ def plot_class_counts(counts: Dict[str, Dict[int, int]],
     """
     width = max(6.4, 1.5 + 0.11 * len(classes))
     with report_style():
-        figure, axes = new_figure(len(counts), 1, sharex=True, figsize=(
-            width, 1.2 + 1.5 * len(counts)))
-        for (axis, ), (name, own) in zip(axes, counts.items()):
-            axis.bar(range(len(classes)), [own.get(c, 0) for c in classes],
-                     color=PALETTE[0], width=0.8)
+        figure, axes = new_figure(
+            len(counts), 1, sharex=True, figsize=(width, 1.2 + 1.5 * len(counts))
+        )
+        for (axis,), (name, own) in zip(axes, counts.items()):
+            axis.bar(
+                range(len(classes)), [own.get(c, 0) for c in classes], color=PALETTE[0], width=0.8
+            )
             axis.set_title(_no_maths(name), fontsize=9)
             axis.set_ylabel('clips', fontsize=9)
             axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -222,13 +231,16 @@ def plot_class_counts(counts: Dict[str, Dict[int, int]],
             axis.set_axisbelow(True)
         bottom = axes[-1][0]
         if names is not None and len(classes) <= MANY_CLASSES:
-            bottom.set_xticks(range(len(classes)),
-                              [_no_maths(name) for name in names],
-                              rotation=60, ha='right', fontsize=8)
+            bottom.set_xticks(
+                range(len(classes)),
+                [_no_maths(name) for name in names],
+                rotation=60,
+                ha='right',
+                fontsize=8,
+            )
         else:
             ticks = range(0, len(classes), max(1, len(classes) // 20))
-            bottom.set_xticks(ticks, [str(classes[n]) for n in ticks],
-                              fontsize=8)
+            bottom.set_xticks(ticks, [str(classes[n]) for n in ticks], fontsize=8)
             bottom.set_xlabel('class')
         _save_png(figure, path)
 

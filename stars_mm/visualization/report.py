@@ -1,9 +1,10 @@
 """The report's folder: numbers, pictures and the page that shows them."""
+
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -12,19 +13,18 @@ from torch import Tensor
 
 from stars_mm.engine.features import FeatureSet
 from stars_mm.evaluation.stages import TrainedStage
-from .animation import write_gif
-from .curves import plot_curves, read_stage_log
-from .embedding import FeaturePanel, plot_tsne
-from .motion import MotionDecoder, hidden_joint_errors, make_masked_clips
-from .page import PICTURES, html_report, markdown_report, row_title
+from stars_mm.visualization.animation import write_gif
+from stars_mm.visualization.curves import plot_curves, read_stage_log
+from stars_mm.visualization.embedding import FeaturePanel, plot_tsne
+from stars_mm.visualization.motion import MotionDecoder, hidden_joint_errors, make_masked_clips
+from stars_mm.visualization.page import PICTURES, html_report, markdown_report, row_title
 
 DRAWN_CLIPS = 3
 MEASURED_CLIPS = 32
 BASELINES = ('raw', 'raw_motion', 'random')
 
 
-def draw_curves(path: Path, stages: Sequence[TrainedStage],
-                results: Dict) -> None:
+def draw_curves(path: Path, stages: Sequence[TrainedStage], results: dict) -> None:
     """Draw ``curves.png``.
 
     Args:
@@ -32,16 +32,24 @@ def draw_curves(path: Path, stages: Sequence[TrainedStage],
         stages (sequence[TrainedStage]): In the order of training.
         results (dict): Scores by row, for the lines to compare with.
     """
-    columns = [(row_title(stage.row), read_stage_log(stage.cfg.work_dir),
-                stage.iters_per_val_step) for stage in stages]
-    plot_curves(columns, path, {
-        row_title(row): results[row]['knn_top1']
-        for row in BASELINES if row in results
-    })
+    columns = [
+        (row_title(stage.row), read_stage_log(stage.cfg.work_dir), stage.iters_per_val_step)
+        for stage in stages
+    ]
+    plot_curves(
+        columns,
+        path,
+        {row_title(row): results[row]['knn_top1'] for row in BASELINES if row in results},
+    )
 
 
-def draw_tsne(path: Path, features: Dict[str, FeatureSet], results: Dict,
-              class_names: Optional[Sequence[str]], seed: int) -> None:
+def draw_tsne(
+    path: Path,
+    features: dict[str, FeatureSet],
+    results: dict,
+    class_names: Sequence[str] | None,
+    seed: int,
+) -> None:
     """Draw ``tsne.png``.
 
     Args:
@@ -55,16 +63,17 @@ def draw_tsne(path: Path, features: Dict[str, FeatureSet], results: Dict,
         FeaturePanel(
             f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
             f'silhouette {results[row]["silhouette"]:.3f}',
-            feature_set.features.numpy())
+            feature_set.features.numpy(),
+        )
         for row, feature_set in features.items()
     ]
     labels = next(iter(features.values())).labels.numpy()
     plot_tsne(panels, labels, path, class_names, seed)
 
 
-def draw_masked(path: Path, model, dataset, labels: np.ndarray,
-                class_names: Optional[Sequence[str]],
-                seed: int) -> Dict[str, float]:
+def draw_masked(
+    path: Path, model, dataset, labels: np.ndarray, class_names: Sequence[str] | None, seed: int
+) -> dict[str, float]:
     """Draw ``masked.gif``.
 
     Args:
@@ -83,16 +92,13 @@ def draw_masked(path: Path, model, dataset, labels: np.ndarray,
     decoder = MotionDecoder.of(model)
     errors = hidden_joint_errors(output, decoder)
     persons = len(output['x']) // len(chosen)
-    drawn = {key: value[:DRAWN_CLIPS * persons]
-             for key, value in output.items()}
-    titles = [_class_name(labels[i], class_names)
-              for i in chosen[:DRAWN_CLIPS]]
-    write_gif(make_masked_clips(drawn, decoder, titles), path,
-              _caption(errors, decoder))
+    drawn = {key: value[: DRAWN_CLIPS * persons] for key, value in output.items()}
+    titles = [_class_name(labels[i], class_names) for i in chosen[:DRAWN_CLIPS]]
+    write_gif(make_masked_clips(drawn, decoder, titles), path, _caption(errors, decoder))
     return errors
 
 
-def choose_clips(labels: np.ndarray, seed: int) -> List[int]:
+def choose_clips(labels: np.ndarray, seed: int) -> list[int]:
     """Clips of different classes to draw, then others to measure only.
 
     Args:
@@ -106,46 +112,44 @@ def choose_clips(labels: np.ndarray, seed: int) -> List[int]:
     order = np.random.default_rng(seed).permutation(len(labels))
     classes = np.unique(labels)
     spread = np.linspace(0, len(classes) - 1, min(DRAWN_CLIPS, len(classes)))
-    first = [next(int(i) for i in order if labels[i] == classes[int(place)])
-             for place in spread]
+    first = [next(int(i) for i in order if labels[i] == classes[int(place)]) for place in spread]
     others = [int(i) for i in order if i not in first]
     return (first + others)[:MEASURED_CLIPS]
 
 
 @torch.no_grad()
-def _reconstruct(model, dataset, chosen: Sequence[int],
-                 seed: int) -> Dict[str, Tensor]:
+def _reconstruct(model, dataset, chosen: Sequence[int], seed: int) -> dict[str, Tensor]:
     """Output of ``model.reconstruct`` for clips of a data set."""
     samples = [dataset[i] for i in chosen]
     batch = {key: [sample[key] for sample in samples] for key in samples[0]}
     inputs = model.data_preprocessor(batch)['inputs'][:, :1]
     Tp, Vp = model.backbone.grid_size
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(len(chosen) * inputs.shape[2], Tp * Vp,
-                       generator=generator)
+    noise = torch.rand(len(chosen) * inputs.shape[2], Tp * Vp, generator=generator)
     return model.reconstruct(inputs, noise.to(inputs.device))
 
 
-def _caption(errors: Dict[str, float], decoder: MotionDecoder) -> str:
+def _caption(errors: dict[str, float], decoder: MotionDecoder) -> str:
     if decoder.motion_stride is None:
         how = 'The decoder predicts coordinates.'
     else:
-        how = ('Predicted motion is added up from the true position where '
-               'each token starts.')
+        how = 'Predicted motion is added up from the true position where each token starts.'
     if decoder.norm_target:
         how += '\nIt is scaled by the true mean and deviation of its patch.'
-    return (f'{how} Mean distance of hidden joints from the truth:\n'
-            f'{errors["decoder_cm"]:.2f} cm; without the decoder (patch mean '
-            f'alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
-            f'{errors["standing_still_cm"]:.2f} cm.')
+    return (
+        f'{how} Mean distance of hidden joints from the truth:\n'
+        f'{errors["decoder_cm"]:.2f} cm; without the decoder (patch mean '
+        f'alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
+        f'{errors["standing_still_cm"]:.2f} cm.'
+    )
 
 
-def _class_name(label: int, names: Optional[Sequence[str]]) -> str:
+def _class_name(label: int, names: Sequence[str] | None) -> str:
     known = names is not None and label < len(names)
     return names[label] if known else f'class {label}'
 
 
-def publish(folder: Path, results: Dict, draw) -> None:
+def publish(folder: Path, results: dict, draw) -> None:
     """Write a whole report, or leave the one that is there as it was.
 
     Args:
@@ -155,12 +159,10 @@ def publish(folder: Path, results: Dict, draw) -> None:
             into it and may complete ``results``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='.report-',
-                                     dir=folder.parent) as name:
+    with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
         partial = Path(name)
         draw(partial)
-        pictures = [picture for picture, _ in PICTURES
-                    if (partial / picture).is_file()]
+        pictures = [picture for picture, _ in PICTURES if (partial / picture).is_file()]
         texts = {
             'results.md': markdown_report(results),
             'report.html': html_report(results, pictures),

@@ -1,25 +1,66 @@
 """Skeletons as line drawings: bone lists and the view that flattens them."""
-from typing import Sequence, Tuple
+
+from collections.abc import Sequence
 
 import numpy as np
 
 # Kinect v2 joints of NTU RGB+D and PKU-MMD, numbered from 0 (Shahroudy et
 # al., "NTU RGB+D", CVPR 2016, figure 2).
-_NTU_25 = ((0, 1), (1, 20), (20, 2), (2, 3), (20, 4), (4, 5), (5, 6), (6, 7),
-           (20, 8), (8, 9), (9, 10), (10, 11), (0, 12), (12, 13), (13, 14),
-           (14, 15), (0, 16), (16, 17), (17, 18), (18, 19), (7, 21), (7, 22),
-           (11, 23), (11, 24))
+_NTU_25 = (
+    (0, 1),
+    (1, 20),
+    (20, 2),
+    (2, 3),
+    (20, 4),
+    (4, 5),
+    (5, 6),
+    (6, 7),
+    (20, 8),
+    (8, 9),
+    (9, 10),
+    (10, 11),
+    (0, 12),
+    (12, 13),
+    (13, 14),
+    (14, 15),
+    (0, 16),
+    (16, 17),
+    (17, 18),
+    (18, 19),
+    (7, 21),
+    (7, 22),
+    (11, 23),
+    (11, 24),
+)
 
 # Kinect v1 joints of Northwestern-UCLA Multiview Action 3D, from 0: hip
 # centre, spine, shoulder centre, head, then arms and legs, left first.
-_NW_UCLA_20 = ((0, 1), (1, 2), (2, 3), (2, 4), (4, 5), (5, 6), (6, 7), (2, 8),
-               (8, 9), (9, 10), (10, 11), (0, 12), (12, 13), (13, 14),
-               (14, 15), (0, 16), (16, 17), (17, 18), (18, 19))
+_NW_UCLA_20 = (
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (2, 4),
+    (4, 5),
+    (5, 6),
+    (6, 7),
+    (2, 8),
+    (8, 9),
+    (9, 10),
+    (10, 11),
+    (0, 12),
+    (12, 13),
+    (13, 14),
+    (14, 15),
+    (0, 16),
+    (16, 17),
+    (17, 18),
+    (18, 19),
+)
 
 _BONES = {25: _NTU_25, 20: _NW_UCLA_20}
 
 
-def bones_for(num_joints: int) -> Tuple[Tuple[int, int], ...]:
+def bones_for(num_joints: int) -> tuple[tuple[int, int], ...]:
     """Bones of a skeleton, found by its number of joints.
 
     Args:
@@ -49,9 +90,7 @@ def project(joints: np.ndarray, yaw: float = 0.45) -> np.ndarray:
     return np.stack([x * np.cos(yaw) + z * np.sin(yaw), y], axis=-1)
 
 
-def segments(points: np.ndarray,
-             bones: Sequence[Tuple[int, int]],
-             shown: np.ndarray) -> np.ndarray:
+def segments(points: np.ndarray, bones: Sequence[tuple[int, int]], shown: np.ndarray) -> np.ndarray:
     """Line segments of the bones whose two joints are both shown.
 
     Args:

@@ -1,6 +1,7 @@
 """Colours and figure defaults that all pictures of a report share."""
+
 import contextlib
-from typing import Iterator, List, Tuple
+from collections.abc import Iterator
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,8 +10,7 @@ from matplotlib.figure import Figure
 # Okabe & Ito, "Color Universal Design" (2008): told apart with any of the
 # common kinds of colour blindness. Their yellow is left out: too faint for
 # thin lines and small points on white.
-PALETTE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00',
-           '#000000')
+PALETTE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000')
 MARKERS = ('o', '^', 's', 'D', 'v', 'P', 'X', '*', '<', '>')
 GREY = '#9A9A9A'
 LIGHT_GREY = '#D0D0D0'
@@ -27,7 +27,7 @@ _RC = {
 }
 
 
-def class_style(index: int) -> Tuple[str, str]:
+def class_style(index: int) -> tuple[str, str]:
     """Colour and marker of a class.
 
     Marker and colour change together from one class to the next, so that
@@ -50,7 +50,7 @@ def report_style() -> Iterator[None]:
         yield
 
 
-def new_figure(rows: int, columns: int, **kwargs) -> Tuple[Figure, List]:
+def new_figure(rows: int, columns: int, **kwargs) -> tuple[Figure, list]:
     """A figure drawn by Agg without pyplot's global state or a display.
 
     Args:

@@ -1,4 +1,5 @@
 """Made-up annotation files."""
+
 import pickle
 
 import numpy as np
@@ -11,7 +12,8 @@ def make_clip(number: int, shape=(1, 12, 5, 3), **extra) -> dict:
         frame_dir=f'clip{number}',
         label=number % 3,
         keypoint=rng.standard_normal(shape).astype(np.float16),
-        total_frames=shape[1])
+        total_frames=shape[1],
+    )
     clip.update(extra)
     return clip
 
@@ -30,8 +32,7 @@ def write(tmp_path):
         names = [clip.get('frame_dir') for clip in clips]
         splits = splits or dict(train=names[:4], val=names[4:])
         path = tmp_path / 'ann.pkl'
-        path.write_bytes(
-            pickle.dumps(dict(split=splits, annotations=clips), protocol=4))
+        path.write_bytes(pickle.dumps(dict(split=splits, annotations=clips), protocol=4))
         return str(path)
 
     return _write

@@ -1,4 +1,5 @@
 """Where the map of an annotation file is, and when it is made anew."""
+
 import errno
 import multiprocessing
 import os
@@ -24,8 +25,9 @@ def made(monkeypatch) -> list:
     """Grows by one whenever a map is made."""
     calls = []
     load = clip_map.load_annotations
-    monkeypatch.setattr(clip_map, 'load_annotations',
-                        lambda path: (calls.append(path), load(path))[1])
+    monkeypatch.setattr(
+        clip_map, 'load_annotations', lambda path: (calls.append(path), load(path))[1]
+    )
     return calls
 
 
@@ -34,8 +36,7 @@ def hashed(monkeypatch) -> list:
     """Grows by one whenever a file is hashed; no file counts as small."""
     calls = []
     sha256 = clip_map.file_sha256
-    monkeypatch.setattr(clip_map, 'file_sha256',
-                        lambda path: (calls.append(path), sha256(path))[1])
+    monkeypatch.setattr(clip_map, 'file_sha256', lambda path: (calls.append(path), sha256(path))[1])
     monkeypatch.setattr(clip_map, '_ALWAYS_HASHED', 0)
     return calls
 
@@ -50,9 +51,7 @@ def test_made_once(write, clips, made):
         store = open_clip_map(path)
         np.testing.assert_array_equal(first(store), clips[0]['keypoint'])
     assert len(made) == 1 and store.path == f'{path}.map'
-    assert sorted(os.listdir(os.path.dirname(path))) == [
-        'ann.pkl', 'ann.pkl.map'
-    ]
+    assert sorted(os.listdir(os.path.dirname(path))) == ['ann.pkl', 'ann.pkl.map']
 
 
 def test_faults_are_kept(write, clips, made):
@@ -80,20 +79,18 @@ def test_an_unchanged_file_is_not_read(write, clips, made, hashed):
 
 
 @pytest.mark.parametrize('small', [True, False])
-def test_a_changed_file_of_the_same_size_and_time(write, clips, made, small,
-                                                  request):
+def test_a_changed_file_of_the_same_size_and_time(write, clips, made, small, request):
     if not small:
         request.getfixturevalue('hashed')
     path = write(clips)
     open_clip_map(path)
     status = os.stat(path)
-    time.sleep(.02)  # a file system's clock may tick a hundred times a second
+    time.sleep(0.02)  # a file system's clock may tick a hundred times a second
     clips[0]['keypoint'] += 1
     write(clips)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert os.stat(path).st_size == status.st_size
-    np.testing.assert_array_equal(
-        first(open_clip_map(path)), clips[0]['keypoint'])
+    np.testing.assert_array_equal(first(open_clip_map(path)), clips[0]['keypoint'])
     assert len(made) == 2
 
 
@@ -108,8 +105,7 @@ def test_a_damaged_map_is_made_anew(write, clips, made, content):
     path = write(clips)
     with open(f'{path}.map', 'wb') as file:
         file.write(content)
-    np.testing.assert_array_equal(
-        first(open_clip_map(path)), clips[0]['keypoint'])
+    np.testing.assert_array_equal(first(open_clip_map(path)), clips[0]['keypoint'])
     open_clip_map(path)
     assert len(made) == 1
 
@@ -126,29 +122,31 @@ def refuse(monkeypatch, *folders):
     monkeypatch.setattr(clip_map, 'written_whole', written_whole)
 
 
-def test_a_folder_that_cannot_be_written(write, clips, made, cache, tmp_path,
-                                         monkeypatch):
+def test_a_folder_that_cannot_be_written(write, clips, made, cache, tmp_path, monkeypatch):
     path = write(clips)
     refuse(monkeypatch, tmp_path)
     for _ in range(2):
         store = open_clip_map(path)
         np.testing.assert_array_equal(first(store), clips[0]['keypoint'])
     assert len(made) == 1
-    name, = os.listdir(cache / 'stars_mm')
+    (name,) = os.listdir(cache / 'stars_mm')
     assert store.path == str(cache / 'stars_mm' / name)
     assert name.startswith('ann.pkl.') and name.endswith('.map')
     clips[0]['keypoint'] += 1
     write(clips)
-    np.testing.assert_array_equal(
-        first(open_clip_map(path)), clips[0]['keypoint'])
+    np.testing.assert_array_equal(first(open_clip_map(path)), clips[0]['keypoint'])
     assert os.listdir(cache / 'stars_mm') == [name]
 
 
 def test_no_place_at_all(write, clips, cache, tmp_path, monkeypatch):
     refuse(monkeypatch, tmp_path, cache / 'stars_mm')
-    with pytest.raises(OSError, match=(
+    with pytest.raises(
+        OSError,
+        match=(
             r'ann\.pkl: no place.*Read-only.*ann\.pkl\.map.*Read-only.*cache.'
-            '*XDG_CACHE_HOME')):
+            '*XDG_CACHE_HOME'
+        ),
+    ):
         open_clip_map(write(clips))
 
 
@@ -160,7 +158,7 @@ def test_files_of_one_name_have_maps_of_their_own(tmp_path, monkeypatch):
     assert not set(one) & set(other) and len(one) == 2
     monkeypatch.chdir(tmp_path / 'a')
     assert map_places('x.pkl')[1] == one[1]
-    remote, = map_places('s3://bucket/x.pkl')
+    (remote,) = map_places('s3://bucket/x.pkl')
     assert remote.parent == one[1].parent
 
 
@@ -169,13 +167,10 @@ def test_what_a_killed_process_left_is_removed(write, clips, tmp_path):
     (tmp_path / 'ann.pkl.map.123.partial').write_bytes(b'half')
     (tmp_path / 'ann.pkl.map2.123.partial').write_bytes(b'of another')
     open_clip_map(path)
-    assert sorted(os.listdir(tmp_path)) == [
-        'ann.pkl', 'ann.pkl.map', 'ann.pkl.map2.123.partial'
-    ]
+    assert sorted(os.listdir(tmp_path)) == ['ann.pkl', 'ann.pkl.map', 'ann.pkl.map2.123.partial']
 
 
-def test_a_file_that_changes_while_it_is_read(write, clips, monkeypatch,
-                                              tmp_path):
+def test_a_file_that_changes_while_it_is_read(write, clips, monkeypatch, tmp_path):
     path = write(clips)
     load = clip_map.load_annotations
 
@@ -197,7 +192,7 @@ def _open(path, log, queue):
     def slow(path):
         with open(log, 'a') as file:
             file.write('made\n')
-        time.sleep(.3)
+        time.sleep(0.3)
         return load(path)
 
     clip_map.load_annotations = slow
@@ -209,10 +204,7 @@ def test_of_several_processes_one_makes_it(write, clips, tmp_path):
         pytest.skip('this system has no locks of files')
     context = multiprocessing.get_context('fork')
     queue, log = context.Queue(), tmp_path / 'log'
-    processes = [
-        context.Process(target=_open, args=(write(clips), log, queue))
-        for _ in range(3)
-    ]
+    processes = [context.Process(target=_open, args=(write(clips), log, queue)) for _ in range(3)]
     for process in processes:
         process.start()
     found = [queue.get(timeout=60) for _ in processes]

@@ -1,4 +1,5 @@
 """What a batch is after it has been sent by a worker."""
+
 import pickle
 
 import pytest
@@ -18,8 +19,7 @@ def dense():
         sample = ActionDataSample(metainfo=dict(sample_idx=number))
         sample.set_gt_label([number, 7])
         sample.note = f'clip {number}'
-        found.append(dict(inputs=torch.randn(1, 2, 8, 5, 3),
-                          data_samples=sample))
+        found.append(dict(inputs=torch.randn(1, 2, 8, 5, 3), data_samples=sample))
     return found
 
 
@@ -47,8 +47,8 @@ def test_dense_clips_are_collated_or_listed(dense):
 
 
 def test_workers_send_both(dense):
-    batch, = torch.utils.data.DataLoader(
-        dense, batch_size=3, num_workers=1, collate_fn=collate_clips)
+    (batch,) = torch.utils.data.DataLoader(
+        dense, batch_size=3, num_workers=1, collate_fn=collate_clips
+    )
     assert torch.equal(batch['inputs'], collate_clips(dense)['inputs'])
-    assert torch.equal(batch['data_samples'][2].gt_label,
-                       torch.tensor([2, 7]))
+    assert torch.equal(batch['data_samples'][2].gt_label, torch.tensor([2, 7]))

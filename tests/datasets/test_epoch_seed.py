@@ -1,4 +1,5 @@
 """Random transforms that depend only on seed, epoch and sample."""
+
 import copy
 import random
 
@@ -13,8 +14,7 @@ PIPELINE = [
     dict(type='CenterSkeleton'),
     dict(type='TemporalCropResize', clip_len=8, min_frames=4),
     dict(type='RandomRot'),
-    lambda results: (torch.from_numpy(results['keypoint'][0]) + random.random(
-    ) + torch.rand(1)),
+    lambda results: torch.from_numpy(results['keypoint'][0]) + random.random() + torch.rand(1),
 ]
 
 
@@ -32,7 +32,8 @@ def test_the_same_for_any_number_of_workers(write, clips):
             batch_size=2,
             num_workers=2,
             persistent_workers=True,
-            multiprocessing_context='fork')
+            multiprocessing_context='fork',
+        ),
     }
     epochs = []
     for epoch in (0, 1, 2):
@@ -59,7 +60,7 @@ def test_every_part_of_the_key_counts(dataset, clips, write):
         same.set_epoch(epoch, seed)
         found += [same[0], same[1]]
     for i, one in enumerate(found):
-        assert not any(torch.equal(one, other) for other in found[i + 1:])
+        assert not any(torch.equal(one, other) for other in found[i + 1 :])
 
 
 def test_the_main_process_keeps_its_generators(dataset):

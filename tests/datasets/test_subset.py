@@ -1,4 +1,5 @@
 """Drawing label subsets, their files, and SkeletonDataset(subset=…)."""
+
 import runpy
 from collections import Counter
 
@@ -6,8 +7,7 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import SkeletonDataset
-from stars_mm.datasets.subset import (draw_subset, read_subset, select_subset,
-                                      write_subsets)
+from stars_mm.datasets.subset import draw_subset, read_subset, select_subset, write_subsets
 
 from .conftest import make_clip
 
@@ -21,13 +21,16 @@ def test_draws(balanced):
     and draw both matter and nothing else does."""
     for seed, draw in ((0, 0), (0, 1), (1, 0)):
         small, large = (
-            draw_subset(LABELS, percent, seed, draw, balanced).tolist()
-            for percent in (10, 20))
+            draw_subset(LABELS, percent, seed, draw, balanced).tolist() for percent in (10, 20)
+        )
         assert len(set(small)) == 10 and len(set(large)) == 20
         assert set(small) < set(large) and large == sorted(large)
         assert small == draw_subset(LABELS, 10, seed, draw, balanced).tolist()
-    draws = {tuple(draw_subset(LABELS, 10, seed, draw, balanced))
-             for seed in range(3) for draw in range(3)}
+    draws = {
+        tuple(draw_subset(LABELS, 10, seed, draw, balanced))
+        for seed in range(3)
+        for draw in range(3)
+    }
     assert len(draws) == 9
 
 
@@ -36,7 +39,7 @@ def test_random_draws_follow_the_classes():
     for draw in range(400):
         counts.update(LABELS[draw_subset(LABELS, 10, draw=draw)].tolist())
     for label, expected in ((0, 2400), (1, 1200), (2, 400)):
-        assert abs(counts[label] - expected) < 4 * expected**.5
+        assert abs(counts[label] - expected) < 4 * expected**0.5
     clips = Counter()
     for draw in range(400):
         clips.update(draw_subset(LABELS, 10, draw=draw).tolist())
@@ -46,8 +49,7 @@ def test_random_draws_follow_the_classes():
 def test_balanced_draws_give_each_class_its_share():
     extra = Counter()
     for draw in range(60):
-        counts = Counter(LABELS[draw_subset(
-            LABELS, 10, draw=draw, balanced=True)].tolist())
+        counts = Counter(LABELS[draw_subset(LABELS, 10, draw=draw, balanced=True)].tolist())
         assert sorted(counts.values()) == [3, 3, 4]
         extra[max(counts, key=counts.get)] += 1
     assert min(extra[label] for label in range(3)) > 8
@@ -58,22 +60,28 @@ def test_number_of_clips(percent, wanted):
     assert len(draw_subset(LABELS, percent)) == wanted
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(percent=0), 'percent=0 must lie'),
-    (dict(percent=-1), 'percent=-1 must lie'),
-    (dict(percent=101), 'percent=101 .*no more clips'),
-    (dict(percent=.4), r'percent=0\.4 of 100 clips is less than one'),
-    (dict(percent=2, balanced=True), 'are 2, fewer than the 3 classes'),
-    (dict(percent=40, balanced=True), r'needs 1[34] clips of class 2, and '
-     'there are 10'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(percent=0), 'percent=0 must lie'),
+        (dict(percent=-1), 'percent=-1 must lie'),
+        (dict(percent=101), 'percent=101 .*no more clips'),
+        (dict(percent=0.4), r'percent=0\.4 of 100 clips is less than one'),
+        (dict(percent=2, balanced=True), 'are 2, fewer than the 3 classes'),
+        (
+            dict(percent=40, balanced=True),
+            r'needs 1[34] clips of class 2, and '
+            'there are 10',
+        ),
+    ],
+)
 def test_shares_that_cannot_be_drawn(kwargs, message):
     with pytest.raises(ValueError, match=message):
         draw_subset(LABELS, **kwargs)
 
 
 def test_labels_that_are_no_classes():
-    for labels in ([[0, 1], [1, 1]], [0.5, 1.], [None, 1]):
+    for labels in ([[0, 1], [1, 1]], [0.5, 1.0], [None, 1]):
         with pytest.raises(ValueError, match='one integer for each clip'):
             draw_subset(labels, 50)
 
@@ -89,7 +97,8 @@ def ann_path(write):
 def test_written_files_are_read_back(ann_path, tmp_path):
     paths = write_subsets(ann_path, 'train', str(tmp_path / 'new'), 40, 2, 3)
     assert [path.split('new/')[1] for path in paths] == [
-        f'ann_train_40pct_random_seed3_draw{draw}.txt' for draw in (0, 1)]
+        f'ann_train_40pct_random_seed3_draw{draw}.txt' for draw in (0, 1)
+    ]
     for draw, path in enumerate(paths):
         labels = [i % 3 for i in range(15)]
         wanted = [f'clip{i}' for i in draw_subset(labels, 40, 3, draw)]
@@ -99,17 +108,17 @@ def test_written_files_are_read_back(ann_path, tmp_path):
         assert f'# seed 3, draw {draw}\n' in text
         assert '40 percent, random: 6 clips of 3 of 3 classes' in text
     before = open(paths[1]).read()
-    assert write_subsets(ann_path, 'train', str(tmp_path / 'new'), 40, 5,
-                         3)[:2] == paths
+    assert write_subsets(ann_path, 'train', str(tmp_path / 'new'), 40, 5, 3)[:2] == paths
     assert open(paths[1]).read() == before
     assert not list((tmp_path / 'new').glob('*.partial'))
 
 
 def test_a_class_without_a_clip_is_told(ann_path, tmp_path, monkeypatch):
     warned = []
-    monkeypatch.setattr('stars_mm.datasets.subset.print_log',
-                        lambda text, *args, **kwargs: warned.append(text))
-    path, = write_subsets(ann_path, 'train', str(tmp_path), 10, 1)
+    monkeypatch.setattr(
+        'stars_mm.datasets.subset.print_log', lambda text, *args, **kwargs: warned.append(text)
+    )
+    (path,) = write_subsets(ann_path, 'train', str(tmp_path), 10, 1)
     assert len(read_subset(path)) == 2
     labels = {int(name[4:]) % 3 for name in read_subset(path)}
     absent = sorted({0, 1, 2} - labels)
@@ -121,8 +130,7 @@ def test_the_dataset_takes_the_named_clips(write, clips, tmp_path):
     path.write_text('# two clips\n\nclip3\n  clip0\n')
     kwargs = dict(ann_file=write(clips), pipeline=[], split='train')
     for subset, root in ((str(path), None), ('names.txt', str(tmp_path))):
-        extra = dict(data_root=root, subset=subset) if root else dict(
-            subset=subset)
+        extra = dict(data_root=root, subset=subset) if root else dict(subset=subset)
         dataset = SkeletonDataset(**{**kwargs, **extra})
         assert [clip['frame_dir'] for clip in dataset] == ['clip0', 'clip3']
     clips[1]['keypoint'] = None  # not in the subset: of no account
@@ -130,13 +138,18 @@ def test_the_dataset_takes_the_named_clips(write, clips, tmp_path):
     assert len(SkeletonDataset(**kwargs, subset=str(path))) == 2
 
 
-@pytest.mark.parametrize('text, message', [
-    ('clip3\nclip4\nclip9\n', "names 2 clips that split 'train' of .*ann.pkl "
-     "does not have, such as 'clip4'"),
-    ('# none\n\n', 'names no clip.*draw_subset.py'),
-    ('clip1\nclip1\n', "names 'clip1' twice"),
-    (b'\xff\xfe\x00', 'is no text file'),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        (
+            'clip3\nclip4\nclip9\n',
+            "names 2 clips that split 'train' of .*ann.pkl does not have, such as 'clip4'",
+        ),
+        ('# none\n\n', 'names no clip.*draw_subset.py'),
+        ('clip1\nclip1\n', "names 'clip1' twice"),
+        (b'\xff\xfe\x00', 'is no text file'),
+    ],
+)
 def test_faulty_index_files(write, clips, tmp_path, text, message):
     path = tmp_path / 'names.txt'
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -145,16 +158,14 @@ def test_faulty_index_files(write, clips, tmp_path, text, message):
 
 
 def test_missing_index_file(write, clips):
-    with pytest.raises(FileNotFoundError, match="subset='no.txt'.*draw_subset"
-                       '.py ANN SPLIT'):
+    with pytest.raises(FileNotFoundError, match="subset='no.txt'.*draw_subset.py ANN SPLIT"):
         SkeletonDataset(write(clips), [], split='train', subset='no.txt')
 
 
 def test_clips_that_the_split_lists_and_the_file_lacks(tmp_path):
     path = tmp_path / 'names.txt'
     path.write_text('clip0\ngone\n')
-    chosen = select_subset([make_clip(0), make_clip(1)], ['gone', 'other'],
-                           str(path), 'split')
+    chosen = select_subset([make_clip(0), make_clip(1)], ['gone', 'other'], str(path), 'split')
     assert [clip['frame_dir'] for clip in chosen[0]] == ['clip0']
     assert chosen[1] == ['gone']
 
@@ -165,7 +176,6 @@ def test_tool(ann_path, repo_root, tmp_path, capsys):
     common = [ann_path, 'train', str(dst)]
     main(common + ['--percent', '20', '40', '--draws', '2', '--balanced'])
     assert len(list(dst.glob('ann_train_*pct_balanced_*'))) == 4
-    assert ('ann_train_20pct_balanced_seed0_draw1.txt: 3 clips'
-            in capsys.readouterr().out)
+    assert 'ann_train_20pct_balanced_seed0_draw1.txt: 3 clips' in capsys.readouterr().out
     with pytest.raises(SystemExit, match="'train': percent=200 must lie"):
         main(common + ['--percent', '200'])

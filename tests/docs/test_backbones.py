@@ -1,13 +1,14 @@
 """The page on backbones does what it says."""
+
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import MODELS
 from stars_mm.engine.runner.checks import check_handover
 from stars_mm.engine.runner.stages import build_stage_cfg
 
@@ -42,7 +43,7 @@ def test_configs_fit_together(tmp_path):
     for block in configs:
         name = block.splitlines()[0].removeprefix('# ')
         (tmp_path / name).write_text(block)
-    stars, = (folder / 'mine').glob('stars_*.py')
+    (stars,) = (folder / 'mine').glob('stars_*.py')
     cfg = Config.fromfile(stars)
     cfg.randomness = dict(seed=0)
     cfg.stages[0].config = str(folder / cfg.stages[0].config)

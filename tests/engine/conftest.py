@@ -1,14 +1,17 @@
 """A staged recipe so small that a stage trains in a second."""
+
 import gc
 import os
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import HOOKS, RUNNERS
+from mmaction.visualization import ActionVisualizer
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
@@ -16,13 +19,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from mmaction.registry import HOOKS, RUNNERS
-from mmaction.visualization import ActionVisualizer
-
 ROOT = Path(__file__).resolve().parents[2]
 NUM_TRAIN, NUM_VAL = 21, 11  # no multiples of a batch, nor of two processes
 
-COMMON = '''
+COMMON = """
 _base_ = [
     '{configs}/_base_/schedules/{schedule}.py',
     '{configs}/_base_/default_runtime.py'
@@ -66,9 +66,11 @@ test_evaluator = [
 train_cfg = dict(max_epochs=4, val_interval=4)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=4))
 auto_scale_lr = dict(base_batch_size=4)
-'''
+"""
 
-MAMP = COMMON + '''
+MAMP = (
+    COMMON
+    + """
 model = dict(
     type='MAMP', backbone=backbone,
     neck=dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2),
@@ -80,9 +82,12 @@ param_scheduler = [
          convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min_ratio=0.5, begin=1, end=4,
          by_epoch=True, convert_to_iter_based=True)]
-'''
+"""
+)
 
-STARS = COMMON + '''
+STARS = (
+    COMMON
+    + """
 model = dict(
     type='STARS', backbone=backbone,
     head=dict(type='NNCLRHead', in_channels=16, hidden_channels=32,
@@ -92,7 +97,8 @@ train_dataloader['dataset']['pipeline'] = [
     dict(type='MultiView', num_views=2, transforms=crop), *pack]
 optim_wrapper = dict(paramwise_cfg=dict(num_trainable_layers=1))
 stages = [dict(name='pretrain', config='stage1/mamp.py', options={{}})]
-'''
+"""
+)
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -102,8 +108,7 @@ def quick_runner():
     # asks compilers and drivers for their versions
     patch.setattr(Runner, '_log_env', lambda self, env_cfg: None)
     # lays out each copy of a config
-    patch.setattr('mmengine.config.config.FormatCode',
-                  lambda text, **kwargs: (text, True))
+    patch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, True))
     gc.collect()
     gc.freeze()  # each data set collects garbage
     yield
@@ -124,8 +129,7 @@ def one_thread():
 def write_ann_file() -> Callable[..., str]:
     """Writes clips of three classes that wave at different speeds, noisily."""
 
-    def _write(path: Path, num_joints=5, num_channels=3,
-               num_persons=2) -> str:
+    def _write(path: Path, num_joints=5, num_channels=3, num_persons=2) -> str:
         rng = np.random.default_rng(0)
         names = [f'clip{i}' for i in range(NUM_TRAIN + NUM_VAL)]
         annotations = []
@@ -134,16 +138,17 @@ def write_ann_file() -> Callable[..., str]:
             phase = rng.uniform(0, 6) + (1 + label) * np.arange(T) / 3
             keypoint = rng.normal(size=(M, 1, num_joints, num_channels))
             keypoint = keypoint + np.sin(phase)[:, None, None]
-            keypoint += .5 * rng.normal(size=keypoint.shape)
+            keypoint += 0.5 * rng.normal(size=keypoint.shape)
             annotations.append(
                 dict(
                     frame_dir=name,
                     label=label,
                     total_frames=T,
-                    keypoint=keypoint.astype(np.float32)))
+                    keypoint=keypoint.astype(np.float32),
+                )
+            )
         split = dict(xsub_train=names[:NUM_TRAIN], xsub_val=names[NUM_TRAIN:])
-        path.write_bytes(
-            pickle.dumps(dict(split=split, annotations=annotations)))
+        path.write_bytes(pickle.dumps(dict(split=split, annotations=annotations)))
         return str(path)
 
     return _write
@@ -159,14 +164,13 @@ def recipe(tmp_path_factory, ann_file) -> Path:
     """The config ``stars.py``, which names ``stage1/mamp.py``."""
     folder = tmp_path_factory.mktemp('recipe')
     (folder / 'stage1').mkdir()
-    for path, text, schedule in (('stage1/mamp.py', MAMP,
-                                  'mamp_adamw_8xb16-400e'),
-                                 ('stars.py', STARS,
-                                  'stars_adamw_8xb16-20e')):
+    for path, text, schedule in (
+        ('stage1/mamp.py', MAMP, 'mamp_adamw_8xb16-400e'),
+        ('stars.py', STARS, 'stars_adamw_8xb16-20e'),
+    ):
         (folder / path).write_text(
-            text.format(
-                configs=ROOT / 'configs', schedule=schedule,
-                ann_file=ann_file))
+            text.format(configs=ROOT / 'configs', schedule=schedule, ann_file=ann_file)
+        )
     return folder / 'stars.py'
 
 
@@ -190,8 +194,7 @@ def build() -> Callable[[Config], Runner]:
     mmengine's global instances."""
 
     def _build(cfg: Config) -> Runner:
-        for manager in (MMLogger, MessageHub, Visualizer, ActionVisualizer,
-                        DefaultScope):
+        for manager in (MMLogger, MessageHub, Visualizer, ActionVisualizer, DefaultScope):
             manager._instance_dict.clear()
         return RUNNERS.build(cfg)
 
@@ -212,12 +215,12 @@ def assert_same_run() -> Callable[[Path, Path], None]:
     bit."""
 
     def _assert(work_dir: Path, other: Path, epoch: int = 4) -> None:
-        ours, theirs = (torch.load(
-            path / f'epoch_{epoch}.pth', map_location='cpu')
-                        for path in (work_dir, other))
+        ours, theirs = (
+            torch.load(path / f'epoch_{epoch}.pth', map_location='cpu')
+            for path in (work_dir, other)
+        )
         for key in ('state_dict', 'optimizer'):
-            torch.testing.assert_close(
-                ours[key], theirs[key], rtol=0, atol=0)
+            torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
 
     return _assert
 
@@ -230,8 +233,12 @@ def two_ranks(tmp_path) -> Callable:
     def _rank(rank: int, function: Callable, results) -> None:
         os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
         torch.distributed.init_process_group(
-            'gloo', init_method=f'file://{tmp_path}/store', rank=rank,
-            world_size=2, timeout=timedelta(seconds=60))
+            'gloo',
+            init_method=f'file://{tmp_path}/store',
+            rank=rank,
+            world_size=2,
+            timeout=timedelta(seconds=60),
+        )
         results.put((rank, function(rank)))
         torch.distributed.barrier()
 
@@ -240,8 +247,7 @@ def two_ranks(tmp_path) -> Callable:
         context = torch.multiprocessing.get_context('fork')
         results = context.Queue()
         processes = [
-            context.Process(target=_rank, args=(rank, function, results))
-            for rank in range(2)
+            context.Process(target=_rank, args=(rank, function, results)) for rank in range(2)
         ]
         for process in processes:
             process.start()

@@ -8,8 +8,8 @@ def part(indices: list) -> FeatureSet:
     """Sample i has the feature (i, -i), the label 10 i and the name 'ci'."""
     idx = torch.tensor(indices)
     return FeatureSet(
-        torch.stack([idx, -idx], 1).float(), 10 * idx, idx,
-        [f'c{i}' for i in indices])
+        torch.stack([idx, -idx], 1).float(), 10 * idx, idx, [f'c{i}' for i in indices]
+    )
 
 
 def test_each_sample_once_in_order():
@@ -30,8 +30,7 @@ def test_gaps_stay_gaps():
 def test_of_two_equal_samples_the_first():
     first, second = part([1]), part([1])
     second.features += 5
-    assert torch.equal(
-        FeatureSet.cat([first, second]).features, first.features)
+    assert torch.equal(FeatureSet.cat([first, second]).features, first.features)
 
 
 def test_names_only_where_all_have_one():
@@ -42,6 +41,7 @@ def test_names_only_where_all_have_one():
 
 class Clips(list):
     """As little of a data set as a list of clips needs."""
+
     ann_file = 'a.pkl'
     get_data_info = list.__getitem__
 
@@ -53,6 +53,5 @@ def test_list_of_clips():
     assert found.source == 'a.pkl'
     clips.split = 'val'
     clips.append(dict(frame_dir='c'))
-    with pytest.raises(ValueError, match="'val' of a.pkl: clip 'c' has the "
-                       'label None'):
+    with pytest.raises(ValueError, match="'val' of a.pkl: clip 'c' has the label None"):
         ClipList.from_dataset(clips)

@@ -1,4 +1,5 @@
 """Linear probing and finetuning on a real, short training."""
+
 import os
 import subprocess
 import sys
@@ -7,25 +8,36 @@ from pathlib import Path
 import mmaction
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import MODELS
-
-SIZES = dict(embed_dims=16, depth=2, num_heads=2, num_frames=8, tubelet_size=2,
-             num_joints=25)
+SIZES = dict(embed_dims=16, depth=2, num_heads=2, num_frames=8, tubelet_size=2, num_joints=25)
 STGCN = dict(
-    type='STGCN', graph_cfg=dict(layout='nturgb+d', mode='spatial'),
-    base_channels=8, num_stages=2, inflate_stages=[2], down_stages=[2])
+    type='STGCN',
+    graph_cfg=dict(layout='nturgb+d', mode='spatial'),
+    base_channels=8,
+    num_stages=2,
+    inflate_stages=[2],
+    down_stages=[2],
+)
 #: name → backbone and channels of its feature map.
 BACKBONES = dict(
-    SkeletonTransformer=(dict(
-        type='SkeletonTransformer', drop_rate=0.2, attn_drop_rate=0.2,
-        drop_path_rate=0.5, **SIZES), 16),
-    STGCN=(STGCN, 16))
+    SkeletonTransformer=(
+        dict(
+            type='SkeletonTransformer',
+            drop_rate=0.2,
+            attn_drop_rate=0.2,
+            drop_path_rate=0.5,
+            **SIZES,
+        ),
+        16,
+    ),
+    STGCN=(STGCN, 16),
+)
 
-CONFIG = '''
+CONFIG = """
 _base_ = [
     '{configs}/_base_/models/{kind}_vit-8l-256d.py',
     '{configs}/_base_/datasets/ntu60-xsub_accuracy.py',
@@ -46,13 +58,12 @@ val_dataloader = data
 test_dataloader = data
 train_cfg = dict(max_epochs=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=1))
-'''
+"""
 
 
 @pytest.fixture(scope='module')
 def ann_path(write_ann_file, tmp_path_factory):
-    return write_ann_file(
-        tmp_path_factory.mktemp('bench') / 'bench.pkl', num_joints=25)
+    return write_ann_file(tmp_path_factory.mktemp('bench') / 'bench.pkl', num_joints=25)
 
 
 @pytest.fixture
@@ -61,12 +72,13 @@ def bench(repo_root, ann_path, tmp_path):
     its encoder; of None, without."""
 
     def _bench(kind: str, name='SkeletonTransformer', checkpoint=True):
-        schedule = dict(linear='linear_sgd_8xb32-100e',
-                        finetune='finetune_adamw_8xb6-100e')[kind]
+        schedule = dict(linear='linear_sgd_8xb32-100e', finetune='finetune_adamw_8xb6-100e')[kind]
         path = tmp_path / f'{kind}.py'
-        path.write_text(CONFIG.format(
-            configs=repo_root / 'configs', kind=kind, schedule=schedule,
-            ann_file=ann_path))
+        path.write_text(
+            CONFIG.format(
+                configs=repo_root / 'configs', kind=kind, schedule=schedule, ann_file=ann_path
+            )
+        )
         cfg = Config.fromfile(path)
         backbone, channels = BACKBONES[name]
         cfg.model.backbone = backbone
@@ -94,8 +106,10 @@ def copy(module) -> dict:
 @pytest.mark.parametrize('name', BACKBONES)
 def test_the_probe_leaves_the_encoder_alone(bench, build, name):
     cfg = bench('linear', name)
-    encoder = {key.removeprefix('backbone.'): value for key, value in
-               torch.load(cfg.load_from)['state_dict'].items()}
+    encoder = {
+        key.removeprefix('backbone.'): value
+        for key, value in torch.load(cfg.load_from)['state_dict'].items()
+    }
     runner = build(cfg)
     runner.train()
     model = runner.model.train()
@@ -105,10 +119,10 @@ def test_the_probe_leaves_the_encoder_alone(bench, build, name):
 
     assert all(same(model.backbone.state_dict()))
     saved = torch.load(f'{cfg.work_dir}/epoch_2.pth')['state_dict']
-    assert all(same({key.removeprefix('backbone.'): value
-                     for key, value in saved.items()}))
-    in_optimizer = {id(param) for group in runner.optim_wrapper.param_groups
-                    for param in group['params']}
+    assert all(same({key.removeprefix('backbone.'): value for key, value in saved.items()}))
+    in_optimizer = {
+        id(param) for group in runner.optim_wrapper.param_groups for param in group['params']
+    }
     assert in_optimizer == {id(p) for p in model.cls_head.parameters()}
     assert all(param.grad is None for param in model.backbone.parameters())
     assert not any(m.training for m in model.backbone.modules())
@@ -137,21 +151,26 @@ def test_finetuning_trains_every_layer(bench, build):
     runner.train()
     state = runner.model.state_dict()
     assert not any(torch.equal(state[key], encoder[key]) for key in encoder)
-    assert not any(torch.equal(state[f'cls_head.{key}'], before[key])
-                   for key in before)
+    assert not any(torch.equal(state[f'cls_head.{key}'], before[key]) for key in before)
     base = cfg.optim_wrapper.optimizer.lr
-    rates = {round(group['initial_lr'] / base, 6): group['lr'] / base
-             for group in runner.optim_wrapper.param_groups}
+    rates = {
+        round(group['initial_lr'] / base, 6): group['lr'] / base
+        for group in runner.optim_wrapper.param_groups
+    }
     # two blocks: embeddings, block 0, block 1, norm and head
-    assert sorted(rates) == pytest.approx([.8**3, .8**2, .8, 1.])
+    assert sorted(rates) == pytest.approx([0.8**3, 0.8**2, 0.8, 1.0])
 
 
-@pytest.mark.parametrize('kind, model', [
-    ('linear', 'FrozenRecognizerGCN'), ('finetune', 'RecognizerGCN')])
+@pytest.mark.parametrize(
+    'kind, model', [('linear', 'FrozenRecognizerGCN'), ('finetune', 'RecognizerGCN')]
+)
 def test_no_checkpoint_no_benchmark(bench, build, kind, model):
     cfg = bench(kind, checkpoint=False)
-    with pytest.raises(ValueError, match=rf'{kind}\.py: {model} needs a pretra'
-                       'ined encoder.*load_from=PATH.*allow_random_init'):
+    with pytest.raises(
+        ValueError,
+        match=rf'{kind}\.py: {model} needs a pretra'
+        'ined encoder.*load_from=PATH.*allow_random_init',
+    ):
         build(cfg).train()
     cfg.allow_random_init = True
     cfg.train_cfg.max_epochs = 1
@@ -164,12 +183,19 @@ def test_a_file_that_does_not_fit(bench, build, tmp_path):
     path = str(tmp_path / 'other.pth')
     state = torch.load(cfg.load_from)['state_dict']
     for change, message in (
-            (lambda: {'head.fc.weight': torch.zeros(2)},
-             'lacks 30 of .* 30 .*No encoder is in the file'),
-            (lambda: {k: v for k, v in state.items() if '.1.' not in k},
-             'lacks 12 of .* 30 tensors, such as "backbone.blocks.1'),
-            (lambda: {**state, 'backbone.norm.bias': torch.zeros(32)},
-             r'norm\.bias: \(32,\) in the file, \(16,\) in the model')):
+        (
+            lambda: {'head.fc.weight': torch.zeros(2)},
+            'lacks 30 of .* 30 .*No encoder is in the file',
+        ),
+        (
+            lambda: {k: v for k, v in state.items() if '.1.' not in k},
+            'lacks 12 of .* 30 tensors, such as "backbone.blocks.1',
+        ),
+        (
+            lambda: {**state, 'backbone.norm.bias': torch.zeros(32)},
+            r'norm\.bias: \(32,\) in the file, \(16,\) in the model',
+        ),
+    ):
         torch.save(dict(state_dict=change()), path)
         with pytest.raises(ValueError, match=f'other.pth .*{message}'):
             runner.load_checkpoint(path)
@@ -177,17 +203,29 @@ def test_a_file_that_does_not_fit(bench, build, tmp_path):
 
 def test_an_encoder_alone_cannot_be_tested(bench, build):
     cfg = bench('linear')
-    with pytest.raises(ValueError, match=r'encoder\.pth holds no classifier: '
-                       r'it lacks "cls_head\.fc\.1\.weight"'):
+    with pytest.raises(
+        ValueError,
+        match=r'encoder\.pth holds no classifier: '
+        r'it lacks "cls_head\.fc\.1\.weight"',
+    ):
         build(cfg).test()
 
 
-@pytest.mark.parametrize('options, message', [
-    ({'model.cls_head.num_classes': 4}, r'bench\.pkl: the data set has num_cla'
-     r'sses=3, but model\.cls_head\.num_classes=4 in .*linear\.py'),
-    ({'train_dataloader.batch_size': 22}, r'linear\.py: an epoch has no batch:'
-     r' its 21 clips are fewer .*batch_size=22 on each of 1 processes = 22'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (
+            {'model.cls_head.num_classes': 4},
+            r'bench\.pkl: the data set has num_cla'
+            r'sses=3, but model\.cls_head\.num_classes=4 in .*linear\.py',
+        ),
+        (
+            {'train_dataloader.batch_size': 22},
+            r'linear\.py: an epoch has no batch:'
+            r' its 21 clips are fewer .*batch_size=22 on each of 1 processes = 22',
+        ),
+    ],
+)
 def test_found_before_training(bench, build, options, message):
     cfg = bench('linear')
     cfg.merge_from_dict(options)
@@ -197,15 +235,26 @@ def test_found_before_training(bench, build, options, message):
 
 def test_stock_train_refuses_a_random_encoder(repo_root, tmp_path):
     """mmaction2's own tool, before it looks for the data."""
-    path = ('benchmarks/linear/'
-            'linear_vit-8l-256d_8xb32-100e_ntu60-xsub.py')
+    path = 'benchmarks/linear/linear_vit-8l-256d_8xb32-100e_ntu60-xsub.py'
     done = subprocess.run(
-        [sys.executable, Path(mmaction.__file__).parent / '.mim/tools/train.py',
-         repo_root / 'configs' / path, '--work-dir', tmp_path],
-        cwd=tmp_path, text=True, capture_output=True,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1',
-                 PYTHONPATH=os.pathsep.join([str(repo_root), *sys.path])))
+        [
+            sys.executable,
+            Path(mmaction.__file__).parent / '.mim/tools/train.py',
+            repo_root / 'configs' / path,
+            '--work-dir',
+            tmp_path,
+        ],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        env=dict(
+            os.environ,
+            CUDA_VISIBLE_DEVICES='',
+            OMP_NUM_THREADS='1',
+            PYTHONPATH=os.pathsep.join([str(repo_root), *sys.path]),
+        ),
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        f'ValueError: {repo_root}/configs/{path}: FrozenRecognizerGCN needs a '
-        'pretrained encoder')
+        f'ValueError: {repo_root}/configs/{path}: FrozenRecognizerGCN needs a pretrained encoder'
+    )

@@ -1,17 +1,16 @@
 """Lists of few-shot examples, and the metric that writes and takes them."""
+
 import json
 
 import pytest
 import torch
-from mmengine.evaluator import Evaluator
-
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
+from mmengine.evaluator import Evaluator
+
 from stars_mm.engine.features import ClipList
-from stars_mm.evaluation.exemplars import (find_exemplars, read_exemplars,
-                                           write_exemplars)
-from stars_mm.evaluation.functional import (draw_exemplars, few_shot_accuracy,
-                                            mean_and_interval)
+from stars_mm.evaluation.exemplars import find_exemplars, read_exemplars, write_exemplars
+from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
 
 NAMES = [f'clip{n}' for n in range(12)]
 LABELS = [n % 3 for n in range(12)]
@@ -48,14 +47,14 @@ def evaluate(data, tmp_path):
         bank_names = [f'b{n:02d}' for n in range(30)]
         query_names = [f'q{n}' for n in range(12)]
         if names:
-            metric.prepare(ClipList(bank_names, bank_labels.tolist(), 'a'),
-                           ClipList(query_names, labels.tolist(), 'b'),
-                           str(tmp_path / 'run'))
+            metric.prepare(
+                ClipList(bank_names, bank_labels.tolist(), 'a'),
+                ClipList(query_names, labels.tolist(), 'b'),
+                str(tmp_path / 'run'),
+            )
         evaluator = Evaluator(metric)
-        evaluator.process(data_samples=samples(
-            bank, bank_labels, 'bank', names and bank_names))
-        evaluator.process(data_samples=samples(
-            query, labels, 'query', names and query_names))
+        evaluator.process(data_samples=samples(bank, bank_labels, 'bank', names and bank_names))
+        evaluator.process(data_samples=samples(query, labels, 'query', names and query_names))
         return evaluator.evaluate(size=42)
 
     return _evaluate
@@ -67,8 +66,7 @@ def test_metric_and_its_list(data, evaluate, tmp_path):
     names = [f'b{n:02d}' for n in range(30)]
     draws = draw_exemplars(bank_labels.tolist(), names, 3, 8, seed=2)
     wanted = {}
-    for (kind, n), values in few_shot_accuracy(
-            bank, query, labels, draws, (1, 3)).items():
+    for (kind, n), values in few_shot_accuracy(bank, query, labels, draws, (1, 3)).items():
         mean, interval = mean_and_interval(values)
         wanted[f'fewshot/{kind}_{n}shot'] = mean
         wanted[f'fewshot/{kind}_{n}shot_ci95'] = interval
@@ -79,8 +77,8 @@ def test_metric_and_its_list(data, evaluate, tmp_path):
     what = content.pop('what')
     assert 'n shots are the first n' in what
     assert content.pop('draws') == [
-        {str(label): [names[n] for n in own] for label, own in draw.items()}
-        for draw in draws]
+        {str(label): [names[n] for n in own] for label, own in draw.items()} for draw in draws
+    ]
     assert content == dict(seed=2, ways=None, episodes=8, shots=[1, 3])
 
 
@@ -92,13 +90,15 @@ def test_a_list_is_repeated(evaluate, tmp_path):
     again = evaluate(shots=(1, 3), episodes=8, seed=7, exemplars=str(path))
     assert again == found
     assert not (tmp_path / 'run/fewshot_exemplars.json').exists()
-    fewer = evaluate(shots=(3, ), episodes=3, exemplars=str(path))
-    assert fewer == evaluate(shots=(3, ), episodes=3, ways=2, seed=2)
+    fewer = evaluate(shots=(3,), episodes=3, exemplars=str(path))
+    assert fewer == evaluate(shots=(3,), episodes=3, ways=2, seed=2)
 
 
 def test_a_single_draw_has_no_interval(evaluate):
-    assert list(evaluate(shots=(2, ), episodes=1)) == [
-        'fewshot/exemplar_2shot', 'fewshot/mean_2shot']
+    assert list(evaluate(shots=(2,), episodes=1)) == [
+        'fewshot/exemplar_2shot',
+        'fewshot/mean_2shot',
+    ]
 
 
 def test_clips_without_names(evaluate):
@@ -106,19 +106,30 @@ def test_clips_without_names(evaluate):
         evaluate(names=False)
 
 
-@pytest.mark.parametrize('bank, query, message', [
-    ([0, 1, 2] * 5, [0, 1], r'1 classes of the bank have no clip in the que'
-     r'ry, such as 2\. .*`labels`'),
-    ([0, 1] * 5, [0, 1, 7, 9],
-     '2 classes of the query .* the bank, such as 7'),
-    ([0, 1, 0, 1, 1], [0, 1], 'the bank: 5 shots are more than class 0 has: 2 '
-     'clips. 2 of 2 classes'),
-    ([0, 1] * 5, [0, 1], None)])
+@pytest.mark.parametrize(
+    'bank, query, message',
+    [
+        (
+            [0, 1, 2] * 5,
+            [0, 1],
+            r'1 classes of the bank have no clip in the que'
+            r'ry, such as 2\. .*`labels`',
+        ),
+        ([0, 1] * 5, [0, 1, 7, 9], '2 classes of the query .* the bank, such as 7'),
+        (
+            [0, 1, 0, 1, 1],
+            [0, 1],
+            'the bank: 5 shots are more than class 0 has: 2 clips. 2 of 2 classes',
+        ),
+        ([0, 1] * 5, [0, 1], None),
+    ],
+)
 def test_clips_that_cannot_be_drawn_from(bank, query, message):
     metric = METRICS.build(dict(type='FewShotMetric'))
-    given = (ClipList([f'b{n}' for n in range(len(bank))], bank, 'the bank'),
-             ClipList([f'q{n}' for n in range(len(query))], query,
-                      'the query'))
+    given = (
+        ClipList([f'b{n}' for n in range(len(bank))], bank, 'the bank'),
+        ClipList([f'q{n}' for n in range(len(query))], query, 'the query'),
+    )
     if message is None:
         return metric.prepare(*given)
     with pytest.raises(ValueError, match=message):
@@ -126,7 +137,7 @@ def test_clips_that_cannot_be_drawn_from(bank, query, message):
 
 
 def test_more_ways_than_classes_and_shared_names():
-    metric = METRICS.build(dict(type='FewShotMetric', ways=4, shots=(1, )))
+    metric = METRICS.build(dict(type='FewShotMetric', ways=4, shots=(1,)))
     clips = ClipList(NAMES, LABELS, 'the bank')
     with pytest.raises(ValueError, match='the bank: ways=4 must .*ses, 3'):
         metric.prepare(clips, clips)
@@ -135,15 +146,19 @@ def test_more_ways_than_classes_and_shared_names():
         metric.prepare(clips, clips)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(shots=()), r'shots=\(\) must'),
-    (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
-    (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
-    (dict(episodes=0), 'episodes=0 must'),
-    (dict(seed=-1), 'seed=-1 0 or more'),
-    (dict(classifiers=('median', )), r"classifiers=\('median',\): choose"),
-    (dict(ways=1), 'ways=1: at least 2'),
-    (dict(ways=3, exemplars='a.json'), 'ways=3: .* ways of its own')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(shots=()), r'shots=\(\) must'),
+        (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
+        (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
+        (dict(episodes=0), 'episodes=0 must'),
+        (dict(seed=-1), 'seed=-1 0 or more'),
+        (dict(classifiers=('median',)), r"classifiers=\('median',\): choose"),
+        (dict(ways=1), 'ways=1: at least 2'),
+        (dict(ways=3, exemplars='a.json'), 'ways=3: .* ways of its own'),
+    ],
+)
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         METRICS.build(dict(type='FewShotMetric', **options))
@@ -157,32 +172,40 @@ def test_list_there_and_back(tmp_path):
     listed = read_exemplars(path)
     assert find_exemplars(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
     turned = find_exemplars(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
-    assert turned == [{label: [11 - place for place in own]
-                       for label, own in draw.items()} for draw in draws]
+    assert turned == [
+        {label: [11 - place for place in own] for label, own in draw.items()} for draw in draws
+    ]
 
 
-@pytest.mark.parametrize('text, message', [
-    ('{', 'list.json: is no JSON file'),
-    ('[]', 'list.json: has no list "draws"'),
-    ('{"draws": []}', 'has no list "draws"'),
-    ('{"draws": [{"0": ["a"], "1": ["b"]}, {"0": ["a"]}]}', 'draw 1 has no'),
-    ('{"draws": [{"jump": [], "1": []}]}', "draw 0: 'jump' is not the number"),
-    ('{"draws": [{"0": ["a"], "1": "b"}]}', "class 1: 'b' is no list")])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('{', 'list.json: is no JSON file'),
+        ('[]', 'list.json: has no list "draws"'),
+        ('{"draws": []}', 'has no list "draws"'),
+        ('{"draws": [{"0": ["a"], "1": ["b"]}, {"0": ["a"]}]}', 'draw 1 has no'),
+        ('{"draws": [{"jump": [], "1": []}]}', "draw 0: 'jump' is not the number"),
+        ('{"draws": [{"0": ["a"], "1": "b"}]}', "class 1: 'b' is no list"),
+    ],
+)
 def test_files_of_another_kind(tmp_path, text, message):
     (tmp_path / 'list.json').write_text(text)
     with pytest.raises(ValueError, match=message):
         read_exemplars(tmp_path / 'list.json')
     (tmp_path / 'list.json').unlink()
     with pytest.raises(FileNotFoundError, match='list.json.* no such file'):
-        METRICS.build(dict(type='FewShotMetric',
-                           exemplars=str(tmp_path / 'list.json')))
+        METRICS.build(dict(type='FewShotMetric', exemplars=str(tmp_path / 'list.json')))
 
 
-@pytest.mark.parametrize('chosen, message', [
-    (['clip0'], 'f: draw 1, class 0: lists 1 clips, and 2 shots'),
-    (['clip0', 'clip99'], "class 0: bank has no clip 'clip99'"),
-    (['clip0', 'clip1'], "class 0: clip 'clip1' is of class 1 in bank"),
-    (['clip3', 'clip3'], 'class 0: lists a clip twice')])
+@pytest.mark.parametrize(
+    'chosen, message',
+    [
+        (['clip0'], 'f: draw 1, class 0: lists 1 clips, and 2 shots'),
+        (['clip0', 'clip99'], "class 0: bank has no clip 'clip99'"),
+        (['clip0', 'clip1'], "class 0: clip 'clip1' is of class 1 in bank"),
+        (['clip3', 'clip3'], 'class 0: lists a clip twice'),
+    ],
+)
 def test_lists_of_other_data(chosen, message):
     good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
     bad = {**good, 0: chosen}

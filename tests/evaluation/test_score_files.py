@@ -1,4 +1,5 @@
 """Score files, as mmengine's DumpResults writes them."""
+
 import pickle
 
 import numpy as np
@@ -24,8 +25,7 @@ def dump(tmp_path):
     return _dump
 
 
-def sample(index, label=0, name=None, meta=('sample_idx', 'frame_dir'),
-           **fields):
+def sample(index, label=0, name=None, meta=('sample_idx', 'frame_dir'), **fields):
     all_meta = dict(sample_idx=index, frame_dir=name or f'clip{index}')
     result = ActionDataSample(metainfo={key: all_meta[key] for key in meta})
     result.set_gt_label(label)
@@ -39,8 +39,7 @@ def sample(index, label=0, name=None, meta=('sample_idx', 'frame_dir'),
 
 def test_classifier(dump):
     scores = torch.randn(4, 3)
-    path = dump([sample(i, label=i % 3, pred_score=row)
-                 for i, row in enumerate(scores)])
+    path = dump([sample(i, label=i % 3, pred_score=row) for i, row in enumerate(scores)])
     found = read_scores(path)
     assert found.names == ['clip0', 'clip1', 'clip2', 'clip3']
     assert torch.equal(found.scores, scores)
@@ -52,14 +51,19 @@ def test_features_with_their_bank(dump):
     feats = torch.randn(9, 4)
     roles = ['bank'] * 6 + ['query'] * 3
     labels = [0, 1, 2, 0, 1, 2, 2, 1, 0]
-    found = read_scores(dump([
-        sample(i % 6, label=labels[i], name=f'{role}{i}', role=role,
-               feature=feats[i]) for i, role in enumerate(roles)]))
+    found = read_scores(
+        dump(
+            [
+                sample(i % 6, label=labels[i], name=f'{role}{i}', role=role, feature=feats[i])
+                for i, role in enumerate(roles)
+            ]
+        )
+    )
     assert found.names == ['query6', 'query7', 'query8']
     assert found.labels.tolist() == [2, 1, 0]
     torch.testing.assert_close(
-        found.scores,
-        nearest_scores(feats[:6], torch.tensor(labels[:6]), feats[6:]))
+        found.scores, nearest_scores(feats[:6], torch.tensor(labels[:6]), feats[6:])
+    )
 
 
 def test_padding_of_a_distributed_sampler_counts_once(dump):
@@ -71,8 +75,7 @@ def test_padding_of_a_distributed_sampler_counts_once(dump):
 
 
 def test_own_files(tmp_path):
-    scores = ClassScores(['b', 'a'], torch.randn(2, 5), torch.tensor([4, 1]),
-                         '')
+    scores = ClassScores(['b', 'a'], torch.randn(2, 5), torch.tensor([4, 1]), '')
     write_scores(tmp_path / 'fused.npz', scores)
     found = read_scores(tmp_path / 'fused.npz')
     assert found.names == ['b', 'a']
@@ -82,14 +85,21 @@ def test_own_files(tmp_path):
         write_scores(tmp_path / 'fused.pkl', scores)
 
 
-@pytest.mark.parametrize('samples, message', [
-    ([sample(0)], r'need "pred_score", or .* \[.frame_dir., .gt_label.'),
-    ([sample(0, meta=('sample_idx', ), pred_score=torch.rand(2))],
-     'no "frame_dir".*PackActionInputs'),
-    ([sample(0, meta=('frame_dir', ), pred_score=torch.rand(2))],
-     'no "sample_idx".*PackActionInputs'),
-    ([sample(0, role='query', feature=torch.rand(2))],
-     'need both roles, "bank" and "query"')])
+@pytest.mark.parametrize(
+    'samples, message',
+    [
+        ([sample(0)], r'need "pred_score", or .* \[.frame_dir., .gt_label.'),
+        (
+            [sample(0, meta=('sample_idx',), pred_score=torch.rand(2))],
+            'no "frame_dir".*PackActionInputs',
+        ),
+        (
+            [sample(0, meta=('frame_dir',), pred_score=torch.rand(2))],
+            'no "sample_idx".*PackActionInputs',
+        ),
+        ([sample(0, role='query', feature=torch.rand(2))], 'need both roles, "bank" and "query"'),
+    ],
+)
 def test_incomplete_predictions(dump, samples, message):
     with pytest.raises(ValueError, match=message):
         read_scores(dump(samples))

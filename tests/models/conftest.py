@@ -1,6 +1,7 @@
 """Golden arrays, small models and a loop-written contrastive loss."""
+
 import json
-from typing import Callable, Dict, List, Tuple
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ TINY = dict(
     num_heads=2,
     num_frames=8,
     num_joints=5,
-    tubelet_size=4)
+    tubelet_size=4,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +31,13 @@ def seed():
 def golden(data_dir) -> Callable:
     """``golden(name)`` → arrays as tensors, and the sizes."""
 
-    def _golden(name: str) -> Tuple[Dict[str, Tensor], dict]:
+    def _golden(name: str) -> tuple[dict[str, Tensor], dict]:
         arrays = np.load(data_dir / f'{name}.npz')
         meta = json.loads(str(arrays['meta']))
         return {
             key: torch.from_numpy(np.asarray(arrays[key]))
-            for key in arrays.files if arrays[key].dtype.kind != 'U'
+            for key in arrays.files
+            if arrays[key].dtype.kind != 'U'
         }, meta
 
     return _golden
@@ -61,10 +64,10 @@ def mamp(encoder_cfg) -> Callable:
         cfg = dict(
             type='MAMP',
             backbone=encoder_cfg(),
-            neck=dict(
-                type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2),
+            neck=dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2),
             head=dict(type='MAMPHead'),
-            mask_ratio=0.65)
+            mask_ratio=0.65,
+        )
         return MODELS.build({**cfg, **changes})
 
     return _mamp
@@ -78,11 +81,8 @@ def stars(encoder_cfg) -> Callable:
         cfg = dict(
             type='STARS',
             backbone=encoder_cfg(),
-            head=dict(
-                type='NNCLRHead',
-                in_channels=16,
-                hidden_channels=24,
-                queue_size=10))
+            head=dict(type='NNCLRHead', in_channels=16, hidden_channels=24, queue_size=10),
+        )
         return MODELS.build({**cfg, **changes})
 
     return _stars
@@ -92,9 +92,8 @@ def stars(encoder_cfg) -> Callable:
 def samples() -> Callable:
     """``samples(ids)`` → data samples that name their place in the data."""
 
-    def _samples(ids) -> List[ActionDataSample]:
-        return [ActionDataSample(metainfo=dict(sample_idx=int(i)))
-                for i in ids]
+    def _samples(ids) -> list[ActionDataSample]:
+        return [ActionDataSample(metainfo=dict(sample_idx=int(i))) for i in ids]
 
     return _samples
 
@@ -104,16 +103,17 @@ def encoded_rows() -> Callable:
     """``encoded_rows(model)`` → list that gets, at each call of the encoder,
     the number of persons it encodes."""
 
-    def _encoded_rows(encoder) -> List[int]:
+    def _encoded_rows(encoder) -> list[int]:
         rows = []
         encoder.patch_embed.register_forward_pre_hook(
-            lambda module, args: rows.append(len(args[0])))
+            lambda module, args: rows.append(len(args[0]))
+        )
         return rows
 
     return _encoded_rows
 
 
-def _project_and_predict(params: Dict[str, Tensor], feat: Tensor):
+def _project_and_predict(params: dict[str, Tensor], feat: Tensor):
     """Batch norm, linear, batch norm, ReLU, linear, by their formulas."""
 
     def batch_norm(x, name):
@@ -124,10 +124,10 @@ def _project_and_predict(params: Dict[str, Tensor], feat: Tensor):
     projection = batch_norm(feat, 'projector.0')
     hidden = projection @ params['predictor.0.weight'].t()
     hidden = batch_norm(hidden, 'predictor.1').clamp(min=0)
-    prediction = (hidden @ params['predictor.3.weight'].t()
-                  + params['predictor.3.bias'])
+    prediction = hidden @ params['predictor.3.weight'].t() + params['predictor.3.bias']
     return projection / projection.norm(dim=1, keepdim=True), (
-        prediction / prediction.norm(dim=1, keepdim=True))
+        prediction / prediction.norm(dim=1, keepdim=True)
+    )
 
 
 @pytest.fixture
@@ -141,23 +141,26 @@ def nnclr_oracle() -> Callable:
     """
 
     def oracle(params, ranks, queue, queue_ids, temperature):
-        outputs = [[_project_and_predict(params, feat) for feat in views]
-                   for views, _ in ranks]
+        outputs = [[_project_and_predict(params, feat) for feat in views] for views, _ in ranks]
         num_views = len(outputs[0])
-        pairs = [(i, j) for i in range(num_views) for j in range(num_views)
-                 if i != j or num_views == 1]
+        pairs = [
+            (i, j) for i in range(num_views) for j in range(num_views) if i != j or num_views == 1
+        ]
         losses, neighbours = [], []
         for rank, (_, ids) in enumerate(ranks):
-            neighbours.append([[
-                _neighbour(projection, own, queue, queue_ids)
-                for projection, own in zip(outputs[rank][i][0], ids)
-            ] for i in range(num_views)])
+            neighbours.append(
+                [
+                    [
+                        _neighbour(projection, own, queue, queue_ids)
+                        for projection, own in zip(outputs[rank][i][0], ids)
+                    ]
+                    for i in range(num_views)
+                ]
+            )
             for i, j in pairs:
                 predictions = torch.cat([out[j][1] for out in outputs])
                 for n, index in enumerate(neighbours[rank][i]):
-                    logits = torch.stack([
-                        queue[index].dot(p) / temperature for p in predictions
-                    ])
+                    logits = torch.stack([queue[index].dot(p) / temperature for p in predictions])
                     positive = rank * len(ids) + n
                     losses.append(logits.exp().sum().log() - logits[positive])
         entries = torch.cat([out[0][0] for out in outputs]).detach()
@@ -166,8 +169,7 @@ def nnclr_oracle() -> Callable:
     return oracle
 
 
-def _neighbour(projection: Tensor, own: int, queue: Tensor,
-               queue_ids: Tensor) -> int:
+def _neighbour(projection: Tensor, own: int, queue: Tensor, queue_ids: Tensor) -> int:
     best, best_index = -float('inf'), None
     for index, (entry, owner) in enumerate(zip(queue, queue_ids)):
         similarity = F.cosine_similarity(projection, entry, dim=0).item()

@@ -1,8 +1,8 @@
 """The golden arrays that travel with the tests are those of the authors."""
+
 import pytest
 
-NAMES = ['mamp_tiny', 'mamp_ntu_layout', 'mae_tiny', 'stars_tiny',
-         'heads_tiny']
+NAMES = ['mamp_tiny', 'mamp_ntu_layout', 'mae_tiny', 'stars_tiny', 'heads_tiny']
 
 
 @pytest.mark.parametrize('name', NAMES)

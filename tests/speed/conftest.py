@@ -1,4 +1,5 @@
 """Models of 16 channels, on clips of which one person is often absent."""
+
 import pytest
 import torch
 from mmaction.registry import MODELS

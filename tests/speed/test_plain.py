@@ -1,4 +1,5 @@
 """What spares work gives what the plain schedule gives."""
+
 import numpy as np
 import pytest
 import torch
@@ -11,14 +12,17 @@ from stars_mm.speed import plain, works
 def assert_same_gradients(ours, plainly):
     """Of the parameters that are trained, to 1e-4 of the largest."""
     theirs = dict(plainly.named_parameters())
-    trained = [(name, param) for name, param in ours.named_parameters()
-               if param.requires_grad]
+    trained = [(name, param) for name, param in ours.named_parameters() if param.requires_grad]
     assert trained
     for name, param in trained:
         expected = theirs[name].grad
         torch.testing.assert_close(
-            param.grad, expected, rtol=1e-4, msg=name,
-            atol=1e-4 * expected.abs().max().item() + 1e-7)
+            param.grad,
+            expected,
+            rtol=1e-4,
+            msg=name,
+            atol=1e-4 * expected.abs().max().item() + 1e-7,
+        )
 
 
 @pytest.fixture
@@ -26,10 +30,16 @@ def mamp(build, sizes):
     """``mamp(depth=2, **changes)`` → MAMP that hides 80 % of the tokens."""
 
     def _mamp(depth=2, **changes):
-        return build(dict(
-            type='MAMP', backbone=sizes.encoder, head=dict(type='MAMPHead'),
-            neck=dict(type='MAMPDecoder', embed_dims=16, depth=depth),
-            mask_ratio=0.8, **changes))
+        return build(
+            dict(
+                type='MAMP',
+                backbone=sizes.encoder,
+                head=dict(type='MAMPHead'),
+                neck=dict(type='MAMPDecoder', embed_dims=16, depth=depth),
+                mask_ratio=0.8,
+                **changes,
+            )
+        )
 
     return _mamp
 
@@ -39,11 +49,13 @@ def stars(build, sizes):
     """``stars(frozen_stages)`` → STARS with a queue of 20."""
 
     def _stars(frozen_stages):
-        return build(dict(
-            type='STARS',
-            backbone=dict(sizes.encoder, frozen_stages=frozen_stages),
-            head=dict(type='NNCLRHead', in_channels=16, hidden_channels=24,
-                      queue_size=20)))
+        return build(
+            dict(
+                type='STARS',
+                backbone=dict(sizes.encoder, frozen_stages=frozen_stages),
+                head=dict(type='NNCLRHead', in_channels=16, hidden_channels=24, queue_size=20),
+            )
+        )
 
     return _stars
 
@@ -73,8 +85,7 @@ def test_stage_1_without_absent_persons(mamp, sizes):
     present = inputs.flatten(0, 2).flatten(1).any(dim=1)
     assert present.sum() == 6
     thawed = plain.thawed(model)
-    expected = plain.mamp_loss(
-        thawed, inputs.flatten(0, 2)[present][:, None, None], noise[present])
+    expected = plain.mamp_loss(thawed, inputs.flatten(0, 2)[present][:, None, None], noise[present])
     found = model.loss(inputs, noise=noise)['loss']
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     found.backward()
@@ -91,15 +102,14 @@ def test_stage_2(stars, sizes, frozen_stages):
     ids = torch.arange(5)
     thawed = plain.thawed(model)
     expected = plain.stars_loss(thawed, inputs, ids)['loss']
-    found = model.loss(inputs, [
-        ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(5)
-    ])['loss']
+    found = model.loss(inputs, [ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(5)])[
+        'loss'
+    ]
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
     found.backward()
     expected.backward()
     assert_same_gradients(model, thawed)
-    torch.testing.assert_close(model.head.queue.feats,
-                               thawed.head.queue.feats, rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.head.queue.feats, thawed.head.queue.feats, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize('second', ['absent', 'repeated', 'another'])
@@ -111,7 +121,10 @@ def test_encoding(stars, sizes, second):
         inputs[:, :, 1] = inputs[:, :, 0].flip(0)
     torch.testing.assert_close(
         model.extract_feat(inputs),
-        plain.features(model.backbone, inputs).mean(dim=1), rtol=0, atol=1e-6)
+        plain.features(model.backbone, inputs).mean(dim=1),
+        rtol=0,
+        atol=1e-6,
+    )
 
 
 def test_bf16_is_near(mamp, sizes):
@@ -124,8 +137,7 @@ def test_bf16_is_near(mamp, sizes):
         with torch.autocast('cpu', dtype, enabled=dtype != torch.float32):
             loss = model.loss(inputs, noise=noise)['loss']
         loss.backward()
-        grads.append((loss, torch.cat([
-            p.grad.flatten() for p in model.parameters()])))
+        grads.append((loss, torch.cat([p.grad.flatten() for p in model.parameters()])))
     (loss, grad), (half_loss, half_grad) = grads
     torch.testing.assert_close(half_loss, loss, rtol=0.02, atol=0)
     assert not torch.equal(half_loss, loss)
@@ -143,9 +155,10 @@ def test_the_neighbours(sizes):
     np.testing.assert_array_equal(work.runs['parity'](), work.runs['plain']())
 
 
-@pytest.mark.parametrize('name, modes', [
-    ('stage1', ['parity']), ('stage2', ['parity', 'fast', 'cached']),
-    ('head', ['cached'])])
+@pytest.mark.parametrize(
+    'name, modes',
+    [('stage1', ['parity']), ('stage2', ['parity', 'fast', 'cached']), ('head', ['cached'])],
+)
 def test_steps_of_the_benchmark_do_the_same_work(sizes, name, modes):
     work = works.WORKS[name](sizes, torch.device('cpu'))
     assert work.clips == 5
@@ -154,5 +167,4 @@ def test_steps_of_the_benchmark_do_the_same_work(sizes, name, modes):
         torch.manual_seed(1)  # stage 1 draws what to hide
         losses[mode] = run()
     for mode in modes:
-        torch.testing.assert_close(losses[mode], losses['plain'], rtol=1e-5,
-                                   atol=0)
+        torch.testing.assert_close(losses[mode], losses['plain'], rtol=1e-5, atol=0)

@@ -1,4 +1,5 @@
 """tools/data/convert_ntu.py on made-up recordings."""
+
 import os
 import resource
 import signal
@@ -11,15 +12,20 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import load_annotations
-from stars_mm.datasets.converters import ntu as converter
-from stars_mm.datasets.converters import ntu_source, parts
-from stars_mm.datasets.converters.ntu import convert
-from stars_mm.datasets.ragged_npz import read_ragged_npz
+from stars_mm.preparation import parts
+from stars_mm.preparation.ragged_npz import read_ragged_npz
+from stars_mm.preparation.readers import ntu as converter
+from stars_mm.preparation.readers import ntu_source
+from stars_mm.preparation.readers.ntu import convert
 from stars_mm.utils.safe_pickle import load_pickle
 
-NAMES = ('S001C001P001R001A001', 'S001C001P001R001A002',
-         'S001C001P003R001A001', 'S001C002P001R001A001',
-         'S002C003P003R002A060')
+NAMES = (
+    'S001C001P001R001A001',
+    'S001C001P001R001A002',
+    'S001C001P003R001A001',
+    'S001C002P001R001A001',
+    'S002C003P003R002A060',
+)
 #: On the list of those without a skeleton.
 MISSING = 'S001C002P005R002A008'
 
@@ -33,16 +39,16 @@ def text(value=0.5, num_frames=2):
 def make_folder(folder, names=NAMES, inner=''):
     (folder / inner).mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names):
-        (folder / inner / f'{name}.skeleton').write_text(
-            text(number + 1, num_frames=number + 2))
+        (folder / inner / f'{name}.skeleton').write_text(text(number + 1, num_frames=number + 2))
     return folder
 
 
 def make_zip(path, names=NAMES):
     with zipfile.ZipFile(path, 'w') as archive:
         for number, name in enumerate(names):
-            archive.writestr(f'nturgb+d_skeletons/{name}.skeleton',
-                             text(number + 1, num_frames=number + 2))
+            archive.writestr(
+                f'nturgb+d_skeletons/{name}.skeleton', text(number + 1, num_frames=number + 2)
+            )
         archive.writestr(f'__MACOSX/._{NAMES[0]}.skeleton', b'\0')
         archive.writestr('readme.txt', 'not a recording')
     return path
@@ -52,13 +58,17 @@ def command(repo_root, *args):
     env = dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1')
     return dict(
         args=[
-            sys.executable, '-W', 'ignore',
-            str(repo_root / 'tools/data/convert_ntu.py'), *map(str, args)
+            sys.executable,
+            '-W',
+            'ignore',
+            str(repo_root / 'tools/data/convert_ntu.py'),
+            *map(str, args),
         ],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True)
+        text=True,
+    )
 
 
 @pytest.mark.parametrize('kind', ['folder', 'zip', 'folder of zips'])
@@ -73,11 +83,16 @@ def test_convert(tmp_path, kind):
     result = convert(str(src), str(dst), 60)
     clips, splits = load_annotations(str(dst))
     assert os.listdir(dst.parent) == ['ntu60.pkl']
-    assert splits == result.splits == dict(
-        xsub_train=[NAMES[0], NAMES[1], NAMES[3]],
-        xsub_val=[NAMES[2], NAMES[4]],
-        xview_train=[NAMES[3], NAMES[4]],
-        xview_val=[NAMES[0], NAMES[1], NAMES[2]])
+    assert (
+        splits
+        == result.splits
+        == dict(
+            xsub_train=[NAMES[0], NAMES[1], NAMES[3]],
+            xsub_val=[NAMES[2], NAMES[4]],
+            xview_train=[NAMES[3], NAMES[4]],
+            xview_val=[NAMES[0], NAMES[1], NAMES[2]],
+        )
+    )
     assert [clip['frame_dir'] for clip in clips] == list(NAMES)
     assert [clip['label'] for clip in clips] == [0, 1, 0, 0, 59]
     for number, clip in enumerate(clips):
@@ -108,16 +123,14 @@ def test_an_npz_holds_the_same(tmp_path):
     assert splits == content['split']
     assert extra == dict(provenance=content['provenance'])
     for clip, other in zip(clips, content['annotations']):
-        np.testing.assert_array_equal(clip.pop('keypoint'),
-                                      other.pop('keypoint'))
+        np.testing.assert_array_equal(clip.pop('keypoint'), other.pop('keypoint'))
         assert clip == other
 
 
 def test_the_command_says_what_it_did(repo_root, tmp_path):
     later = 'S018C001P041R001A061'
     src = make_folder(tmp_path / 'src', NAMES + (MISSING, later))
-    done = subprocess.run(**command(repo_root, src, tmp_path / 'a.pkl',
-                                    '--dataset', 60))
+    done = subprocess.run(**command(repo_root, src, tmp_path / 'a.pkl', '--dataset', 60))
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ['A001', '2', '1', '1', '2'] in rows
@@ -133,9 +146,13 @@ def test_120(tmp_path):
     dst = str(tmp_path / 'a.pkl')
     convert(str(make_folder(tmp_path / 'src', names)), dst, 120)
     assert load_annotations(dst)[1] == dict(
-        xsub_train=[names[1]], xsub_val=[names[0]],
-        xset_train=[names[0]], xset_val=[names[1]],
-        novel_train=[names[1]], novel_val=[names[0]])
+        xsub_train=[names[1]],
+        xsub_val=[names[0]],
+        xset_train=[names[0]],
+        xset_val=[names[1]],
+        novel_train=[names[1]],
+        novel_val=[names[0]],
+    )
 
 
 def test_bad_recordings_are_all_named(tmp_path):
@@ -172,8 +189,12 @@ def test_a_changed_recording_is_converted_again(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_goes_on(repo_root, tmp_path):
-    names = [f'S{s:03}C{c:03}P{p:03}R009A001' for s in range(1, 18)
-             for c in range(1, 4) for p in range(1, 5)]
+    names = [
+        f'S{s:03}C{c:03}P{p:03}R009A001'
+        for s in range(1, 18)
+        for c in range(1, 4)
+        for p in range(1, 5)
+    ]
     src = tmp_path / 'src'
     src.mkdir()
     for name in names:
@@ -184,12 +205,13 @@ def test_an_interrupted_run_goes_on(repo_root, tmp_path):
         **arguments,
         start_new_session=True,
         # a shell that runs the tests in the background ignores Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     folder = dst.parent / 'a.pkl.parts'
     deadline = time.monotonic() + 60
     while not (folder.exists() and len(os.listdir(folder)) > 3):
         assert time.monotonic() < deadline and running.poll() is None
-        time.sleep(.01)
+        time.sleep(0.01)
     os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130 and 'to go on' in stderr
@@ -210,8 +232,8 @@ def test_a_full_disk_leaves_nothing(repo_root, tmp_path, limit):
     src, dst = make_folder(tmp_path / 'src'), tmp_path / 'out' / 'a.pkl'
     done = subprocess.run(
         **command(repo_root, src, dst, '--dataset', 60, '--workers', 2),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
-                                              (limit, limit)))
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
     assert done.returncode == 1
     assert 'error: [Errno 27] File too large' in done.stderr
     assert os.listdir(dst.parent) == []
@@ -242,18 +264,20 @@ def test_a_damaged_member_is_named(tmp_path):
     path = make_zip(tmp_path / 'a.zip')
     content = path.read_bytes()
     path.write_bytes(content.replace(b'\n1 0.25', b'\n3 0.25', 1))
-    with pytest.raises(
-            ValueError, match=f'a.zip: .*{NAMES[0]}.skeleton: cannot be unp'):
+    with pytest.raises(ValueError, match=f'a.zip: .*{NAMES[0]}.skeleton: cannot be unp'):
         convert(str(path), str(tmp_path / 'a.pkl'), 60)
 
 
-@pytest.mark.parametrize('name, message', [
-    ('S001C001P041R001A001', "P041R001A001.skeleton: subject 'P041' is not"),
-    ('S001C001P001R001A061', "A061.skeleton: action 'A061' is not in NTU-60"),
-    ('S001C001P001', 'S001C001P001.skeleton: is not named'),
-])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('S001C001P041R001A001', "P041R001A001.skeleton: subject 'P041' is not"),
+        ('S001C001P001R001A061', "A061.skeleton: action 'A061' is not in NTU-60"),
+        ('S001C001P001', 'S001C001P001.skeleton: is not named'),
+    ],
+)
 def test_other_names_are_refused(tmp_path, name, message):
-    src = make_folder(tmp_path / 'src', NAMES + (name, ))
+    src = make_folder(tmp_path / 'src', NAMES + (name,))
     with pytest.raises(ValueError, match=message):
         convert(str(src), str(tmp_path / 'a.pkl'), 60)
 
@@ -261,13 +285,12 @@ def test_other_names_are_refused(tmp_path, name, message):
 def test_one_name_twice(tmp_path):
     src = make_folder(tmp_path / 'src')
     make_folder(src, NAMES[1:2], inner='more')
-    with pytest.raises(
-            ValueError, match=f'more.{NAMES[1]}.skeleton.*one name'):
+    with pytest.raises(ValueError, match=f'more.{NAMES[1]}.skeleton.*one name'):
         convert(str(src), str(tmp_path / 'a.pkl'), 60)
 
 
 def test_nothing_left(tmp_path):
-    src = make_folder(tmp_path / 'src', (MISSING, ))
+    src = make_folder(tmp_path / 'src', (MISSING,))
     with pytest.raises(ValueError, match='NTU-60 is left: 1 on the list'):
         convert(str(src), str(tmp_path / 'a.pkl'), 60)
 

@@ -1,4 +1,5 @@
 """tools/data/convert_nw_ucla.py on made-up and on real recordings."""
+
 import importlib.util
 import json
 import os
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import load_annotations
-from stars_mm.utils.layouts import get_layout
+from stars_mm.preparation.layouts import get_layout
 
 NAMES = ('a01_s01_e00_v01', 'a12_s02_e01_v02', 'a06_s10_e05_v03')
 
@@ -18,7 +19,8 @@ NAMES = ('a01_s01_e00_v01', 'a12_s02_e01_v02', 'a06_s10_e05_v03')
 @pytest.fixture(scope='module')
 def tool(repo_root):
     spec = importlib.util.spec_from_file_location(
-        'convert_nw_ucla', repo_root / 'tools/data/convert_nw_ucla.py')
+        'convert_nw_ucla', repo_root / 'tools/data/convert_nw_ucla.py'
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -51,8 +53,7 @@ def run(tool, monkeypatch, *args):
     tool.main()
 
 
-@pytest.mark.parametrize('kind, suffix', [('zip', 'pkl'), ('zip', 'npz'),
-                                          ('folder', 'pkl')])
+@pytest.mark.parametrize('kind, suffix', [('zip', 'pkl'), ('zip', 'npz'), ('folder', 'pkl')])
 def test_convert(tool, tmp_path, monkeypatch, capsys, kind, suffix):
     src = make_zip(tmp_path, recordings())
     with zipfile.ZipFile(src, 'a') as archive:
@@ -66,8 +67,9 @@ def test_convert(tool, tmp_path, monkeypatch, capsys, kind, suffix):
     extra = {}
     clips, splits = load_annotations(str(dst), extra)
     assert os.listdir(dst.parent) == [f'nw-ucla.{suffix}']
-    assert splits == dict(xview_train=[NAMES[0], NAMES[1]],
-                          xview_val=[NAMES[2]], xview_val_distinct=[NAMES[2]])
+    assert splits == dict(
+        xview_train=[NAMES[0], NAMES[1]], xview_val=[NAMES[2]], xview_val_distinct=[NAMES[2]]
+    )
     assert extra['class_names'][5] == 'stand up'
     assert extra['provenance']['recordings'] == 3
     assert get_layout(extra['layout']).num_joints == 20
@@ -112,8 +114,7 @@ def with_value(value):
 
 
 BAD = {
-    'joint count': (dict(skeletons=without_a_joint()),
-                    r"'skeletons'\[2\] has 19 joints.*has 20"),
+    'joint count': (dict(skeletons=without_a_joint()), r"'skeletons'\[2\] has 19 joints.*has 20"),
     'text': (dict(skeletons=with_value('1.5')), r"\[2\] holds \[.*'1\.5'"),
     'null': (dict(skeletons=with_value(None)), r'\[2\] holds .*None'),
     'nan': (dict(skeletons=with_value(float('nan'))), 'holds NaN'),
@@ -128,26 +129,31 @@ BAD = {
 
 
 @pytest.mark.parametrize('content, message', BAD.values(), ids=BAD)
-def test_a_bad_recording_is_named(tool, tmp_path, monkeypatch, content,
-                                  message):
+def test_a_bad_recording_is_named(tool, tmp_path, monkeypatch, content, message):
     src = make_zip(tmp_path, {**recordings(), 'a02_s01_e00_v01': content})
     dst = tmp_path / 'nw-ucla.pkl'
-    with pytest.raises(SystemExit, match=(
+    with pytest.raises(
+        SystemExit,
+        match=(
             rf"error: .*all_sqe\.zip: 'all_sqe/a02_s01_e00_v01\.json': "
-            rf'.*{message}')):
+            rf'.*{message}'
+        ),
+    ):
         run(tool, monkeypatch, src, dst)
     assert os.listdir(tmp_path) == ['all_sqe.zip']
 
 
-@pytest.mark.parametrize('name, message', [
-    ('notes', 'not named aXX_sXX_eXX_vXX'),
-    ('a07_s01_e00_v01', "action 'a07' is not in NW-UCLA, which has a01"),
-    ('a01_s01_e00_v04', "view 'v04' is not in NW-UCLA"),
-])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('notes', 'not named aXX_sXX_eXX_vXX'),
+        ('a07_s01_e00_v01', "action 'a07' is not in NW-UCLA, which has a01"),
+        ('a01_s01_e00_v04', "view 'v04' is not in NW-UCLA"),
+    ],
+)
 def test_a_bad_name(tool, tmp_path, name, message):
     src = make_zip(tmp_path, {name: dict(skeletons=frames())})
-    with pytest.raises(
-            ValueError, match=rf"'all_sqe/{name}\.json': .*{message}"):
+    with pytest.raises(ValueError, match=rf"'all_sqe/{name}\.json': .*{message}"):
         tool.convert(src)
 
 
@@ -160,19 +166,25 @@ def test_sources_that_do_not_fit(tool, tmp_path):
     broken.write_bytes(b'PK')
     with pytest.raises(ValueError, match='neither a folder nor a readable'):
         tool.convert(str(broken))
-    twice = {name: dict(skeletons=frames()) for name in
-             ('x/a01_s01_e00_v01', 'y/a01_s01_e00_v01')}
-    with pytest.raises(ValueError,
-                       match=r"'x/a01_s01_e00_v01\.json' and 'y/a01_s01_e00"):
+    twice = {name: dict(skeletons=frames()) for name in ('x/a01_s01_e00_v01', 'y/a01_s01_e00_v01')}
+    with pytest.raises(ValueError, match=r"'x/a01_s01_e00_v01\.json' and 'y/a01_s01_e00"):
         tool.convert(make_zip(tmp_path, twice, prefix=''))
 
 
 def test_the_command_fails_with_one_line(repo_root, tmp_path):
     done = subprocess.run(
-        [sys.executable, 'tools/data/convert_nw_ucla.py',
-         str(tmp_path / 'none.zip'), str(tmp_path / 'a.pkl')],
-        cwd=repo_root, capture_output=True, text=True, check=False,
-        env={**os.environ, 'PYTHONPATH': str(repo_root)})
+        [
+            sys.executable,
+            'tools/data/convert_nw_ucla.py',
+            str(tmp_path / 'none.zip'),
+            str(tmp_path / 'a.pkl'),
+        ],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'PYTHONPATH': str(repo_root)},
+    )
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
     assert 'error:' in done.stderr and 'none.zip' in done.stderr
@@ -184,9 +196,9 @@ def test_real_recordings(tool, shared_dir):
         pytest.skip(f'no recordings at {archive}')
     clips, splits, _ = tool.convert(str(archive))
     assert len(clips) == len({clip['frame_dir'] for clip in clips}) == 1484
-    assert {name: len(split) for name, split in splits.items()
-            } == dict(xview_train=1020, xview_val=464,
-                      xview_val_distinct=369)
+    assert {name: len(split) for name, split in splits.items()} == dict(
+        xview_train=1020, xview_val=464, xview_val_distinct=369
+    )
     lengths = [clip['total_frames'] for clip in clips]
     assert (min(lengths), max(lengths)) == (1, 201)
     assert round(np.mean(lengths)) == 39

@@ -1,4 +1,5 @@
 """tools/data/convert_pku.py from the command line's arguments to the file."""
+
 import importlib.util
 import os
 
@@ -12,7 +13,8 @@ from stars_mm.utils.safe_pickle import load_pickle
 @pytest.fixture(scope='module')
 def tool(repo_root):
     spec = importlib.util.spec_from_file_location(
-        'convert_pku', repo_root / 'tools/data/convert_pku.py')
+        'convert_pku', repo_root / 'tools/data/convert_pku.py'
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -24,7 +26,8 @@ def test_convert(tool, data_dir, tmp_path, capsys):
     assert os.listdir(dst.parent) == ['pku2_3d.pkl']
     clips, splits = load_annotations(str(dst))
     assert {name: len(split) for name, split in splits.items()} == dict(
-        xsub_train=9, xsub_val=3, xview_train=6, xview_val=6)
+        xsub_train=9, xsub_val=3, xview_train=6, xview_val=6
+    )
     assert max(clip['total_frames'] for clip in clips) == 50
     content = load_pickle(str(dst))
     assert content['class_names'][0] == 'bow'
@@ -42,8 +45,7 @@ def test_convert(tool, data_dir, tmp_path, capsys):
     npz = str(tmp_path / 'pku2_3d.npz')
     tool.main([str(src), npz, '--phase', '2', '--max-frames', '50'])
     for clip, other in zip(clips, load_annotations(npz)[0]):
-        np.testing.assert_array_equal(clip.pop('keypoint'),
-                                      other.pop('keypoint'))
+        np.testing.assert_array_equal(clip.pop('keypoint'), other.pop('keypoint'))
         assert clip == other
 
 
@@ -51,8 +53,7 @@ def test_what_was_there_stays_when_it_fails(tool, data_dir, tmp_path):
     dst = tmp_path / 'pku.pkl'
     dst.write_bytes(b'before')
     with pytest.raises(SystemExit, match=r"error: .*no split file 'cross-sub"):
-        tool.main(
-            [str(data_dir / 'pku_v2_raw.zip'), str(dst), '--phase', '1'])
+        tool.main([str(data_dir / 'pku_v2_raw.zip'), str(dst), '--phase', '1'])
     assert dst.read_bytes() == b'before'
     assert os.listdir(tmp_path) == ['pku.pkl']
     with pytest.raises(SystemExit, match=r'pku\.h5: .* ends in \.pkl'):
@@ -66,14 +67,19 @@ def test_a_full_disk_leaves_nothing(tool, data_dir, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(SystemExit, match='error: .*No space left on device'):
-        tool.main([
-            str(data_dir / 'pku_v1_raw.zip'), str(tmp_path / 'pku.pkl'),
-            '--phase', '1', '--workers', '1'
-        ])
+        tool.main(
+            [
+                str(data_dir / 'pku_v1_raw.zip'),
+                str(tmp_path / 'pku.pkl'),
+                '--phase',
+                '1',
+                '--workers',
+                '1',
+            ]
+        )
     assert not os.listdir(tmp_path)
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path):
-    with pytest.raises(FileNotFoundError,
-                       match=r'convert_pku\.py .*pku2_3d\.pkl --phase 2'):
+    with pytest.raises(FileNotFoundError, match=r'convert_pku\.py .*pku2_3d\.pkl --phase 2'):
         SkeletonDataset(str(tmp_path / 'pku2_3d.pkl'), [])

@@ -1,4 +1,5 @@
 """The study of tuning from its command to its table, on a tiny recipe."""
+
 import importlib.util
 import json
 import os
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stars_mm.datasets.annotation import save_annotations
+from stars_mm.preparation.annotation_file import save_annotations
 
-COMMON = '''
+COMMON = """
 _base_ = ['{configs}/_base_/datasets/ntu60-xsub.py',
           '{configs}/_base_/schedules/{schedule}.py',
           '{configs}/_base_/default_runtime.py']
@@ -33,14 +34,19 @@ test_cfg = dict(bank_dataloader=data)
 val_evaluator = [dict(type='KNNMetric', topk_neighbors=(1, 3))]
 test_evaluator = val_evaluator
 param_scheduler = []
-'''
-STAGE_1 = COMMON + '''
+"""
+STAGE_1 = (
+    COMMON
+    + """
 model = dict(
     type='MAMP', backbone=backbone, head=dict(type='MAMPHead'),
     neck=dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2))
 train_cfg = dict(max_epochs=2, val_interval=2)
-'''
-STAGE_2 = COMMON + '''
+"""
+)
+STAGE_2 = (
+    COMMON
+    + """
 stages = [dict(name='pretrain', config='stage1.py', options=dict())]
 model = dict(
     type='STARS', backbone=backbone,
@@ -48,7 +54,8 @@ model = dict(
               queue_size=8))
 optim_wrapper = dict(paramwise_cfg=dict(num_trainable_layers=1))
 train_cfg = dict(max_epochs=1, val_interval=1)
-'''
+"""
+)
 
 
 @pytest.fixture
@@ -59,17 +66,29 @@ def recipe(repo_root, tmp_path):
     for i in range(36):
         wave = np.sin((1 + i % 3) * np.arange(12) / 3 + rng.uniform(0, 6))
         keypoint = rng.normal(size=(1, 1, 9, 3)) + wave[:, None, None]
-        clips.append(dict(frame_dir=f'clip{i}', label=i % 3, total_frames=12,
-                          keypoint=keypoint.astype(np.float32)))
+        clips.append(
+            dict(
+                frame_dir=f'clip{i}',
+                label=i % 3,
+                total_frames=12,
+                keypoint=keypoint.astype(np.float32),
+            )
+        )
     names = [clip['frame_dir'] for clip in clips]
-    save_annotations(str(tmp_path / 'tiny.pkl'), clips,
-                     dict(xsub_train=names[:24], xsub_val=names[24:]))
+    save_annotations(
+        str(tmp_path / 'tiny.pkl'), clips, dict(xsub_train=names[:24], xsub_val=names[24:])
+    )
     for name, text, schedule in (
-            ('stage1', STAGE_1, 'mamp_adamw_8xb16-400e'),
-            ('stars', STAGE_2, 'stars_adamw_8xb16-20e')):
-        (tmp_path / f'{name}.py').write_text(text.format(
-            configs=repo_root / 'configs', schedule=schedule,
-            ann_file=str(tmp_path / 'tiny.pkl')))
+        ('stage1', STAGE_1, 'mamp_adamw_8xb16-400e'),
+        ('stars', STAGE_2, 'stars_adamw_8xb16-20e'),
+    ):
+        (tmp_path / f'{name}.py').write_text(
+            text.format(
+                configs=repo_root / 'configs',
+                schedule=schedule,
+                ann_file=str(tmp_path / 'tiny.pkl'),
+            )
+        )
     return tmp_path / 'stars.py'
 
 
@@ -79,12 +98,26 @@ def study(repo_root, recipe, tmp_path):
 
     def _study(*options):
         done = subprocess.run(
-            [sys.executable, repo_root / 'tools/analysis/tuning_study.py',
-             'study', '--configs', recipe, *options], cwd=tmp_path, text=True,
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=300,
-            env=dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
-                     PYTHONPATH=os.pathsep.join(
-                         [str(repo_root), *filter(None, sys.path)])))
+            [
+                sys.executable,
+                repo_root / 'tools/analysis/tuning_study.py',
+                'study',
+                '--configs',
+                recipe,
+                *options,
+            ],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            env=dict(
+                os.environ,
+                OMP_NUM_THREADS='1',
+                CUDA_VISIBLE_DEVICES='',
+                PYTHONPATH=os.pathsep.join([str(repo_root), *filter(None, sys.path)]),
+            ),
+        )
         return done, tmp_path / 'study'
 
     return _study
@@ -94,14 +127,12 @@ def test_a_start_half_the_clips_and_half_of_stage_1(study):
     options = ('--seeds', '3', '--fractions', '0.5', '--progress', '0.5')
     done, folder = study(*options)
     assert done.returncode == 0, done.stderr[-3000:]
-    row, = json.loads((folder / 'results.json').read_text())
+    (row,) = json.loads((folder / 'results.json').read_text())
     assert (row['config'], row['seed'], row['clips']) == ('stars', 3, 12)
-    assert set(row['before']) == set(row['after']) == {
-        'knn_top1', 'silhouette', 'nmi', 'ari'}
+    assert set(row['before']) == set(row['after']) == {'knn_top1', 'silhouette', 'nmi', 'ari'}
     # Of 12 query clips and as many of the draw, in percent.
     for percent in (row['purity'], row['after']['knn_top1']):
-        assert percent * 12 / 100 == pytest.approx(round(percent * 12 / 100),
-                                                   abs=1e-2)
+        assert percent * 12 / 100 == pytest.approx(round(percent * 12 / 100), abs=1e-2)
     # The iterations of all clips: 2 epochs of 6 became 4 of 3.
     assert (folder / 'data-0.5_seed-3/pretrain/epoch_4.pth').is_file()
     # Curve: after each of the 3 iterations of the 2 epochs of stage 2.
@@ -110,8 +141,11 @@ def test_a_start_half_the_clips_and_half_of_stage_1(study):
     with Image.open(folder / 'tuning.png') as image:
         assert min(image.size) > 300
 
-    times = {path: path.stat().st_mtime_ns
-             for path in folder.rglob('*') if path.suffix in ('.pth', '.log')}
+    times = {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob('*')
+        if path.suffix in ('.pth', '.log')
+    }
     done, _ = study(*options)
     assert done.returncode == 0, done.stderr[-3000:]
     assert times == {path: path.stat().st_mtime_ns for path in times}
@@ -123,7 +157,6 @@ def test_a_share_that_is_no_share(repo_root, tmp_path, capsys):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     with pytest.raises(SystemExit):
-        module.main([str(tmp_path / 'study'), '--configs', 'stars.py',
-                     '--progress', '33'])
+        module.main([str(tmp_path / 'study'), '--configs', 'stars.py', '--progress', '33'])
     assert '--progress 33.0: must lie in (0, 1]' in capsys.readouterr().err
     assert not (tmp_path / 'study').exists()

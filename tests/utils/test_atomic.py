@@ -1,4 +1,5 @@
 """The file appears complete, or what was there before stays."""
+
 import pytest
 
 from stars_mm.utils.atomic import written_whole
@@ -14,8 +15,7 @@ def test_new_file_in_a_new_folder(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'),
-                                   KeyboardInterrupt()])
+@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt()])
 def test_what_was_there_stays_after_an_error(tmp_path, error):
     path = tmp_path / 'results.json'
     path.write_text('[1]')

@@ -1,4 +1,5 @@
 """The authors' names against ours, and checks of foreign weights."""
+
 import argparse
 import json
 
@@ -8,8 +9,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
-from stars_mm.utils.checkpoint import (check_checkpoint, convert_official,
-                                       load_state, to_official)
+from stars_mm.utils.checkpoint import check_checkpoint, convert_official, load_state, to_official
 
 
 @pytest.fixture
@@ -18,10 +18,15 @@ def state_of(data_dir):
 
     def _state_of(name, prefix='state/'):
         arrays = np.load(data_dir / f'{name}.npz')
-        return {
-            key[len(prefix):]: torch.from_numpy(np.asarray(arrays[key]))
-            for key in arrays.files if key.startswith(prefix)
-        }, json.loads(str(arrays['meta'])), arrays
+        return (
+            {
+                key[len(prefix) :]: torch.from_numpy(np.asarray(arrays[key]))
+                for key in arrays.files
+                if key.startswith(prefix)
+            },
+            json.loads(str(arrays['meta'])),
+            arrays,
+        )
 
     return _state_of
 
@@ -30,8 +35,7 @@ def state_of(data_dir):
 def stars_state(state_of):
     """State dict of a STARS file, as the authors' program would save it."""
     state, _, arrays = state_of('stars_tiny')
-    state = {f'encoder_student.{name}': value
-             for name, value in state.items()}
+    state = {f'encoder_student.{name}': value for name, value in state.items()}
     state['queue'] = torch.from_numpy(arrays['queue'])
     state['queue_id'] = torch.from_numpy(arrays['queue_id'])
     state['queue_ptr'] = torch.from_numpy(arrays['queue_ptr'][None])
@@ -41,9 +45,12 @@ def stars_state(state_of):
 def _build(meta, **model):
     sizes = ('embed_dims', 'depth', 'num_heads', 'num_frames', 'num_joints')
     with DefaultScope.overwrite_default_scope('mmaction'):  # as the runner
-        return MODELS.build(dict(
-            backbone=dict(type='SkeletonTransformer',
-                          **{key: meta[key] for key in sizes}), **model))
+        return MODELS.build(
+            dict(
+                backbone=dict(type='SkeletonTransformer', **{key: meta[key] for key in sizes}),
+                **model,
+            )
+        )
 
 
 def _same_bytes(found, expected):
@@ -58,9 +65,17 @@ def _same_bytes(found, expected):
 def test_mamp_there_and_back(state_of, name):
     state, meta, _ = state_of(name)
     converted = convert_official(state)
-    model = _build(meta, type='MAMP', head=dict(type='MAMPHead'), neck=dict(
-        type='MAMPDecoder', embed_dims=meta['embed_dims'],
-        depth=meta['decoder_depth'], num_heads=meta['num_heads']))
+    model = _build(
+        meta,
+        type='MAMP',
+        head=dict(type='MAMPHead'),
+        neck=dict(
+            type='MAMPDecoder',
+            embed_dims=meta['embed_dims'],
+            depth=meta['decoder_depth'],
+            num_heads=meta['num_heads'],
+        ),
+    )
     model.load_state_dict(converted, strict=True)
     _same_bytes(to_official(converted), state)
     _same_bytes(to_official(model.state_dict()), state)
@@ -69,8 +84,11 @@ def test_mamp_there_and_back(state_of, name):
 def test_stars_there_and_back(state_of, stars_state):
     _, meta, _ = state_of('stars_tiny')
     converted = convert_official(stars_state)
-    model = _build(meta, type='STARS', head=dict(
-        type='NNCLRHead', in_channels=32, hidden_channels=64, queue_size=40))
+    model = _build(
+        meta,
+        type='STARS',
+        head=dict(type='NNCLRHead', in_channels=32, hidden_channels=64, queue_size=40),
+    )
     model.load_state_dict(converted, strict=True)
     queue = model.head.queue
     for place in (0, 7, 39):
@@ -82,28 +100,47 @@ def test_stars_there_and_back(state_of, stars_state):
 
 
 def test_student_prefix_is_optional(stars_state):
-    bare = {name.removeprefix('encoder_student.'): value
-            for name, value in stars_state.items()}
+    bare = {name.removeprefix('encoder_student.'): value for name, value in stars_state.items()}
     found, expected = convert_official(bare), convert_official(stars_state)
     _same_bytes(found, expected)
 
 
-@pytest.mark.parametrize('kind, names', [
-    ('linprobe', {'cls_head.fc.0.running_mean', 'cls_head.fc.0.running_var',
-                  'cls_head.fc.0.num_batches_tracked', 'cls_head.fc.1.weight',
-                  'cls_head.fc.1.bias'}),
-    ('finetune', {'cls_head.bn.weight', 'cls_head.bn.bias',
-                  'cls_head.bn.running_mean', 'cls_head.bn.running_var',
-                  'cls_head.bn.num_batches_tracked', 'cls_head.fc1.weight',
-                  'cls_head.fc1.bias', 'cls_head.fc2.weight',
-                  'cls_head.fc2.bias'})])
+@pytest.mark.parametrize(
+    'kind, names',
+    [
+        (
+            'linprobe',
+            {
+                'cls_head.fc.0.running_mean',
+                'cls_head.fc.0.running_var',
+                'cls_head.fc.0.num_batches_tracked',
+                'cls_head.fc.1.weight',
+                'cls_head.fc.1.bias',
+            },
+        ),
+        (
+            'finetune',
+            {
+                'cls_head.bn.weight',
+                'cls_head.bn.bias',
+                'cls_head.bn.running_mean',
+                'cls_head.bn.running_var',
+                'cls_head.bn.num_batches_tracked',
+                'cls_head.fc1.weight',
+                'cls_head.fc1.bias',
+                'cls_head.fc2.weight',
+                'cls_head.fc2.bias',
+            },
+        ),
+    ],
+)
 def test_classifiers_there_and_back(state_of, kind, names):
     state, meta, _ = state_of('heads_tiny', f'{kind}/state/')
     converted = convert_official(state)
-    assert {name for name in converted
-            if not name.startswith('backbone.')} == names
-    model = _build(meta, type='RecognizerGCN', cls_head=dict(
-        type='GCNHead', num_classes=7, in_channels=32))
+    assert {name for name in converted if not name.startswith('backbone.')} == names
+    model = _build(
+        meta, type='RecognizerGCN', cls_head=dict(type='GCNHead', num_classes=7, in_channels=32)
+    )
     missing, unexpected = model.load_state_dict(converted, strict=False)
     assert all(name.startswith('cls_head.') for name in missing)
     assert set(unexpected) == names
@@ -129,9 +166,14 @@ def test_incomplete_states_are_refused(state_of, stars_state):
             convert_official(part)
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda state: dict(state_dict=state, meta=dict(epoch=3)),
-    lambda state: dict(model=state), lambda state: state])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda state: dict(state_dict=state, meta=dict(epoch=3)),
+        lambda state: dict(model=state),
+        lambda state: state,
+    ],
+)
 def test_load_state_finds_the_weights(tmp_path, wrap):
     state = {'backbone.norm.weight': torch.rand(4)}
     torch.save(wrap(state), tmp_path / 'weights.pth')
@@ -141,9 +183,12 @@ def test_load_state_finds_the_weights(tmp_path, wrap):
 def test_load_state_names_the_converter(tmp_path):
     """The authors save their command line beside the weights."""
     path = tmp_path / 'mamp.pth'
-    torch.save(dict(model={}, args=argparse.Namespace(lr=1.)), path)
-    with pytest.raises(ValueError, match=r'mamp.pth: the safe loader refuses '
-                       r'.*convert_checkpoint.py .*mamp.pth OURS'):
+    torch.save(dict(model={}, args=argparse.Namespace(lr=1.0)), path)
+    with pytest.raises(
+        ValueError,
+        match=r'mamp.pth: the safe loader refuses '
+        r'.*convert_checkpoint.py .*mamp.pth OURS',
+    ):
         load_state(str(path))
 
 
@@ -154,8 +199,11 @@ def test_load_state_reads_another_entry(tmp_path):
 
 def test_weights_have_to_fit_the_model(state_of):
     state, meta, _ = state_of('stars_tiny')
-    model = _build(meta, type='STARS', head=dict(
-        type='NNCLRHead', in_channels=32, hidden_channels=64, queue_size=40))
+    model = _build(
+        meta,
+        type='STARS',
+        head=dict(type='NNCLRHead', in_channels=32, hidden_channels=64, queue_size=40),
+    )
     own = model.state_dict()
     encoder = {k: v for k, v in own.items() if k.startswith('backbone.')}
     check_checkpoint(own, model, 'a.pth')
@@ -163,8 +211,11 @@ def test_weights_have_to_fit_the_model(state_of):
     check_checkpoint({f'module.{k}': v for k, v in own.items()}, model, 'a')
 
     other = dict(encoder, **{'backbone.norm.weight': torch.zeros(8)})
-    with pytest.raises(ValueError, match=r'a\.pth does not fit .*backbone'
-                       r'\.norm\.weight: \(8,\) in the file, \(32,\) in'):
+    with pytest.raises(
+        ValueError,
+        match=r'a\.pth does not fit .*backbone'
+        r'\.norm\.weight: \(8,\) in the file, \(32,\) in',
+    ):
         check_checkpoint(other, model, 'a.pth')
     del other['backbone.norm.weight']
     with pytest.raises(ValueError, match=r'a\.pth lacks 1 of .*norm.weight'):

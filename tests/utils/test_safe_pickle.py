@@ -1,4 +1,5 @@
 """The safe unpickler: reads data of every kind, and runs nothing."""
+
 import collections
 import io
 import os
@@ -53,9 +54,21 @@ def sample() -> dict:
         objects=np.array([np.arange(2), {'a': array}, None, 'x'], object),
         dtype=np.dtype('<i4'),
         scalars=[np.float32(1.5), np.int64(-3), np.bool_(True), np.str_('y')],
-        plain=(1, 2**80, 1.5, None, True, 'é', b'\xff', {1, 2},
-               frozenset([3]), bytearray(b'a'), 1j),
-        ordered=collections.OrderedDict(a=array, b=[(array, )]))
+        plain=(
+            1,
+            2**80,
+            1.5,
+            None,
+            True,
+            'é',
+            b'\xff',
+            {1, 2},
+            frozenset([3]),
+            bytearray(b'a'),
+            1j,
+        ),
+        ordered=collections.OrderedDict(a=array, b=[(array,)]),
+    )
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
@@ -65,22 +78,21 @@ def test_reads_what_pickle_reads(tmp_path, protocol):
     assert_same(found, pickle.loads(content))
 
 
-@pytest.mark.parametrize('names', [(b'numpy._core', b'numpy.core'),
-                                   (b'numpy.core', b'numpy._core')])
+@pytest.mark.parametrize(
+    'names', [(b'numpy._core', b'numpy.core'), (b'numpy.core', b'numpy._core')]
+)
 def test_reads_files_of_numpy_1_and_2(tmp_path, names):
     # Protocol 2 names modules as plain lines, so they can be exchanged.
     content = pickle.dumps(sample(), 2)
     renamed = content.replace(*names)
     assert names[1] in renamed
-    assert_same(
-        load_pickle(write(tmp_path / 'a.pkl', renamed)), pickle.loads(content))
+    assert_same(load_pickle(write(tmp_path / 'a.pkl', renamed)), pickle.loads(content))
 
 
 def test_keeps_what_is_shared_and_what_holds_itself(tmp_path):
     array, loop = np.arange(3), []
     loop.append(loop)
-    found = load_pickle(
-        write(tmp_path / 'a.pkl', pickle.dumps([array, array, loop])))
+    found = load_pickle(write(tmp_path / 'a.pkl', pickle.dumps([array, array, loop])))
     assert found[0] is found[1]
     assert found[2][0] is found[2]
 
@@ -92,7 +104,7 @@ class Runs:
         self.target = target
 
     def __reduce__(self):
-        return os.system, (f'touch {self.target}', )
+        return os.system, (f'touch {self.target}',)
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
@@ -100,24 +112,33 @@ def test_refuses_to_run_a_command(tmp_path, protocol):
     target = tmp_path / 'touched'
     content = pickle.dumps([np.zeros(2), {'split': Runs(target)}], protocol)
     path = write(tmp_path / 'evil.pkl', content)
-    with pytest.raises(UnsafePickleError,
-                       match=r'evil\.pkl.*asks for \w+\.system.*nothing'):
+    with pytest.raises(UnsafePickleError, match=r'evil\.pkl.*asks for \w+\.system.*nothing'):
         load_pickle(path)
     assert not target.exists()
     pickle.loads(content)
     assert target.exists(), 'the attack itself does not work'
 
 
-@pytest.mark.parametrize('module, name', [
-    ('builtins', 'eval'), ('builtins', 'getattr'), ('__builtin__', 'exec'),
-    ('numpy', 'load'), ('numpy.core.multiarray', 'array'),
-    ('numpy', 'core.multiarray._reconstruct.__globals__'),
-    ('stars_mm', 'compat'), ('functools', 'partial'), ('copyreg', '__newobj__')
-])
+@pytest.mark.parametrize(
+    'module, name',
+    [
+        ('builtins', 'eval'),
+        ('builtins', 'getattr'),
+        ('__builtin__', 'exec'),
+        ('numpy', 'load'),
+        ('numpy.core.multiarray', 'array'),
+        ('numpy', 'core.multiarray._reconstruct.__globals__'),
+        ('stars_mm', 'compat'),
+        ('functools', 'partial'),
+        ('copyreg', '__newobj__'),
+    ],
+)
 def test_refuses_every_other_name(tmp_path, module, name):
-    content = b'\x80\x04' + b''.join(
-        b'\x8c' + bytes([len(text)]) + text.encode()
-        for text in (module, name)) + b'\x93.'
+    content = (
+        b'\x80\x04'
+        + b''.join(b'\x8c' + bytes([len(text)]) + text.encode() for text in (module, name))
+        + b'\x93.'
+    )
     with pytest.raises(UnsafePickleError, match='asks for'):
         load_pickle(write(tmp_path / 'a.pkl', content))
 
@@ -126,8 +147,7 @@ class Call:
     """Pickles as the call ``function(*args)``, then ``.__setstate__``."""
 
     def __init__(self, function, args, state=None):
-        self.made = (function, args) if state is None else (function, args,
-                                                            state)
+        self.made = (function, args) if state is None else (function, args, state)
 
     def __reduce__(self):
         return self.made
@@ -137,17 +157,20 @@ def test_refuses_forged_objects(tmp_path):
     """Arrays of objects made from bytes would be arbitrary pointers."""
     reconstruct = np.zeros(1).__reduce__()[0]
     forged = [
-        Call(np.ndarray, ((1, ), np.dtype('O'), b'\0' * 8)),
-        Call(reconstruct, (np.ndarray, (0, ), b'b'),
-             (1, (1, ), np.dtype('O'), False, b'\0' * 8)),
+        Call(np.ndarray, ((1,), np.dtype('O'), b'\0' * 8)),
+        Call(reconstruct, (np.ndarray, (0,), b'b'), (1, (1,), np.dtype('O'), False, b'\0' * 8)),
         Call(
-            reconstruct, (np.ndarray, (0, ), b'b'),
-            (1, (1, ),
-             Call(np.dtype, ('V8', ),
-                  (3, '|', None, ('a', ), {'a': (np.dtype('O'), 0)}, 8, 1, 0)),
-             False, b'\0' * 8)),
-        Call(np.zeros(1).__reduce_ex__(5)[0],
-             (b'\0' * 8, np.dtype('O'), (1, ), 'C')),
+            reconstruct,
+            (np.ndarray, (0,), b'b'),
+            (
+                1,
+                (1,),
+                Call(np.dtype, ('V8',), (3, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 1, 0)),
+                False,
+                b'\0' * 8,
+            ),
+        ),
+        Call(np.zeros(1).__reduce_ex__(5)[0], (b'\0' * 8, np.dtype('O'), (1,), 'C')),
         Call(np.float32(1).__reduce__()[0], (np.dtype('O'), b'\0' * 8)),
         np.zeros(2, [('a', 'f4')]),
     ]
@@ -157,9 +180,9 @@ def test_refuses_forged_objects(tmp_path):
             load_pickle(path)
 
 
-@pytest.mark.parametrize('content', [
-    b'', b'not a pickle', b'PK\x03\x04', pickle.dumps(np.arange(1000))[:-200]
-])
+@pytest.mark.parametrize(
+    'content', [b'', b'not a pickle', b'PK\x03\x04', pickle.dumps(np.arange(1000))[:-200]]
+)
 def test_names_a_broken_file(tmp_path, content):
     path = write(tmp_path / 'broken.pkl', content)
     with pytest.raises(ValueError, match=r'broken\.pkl: is no readable'):
@@ -172,9 +195,15 @@ def test_missing_file(tmp_path):
 
 
 def test_tensors_only_where_they_are_asked_for(tmp_path):
-    whole = torch.arange(12.).reshape(3, 4)
-    wanted = dict(row=whole[1], turned=whole.t(), half=whole[:, ::2].half(),
-                  number=torch.tensor(3), flags=whole > 4, array=np.arange(2))
+    whole = torch.arange(12.0).reshape(3, 4)
+    wanted = dict(
+        row=whole[1],
+        turned=whole.t(),
+        half=whole[:, ::2].half(),
+        number=torch.tensor(3),
+        flags=whole > 4,
+        array=np.arange(2),
+    )
     path = write(tmp_path / 'a.pkl', pickle.dumps(wanted, 2))
     found = load_pickle(path, tensors=True)
     assert found.keys() == wanted.keys()
@@ -196,9 +225,9 @@ def test_refuses_forged_tensors(tmp_path):
     storage_of = torch.storage._load_from_bytes
     forged = [
         Runs(target),
-        Call(storage_of, (inner.getvalue(), )),
+        Call(storage_of, (inner.getvalue(),)),
         Call(rebuild, (b'\0' * 8, *args[1:])),
-        Call(rebuild, (args[0], 0, (1000, ), (1, ), *args[4:])),
+        Call(rebuild, (args[0], 0, (1000,), (1,), *args[4:])),
     ]
     for number, attack in enumerate(forged):
         path = write(tmp_path / f'{number}.pkl', pickle.dumps(attack))

@@ -3,9 +3,12 @@ import pytest
 import torch
 
 from stars_mm.models.heads.mamp_head import MAMPHead
-from stars_mm.visualization.motion import (MaskedClip, MotionDecoder,
-                                           hidden_joint_errors,
-                                           make_masked_clips)
+from stars_mm.visualization.motion import (
+    MaskedClip,
+    MotionDecoder,
+    hidden_joint_errors,
+    make_masked_clips,
+)
 
 
 def decoder_of(norm_target, motion_stride, joint_patch_size=1):
@@ -21,9 +24,7 @@ def clip():
 @pytest.mark.parametrize('norm_target', [True, False])
 @pytest.mark.parametrize('motion_stride', [1, 2, None])
 @pytest.mark.parametrize('joint_patch_size', [1, 2])
-def test_exact_prediction_gives_back_the_clip(clip, norm_target,
-                                              motion_stride,
-                                              joint_patch_size):
+def test_exact_prediction_gives_back_the_clip(clip, norm_target, motion_stride, joint_patch_size):
     head = MAMPHead(norm_target, motion_stride, 4, joint_patch_size)
     decoder = decoder_of(norm_target, motion_stride, joint_patch_size)
     out = decoder.positions(head.target(clip), clip)
@@ -32,8 +33,7 @@ def test_exact_prediction_gives_back_the_clip(clip, norm_target,
 
 def test_positions_against_loops(clip):
     B, T, V, C = clip.shape
-    pred = torch.randn(B, T // 4 * V, 4 * C,
-                       generator=torch.Generator().manual_seed(1))
+    pred = torch.randn(B, T // 4 * V, 4 * C, generator=torch.Generator().manual_seed(1))
     out = decoder_of(True, 1).positions(pred, clip)
     true, pred = clip.double().numpy(), pred.double().numpy()
     for b in range(B):
@@ -42,20 +42,17 @@ def test_positions_against_loops(clip):
             motion = np.zeros((4, C))
             for i in range(4):
                 if start + i + 1 < T:
-                    motion[i] = true[b, start + i + 1, v] - true[b, start + i,
-                                                                 v]
+                    motion[i] = true[b, start + i + 1, v] - true[b, start + i, v]
             mean, var = motion.mean(), motion.var(ddof=1)
             position = true[b, start, v]
             for i in range(4):
-                np.testing.assert_allclose(
-                    out[b, start + i, v], position, rtol=0, atol=1e-5)
+                np.testing.assert_allclose(out[b, start + i, v], position, rtol=0, atol=1e-5)
                 step = pred[b, token].reshape(4, C)[i]
                 position = position + step * np.sqrt(var + 1e-6) + mean
 
 
 def test_hidden_joints_against_loops():
-    mask = (torch.rand(2, 3 * 3, generator=torch.Generator().manual_seed(0))
-            < .5).float()
+    mask = (torch.rand(2, 3 * 3, generator=torch.Generator().manual_seed(0)) < 0.5).float()
     hidden = decoder_of(True, 1, 2).hidden(mask, (2, 12, 6, 3))
     for b in range(2):
         for t in range(12):
@@ -67,7 +64,7 @@ def test_errors_of_a_steady_move():
     # every joint moves 2 cm a frame along x; the second person is absent
     x = torch.zeros(2, 8, 3, 3)
     x[0] = torch.rand(3, 3) + 1
-    x[0, :, :, 0] += .02 * torch.arange(8)[:, None]
+    x[0, :, :, 0] += 0.02 * torch.arange(8)[:, None]
     head = MAMPHead(False, 1, 4, 1)
     output = dict(x=x, pred=head.target(x), mask=torch.ones(2, 6))
     errors = hidden_joint_errors(output, decoder_of(False, 1))

@@ -3,8 +3,7 @@ import pytest
 from PIL import Image
 
 from stars_mm.visualization.animation import write_gif
-from stars_mm.visualization.embedding import (FeaturePanel, pick_points,
-                                              plot_tsne, tsne)
+from stars_mm.visualization.embedding import FeaturePanel, pick_points, plot_tsne, tsne
 from stars_mm.visualization.motion import MaskedClip
 from stars_mm.visualization.style import class_style
 
@@ -15,7 +14,7 @@ def clusters():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 4], 12)
     centres = np.eye(8)[labels]
-    features = centres + .02 * rng.normal(size=(36, 8))
+    features = centres + 0.02 * rng.normal(size=(36, 8))
     return features * rng.uniform(1, 100, size=(36, 1)), labels
 
 
@@ -29,8 +28,7 @@ def test_tsne_keeps_neighbours_by_cosine(clusters):
     np.testing.assert_array_equal(points, tsne(features))
 
 
-@pytest.mark.parametrize('features', [np.ones((3, 5)), np.ones(8),
-                                      np.full((9, 2), np.nan)])
+@pytest.mark.parametrize('features', [np.ones((3, 5)), np.ones(8), np.full((9, 2), np.nan)])
 def test_tsne_refuses(features):
     with pytest.raises(ValueError, match='t-SNE'):
         tsne(features)
@@ -53,17 +51,19 @@ def test_class_styles_differ():
 def test_tsne_picture(tmp_path, clusters):
     features, labels = clusters
     path = tmp_path / 'tsne.png'
-    plot_tsne([FeaturePanel('before', features),
-               FeaturePanel('after', features)], labels, path,
-              ['walk', 'sit', 'wave', 'bow', 'run'])
+    plot_tsne(
+        [FeaturePanel('before', features), FeaturePanel('after', features)],
+        labels,
+        path,
+        ['walk', 'sit', 'wave', 'bow', 'run'],
+    )
     with Image.open(path) as image:
         width, height = image.size
-        colours = {colour for _, colour in
-                   image.convert('RGB').getcolors(1 << 20)}
+        colours = {colour for _, colour in image.convert('RGB').getcolors(1 << 20)}
     assert width > 1.5 * height  # two panels side by side
     for index in range(3):  # the styles of three classes, slightly blended
         style = class_style(index)[0]
-        wanted = np.array([int(style[i:i + 2], 16) for i in (1, 3, 5)])
+        wanted = np.array([int(style[i : i + 2], 16) for i in (1, 3, 5)])
         assert min(np.abs(np.array(list(colours)) - wanted).max(1)) < 45
 
 
@@ -71,16 +71,15 @@ def make_clip(num_joints, persons=1, num_frames=8):
     rng = np.random.default_rng(0)
     true = np.zeros((2, num_frames, num_joints, 3))
     true[:persons] = rng.normal(size=(persons, 1, num_joints, 3))
-    true[:persons] += .05 * np.arange(num_frames)[:, None, None]
-    hidden = rng.random(true.shape[:3]) < .9
-    return MaskedClip('wave', true, hidden, true + .02)
+    true[:persons] += 0.05 * np.arange(num_frames)[:, None, None]
+    hidden = rng.random(true.shape[:3]) < 0.9
+    return MaskedClip('wave', true, hidden, true + 0.02)
 
 
 @pytest.mark.parametrize('num_joints', [25, 20, 7])
 def test_animation(tmp_path, num_joints):
     path = tmp_path / 'masked.gif'
-    write_gif([make_clip(num_joints), make_clip(num_joints, 2)], path,
-              'a caption')
+    write_gif([make_clip(num_joints), make_clip(num_joints, 2)], path, 'a caption')
     with Image.open(path) as image:
         assert image.n_frames == 8 and min(image.size) > 200
         frames = []

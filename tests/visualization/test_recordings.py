@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stars_mm.datasets.inspection import inspect_annotations
-from stars_mm.utils.layouts import NW_UCLA
+from stars_mm.preparation.inspection import inspect_annotations
+from stars_mm.preparation.layouts import NW_UCLA
 from stars_mm.visualization.inspection import choose_samples, draw_inspection
-from stars_mm.visualization.recordings import (Recording, animate, bones_of,
-                                               plot_class_counts,
-                                               plot_lengths)
+from stars_mm.visualization.recordings import (
+    Recording,
+    animate,
+    bones_of,
+    plot_class_counts,
+    plot_lengths,
+)
 from stars_mm.visualization.skeleton import bones_for
 
 
 def make_keypoint(joints=25, frames=8, persons=1, dims=3):
     rng = np.random.default_rng(0)
     body = rng.normal(size=(persons, 1, joints, dims))
-    return body + .2 * np.arange(frames)[:, None, None]
+    return body + 0.2 * np.arange(frames)[:, None, None]
 
 
-@pytest.mark.parametrize('joints, layout', [
-    (20, None), (20, 'nw-ucla'), (20, NW_UCLA)])
+@pytest.mark.parametrize('joints, layout', [(20, None), (20, 'nw-ucla'), (20, NW_UCLA)])
 def test_bones(joints, layout):
     found = {frozenset(pair) for pair in bones_of(joints, layout)}
     assert found == {frozenset(pair) for pair in bones_for(joints)}
@@ -38,11 +41,9 @@ def test_bones_of_ntu_and_of_nobody():
 
 def test_points_look_upwards():
     image = make_keypoint(dims=2)
-    np.testing.assert_array_equal(Recording('', image).points(),
-                                  image * [1, -1])
+    np.testing.assert_array_equal(Recording('', image).points(), image * [1, -1])
     space = make_keypoint()
-    np.testing.assert_allclose(
-        Recording('', space).points()[..., 1], space[..., 1])
+    np.testing.assert_allclose(Recording('', space).points()[..., 1], space[..., 1])
     assert Recording('', make_keypoint(dims=1)).points().shape[-1] == 2
 
 
@@ -56,15 +57,16 @@ def frames_of(path):
 @pytest.mark.parametrize('joints, dims', [(25, 3), (6, 3), (17, 2)])
 def test_animation(tmp_path, monkeypatch, joints, dims):
     monkeypatch.setenv('PATH', '')  # without ffmpeg
-    recordings = [Recording('a $b^', make_keypoint(joints, 8, 2, dims)),
-                  Recording('short', make_keypoint(joints, 3, 1, dims))]
-    path, = animate(recordings, bones_of(joints), tmp_path)
+    recordings = [
+        Recording('a $b^', make_keypoint(joints, 8, 2, dims)),
+        Recording('short', make_keypoint(joints, 3, 1, dims)),
+    ]
+    (path,) = animate(recordings, bones_of(joints), tmp_path)
     assert os.listdir(tmp_path) == [path.name] == ['samples.gif']
     frames = list(frames_of(path))
     assert len(frames) == 8
     third = frames[0].shape[1] // 3
-    changed = [np.abs(one - other).max(-1) > 100
-               for one, other in zip(frames, frames[1:])]
+    changed = [np.abs(one - other).max(-1) > 100 for one, other in zip(frames, frames[1:])]
     for number, change in enumerate(changed):
         assert change[20:, :third].any()  # the long one goes on
         # and the short one holds still after its third frame
@@ -76,9 +78,8 @@ def test_lines_are_drawn_where_bones_are_known(tmp_path, monkeypatch):
     recording = Recording('a', make_keypoint(25, 2))
     ink = []
     for bones in ((), bones_of(25)):
-        path, = animate([recording], bones, tmp_path)
-        ink.append(sum((frame.min(-1) < 128).sum()
-                       for frame in frames_of(path)))
+        (path,) = animate([recording], bones, tmp_path)
+        ink.append(sum((frame.min(-1) < 128).sum() for frame in frames_of(path)))
     assert ink[1] > 1.5 * ink[0]
 
 
@@ -86,17 +87,19 @@ def test_mp4_by_ffmpeg(tmp_path, monkeypatch):
     """A stand-in for ffmpeg notes what it is asked for and is given."""
     program = tmp_path / 'bin' / 'ffmpeg'
     program.parent.mkdir()
-    program.write_text(f'#!{sys.executable}\n' + '''if True:
+    program.write_text(
+        f'#!{sys.executable}\n'
+        + """if True:
         import sys
         pixels = sys.stdin.buffer.read()
         with open(sys.argv[-1], 'w') as file:
             print(len(pixels), min(pixels), *sys.argv[1:], file=file)
-        ''')
+        """
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv('PATH', str(program.parent))
     monkeypatch.setitem(matplotlib.rcParams, 'animation.ffmpeg_path', 'ffmpeg')
-    gif, mp4 = animate([Recording('a', make_keypoint())], bones_of(25),
-                       tmp_path / 'out')
+    gif, mp4 = animate([Recording('a', make_keypoint())], bones_of(25), tmp_path / 'out')
     assert sorted(os.listdir(mp4.parent)) == ['samples.gif', 'samples.mp4']
     pixels, darkest, *options = mp4.read_text().split()
     width, height = map(int, options[options.index('-s') + 1].split('x'))
@@ -123,8 +126,10 @@ def test_charts(tmp_path):
 
 
 def make_annotations():
-    return [dict(frame_dir=f'clip{n}', label=n // 2,
-                 keypoint=make_keypoint(6, 4 + n)) for n in range(20)]
+    return [
+        dict(frame_dir=f'clip{n}', label=n // 2, keypoint=make_keypoint(6, 4 + n))
+        for n in range(20)
+    ]
 
 
 def test_samples_are_of_spread_classes():
@@ -148,7 +153,5 @@ def test_pictures_of_faulty_labels(tmp_path, monkeypatch):
     clips = make_annotations()[:3]
     clips[0]['label'], clips[1]['label'] = -1, [2, 3]
     clips[2].pop('frame_dir')
-    files = draw_inspection(inspect_annotations(clips, None, ['a', 'b']),
-                            clips, tmp_path, ())
-    assert [path.name for path in files] == ['lengths.png', 'classes.png',
-                                             'samples.gif']
+    files = draw_inspection(inspect_annotations(clips, None, ['a', 'b']), clips, tmp_path, ())
+    assert [path.name for path in files] == ['lengths.png', 'classes.png', 'samples.gif']

@@ -4,6 +4,7 @@ Each work runs in turn with its plain schedule (softmax attention written out,
 every slot for a person and every view encoded, no layer frozen, single
 precision), which has the same weights. docs/speed.md says what the modes are.
 """
+
 import argparse
 import json
 import sys
@@ -19,38 +20,49 @@ from stars_mm.utils.atomic import written_whole
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Time the method against a plain schedule')
+    parser = argparse.ArgumentParser(description='Time the method against a plain schedule')
     parser.add_argument(
-        '--work', nargs='+', choices=list(WORKS), default=list(WORKS),
-        help='what to time (default: all)')
+        '--work',
+        nargs='+',
+        choices=list(WORKS),
+        default=list(WORKS),
+        help='what to time (default: all)',
+    )
     parser.add_argument('--json', type=Path, help='write the rows here')
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-        help='where to compute (default: the GPU where there is one)')
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to compute (default: the GPU where there is one)',
+    )
     parser.add_argument(
-        '--batch', type=int, default=Sizes.batch,
-        help='clips in a step (default: %(default)s)')
+        '--batch', type=int, default=Sizes.batch, help='clips in a step (default: %(default)s)'
+    )
     parser.add_argument(
-        '--single', type=float, default=Sizes.single,
-        help='share of the clips with one person (default: %(default)s)')
+        '--single',
+        type=float,
+        default=Sizes.single,
+        help='share of the clips with one person (default: %(default)s)',
+    )
     parser.add_argument(
-        '--decoder-depth', type=int, default=Sizes.decoder_depth,
-        help="blocks of stage 1's decoder (default: %(default)s)")
+        '--decoder-depth',
+        type=int,
+        default=Sizes.decoder_depth,
+        help="blocks of stage 1's decoder (default: %(default)s)",
+    )
     parser.add_argument(
-        '--repeats', type=int, default=5,
-        help='how often each mode is timed (default: %(default)s)')
+        '--repeats', type=int, default=5, help='how often each mode is timed (default: %(default)s)'
+    )
     parser.add_argument(
-        '--profile', action='store_true',
-        help='also show where the time of a step goes, and the floors that '
-        'FLOPs and bytes set')
+        '--profile',
+        action='store_true',
+        help='also show where the time of a step goes, and the floors that FLOPs and bytes set',
+    )
     parser.add_argument(
-        '--tiny', action='store_true',
-        help='small models and data, to try the program')
+        '--tiny', action='store_true', help='small models and data, to try the program'
+    )
     args = parser.parse_args(argv)
     if args.batch < 2 or args.repeats < 1 or args.decoder_depth < 1:
-        parser.error('--batch must be 2 or more, --repeats and '
-                     '--decoder-depth 1 or more')
+        parser.error('--batch must be 2 or more, --repeats and --decoder-depth 1 or more')
     if not 0 <= args.single <= 1:
         parser.error(f'--single {args.single} must lie between 0 and 1')
     return args
@@ -76,8 +88,10 @@ def main(argv=None) -> None:
     add_peaks(rows, device)
     show('')
     found = machine(device)
-    print(f'{found["device"]}, {found["threads"]} threads, torch '
-          f'{found["torch"]}, {sizes.batch} clips a step\n{table(rows)}')
+    print(
+        f'{found["device"]}, {found["threads"]} threads, torch '
+        f'{found["torch"]}, {sizes.batch} clips a step\n{table(rows)}'
+    )
     if args.profile:
         print('\n'.join(map(describe, rows)))
     if args.json:

@@ -10,6 +10,7 @@ config that it names in protocols.fewshot), linear, finetune, semi-1, semi-10
 or any semi-<percent>, transfer (the configs that it names in `protocols`).
 What is finished is read back when the command is given again.
 """
+
 import argparse
 import shlex
 import sys
@@ -31,46 +32,70 @@ KINDS = ('linear', 'finetune', 'semi', 'transfer', 'fewshot')
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='recipe: a config of MAMP or STARS')
     parser.add_argument('checkpoint', help='checkpoint of MAMP or STARS')
     parser.add_argument(
-        '--protocols', nargs='+', required=True, metavar='NAME',
-        help=', '.join(PROTOCOLS))
+        '--protocols', nargs='+', required=True, metavar='NAME', help=', '.join(PROTOCOLS)
+    )
     parser.add_argument(
-        '--json', type=Path, help='table to write, the Markdown beside it '
-        '(default: evaluation.json in the work directory)')
+        '--json',
+        type=Path,
+        help='table to write, the Markdown beside it '
+        '(default: evaluation.json in the work directory)',
+    )
     parser.add_argument(
-        '--work-dir', type=Path, help='where features, trainings and results '
-        'are kept (default: work_dirs/<name of the config>_evaluation)')
+        '--work-dir',
+        type=Path,
+        help='where features, trainings and results '
+        'are kept (default: work_dirs/<name of the config>_evaluation)',
+    )
     parser.add_argument(
-        '--seed', type=int, default=0,
-        help='seed of trainings, draws and k-means (default: 0)')
+        '--seed', type=int, default=0, help='seed of trainings, draws and k-means (default: 0)'
+    )
     parser.add_argument(
-        '--draws', type=int, default=5, help='label subsets of semi-<percent> '
-        'and trainings of transfer (default: 5)')
+        '--draws',
+        type=int,
+        default=5,
+        help='label subsets of semi-<percent> and trainings of transfer (default: 5)',
+    )
     parser.add_argument(
-        '--episodes', type=int, default=100,
-        help='draws of few-shot (default: 100)')
+        '--episodes', type=int, default=100, help='draws of few-shot (default: 100)'
+    )
     parser.add_argument(
-        '--shots', type=int, nargs='+', default=[1, 2, 5],
-        help='examples a class of few-shot (default: 1 2 5)')
+        '--shots',
+        type=int,
+        nargs='+',
+        default=[1, 2, 5],
+        help='examples a class of few-shot (default: 1 2 5)',
+    )
     parser.add_argument(
-        '--no-raw', action='store_true', help='leave out raw coordinates, '
-        'which keep every clip in memory (NTU-60: some 10 GB)')
+        '--no-raw',
+        action='store_true',
+        help='leave out raw coordinates, which keep every clip in memory (NTU-60: some 10 GB)',
+    )
     parser.add_argument(
-        '--num-processes', type=int, default=1,
-        help='processes (GPUs) of a training (default: 1)')
+        '--num-processes', type=int, default=1, help='processes (GPUs) of a training (default: 1)'
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={},
-        metavar='KEY=VALUE', help='settings that replace those of the recipe')
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the recipe',
+    )
     parser.add_argument(
-        '--protocol-options', nargs='+', action=DictAction, default={},
+        '--protocol-options',
+        nargs='+',
+        action=DictAction,
+        default={},
         metavar='PROTOCOL.KEY=VALUE',
         help="settings that replace those of a protocol's config, such as "
         'linear.train_cfg.max_epochs=10; PROTOCOL is one of '
-        f'{", ".join(KINDS)}')
+        f'{", ".join(KINDS)}',
+    )
     return parser.parse_args(argv)
 
 
@@ -80,8 +105,9 @@ def split_options(options: dict) -> dict:
     for key, value in options.items():
         kind, _, rest = key.partition('.')
         if kind not in KINDS or not rest:
-            raise ValueError(f'--protocol-options {key}=…: begins with none '
-                             f'of {", ".join(KINDS)} and a dot.')
+            raise ValueError(
+                f'--protocol-options {key}=…: begins with none of {", ".join(KINDS)} and a dot.'
+            )
         found.setdefault(kind, {})[rest] = value
     return found
 
@@ -90,27 +116,29 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     for name in ('draws', 'episodes', 'num_processes'):
         if getattr(args, name) < 1:
-            raise ValueError(f'--{name.replace("_", "-")}: '
-                             f'{getattr(args, name)} must be 1 or more.')
+            raise ValueError(
+                f'--{name.replace("_", "-")}: {getattr(args, name)} must be 1 or more.'
+            )
     MMLogger.get_instance('evaluate')
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
-    work_dir = args.work_dir or Path('work_dirs') / (
-        f'{Path(args.config).stem}_evaluation')
+    work_dir = args.work_dir or Path('work_dirs') / (f'{Path(args.config).stem}_evaluation')
     out = args.json or work_dir / 'evaluation.json'
     settings = Settings(
-        cfg, FeatureStore(work_dir / 'features',
-                          Encoder.load(args.checkpoint)),
-        seed=args.seed, draws=args.draws, episodes=args.episodes,
-        shots=tuple(args.shots), baselines=not args.no_raw,
+        cfg,
+        FeatureStore(work_dir / 'features', Encoder.load(args.checkpoint)),
+        seed=args.seed,
+        draws=args.draws,
+        episodes=args.episodes,
+        shots=tuple(args.shots),
+        baselines=not args.no_raw,
         num_processes=args.num_processes,
-        options=split_options(args.protocol_options))
+        options=split_options(args.protocol_options),
+    )
     arguments = sys.argv[1:] if argv is None else argv
-    command = shlex.join(
-        ['python', 'tools/analysis/evaluate.py', *map(str, arguments)])
-    print(markdown(evaluate(args.protocols, settings, work_dir, out,
-                            command)))
+    command = shlex.join(['python', 'tools/analysis/evaluate.py', *map(str, arguments)])
+    print(markdown(evaluate(args.protocols, settings, work_dir, out, command)))
 
 
 if __name__ == '__main__':

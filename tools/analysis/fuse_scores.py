@@ -4,6 +4,7 @@ Each file is what ``tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`` wrote,
 for a classifier or for a config with nearest-neighbour metrics, or an .npz
 that this tool wrote.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -15,18 +16,19 @@ from stars_mm.evaluation.score_files import read_scores, write_scores
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Fuse the scores of several streams, keyed by clip name')
+        description='Fuse the scores of several streams, keyed by clip name'
+    )
     parser.add_argument('scores', nargs='+', help='one score file a stream')
     parser.add_argument(
-        '--weights', nargs='+', type=float,
-        help='weight of each stream (default: 1)')
+        '--weights', nargs='+', type=float, help='weight of each stream (default: 1)'
+    )
     parser.add_argument(
-        '--softmax', action='store_true',
-        help='turn scores into probabilities first: for logits of different '
-        'scale')
+        '--softmax',
+        action='store_true',
+        help='turn scores into probabilities first: for logits of different scale',
+    )
     parser.add_argument('--json', type=Path, help='write the accuracies here')
-    parser.add_argument('--out', type=Path,
-                        help='write the fused scores here (.npz)')
+    parser.add_argument('--out', type=Path, help='write the fused scores here (.npz)')
     return parser.parse_args(argv)
 
 
@@ -37,17 +39,23 @@ def main(argv=None) -> None:
     rows = {stream.source: accuracies(stream) for stream in streams}
     rows['fused'] = accuracies(fused)
     width = max(map(len, rows))
-    lines = [' '.join(['scores'.ljust(width)] + [
-        name.rjust(10) for name in rows['fused']])]
-    lines += [' '.join([row.ljust(width)] + [
-        f'{value:10.2f}' for value in found.values()])
-              for row, found in rows.items()]
+    lines = [' '.join(['scores'.ljust(width)] + [name.rjust(10) for name in rows['fused']])]
+    lines += [
+        ' '.join([row.ljust(width)] + [f'{value:10.2f}' for value in found.values()])
+        for row, found in rows.items()
+    ]
     print('\n'.join(lines))
     if args.json:
-        weights = args.weights or [1.] * len(streams)
-        args.json.write_text(json.dumps(dict(
-            rows, meta=dict(clips=len(fused.names), weights=weights,
-                            softmax=args.softmax)), indent=2) + '\n')
+        weights = args.weights or [1.0] * len(streams)
+        args.json.write_text(
+            json.dumps(
+                dict(
+                    rows, meta=dict(clips=len(fused.names), weights=weights, softmax=args.softmax)
+                ),
+                indent=2,
+            )
+            + '\n'
+        )
     if args.out:
         write_scores(args.out, fused)
 

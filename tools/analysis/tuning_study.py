@@ -13,10 +13,10 @@ the same class. (Labels are looked at to explain, by nothing in training.)
 What is finished is not done again. Leaves results.json, results.md and
 tuning.png in the folder.
 """
+
 import argparse
 import json
 from pathlib import Path
-from typing import Dict, List
 
 import numpy as np
 from mmaction.registry import MODELS
@@ -30,8 +30,7 @@ from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.evaluation.protocols.launch import run_tool
 from stars_mm.evaluation.report import FeatureReader, score
 from stars_mm.evaluation.stages import last_checkpoint, shown
-from stars_mm.evaluation.tuning import (Start, neighbour_purity,
-                                        same_iterations, summary_table)
+from stars_mm.evaluation.tuning import Start, neighbour_purity, same_iterations, summary_table
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, load_state
 from stars_mm.visualization import plot_tuning, read_stage_log
@@ -39,22 +38,34 @@ from stars_mm.visualization import plot_tuning, read_stage_log
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument('dst', type=Path, help='folder of runs and results')
     parser.add_argument(
-        '--configs', nargs='+', required=True,
-        help='configs with `stages`; stage 1 is that of the first')
+        '--configs',
+        nargs='+',
+        required=True,
+        help='configs with `stages`; stage 1 is that of the first',
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument(
-        '--fractions', nargs='+', type=float, default=[1.],
+        '--fractions',
+        nargs='+',
+        type=float,
+        default=[1.0],
         help='shares of the training clips, the same iterations for each; '
-        'the bank of the kNN is always the whole training split')
+        'the bank of the kNN is always the whole training split',
+    )
     parser.add_argument(
-        '--progress', nargs='+', type=float, default=[1.],
-        help='shares of stage 1 after which stage 2 is tried')
+        '--progress',
+        nargs='+',
+        type=float,
+        default=[1.0],
+        help='shares of stage 1 after which stage 2 is tried',
+    )
     parser.add_argument(
-        '--points', type=int, default=5,
-        help='validations in the course of stage 2')
+        '--points', type=int, default=5, help='validations in the course of stage 2'
+    )
     args = parser.parse_args(argv)
     for name in ('fractions', 'progress'):
         for value in getattr(args, name):
@@ -63,17 +74,26 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def train(config: str, work_dir: Path, seed: int, options: Dict) -> Path:
+def train(config: str, work_dir: Path, seed: int, options: dict) -> Path:
     """Run tools/train.py unless its run is finished; the last checkpoint."""
     done = work_dir / 'finished'
     if not done.is_file():
         work_dir.mkdir(parents=True, exist_ok=True)
         print_log(f'training {shown(work_dir)}', logger='current')
-        run_tool('train.py', [
-            config, '--seed', str(seed), '--work-dir', str(work_dir),
-            '--resume', '--cfg-options',
-            *(f'{key}={value}' for key, value in options.items())
-        ], log=work_dir / 'train.log')
+        run_tool(
+            'train.py',
+            [
+                config,
+                '--seed',
+                str(seed),
+                '--work-dir',
+                str(work_dir),
+                '--resume',
+                '--cfg-options',
+                *(f'{key}={value}' for key, value in options.items()),
+            ],
+            log=work_dir / 'train.log',
+        )
         done.touch()
     return last_checkpoint(work_dir)
 
@@ -90,8 +110,10 @@ class Study:
         self.cfg = Config.fromfile(args.configs[0])
         init_default_scope(self.cfg.get('default_scope', 'mmaction'))
         if not self.cfg.get('stages'):
-            raise ValueError(f'{args.configs[0]}: has no `stages`; the study '
-                             'needs a config that names its stage 1.')
+            raise ValueError(
+                f'{args.configs[0]}: has no `stages`; the study '
+                'needs a config that names its stage 1.'
+            )
         stage = self.cfg.stages[0]
         path = find_stage_config(stage['config'], self.cfg)
         self.stage1 = Config.fromfile(path)
@@ -100,7 +122,7 @@ class Study:
         self.reader = FeatureReader(self.cfg)
         self.num_clips = len(self.reader.bank.dataset)
 
-    def run(self) -> List[Dict]:
+    def run(self) -> list[dict]:
         """One row of results for each start and config."""
         rows = []
         for seed in self.args.seeds:
@@ -109,38 +131,42 @@ class Study:
                 publish(self.args.dst, rows)
         return rows
 
-    def run_starts(self, seed: int, fraction: float) -> List[Dict]:
+    def run_starts(self, seed: int, fraction: float) -> list[dict]:
         """Stage 1 once, then every config from each of its starts."""
         folder = self.args.dst / Start(seed, fraction, 1).name
-        indices = draw_subset(
-            np.zeros(self.num_clips, int), 100 * fraction, seed).tolist()
+        indices = draw_subset(np.zeros(self.num_clips, int), 100 * fraction, seed).tolist()
         shared = {'randomness.seed': seed}
         if fraction < 1:
-            shared['train_dataloader.dataset.indices'] = str(indices).replace(
-                ' ', '')
+            shared['train_dataloader.dataset.indices'] = str(indices).replace(' ', '')
         options = same_iterations(self.stage1, self.num_clips, fraction)
         epochs = options['train_cfg.max_epochs']
         saved = {p: max(1, round(p * epochs)) for p in self.args.progress}
         step = min(saved.values())
-        options.update(self.stage1_options, **shared, **{
-            'train_cfg.max_epochs': epochs,
-            'train_cfg.val_interval': epochs,
-            'default_hooks.checkpoint.interval': step,
-            'default_hooks.checkpoint.max_keep_ckpts': -1})
+        options.update(
+            self.stage1_options,
+            **shared,
+            **{
+                'train_cfg.max_epochs': epochs,
+                'train_cfg.val_interval': epochs,
+                'default_hooks.checkpoint.interval': step,
+                'default_hooks.checkpoint.max_keep_ckpts': -1,
+            },
+        )
         last = train(self.stage1.filename, folder / 'pretrain', seed, options)
         rows = []
         for progress, epoch in saved.items():
-            path = last if progress == 1 else last.with_name(
-                f'epoch_{round(epoch / step) * step}.pth')
+            path = (
+                last if progress == 1 else last.with_name(f'epoch_{round(epoch / step) * step}.pth')
+            )
             start = Start(seed, fraction, progress)
             rows += [
-                self.tune(config, start, path, indices, shared)
-                for config in self.args.configs
+                self.tune(config, start, path, indices, shared) for config in self.args.configs
             ]
         return rows
 
-    def tune(self, config: str, start: Start, checkpoint: Path,
-             indices: List[int], shared: Dict) -> Dict:
+    def tune(
+        self, config: str, start: Start, checkpoint: Path, indices: list[int], shared: dict
+    ) -> dict:
         """Train stage 2 of a config from a start and score both."""
         name = Path(config).stem
         work_dir = self.args.dst / start.name / f'{name}_{start.progress:g}'
@@ -150,52 +176,63 @@ class Study:
         cfg = Config.fromfile(config)
         options = same_iterations(cfg, self.num_clips, start.fraction)
         epochs = options['train_cfg.max_epochs']
-        options.update(shared, load_from=str(checkpoint), **{
-            'train_cfg.val_interval': max(1, epochs // self.args.points)})
+        options.update(
+            shared,
+            load_from=str(checkpoint),
+            **{'train_cfg.val_interval': max(1, epochs // self.args.points)},
+        )
         tuned = train(config, work_dir, start.seed, options)
         row = dict(
-            config=name, seed=start.seed, fraction=start.fraction,
-            progress=start.progress, clips=len(indices))
+            config=name,
+            seed=start.seed,
+            fraction=start.fraction,
+            progress=start.progress,
+            clips=len(indices),
+        )
         row.update(self.before(cfg, checkpoint, indices))
         row['after'] = self.score(cfg, tuned)
         steps, values = read_stage_log(work_dir).val_series(
-            'knn/top1_k1', len(indices) // cfg.train_dataloader.batch_size)
+            'knn/top1_k1', len(indices) // cfg.train_dataloader.batch_size
+        )
         row['curve'] = list(zip(steps, values))
         write_text(row_file, json.dumps(row, indent=1))
-        print_log(f'{start}, {name}: {row["before"]} -> {row["after"]}',
-                  logger='current')
+        print_log(f'{start}, {name}: {row["before"]} -> {row["after"]}', logger='current')
         return row
 
-    def before(self, cfg: Config, checkpoint: Path,
-               indices: List[int]) -> Dict:
+    def before(self, cfg: Config, checkpoint: Path, indices: list[int]) -> dict:
         """Scores of a start, and the purity of its training clips."""
         features = self.features(cfg, checkpoint)
         bank = features['bank']
         return dict(
-            purity=round(neighbour_purity(bank.features[indices],
-                                          bank.labels[indices]), 2),
-            before=scores(features))
+            purity=round(neighbour_purity(bank.features[indices], bank.labels[indices]), 2),
+            before=scores(features),
+        )
 
-    def score(self, cfg: Config, checkpoint: Path) -> Dict[str, float]:
+    def score(self, cfg: Config, checkpoint: Path) -> dict[str, float]:
         """Scores of a checkpoint."""
         return scores(self.features(cfg, checkpoint))
 
-    def features(self, cfg: Config, checkpoint: Path) -> Dict:
+    def features(self, cfg: Config, checkpoint: Path) -> dict:
         """Features of the bank and the query by a checkpoint's encoder."""
         model = MODELS.build(cfg.model)
         state = load_state(str(checkpoint))
         check_checkpoint(state, model, str(checkpoint))
-        encoder = {key[len('backbone.'):]: value
-                   for key, value in state.items()
-                   if key.startswith('backbone.')}
+        encoder = {
+            key[len('backbone.') :]: value
+            for key, value in state.items()
+            if key.startswith('backbone.')
+        }
         model.backbone.load_state_dict(encoder)
         return self.reader.read(model)
 
 
-def scores(features: Dict) -> Dict[str, float]:
+def scores(features: dict) -> dict[str, float]:
     """kNN accuracy in percent and cluster scores of the query."""
-    return {key: value for key, value in score(features).items()
-            if key in ('knn_top1', 'silhouette', 'nmi', 'ari')}
+    return {
+        key: value
+        for key, value in score(features).items()
+        if key in ('knn_top1', 'silhouette', 'nmi', 'ari')
+    }
 
 
 def write_text(path: Path, text: str) -> None:
@@ -204,7 +241,7 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text)
 
 
-def publish(folder: Path, rows: List[Dict]) -> None:
+def publish(folder: Path, rows: list[dict]) -> None:
     """Write the results as they stand."""
     write_text(folder / 'results.json', json.dumps(rows, indent=1))
     write_text(folder / 'results.md', summary_table(rows))

@@ -4,6 +4,7 @@ NW-UCLA (Wang et al., CVPR 2014) is distributed as ``all_sqe.zip``: one
 ``aXX_sXX_eXX_vXX.json`` (action, subject, take, view) for each clip, whose key
 ``skeletons`` holds T frames of 20 joints, xyz in metres.
 """
+
 import argparse
 import hashlib
 import json
@@ -12,14 +13,15 @@ import re
 import sys
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, NoReturn, Tuple
+from typing import NoReturn
 
 import numpy as np
 from mmengine.utils import track_iter_progress
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
-from stars_mm.datasets.annotation import check_suffix, save_annotations
+from stars_mm.preparation.annotation_file import check_suffix, save_annotations
 
 #: The actions that were recorded, in the order of their labels 0 to 9.
 CLASS_NAMES = {
@@ -32,7 +34,7 @@ CLASS_NAMES = {
     'a08': 'donning',
     'a09': 'doffing',
     'a11': 'throw',
-    'a12': 'carry'
+    'a12': 'carry',
 }
 ACTIONS = tuple(CLASS_NAMES)
 #: Views 1 and 2 train, view 3 tests (the cross-view protocol of the data set).
@@ -44,7 +46,7 @@ NUM_JOINTS = 20
 _NAME = re.compile(r'(a\d\d)_s\d\d_e\d\d_v(\d\d)')
 
 
-def list_recordings(src: str) -> List[str]:
+def list_recordings(src: str) -> list[str]:
     """Names the ``.json`` files of a zip or a folder, sorted by stem.
 
     Args:
@@ -63,29 +65,31 @@ def list_recordings(src: str) -> List[str]:
         with zipfile.ZipFile(src) as archive:
             names = archive.namelist()
     elif osp.exists(src):
-        raise ValueError(f'{src}: is neither a folder nor a readable zip. '
-                         'It may be cut off: get it again.')
+        raise ValueError(
+            f'{src}: is neither a folder nor a readable zip. It may be cut off: get it again.'
+        )
     else:
-        raise FileNotFoundError(f'{src}: there is no such folder or zip. Get '
-                                "the data set's all_sqe.zip first.")
+        raise FileNotFoundError(
+            f"{src}: there is no such folder or zip. Get the data set's all_sqe.zip first."
+        )
     # A zip made on a Mac holds a shadow '._name' of each file.
     names = [
-        name for name in names
-        if name.endswith('.json') and not osp.basename(name).startswith('.')
+        name for name in names if name.endswith('.json') and not osp.basename(name).startswith('.')
     ]
     if not names:
-        raise ValueError(f'{src}: holds no .json. Give the folder or zip with '
-                         'aXX_sXX_eXX_vXX.json in it.')
+        raise ValueError(
+            f'{src}: holds no .json. Give the folder or zip with aXX_sXX_eXX_vXX.json in it.'
+        )
     stems = Counter(Path(name).stem for name in names)
     double = [name for name in names if stems[Path(name).stem] > 1]
     if double:
-        raise ValueError(f"{src}: '{double[0]}' and '{double[1]}' have one "
-                         'name. Remove one of them.')
+        raise ValueError(
+            f"{src}: '{double[0]}' and '{double[1]}' have one name. Remove one of them."
+        )
     return sorted(names, key=lambda name: Path(name).stem)
 
 
-def read_recordings(src: str,
-                    names: List[str]) -> Iterator[Tuple[str, bytes]]:
+def read_recordings(src: str, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yields path within ``src`` and content of each recording."""
     if osp.isdir(src):
         for name in names:
@@ -96,19 +100,21 @@ def read_recordings(src: str,
             yield name, archive.read(name)
 
 
-def parse_name(name: str) -> Tuple[int, str]:
+def parse_name(name: str) -> tuple[int, str]:
     """Reads label and split from a file name such as a01_s01_e00_v01.json."""
     match = _NAME.fullmatch(Path(name).stem)
     if match is None:
-        raise ValueError('is not named aXX_sXX_eXX_vXX.json. Rename or remove '
-                         'it.')
+        raise ValueError('is not named aXX_sXX_eXX_vXX.json. Rename or remove it.')
     action, view = match.groups()
     if action not in ACTIONS:
-        raise ValueError(f"action '{action}' is not in NW-UCLA, which has "
-                         f"{' '.join(ACTIONS)}. Rename or remove it.")
+        raise ValueError(
+            f"action '{action}' is not in NW-UCLA, which has "
+            f'{" ".join(ACTIONS)}. Rename or remove it.'
+        )
     if view not in SPLIT_OF_VIEW:
-        raise ValueError(f"view 'v{view}' is not in NW-UCLA, which has v01, "
-                         'v02 and v03. Rename or remove it.')
+        raise ValueError(
+            f"view 'v{view}' is not in NW-UCLA, which has v01, v02 and v03. Rename or remove it."
+        )
     return ACTIONS.index(action), SPLIT_OF_VIEW[view]
 
 
@@ -131,10 +137,8 @@ def parse_skeletons(content: bytes) -> np.ndarray:
     try:
         recording = json.loads(content, parse_constant=_refuse_constant)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'is no readable JSON ({error}). Get it '
-                         'again.') from error
-    if not isinstance(recording, dict) or not isinstance(
-            recording.get('skeletons'), list):
+        raise ValueError(f'is no readable JSON ({error}). Get it again.') from error
+    if not isinstance(recording, dict) or not isinstance(recording.get('skeletons'), list):
         raise ValueError("has no list 'skeletons'. Get it again.")
     frames = recording['skeletons']
     if not frames:
@@ -142,36 +146,41 @@ def parse_skeletons(content: bytes) -> np.ndarray:
     for number, frame in enumerate(frames):
         if not isinstance(frame, list) or len(frame) != NUM_JOINTS:
             found = len(frame) if isinstance(frame, list) else repr(frame)
-            raise ValueError(f"'skeletons'[{number}] has {found} joints; "
-                             f'NW-UCLA has {NUM_JOINTS}. Mend or remove it.')
+            raise ValueError(
+                f"'skeletons'[{number}] has {found} joints; "
+                f'NW-UCLA has {NUM_JOINTS}. Mend or remove it.'
+            )
         for point in frame:
-            if not isinstance(point, list) or len(point) != 3 or not all(
-                    type(value) in (int, float) for value in point):
+            if (
+                not isinstance(point, list)
+                or len(point) != 3
+                or not all(type(value) in (int, float) for value in point)
+            ):
                 raise ValueError(
                     f"'skeletons'[{number}] holds {point!r} where three "
-                    'numbers belong. Mend or remove it.')
+                    'numbers belong. Mend or remove it.'
+                )
     with np.errstate(over='ignore'):
         keypoint = np.array(frames, dtype=np.float64).astype(np.float32)
     if not np.isfinite(keypoint).all():
-        raise ValueError("'skeletons' holds numbers too large for float32. "
-                         'Mend or remove it.')
+        raise ValueError("'skeletons' holds numbers too large for float32. Mend or remove it.")
     if not keypoint.any():
         raise ValueError("'skeletons' is zero throughout. Remove it.")
     return keypoint[None]
 
 
-def distinct(annotations: List[dict], splits: Dict[str, List[str]]
-             ) -> List[str]:
+def distinct(annotations: list[dict], splits: dict[str, list[str]]) -> list[str]:
     """Names the test clips whose coordinates no training clip has."""
     train = set(splits['xview_train'])
-    known = {clip['keypoint'].tobytes() for clip in annotations
-             if clip['frame_dir'] in train}
-    return [clip['frame_dir'] for clip in annotations
-            if clip['frame_dir'] not in train
-            and clip['keypoint'].tobytes() not in known]
+    known = {clip['keypoint'].tobytes() for clip in annotations if clip['frame_dir'] in train}
+    return [
+        clip['frame_dir']
+        for clip in annotations
+        if clip['frame_dir'] not in train and clip['keypoint'].tobytes() not in known
+    ]
 
 
-def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]], dict]:
+def convert(src: str) -> tuple[list[dict], dict[str, list[str]], dict]:
     """Reads all recordings.
 
     Args:
@@ -182,8 +191,8 @@ def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]], dict]:
         ``save_annotations`` takes them.
     """
     names = list_recordings(src)
-    annotations: List[dict] = []
-    splits: Dict[str, List[str]] = dict(xview_train=[], xview_val=[])
+    annotations: list[dict] = []
+    splits: dict[str, list[str]] = dict(xview_train=[], xview_val=[])
     digest = hashlib.sha256()
     recordings = read_recordings(src, names)
     for name, content in track_iter_progress((recordings, len(names))):
@@ -193,15 +202,13 @@ def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]], dict]:
         except ValueError as error:
             raise ValueError(f"{src}: '{name}': {error}") from error
         frame_dir = Path(name).stem
-        digest.update(f'{frame_dir} {hashlib.sha256(content).hexdigest()}\n'
-                      .encode())
+        digest.update(f'{frame_dir} {hashlib.sha256(content).hexdigest()}\n'.encode())
         splits[split].append(frame_dir)
         annotations.append(
             dict(
-                frame_dir=frame_dir,
-                label=label,
-                keypoint=keypoint,
-                total_frames=keypoint.shape[1]))
+                frame_dir=frame_dir, label=label, keypoint=keypoint, total_frames=keypoint.shape[1]
+            )
+        )
     splits[DISTINCT] = distinct(annotations, splits)
     provenance = dict(
         source=osp.basename(osp.abspath(src)),
@@ -209,44 +216,49 @@ def convert(src: str) -> Tuple[List[dict], Dict[str, List[str]], dict]:
         made_by=f'stars_mm {stars_mm.__version__} convert_nw_ucla.py',
         options={},
         recordings=len(annotations),
-        sha256=digest.hexdigest())
+        sha256=digest.hexdigest(),
+    )
     return annotations, splits, provenance
 
 
-def summary(annotations: List[dict], splits: Dict[str, List[str]]) -> str:
+def summary(annotations: list[dict], splits: dict[str, list[str]]) -> str:
     """Counts clips by class and split, and frames."""
-    action_of = {clip['frame_dir']: ACTIONS[clip['label']]
-                 for clip in annotations}
-    counts = {split: Counter(action_of[name] for name in names)
-              for split, names in splits.items()}
+    action_of = {clip['frame_dir']: ACTIONS[clip['label']] for clip in annotations}
+    counts = {split: Counter(action_of[name] for name in names) for split, names in splits.items()}
     lines = ['class ' + ' '.join(f'{split:>18}' for split in splits)]
     for action in ACTIONS:
-        lines.append(f'{action:5} ' + ' '.join(f'{counts[split][action]:18}'
-                                               for split in splits))
-    lines.append('all   ' + ' '.join(f'{len(names):18}'
-                                     for names in splits.values()))
+        lines.append(f'{action:5} ' + ' '.join(f'{counts[split][action]:18}' for split in splits))
+    lines.append('all   ' + ' '.join(f'{len(names):18}' for names in splits.values()))
     copies = len(splits['xview_val']) - len(splits[DISTINCT])
     if copies:
-        lines.append(f'{copies} clips of xview_val have the very coordinates '
-                     f'of a training clip; {DISTINCT} leaves them out')
+        lines.append(
+            f'{copies} clips of xview_val have the very coordinates '
+            f'of a training clip; {DISTINCT} leaves them out'
+        )
     frames = np.array([clip['total_frames'] for clip in annotations])
-    lines.append(f'frames: {frames.min()} to {frames.max()} a clip, '
-                 f'{frames.mean():.1f} on average, {frames.sum()} in all')
+    lines.append(
+        f'frames: {frames.min()} to {frames.max()} a clip, '
+        f'{frames.mean():.1f} on average, {frames.sum()} in all'
+    )
     return '\n'.join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='all_sqe.zip, or the folder it unpacks to')
-    parser.add_argument(
-        'dst', help='the annotation file to write, a .pkl or .npz')
+    parser.add_argument('dst', help='the annotation file to write, a .pkl or .npz')
     args = parser.parse_args()
     try:
         check_suffix(args.dst)
         annotations, splits, provenance = convert(args.src)
         save_annotations(
-            args.dst, annotations, splits, layout='kinect-20',
-            class_names=list(CLASS_NAMES.values()), provenance=provenance)
+            args.dst,
+            annotations,
+            splits,
+            layout='kinect-20',
+            class_names=list(CLASS_NAMES.values()),
+            provenance=provenance,
+        )
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         sys.exit(f'\nerror: {error}')
     print(f'\n{summary(annotations, splits)}\nwritten to {args.dst}')

@@ -23,16 +23,14 @@ configs (the README has one put "mamp_" before the names of MAMP's files):
 There are none of PKU-MMD. The name does not matter here, the tensors do: each
 one is placed, or the file is refused.
 """
+
 import argparse
 from pathlib import Path
-from typing import Dict
 
 import stars_mm
-from stars_mm.utils.checkpoint import (convert_official, is_official,
-                                       to_official)
+from stars_mm.utils.checkpoint import convert_official, is_official, to_official
 from stars_mm.utils.inventory import take_inventory
-from stars_mm.utils.weights_file import (check_suffix, file_sha256,
-                                         read_weights, write_weights)
+from stars_mm.utils.weights_file import check_suffix, file_sha256, read_weights, write_weights
 
 # what of a checkpoint's meta goes with its weights
 META = ('epoch', 'iter', 'seed', 'source', 'source_sha256')
@@ -40,19 +38,20 @@ META = ('epoch', 'iter', 'seed', 'source', 'source_sha256')
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('src', type=Path, help="the authors' file, or ours")
-    parser.add_argument('dst', type=Path,
-                        help='.pth, .pt or .safetensors to write')
+    parser.add_argument('dst', type=Path, help='.pth, .pt or .safetensors to write')
     parser.add_argument(
-        '--to-official', action='store_true',
-        help="write the authors' names, as MAMP's and STARS's programs load "
-        'them')
+        '--to-official',
+        action='store_true',
+        help="write the authors' names, as MAMP's and STARS's programs load them",
+    )
     parser.add_argument(
-        '--backbone-only', action='store_true',
-        help='write the encoder alone, such as for an mmaction2 '
-        'RecognizerGCN with another head')
+        '--backbone-only',
+        action='store_true',
+        help='write the encoder alone, such as for an mmaction2 RecognizerGCN with another head',
+    )
     return parser.parse_args(argv)
 
 
@@ -60,8 +59,7 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     check_suffix(args.dst)
     if args.src.resolve() == args.dst.resolve():
-        raise ValueError(f'{args.dst}: source and destination are one file. '
-                         'Choose another name.')
+        raise ValueError(f'{args.dst}: source and destination are one file. Choose another name.')
     state, meta = read_weights(args.src)
     state, said = to_ours(state, args.src)
     parts = take_inventory(state, str(args.src))
@@ -69,8 +67,7 @@ def main(argv=None) -> None:
         sizes = f': {part.text}' if part.text else ''
         print(f'{part.name}: {len(part.tensors)} tensors{sizes}')
     if args.backbone_only:
-        state = {name: value for name, value in state.items()
-                 if name.startswith('backbone.')}
+        state = {name: value for name, value in state.items() if name.startswith('backbone.')}
         left_out = ', '.join(part.name for part in parts[1:])
         print(f'left out: {left_out or "nothing"}')
     elif not {'NNCLR head', 'classifier'} & {part.name for part in parts}:
@@ -81,16 +78,13 @@ def main(argv=None) -> None:
         meta = {key: meta[key] for key in META if key in meta}
         meta.setdefault('source', args.src.name)
         meta.setdefault('source_sha256', file_sha256(args.src))
-        content = dict(
-            meta=dict(meta, stars_mm_version=stars_mm.__version__),
-            state_dict=state)
+        content = dict(meta=dict(meta, stars_mm_version=stars_mm.__version__), state_dict=state)
     write_weights(args.dst, content)
     names = "the authors'" if args.to_official else 'our'
-    print(f'{args.src} ({said}) → {args.dst}: {len(state)} tensors by {names} '
-          'names')
+    print(f'{args.src} ({said}) → {args.dst}: {len(state)} tensors by {names} names')
 
 
-def to_ours(state: Dict, src: Path) -> tuple:
+def to_ours(state: dict, src: Path) -> tuple:
     """Weights by our names, and whose names they had."""
     if not is_official(state):
         return state, 'our names'
@@ -100,7 +94,7 @@ def to_ours(state: Dict, src: Path) -> tuple:
         raise ValueError(f'{src}: {error.args[0]}') from error
 
 
-def official_file(state: Dict, src: Path) -> Dict:
+def official_file(state: dict, src: Path) -> dict:
     """The content of a file as the authors' programs write it: MAMP's have
     the weights under ``model``, STARS's nothing else."""
     try:

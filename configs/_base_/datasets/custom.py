@@ -1,6 +1,6 @@
 _base_ = ['ntu60-xsub.py']
 
-from stars_mm.datasets.facts import file_facts  # noqa: E402
+from stars_mm.preparation.annotation_summary import file_facts  # noqa: E402
 
 # ---- Yours to change. The environment may name the file as well:
 # ---- ANN_FILE=data/skeleton/other.pkl python tools/train.py …
@@ -17,9 +17,8 @@ mirror = False  # mirror at random: where no class is of one side
 facts = file_facts(ann_file, layout)
 num_classes = facts['num_classes']
 encoder = dict(
-    num_frames=num_frames,
-    num_joints=facts['num_joints'],
-    in_channels=facts['in_channels'])
+    num_frames=num_frames, num_joints=facts['num_joints'], in_channels=facts['in_channels']
+)
 
 batch_size = min(batch_size, facts['train_clips'])
 # as many iterations as NW-UCLA's small recipe has, whatever the clips' number
@@ -31,30 +30,27 @@ begin = [
     dict(
         type='CenterSkeleton',
         center_joint=facts['center'],
-        align=facts['align'] if turn and facts['coordinates'] == 3 else None)
+        align=facts['align'] if turn and facts['coordinates'] == 3 else None,
+    )
 ]
 if facts['unit'] != 'm':
     begin.append(dict(type='ScaleSkeleton', size=0.5))
 crop = [
     dict(
-        type='TemporalCropResize',
-        clip_len=num_frames,
-        p_interval=(0.5, 1.0),
-        min_frames=min_frames)
+        type='TemporalCropResize', clip_len=num_frames, p_interval=(0.5, 1.0), min_frames=min_frames
+    )
 ]
 if mirror:
-    crop.append(
-        dict(
-            type='RandomMirror', left=facts['left'], right=facts['right']))
+    crop.append(dict(type='RandomMirror', left=facts['left'], right=facts['right']))
 end = [
     dict(type='FormatGCNInput', num_person=facts['num_person']),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
+    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
 train_pipeline = [*begin, *crop, dict(type='RandomRot', theta=0.3), *end]
 test_pipeline = [
     *begin,
     dict(type='TemporalCropResize', clip_len=num_frames, p_interval=0.95),
-    *end
+    *end,
 ]
 
 train_dataloader = dict(
@@ -65,16 +61,17 @@ train_dataloader = dict(
         ann_file=ann_file,
         split=facts['train_split'],
         num_classes=num_classes,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
-        ann_file=ann_file,
-        split=facts['val_split'],
-        num_classes=num_classes,
-        pipeline=test_pipeline))
+        ann_file=ann_file, split=facts['val_split'], num_classes=num_classes, pipeline=test_pipeline
+    ),
+)
 test_dataloader = val_dataloader
 bank_dataloader = dict(
     batch_size=64,
@@ -84,17 +81,16 @@ bank_dataloader = dict(
         ann_file=ann_file,
         split=facts['train_split'],
         num_classes=num_classes,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 val_cfg = dict(bank_dataloader=bank_dataloader)
 test_cfg = dict(bank_dataloader=bank_dataloader)
 
 neighbours = [k for k in (1, 2, 5, 10, 20, 40) if k <= facts['train_clips']]
 val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=neighbours[:4]),
-    dict(type='KNNMetric', topk_neighbors=neighbours[-3:], temperature=0.1)
+    dict(type='KNNMetric', topk_neighbors=neighbours[-3:], temperature=0.1),
 ]
-test_evaluator = [
-    dict(type='KNNMetric', topk_neighbors=neighbours[:4]),
-    dict(type='ClusterMetric')
-]
+test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbours[:4]), dict(type='ClusterMetric')]
 del facts

@@ -4,20 +4,16 @@ num_classes = 60
 
 train_pipeline = [
     dict(type='CenterSkeleton', center_joint=1),
-    dict(
-        type='TemporalCropResize',
-        clip_len=120,
-        p_interval=(0.5, 1.0),
-        min_frames=64),
+    dict(type='TemporalCropResize', clip_len=120, p_interval=(0.5, 1.0), min_frames=64),
     dict(type='RandomRot', theta=0.3),
     dict(type='FormatGCNInput', num_person=2, mode='zero'),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
+    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
 test_pipeline = [
     dict(type='CenterSkeleton', center_joint=1),
     dict(type='TemporalCropResize', clip_len=120, p_interval=0.95),
     dict(type='FormatGCNInput', num_person=2, mode='zero'),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))
+    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
 
 train_dataloader = dict(
@@ -31,7 +27,9 @@ train_dataloader = dict(
         ann_file=ann_file,
         split='xsub_train',
         num_classes=num_classes,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=4,
@@ -43,7 +41,9 @@ val_dataloader = dict(
         split='xsub_val',
         num_classes=num_classes,
         pipeline=test_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 bank_dataloader = dict(
     batch_size=32,
@@ -56,16 +56,15 @@ bank_dataloader = dict(
         split='xsub_train',
         num_classes=num_classes,
         pipeline=test_pipeline,
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 
 val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank_dataloader)
 test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank_dataloader)
 # reported: uniform votes; monitored in training: also weighted ones
 val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)),
-    dict(type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1)
+    dict(type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1),
 ]
-test_evaluator = [
-    dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)),
-    dict(type='ClusterMetric')
-]
+test_evaluator = [dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)), dict(type='ClusterMetric')]

@@ -1,7 +1,6 @@
 _base_ = ['ntu60-xsub.py']
 
-data = dict(
-    dataset=dict(ann_file='data/skeleton/pku1_3d.pkl', num_classes=51))
+data = dict(dataset=dict(ann_file='data/skeleton/pku1_3d.pkl', num_classes=51))
 train_dataloader = data
 val_dataloader = data
 test_dataloader = data

@@ -2,5 +2,5 @@
 fewshot_evaluator = [
     dict(type='FewShotMetric', shots=(1, 2, 5, 10), episodes=100),
     dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)),
-    dict(type='ClusterMetric')
+    dict(type='ClusterMetric'),
 ]

@@ -2,5 +2,5 @@
 knn_evaluator = [
     dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)),
     dict(type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1),
-    dict(type='ClusterMetric')
+    dict(type='ClusterMetric'),
 ]

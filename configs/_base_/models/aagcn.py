@@ -1,4 +1,1 @@
-backbone = dict(
-    _delete_=True,
-    type='AAGCN',
-    graph_cfg=dict(layout='nturgb+d', mode='spatial'))
+backbone = dict(_delete_=True, type='AAGCN', graph_cfg=dict(layout='nturgb+d', mode='spatial'))

@@ -10,11 +10,14 @@ model = dict(
         num_frames=120,
         num_joints=25,
         tubelet_size=4,
-        drop_path_rate=0.3),
+        drop_path_rate=0.3,
+    ),
     cls_head=dict(
         type='JointMLPHead',
         in_channels=256,
         num_joints=25,
         hidden_channels=2048,
         dropout=0.3,
-        label_smooth_eps=0.1))
+        label_smooth_eps=0.1,
+    ),
+)

@@ -9,5 +9,7 @@ model = dict(
         mlp_ratio=4,
         num_frames=120,
         num_joints=25,
-        tubelet_size=4),
-    cls_head=dict(type='LinearProbeHead', in_channels=256))
+        tubelet_size=4,
+    ),
+    cls_head=dict(type='LinearProbeHead', in_channels=256),
+)

@@ -9,11 +9,14 @@ model = dict(
         mlp_ratio=4,
         num_frames=120,
         num_joints=25,
-        tubelet_size=4),
+        tubelet_size=4,
+    ),
     head=dict(
         type='NNCLRHead',
         in_channels=256,
         hidden_channels=4096,
         queue_size=32768,
         temperature=0.07,
-        topk=0))
+        topk=0,
+    ),
+)

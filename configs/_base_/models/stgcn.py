@@ -1,4 +1,3 @@
 backbone = dict(
-    _delete_=True,
-    type='STGCN',
-    graph_cfg=dict(layout='nturgb+d', mode='stgcn_spatial'))
+    _delete_=True, type='STGCN', graph_cfg=dict(layout='nturgb+d', mode='stgcn_spatial')
+)

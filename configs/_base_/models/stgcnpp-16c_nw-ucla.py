@@ -9,4 +9,5 @@ backbone = dict(
     gcn_with_res=True,
     tcn_type='mstcn',
     num_person=1,
-    graph_cfg=_base_.graph_cfg)
+    graph_cfg=_base_.graph_cfg,
+)

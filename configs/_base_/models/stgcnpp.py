@@ -4,4 +4,5 @@ backbone = dict(
     gcn_adaptive='init',
     gcn_with_res=True,
     tcn_type='mstcn',
-    graph_cfg=dict(layout='nturgb+d', mode='spatial'))
+    graph_cfg=dict(layout='nturgb+d', mode='spatial'),
+)

@@ -4,25 +4,21 @@ needs_pretrained = True
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='LayerDecayOptimWrapperConstructor',
-    optimizer=dict(
-        type='AdamW', lr=3e-4, betas=(0.9, 0.999), weight_decay=0.05),
-    paramwise_cfg=dict(layer_decay=0.8, decay_1d=False))
+    optimizer=dict(type='AdamW', lr=3e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    paramwise_cfg=dict(layer_decay=0.8, decay_1d=False),
+)
 
 # to 1e-5, and each layer's rate to its share of it
 param_scheduler = [
-    dict(
-        type='LinearWarmupLR',
-        begin=0,
-        end=5,
-        by_epoch=True,
-        convert_to_iter_based=True),
+    dict(type='LinearWarmupLR', begin=0, end=5, by_epoch=True, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=1e-5 / 3e-4,
         begin=5,
         end=100,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    ),
 ]
 
 # the validations in between are for information: the last epoch counts

@@ -5,11 +5,12 @@ _base_ = ['linear_sgd_8xb32-100e.py']
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        eta_min=0.,
+        eta_min=0.0,
         begin=0,
         end=50,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=50)
 

@@ -6,16 +6,18 @@ needs_pretrained = True
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='LayerDecayOptimWrapperConstructor',
-    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.))
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0),
+)
 
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
-        eta_min=0.,
+        eta_min=0.0,
         begin=0,
         end=100,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 
 # the validations in between are for information: the last epoch counts

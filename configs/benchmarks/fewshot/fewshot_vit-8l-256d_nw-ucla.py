@@ -6,9 +6,8 @@ unseen = dict(dataset=dict(labels=[7, 8, 9]))
 
 stages = _base_.stages
 stages[0]['options'] = dict(
-    train_dataloader=seen,
-    val_dataloader=seen,
-    val_cfg=dict(bank_dataloader=seen))
+    train_dataloader=seen, val_dataloader=seen, val_cfg=dict(bank_dataloader=seen)
+)
 train_dataloader = seen
 val_dataloader = seen
 val_cfg = dict(bank_dataloader=seen)

@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/finetune_vit-8l-256d.py',
     '../../_base_/datasets/pku2-xsub_accuracy.py',
     '../../_base_/schedules/finetune_adamw_8xb6-100e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=51))

@@ -1,6 +1,6 @@
 _base_ = [
     '../../stars/stars_vit-8l-256d_8xb16-20e_ntu120-xsub.py',
-    '../../_base_/evaluators/knn.py'
+    '../../_base_/evaluators/knn.py',
 ]
 
 # takes the encoder of MAMP or STARS

@@ -2,8 +2,7 @@ _base_ = [
     '../../_base_/models/linear_vit-4l-128d.py',
     '../../_base_/datasets/custom_accuracy.py',
     '../../_base_/schedules/linear_sgd_1xb32-50e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
-model = dict(
-    backbone=_base_.encoder, cls_head=dict(num_classes=_base_.num_classes))
+model = dict(backbone=_base_.encoder, cls_head=dict(num_classes=_base_.num_classes))

@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/linear_vit-4l-64d.py',
     '../../_base_/datasets/demo_accuracy.py',
     '../../_base_/schedules/linear_sgd_1xb32-50e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
 # 22 iterations an epoch: 1100 in all

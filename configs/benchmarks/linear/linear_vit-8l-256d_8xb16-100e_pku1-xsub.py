@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/linear_vit-8l-256d.py',
     '../../_base_/datasets/pku1-xsub_accuracy.py',
     '../../_base_/schedules/linear_sgd_8xb32-100e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=51))

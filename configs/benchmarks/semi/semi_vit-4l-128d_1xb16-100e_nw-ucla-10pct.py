@@ -2,19 +2,17 @@ _base_ = [
     '../../_base_/models/finetune_vit-4l-128d.py',
     '../../_base_/datasets/nw-ucla_accuracy.py',
     '../../_base_/schedules/finetune_adamw_8xb6-100e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
-model = dict(
-    backbone=dict(num_joints=20), cls_head=dict(num_classes=10, num_joints=20))
+model = dict(backbone=dict(num_joints=20), cls_head=dict(num_classes=10, num_joints=20))
 
 # 102 clips, 6 iterations an epoch. The first of five draws:
 # python tools/data/draw_subset.py data/skeleton/nw-ucla.pkl xview_train
 # data/skeleton/subsets
 train_dataloader = dict(
     batch_size=16,
-    dataset=dict(
-        subset='data/skeleton/subsets/'
-        'nw-ucla_xview_train_10pct_random_seed0_draw0.txt'))
+    dataset=dict(subset='data/skeleton/subsets/nw-ucla_xview_train_10pct_random_seed0_draw0.txt'),
+)
 train_cfg = dict(val_interval=50)
 auto_scale_lr = dict(base_batch_size=16)

@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/finetune_vit-4l-64d.py',
     '../../_base_/datasets/demo_accuracy.py',
     '../../_base_/schedules/finetune_adamw_8xb6-100e.py',
-    '../../_base_/default_runtime.py'
+    '../../_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=15))
@@ -12,8 +12,7 @@ model = dict(cls_head=dict(num_classes=15))
 # data/skeleton/subsets
 train_dataloader = dict(
     batch_size=16,
-    dataset=dict(
-        subset='data/skeleton/subsets/'
-        'demo_xsub_train_10pct_random_seed0_draw0.txt'))
+    dataset=dict(subset='data/skeleton/subsets/demo_xsub_train_10pct_random_seed0_draw0.txt'),
+)
 train_cfg = dict(val_interval=50)
 auto_scale_lr = dict(base_batch_size=16)

@@ -5,8 +5,7 @@ _base_ = ['../finetune/finetune_vit-8l-256d_1xb48-100e_nw-ucla.py']
 # data/skeleton/subsets
 train_dataloader = dict(
     batch_size=16,
-    dataset=dict(
-        subset='data/skeleton/subsets/'
-        'nw-ucla_xview_train_10pct_random_seed0_draw0.txt'))
+    dataset=dict(subset='data/skeleton/subsets/nw-ucla_xview_train_10pct_random_seed0_draw0.txt'),
+)
 train_cfg = dict(val_interval=50)
 auto_scale_lr = dict(base_batch_size=16)

@@ -1,13 +1,19 @@
 """Transforms of the STARS and MAMP recipes."""
-from .center_skeleton import CenterSkeleton
-from .multi_view import MultiView
-from .pack_views import PackViews
-from .random_mirror import RandomMirror
-from .random_rot import RandomRot
-from .scale_skeleton import ScaleSkeleton
-from .temporal_crop_resize import TemporalCropResize
+
+from stars_mm.datasets.transforms.center_skeleton import CenterSkeleton
+from stars_mm.datasets.transforms.multi_view import MultiView
+from stars_mm.datasets.transforms.pack_views import PackViews
+from stars_mm.datasets.transforms.random_mirror import RandomMirror
+from stars_mm.datasets.transforms.random_rot import RandomRot
+from stars_mm.datasets.transforms.scale_skeleton import ScaleSkeleton
+from stars_mm.datasets.transforms.temporal_crop_resize import TemporalCropResize
 
 __all__ = [
-    'CenterSkeleton', 'MultiView', 'PackViews', 'RandomMirror', 'RandomRot',
-    'ScaleSkeleton', 'TemporalCropResize'
+    'CenterSkeleton',
+    'MultiView',
+    'PackViews',
+    'RandomMirror',
+    'RandomRot',
+    'ScaleSkeleton',
+    'TemporalCropResize',
 ]

@@ -1,5 +1,6 @@
 """Moves a clip to the origin, and turns it to face one way."""
-from typing import Dict, Optional, Sequence
+
+from collections.abc import Sequence
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -27,7 +28,7 @@ def turn_to_x(direction: np.ndarray) -> np.ndarray:
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
 
 
-def first_body(keypoint: np.ndarray) -> Optional[np.ndarray]:
+def first_body(keypoint: np.ndarray) -> np.ndarray | None:
     """The first body of the first person who is there at all.
 
     Args:
@@ -73,36 +74,42 @@ class CenterSkeleton(BaseTransform):
             where that part is zero. None does not turn. Needs 3D clips.
     """
 
-    def __init__(self,
-                 center_joint: int = 1,
-                 align: Optional[Sequence[int]] = None) -> None:
+    def __init__(self, center_joint: int = 1, align: Sequence[int] | None = None) -> None:
         if not isinstance(center_joint, int) or center_joint < 0:
-            raise ValueError(f'center_joint={center_joint!r}: give the number '
-                             'of a joint, counted from 0.')
+            raise ValueError(
+                f'center_joint={center_joint!r}: give the number of a joint, counted from 0.'
+            )
         if align is not None:
             align = tuple(align)
-            if len(align) != 2 or align[0] == align[1] or not all(
-                    isinstance(j, int) and j >= 0 for j in align):
-                raise ValueError(f'align={align!r}: give the numbers of two '
-                                 'joints, counted from 0, such as (4, 8).')
+            if (
+                len(align) != 2
+                or align[0] == align[1]
+                or not all(isinstance(j, int) and j >= 0 for j in align)
+            ):
+                raise ValueError(
+                    f'align={align!r}: give the numbers of two '
+                    'joints, counted from 0, such as (4, 8).'
+                )
         self.center_joint = center_joint
         self.align = align
 
-    def _check(self, results: Dict) -> None:
+    def _check(self, results: dict) -> None:
         *_, num_joints, channels = results['keypoint'].shape
-        largest = max((self.center_joint, ) + (self.align or ()))
+        largest = max((self.center_joint,) + (self.align or ()))
         if largest >= num_joints:
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has "
+                f'{self}: clip {results.get("frame_dir")!r} has '
                 f'{num_joints} joints, 0 to {num_joints - 1}. Choose among '
-                'them.')
+                'them.'
+            )
         if self.align and channels != 3:
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has {channels} "
+                f'{self}: clip {results.get("frame_dir")!r} has {channels} '
                 'coordinates, and turning about the vertical needs 3. Leave '
-                'out align.')
+                'out align.'
+            )
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Centres, and with ``align`` turns, ``results['keypoint']``.
 
         Args:
@@ -133,8 +140,7 @@ class CenterSkeleton(BaseTransform):
         :class:`ViewPlan`."""
         self._check(plan.results)
         if not plan.is_new:
-            raise ValueError(f'{self}: comes after another transform of '
-                             'PackViews. Put it first.')
+            raise ValueError(f'{self}: comes after another transform of PackViews. Put it first.')
         first = first_body(plan.results['keypoint'])
         if first is None:
             return
@@ -143,5 +149,4 @@ class CenterSkeleton(BaseTransform):
             plan.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(center_joint={self.center_joint}, '
-                f'align={self.align})')
+        return f'{self.__class__.__name__}(center_joint={self.center_joint}, align={self.align})'

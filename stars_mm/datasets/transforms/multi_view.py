@@ -1,6 +1,7 @@
 """Several random views of one clip, for contrastive learning."""
+
 import copy
-from typing import Callable, Dict, List, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -39,25 +40,21 @@ class MultiView(BaseTransform):
             them is usually ``TemporalCropResize``.
     """
 
-    def __init__(
-        self,
-        num_views: int = 2,
-        transforms: Sequence[Union[Dict, Callable]] = ()) -> None:
+    def __init__(self, num_views: int = 2, transforms: Sequence[dict | Callable] = ()) -> None:
         if not isinstance(num_views, int) or num_views < 1:
-            raise ValueError(f'num_views={num_views!r}: give a number of '
-                             'views, 1 or more.')
+            raise ValueError(f'num_views={num_views!r}: give a number of views, 1 or more.')
         if isinstance(transforms, dict) or not all(
-                isinstance(step, dict) or callable(step)
-                for step in transforms):
-            raise ValueError(f'transforms={transforms!r}: give a list of '
-                             'transforms or of their configs.')
+            isinstance(step, dict) or callable(step) for step in transforms
+        ):
+            raise ValueError(
+                f'transforms={transforms!r}: give a list of transforms or of their configs.'
+            )
         self.num_views = num_views
         self.transforms = [
-            TRANSFORMS.build(step) if isinstance(step, dict) else step
-            for step in transforms
+            TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
         ]
 
-    def _view(self, results: Dict) -> Optional[Dict]:
+    def _view(self, results: dict) -> dict | None:
         view = copy.deepcopy(results)
         for step in self.transforms:
             view = step(view)
@@ -65,7 +62,7 @@ class MultiView(BaseTransform):
                 return None
         return view
 
-    def transform(self, results: Dict) -> Optional[Dict]:
+    def transform(self, results: dict) -> dict | None:
         """Makes the views.
 
         Args:
@@ -76,7 +73,7 @@ class MultiView(BaseTransform):
             T′ are the frames of a view; None where a transform refuses the
             clip, which makes the data set draw another one.
         """
-        views: List[Dict] = []
+        views: list[dict] = []
         for _ in range(self.num_views):
             view = self._view(results)
             if view is None:
@@ -85,19 +82,20 @@ class MultiView(BaseTransform):
         shapes = {view['keypoint'].shape for view in views}
         if len(shapes) > 1:
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has views of "
+                f'{self}: clip {results.get("frame_dir")!r} has views of '
                 f'different shapes (M, T, V, C) {sorted(shapes)}. Put '
-                'TemporalCropResize among the transforms.')
+                'TemporalCropResize among the transforms.'
+            )
         merged = views[0]
         for key in ('keypoint', 'keypoint_score'):
             if key in merged:
-                merged[key] = np.concatenate([view[key] for view in views],
-                                             axis=1)
+                merged[key] = np.concatenate([view[key] for view in views], axis=1)
         merged['total_frames'] = merged['keypoint'].shape[1]
         # A view may itself consist of several clips.
         merged['num_clips'] = self.num_views * merged.get('num_clips', 1)
         return merged
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(num_views={self.num_views}, '
-                f'transforms={self.transforms})')
+        return (
+            f'{self.__class__.__name__}(num_views={self.num_views}, transforms={self.transforms})'
+        )

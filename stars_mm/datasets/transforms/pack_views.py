@@ -1,5 +1,6 @@
 """Draws the views of a clip, and leaves making them to the model's device."""
-from typing import Dict, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -7,8 +8,8 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..deferred import DeferredClip
-from .temporal_crop_resize import resizing
+from stars_mm.datasets.deferred import DeferredClip
+from stars_mm.datasets.transforms.temporal_crop_resize import resizing
 
 
 class ViewPlan:
@@ -31,21 +32,24 @@ class ViewPlan:
             and the number that they are resized to.
     """
 
-    def __init__(self, results: Dict) -> None:
+    def __init__(self, results: dict) -> None:
         T, _, C = results['keypoint'].shape[1:]
         self.results = results
         self.num_frames = min(results.get('total_frames', T), T)
         self.center = np.zeros(C, np.float32)
         self.turn = np.eye(C, dtype=np.float32)
-        self.joints: Optional[np.ndarray] = None
-        self.crop: Optional[Tuple[int, int, int]] = None
+        self.joints: np.ndarray | None = None
+        self.crop: tuple[int, int, int] | None = None
 
     @property
     def is_new(self) -> bool:
         """bool: Whether coordinates and frames are still those of the
         clip."""
-        return (self.crop is None and not self.center.any()
-                and (self.turn == np.eye(len(self.turn))).all())
+        return (
+            self.crop is None
+            and not self.center.any()
+            and (self.turn == np.eye(len(self.turn))).all()
+        )
 
 
 @TRANSFORMS.register_module()
@@ -77,34 +81,35 @@ class PackViews(PackActionInputs):
         **kwargs: Those of ``PackActionInputs``, such as ``meta_keys``.
     """
 
-    def __init__(self,
-                 transforms: Sequence[Union[Dict, BaseTransform]],
-                 num_views: int = 1,
-                 num_person: int = 2,
-                 mode: str = 'zero',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        transforms: Sequence[dict | BaseTransform],
+        num_views: int = 1,
+        num_person: int = 2,
+        mode: str = 'zero',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
-        for key, value in (('num_views', num_views),
-                           ('num_person', num_person)):
+        for key, value in (('num_views', num_views), ('num_person', num_person)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f'{key}={value!r}: give a number, 1 or more.')
         if mode not in ('zero', 'loop'):
             raise ValueError(f"mode={mode!r}: choose 'zero' or 'loop'.")
         self.transforms = [
-            TRANSFORMS.build(step) if isinstance(step, dict) else step
-            for step in transforms
+            TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
         ]
         for step in self.transforms:
             if not hasattr(step, 'defer'):
                 raise TypeError(
                     f'PackViews cannot defer {step}, which has no method '
                     '"defer". Put it before PackViews, or use the transforms '
-                    'one by one, with MultiView and FormatGCNInput.')
+                    'one by one, with MultiView and FormatGCNInput.'
+                )
         self.num_views = num_views
         self.num_person = num_person
         self.mode = mode
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Draws the views.
 
         Args:
@@ -115,9 +120,10 @@ class PackViews(PackActionInputs):
         """
         if 'keypoint_score' in results:
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has "
+                f'{self}: clip {results.get("frame_dir")!r} has '
                 'keypoint_score, and PackViews makes views of coordinates '
-                'alone. Use the transforms one by one.')
+                'alone. Use the transforms one by one.'
+            )
         packed = super().transform(results)
         plans = [self._draw(results) for _ in range(self.num_views)]
         before, after, weight = zip(*(resizing(*plan.crop) for plan in plans))
@@ -129,17 +135,18 @@ class PackViews(PackActionInputs):
             after=stack(after),
             weight=stack(weight),
             turn=stack([plan.turn for plan in plans]),
-            joints=None if plans[0].joints is None else stack(
-                [plan.joints for plan in plans]))
+            joints=None if plans[0].joints is None else stack([plan.joints for plan in plans]),
+        )
         return packed
 
-    def _draw(self, results: Dict) -> ViewPlan:
+    def _draw(self, results: dict) -> ViewPlan:
         plan = ViewPlan(results)
         for step in self.transforms:
             step.defer(plan)
         if plan.crop is None:
-            raise ValueError(f'{self}: the views need one length. Put '
-                             'TemporalCropResize among the transforms.')
+            raise ValueError(
+                f'{self}: the views need one length. Put TemporalCropResize among the transforms.'
+            )
         return plan
 
     def _slots(self, num_persons: int) -> np.ndarray:
@@ -150,9 +157,11 @@ class PackViews(PackActionInputs):
         return slots
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(transforms={self.transforms}, '
-                f'num_views={self.num_views}, num_person={self.num_person}, '
-                f'mode={self.mode})')
+        return (
+            f'{self.__class__.__name__}(transforms={self.transforms}, '
+            f'num_views={self.num_views}, num_person={self.num_person}, '
+            f'mode={self.mode})'
+        )
 
 
 def stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """Exchanges left and right."""
-from typing import Dict, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from stars_mm.utils.layouts import SkeletonLayout, get_layout
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout
 
 
 @TRANSFORMS.register_module()
@@ -35,35 +36,38 @@ class RandomMirror(BaseTransform):
         prob (float): Probability with which a clip is mirrored.
         layout (str, dict or SkeletonLayout, optional): In place of ``left``
             and ``right``: the layout whose pairs they are, such as 'coco-17';
-            see :func:`stars_mm.utils.layouts.get_layout`.
+            see :func:`stars_mm.preparation.layouts.get_layout`.
     """
 
     def __init__(
-            self,
-            left: Optional[Sequence[int]] = None,
-            right: Optional[Sequence[int]] = None,
-            prob: float = 0.5,
-            layout: Union[str, dict, SkeletonLayout, None] = None) -> None:
+        self,
+        left: Sequence[int] | None = None,
+        right: Sequence[int] | None = None,
+        prob: float = 0.5,
+        layout: str | dict | SkeletonLayout | None = None,
+    ) -> None:
         if layout is not None and (left, right) == (None, None):
             layout = get_layout(layout)
             left, right = layout.left, layout.right
         elif layout is not None or left is None or right is None:
-            raise ValueError(f'left={left}, right={right}, layout={layout!r}: '
-                             'give the sides or the layout, and not both.')
+            raise ValueError(
+                f'left={left}, right={right}, layout={layout!r}: '
+                'give the sides or the layout, and not both.'
+            )
         left, right = tuple(left), tuple(right)
         joints = left + right
         if len(left) != len(right) or len(set(joints)) < len(joints):
             raise ValueError(
                 f'left={left}, right={right}: each left joint needs one '
-                'counterpart on the right, and no joint may stand twice.')
+                'counterpart on the right, and no joint may stand twice.'
+            )
         if not left or min(joints) < 0:
-            raise ValueError(f'left={left}, right={right}: give joints by '
-                             'number, counted from 0.')
+            raise ValueError(f'left={left}, right={right}: give joints by number, counted from 0.')
         if not 0 <= prob <= 1:
             raise ValueError(f'prob={prob!r}: must lie in [0, 1].')
         self.left, self.right, self.prob = left, right, prob
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Mirrors ``results['keypoint']`` or leaves it.
 
         Args:
@@ -79,8 +83,7 @@ class RandomMirror(BaseTransform):
             keypoint[..., 0] *= -1
             results['keypoint'] = keypoint
             if 'keypoint_score' in results:
-                results['keypoint_score'] = (
-                    results['keypoint_score'][..., order])
+                results['keypoint_score'] = results['keypoint_score'][..., order]
         return results
 
     def defer(self, plan) -> None:
@@ -93,17 +96,17 @@ class RandomMirror(BaseTransform):
             plan.turn = plan.turn.copy()
             plan.turn[0] *= -1
 
-    def _order(self, results: Dict) -> np.ndarray:
+    def _order(self, results: dict) -> np.ndarray:
         """Which joint stands in each place of a mirrored clip."""
         V = results['keypoint'].shape[-2]
         if max(self.left + self.right) >= V:
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has {V} joints, "
-                f'0 to {V - 1}. Choose left and right among them.')
+                f'{self}: clip {results.get("frame_dir")!r} has {V} joints, '
+                f'0 to {V - 1}. Choose left and right among them.'
+            )
         order = np.arange(V)
         order[[*self.left, *self.right]] = [*self.right, *self.left]
         return order
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(left={self.left}, '
-                f'right={self.right}, prob={self.prob})')
+        return f'{self.__class__.__name__}(left={self.left}, right={self.right}, prob={self.prob})'

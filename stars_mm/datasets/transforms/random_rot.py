@@ -1,5 +1,6 @@
 """Turns a clip by random angles."""
-from typing import Dict, Sequence, Union
+
+from collections.abc import Sequence
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -64,16 +65,16 @@ class RandomRot(BaseTransform):
             all axes or for x, y and z each. 0 leaves an axis as it is.
     """
 
-    def __init__(self, theta: Union[float, Sequence[float]] = 0.3) -> None:
-        bounds = (theta, ) * 3 if isinstance(theta, (int, float)) else tuple(
-            theta)
-        if len(bounds) != 3 or not all(0 <= bound <= np.pi
-                                       for bound in bounds):
-            raise ValueError(f'theta={theta!r}: give one angle, or three for '
-                             'x, y and z, in radians from 0 to pi.')
+    def __init__(self, theta: float | Sequence[float] = 0.3) -> None:
+        bounds = (theta,) * 3 if isinstance(theta, (int, float)) else tuple(theta)
+        if len(bounds) != 3 or not all(0 <= bound <= np.pi for bound in bounds):
+            raise ValueError(
+                f'theta={theta!r}: give one angle, or three for '
+                'x, y and z, in radians from 0 to pi.'
+            )
         self.theta = bounds
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Rotates ``results['keypoint']``.
 
         Args:
@@ -90,13 +91,14 @@ class RandomRot(BaseTransform):
         # rotating the columns of a matrix is multiplying by the rotation
         plan.turn = rotate(plan.turn.T, self._draw(plan.results)).T
 
-    def _draw(self, results: Dict) -> np.ndarray:
+    def _draw(self, results: dict) -> np.ndarray:
         C = results['keypoint'].shape[-1]
         if C not in (2, 3):
             raise ValueError(
-                f"{self}: clip {results.get('frame_dir')!r} has {C} "
+                f'{self}: clip {results.get("frame_dir")!r} has {C} '
                 'coordinates, and a rotation needs 2 or 3. Leave RandomRot '
-                'out of this pipeline.')
+                'out of this pipeline.'
+            )
         bound = np.array(self.theta)
         return np.random.uniform(-bound, bound)
 

@@ -1,5 +1,4 @@
 """Brings clips of any unit to the size of a body in metres."""
-from typing import Dict
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -21,7 +20,7 @@ def body_size(keypoint: np.ndarray) -> float:
     """
     bodies = keypoint[keypoint.any(axis=(2, 3))]  # (persons · frames, V, C)
     if not len(bodies):
-        return 0.
+        return 0.0
     offset = bodies - bodies.mean(axis=1, keepdims=True)
     return float(np.median(np.sqrt((offset**2).sum(-1).mean(-1))))
 
@@ -52,7 +51,7 @@ class ScaleSkeleton(BaseTransform):
             raise ValueError(f'size={size!r}: must be positive.')
         self.size = size
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Scales ``results['keypoint']``.
 
         Args:

@@ -1,14 +1,15 @@
 """Cuts a stretch out of a clip and brings it to a fixed number of frames."""
+
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Dict, Sequence, Tuple, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 
-def center_crop(num_frames: int, p: float) -> Tuple[int, int]:
+def center_crop(num_frames: int, p: float) -> tuple[int, int]:
     """The middle ``p`` of a clip.
 
     Args:
@@ -22,8 +23,9 @@ def center_crop(num_frames: int, p: float) -> Tuple[int, int]:
     return bias, num_frames - 2 * bias
 
 
-def random_crop(num_frames: int, p_interval: Tuple[float, float],
-                min_frames: int) -> Tuple[int, int]:
+def random_crop(
+    num_frames: int, p_interval: tuple[float, float], min_frames: int
+) -> tuple[int, int]:
     """A random stretch of random length.
 
     Args:
@@ -40,7 +42,7 @@ def random_crop(num_frames: int, p_interval: Tuple[float, float],
 
 
 @lru_cache(maxsize=4096)
-def _neighbours(length: int, clip_len: int) -> Tuple[np.ndarray, ...]:
+def _neighbours(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
     """Per new frame: the frames before and after it, and the latter's weight.
 
     Half-pixel centres: new frame i lies at (i + 1/2)·length/clip_len − 1/2.
@@ -52,8 +54,7 @@ def _neighbours(length: int, clip_len: int) -> Tuple[np.ndarray, ...]:
     return before, after, (position - before).astype(np.float32)
 
 
-def resizing(begin: int, length: int,
-             clip_len: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def resizing(begin: int, length: int, clip_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What :func:`resize_frames` makes of a stretch of a clip, as numbers.
 
     Args:
@@ -130,25 +131,27 @@ class TemporalCropResize(BaseTransform):
             clip: 64 suits NTU RGB+D, not NW-UCLA's 39 frames.
     """
 
-    def __init__(self,
-                 clip_len: int = 120,
-                 p_interval: Union[float, Sequence[float]] = (0.5, 1.0),
-                 min_frames: int = 64) -> None:
+    def __init__(
+        self,
+        clip_len: int = 120,
+        p_interval: float | Sequence[float] = (0.5, 1.0),
+        min_frames: int = 64,
+    ) -> None:
         for key, value in (('clip_len', clip_len), ('min_frames', min_frames)):
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f'{key}={value!r}: give a number of frames, '
-                                 '1 or more.')
+                raise ValueError(f'{key}={value!r}: give a number of frames, 1 or more.')
         self.random = not isinstance(p_interval, (int, float))
-        bounds = tuple(p_interval) if self.random else (p_interval, ) * 2
+        bounds = tuple(p_interval) if self.random else (p_interval,) * 2
         if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1] <= 1:
             raise ValueError(
                 f'p_interval={p_interval!r}: give a part of the frames in '
-                '(0, 1], or a pair of them, the smaller one first.')
+                '(0, 1], or a pair of them, the smaller one first.'
+            )
         self.clip_len = clip_len
         self.p_interval = bounds if self.random else p_interval
         self.min_frames = min_frames
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Crops and resizes ``results['keypoint']``.
 
         Args:
@@ -163,8 +166,7 @@ class TemporalCropResize(BaseTransform):
         begin, length = self._draw(num_frames)
         for key in ('keypoint', 'keypoint_score'):
             if key in results:
-                results[key] = resize_frames(
-                    results[key][:, begin:begin + length], self.clip_len)
+                results[key] = resize_frames(results[key][:, begin : begin + length], self.clip_len)
         results['total_frames'] = self.clip_len
         results['clip_len'] = self.clip_len
         results['num_clips'] = 1
@@ -174,17 +176,21 @@ class TemporalCropResize(BaseTransform):
         """Crops and resizes a view that is made later, see
         :class:`ViewPlan`."""
         if plan.crop is not None:
-            raise ValueError(f'{self}: the views are cropped twice. Leave one '
-                             'of the two out, or use the transforms one by '
-                             'one.')
+            raise ValueError(
+                f'{self}: the views are cropped twice. Leave one '
+                'of the two out, or use the transforms one by '
+                'one.'
+            )
         plan.crop = (*self._draw(plan.num_frames), self.clip_len)
 
-    def _draw(self, num_frames: int) -> Tuple[int, int]:
+    def _draw(self, num_frames: int) -> tuple[int, int]:
         if self.random:
             return random_crop(num_frames, self.p_interval, self.min_frames)
         return center_crop(num_frames, self.p_interval)
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(clip_len={self.clip_len}, '
-                f'p_interval={self.p_interval}, '
-                f'min_frames={self.min_frames})')
+        return (
+            f'{self.__class__.__name__}(clip_len={self.clip_len}, '
+            f'p_interval={self.p_interval}, '
+            f'min_frames={self.min_frames})'
+        )

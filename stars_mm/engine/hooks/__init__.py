@@ -1,5 +1,5 @@
-from .epoch_seed_hook import EpochSeedHook
-from .frozen_cache_hook import FrozenCacheHook
-from .per_tensor_grad_clip_hook import PerTensorGradClipHook
+from stars_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
+from stars_mm.engine.hooks.frozen_cache_hook import FrozenCacheHook
+from stars_mm.engine.hooks.per_tensor_grad_clip_hook import PerTensorGradClipHook
 
 __all__ = ['EpochSeedHook', 'FrozenCacheHook', 'PerTensorGradClipHook']

@@ -2,10 +2,9 @@ import random
 
 import numpy as np
 import torch
+from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from mmaction.registry import HOOKS
 
 
 @HOOKS.register_module()

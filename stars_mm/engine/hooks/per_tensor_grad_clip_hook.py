@@ -1,9 +1,8 @@
+from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-
-from mmaction.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -31,7 +30,7 @@ class PerTensorGradClipHook(Hook):
     def _clip(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
         # set by the gradient scaler where the step itself unscales (`fused`)
         scale = getattr(optimizer, 'grad_scale', None)
-        max_norm = self.max_norm * (1. if scale is None else float(scale))
+        max_norm = self.max_norm * (1.0 if scale is None else float(scale))
         for group in optimizer.param_groups:
             for param in group['params']:
                 clip_grad_norm_(param, max_norm)

@@ -1,9 +1,14 @@
-from .layer_decay_constructor import (LayerDecayOptimWrapperConstructor,
-                                      freeze_untrained_layers)
-from .layer_depth import get_layer_depth, graph_layer_depth
-from .linear_warmup_lr import LinearWarmupLR
+from stars_mm.engine.optimizers.layer_decay_constructor import (
+    LayerDecayOptimWrapperConstructor,
+    freeze_untrained_layers,
+)
+from stars_mm.engine.optimizers.layer_depth import get_layer_depth, graph_layer_depth
+from stars_mm.engine.optimizers.linear_warmup_lr import LinearWarmupLR
 
 __all__ = [
-    'LayerDecayOptimWrapperConstructor', 'LinearWarmupLR',
-    'freeze_untrained_layers', 'get_layer_depth', 'graph_layer_depth'
+    'LayerDecayOptimWrapperConstructor',
+    'LinearWarmupLR',
+    'freeze_untrained_layers',
+    'get_layer_depth',
+    'graph_layer_depth',
 ]

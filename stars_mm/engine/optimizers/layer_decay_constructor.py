@@ -1,12 +1,10 @@
-from typing import Dict, List, Optional, Tuple
-
+from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
-from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from .layer_depth import get_layer_depth
+from stars_mm.engine.optimizers.layer_depth import get_layer_depth
 
 _OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
 
@@ -31,17 +29,14 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             the parameters of one dimension, decay too.
     """
 
-    def __init__(self,
-                 optim_wrapper_cfg: dict,
-                 paramwise_cfg: Optional[dict] = None) -> None:
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         paramwise_cfg = dict(paramwise_cfg or {})
         check_options(paramwise_cfg)
-        paramwise_cfg.setdefault('layer_decay', 1.)  # never falls through to
+        paramwise_cfg.setdefault('layer_decay', 1.0)  # never falls through to
         # mmengine's branch for an empty paramwise_cfg
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
-    def add_params(self, params: List[dict], module: nn.Module,
-                   **kwargs) -> None:
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
         """Group the trained parameters by learning rate and weight decay.
 
         Args:
@@ -52,19 +47,19 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         freeze_untrained_layers(module, self.paramwise_cfg)
         layer_decay = self.paramwise_cfg['layer_decay']
         decay_1d = self.paramwise_cfg.get('decay_1d', True)
-        groups: Dict[Tuple[float, bool], dict] = {}
+        groups: dict[tuple[float, bool], dict] = {}
         for name, param in module.named_parameters():
             if not param.requires_grad:
                 continue
-            scale = 1.
+            scale = 1.0
             if layer_decay < 1:  # else any backbone will do
                 layer, num_layers = _layer_of(module, name)
-                scale = layer_decay**(num_layers - 1 - layer)
+                scale = layer_decay ** (num_layers - 1 - layer)
             decays = decay_1d or param.ndim > 1
             if (scale, decays) not in groups:
                 group = dict(params=[], lr=self.base_lr * scale)
                 if not decays:
-                    group['weight_decay'] = 0.
+                    group['weight_decay'] = 0.0
                 groups[scale, decays] = group
             groups[scale, decays]['params'].append(param)
         params.extend(groups.values())
@@ -73,17 +68,20 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f'{len(group["params"])} tensors with lr {group["lr"]:.3e} '
                 f'(scale {scale:.4g}), weight decay '
                 f'{group.get("weight_decay", self.base_wd)}',
-                logger='current')
+                logger='current',
+            )
 
 
 def check_options(paramwise_cfg: dict) -> None:
     """Raise a ValueError for an option that does not exist or fit."""
     unknown = sorted(set(paramwise_cfg) - set(_OPTIONS))
     if unknown:
-        raise ValueError(f'paramwise_cfg has unknown options {unknown}; '
-                         'LayerDecayOptimWrapperConstructor knows '
-                         f'{list(_OPTIONS)}.')
-    layer_decay = paramwise_cfg.get('layer_decay', 1.)
+        raise ValueError(
+            f'paramwise_cfg has unknown options {unknown}; '
+            'LayerDecayOptimWrapperConstructor knows '
+            f'{list(_OPTIONS)}.'
+        )
+    layer_decay = paramwise_cfg.get('layer_decay', 1.0)
     if not 0 < layer_decay <= 1:
         raise ValueError(f'layer_decay={layer_decay} must lie in (0, 1].')
 
@@ -115,13 +113,14 @@ def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
         if not 0 <= num_trainable <= depth:
             raise ValueError(
                 f'num_trainable_layers={num_trainable} must lie between 0 and '
-                f'the depth of the backbone, {depth}.')
+                f'the depth of the backbone, {depth}.'
+            )
         if layer <= depth - num_trainable:
             param.requires_grad = False
     _keep_frozen_in_eval(model.backbone)
 
 
-def _layer_of(model: nn.Module, name: str) -> Tuple[int, int]:
+def _layer_of(model: nn.Module, name: str) -> tuple[int, int]:
     return get_layer_depth(model.backbone, name, prefix='backbone.')
 
 

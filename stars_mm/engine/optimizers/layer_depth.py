@@ -1,12 +1,8 @@
-from typing import Tuple
-
 from mmaction.models import AAGCN, STGCN
 from torch import nn
 
 
-def get_layer_depth(backbone: nn.Module,
-                    param_name: str,
-                    prefix: str = '') -> Tuple[int, int]:
+def get_layer_depth(backbone: nn.Module, param_name: str, prefix: str = '') -> tuple[int, int]:
     """Layer of a parameter, told by the backbone or, for mmaction2's graph
     networks, by :func:`graph_layer_depth`.
 
@@ -31,16 +27,15 @@ def get_layer_depth(backbone: nn.Module,
         f'{type(backbone).__name__} does not say which layer a parameter '
         'belongs to (get_layer_depth), which layer_decay and '
         'num_trainable_layers need. Use the default constructor, or a '
-        'backbone that has it.')
+        'backbone that has it.'
+    )
 
 
-def graph_layer_depth(backbone: nn.Module,
-                      param_name: str,
-                      prefix: str = '') -> Tuple[int, int]:
+def graph_layer_depth(backbone: nn.Module, param_name: str, prefix: str = '') -> tuple[int, int]:
     """Layer of a parameter of a network that consists of ``data_bn`` and the
     blocks ``gcn``, as mmaction2's do; see :func:`get_layer_depth`."""
     num_layers = len(backbone.gcn) + 2
-    name = param_name[len(prefix):]
+    name = param_name[len(prefix) :]
     if param_name.startswith(prefix):
         if name.startswith('data_bn.'):
             return 0, num_layers

@@ -1,10 +1,6 @@
-from typing import List
-
+from mmaction.registry import PARAM_SCHEDULERS
 from mmengine.optim.scheduler import _ParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
-
-from mmaction.registry import PARAM_SCHEDULERS
-
 
 INF = int(1e9)  # mmengine's "no end"
 
@@ -27,34 +23,38 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         verbose (bool): Whether to print each change.
     """
 
-    def __init__(self,
-                 optimizer,
-                 begin: int = 0,
-                 end: int = INF,
-                 last_step: int = -1,
-                 by_epoch: bool = True,
-                 verbose: bool = False) -> None:
+    def __init__(
+        self,
+        optimizer,
+        begin: int = 0,
+        end: int = INF,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
         self.warmup_steps = end - begin
         # mmengine's range leaves its end out, where the full value is due
-        super().__init__(optimizer, begin, end + 1, last_step, by_epoch,
-                         verbose)
+        super().__init__(optimizer, begin, end + 1, last_step, by_epoch, verbose)
 
     @classmethod
-    def build_iter_from_epoch(cls,
-                              *args,
-                              begin: int = 0,
-                              end: int = INF,
-                              by_epoch: bool = True,
-                              epoch_length: int = None,
-                              **kwargs) -> 'LinearWarmupLR':
+    def build_iter_from_epoch(
+        cls,
+        *args,
+        begin: int = 0,
+        end: int = INF,
+        by_epoch: bool = True,
+        epoch_length: int = None,
+        **kwargs,
+    ) -> 'LinearWarmupLR':
         """Build an iteration-based scheduler from epochs."""
         return cls(
             *args,
             begin=int(begin * epoch_length),
             end=int(end * epoch_length),
             by_epoch=False,
-            **kwargs)
+            **kwargs,
+        )
 
-    def _get_value(self) -> List[float]:
+    def _get_value(self) -> list[float]:
         share = self.last_step / self.warmup_steps
         return [base * share for base in self.base_values]

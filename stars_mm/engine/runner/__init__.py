@@ -1,4 +1,4 @@
-from .feature_loop import FeatureTestLoop, FeatureValLoop
-from .staged_runner import StagedRunner
+from stars_mm.engine.runner.feature_loop import FeatureTestLoop, FeatureValLoop
+from stars_mm.engine.runner.staged_runner import StagedRunner
 
 __all__ = ['FeatureTestLoop', 'FeatureValLoop', 'StagedRunner']

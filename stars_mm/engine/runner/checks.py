@@ -1,18 +1,19 @@
 """What can be found wrong before training starts."""
-import os.path as osp
-from typing import Iterator, List, Tuple
 
+import os.path as osp
+from collections.abc import Iterator
+
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmaction.registry import DATASETS
-from ...datasets.annotation import missing_file_error
-from ...utils.checkpoint import check_checkpoint
+from stars_mm.preparation.annotation_file import missing_file_error
+from stars_mm.utils.checkpoint import check_checkpoint
 
 
-def check_runs(runs: List[Tuple[Config, nn.Module]], world_size: int) -> None:
+def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
     """Check trainings that follow one another before the first one starts.
 
     The data of the first are left out: its loops check them, and it starts
@@ -46,18 +47,18 @@ def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
         model (nn.Module): The model.
         initialised (bool): Whether a checkpoint or a stage comes before.
     """
-    init_types = [(getattr(module, 'init_cfg', None) or {}).get('type')
-                  for module in (model, model.backbone)]
-    needed = getattr(model, 'needs_pretrained', False) or cfg.get(
-        'needs_pretrained')
-    if (initialised or not needed or cfg.get('allow_random_init')
-            or 'Pretrained' in init_types):
+    init_types = [
+        (getattr(module, 'init_cfg', None) or {}).get('type') for module in (model, model.backbone)
+    ]
+    needed = getattr(model, 'needs_pretrained', False) or cfg.get('needs_pretrained')
+    if initialised or not needed or cfg.get('allow_random_init') or 'Pretrained' in init_types:
         return
     raise ValueError(
         f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, '
         'and nothing initialises this one. Give a checkpoint of MAMP or STARS '
         '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for a '
-        'random encoder on purpose say allow_random_init=True.')
+        'random encoder on purpose say allow_random_init=True.'
+    )
 
 
 def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
@@ -73,7 +74,8 @@ def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
                 f'{cfg.filename}: model.{name}.queue_size={queue_size} is '
                 f'less than one batch, {loader["batch_size"]} clips on each '
                 f'of {world_size} processes = {batch_size}. Make the queue '
-                'larger or train_dataloader.batch_size smaller.')
+                'larger or train_dataloader.batch_size smaller.'
+            )
 
 
 def check_ann_files(cfg: Config) -> None:
@@ -84,8 +86,7 @@ def check_ann_files(cfg: Config) -> None:
             raise missing_file_error(path)
 
 
-def check_batches(dataloader: DataLoader, world_size: int,
-                  cfg: Config) -> None:
+def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
     """Raise a ValueError where an epoch has no batch."""
     if len(dataloader):
         return
@@ -94,11 +95,11 @@ def check_batches(dataloader: DataLoader, world_size: int,
         f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer '
         f'than one batch, train_dataloader.batch_size={batch_size} on each of '
         f'{world_size} processes = {batch_size * world_size}, and incomplete '
-        'batches are dropped. Make batch_size smaller.')
+        'batches are dropped. Make batch_size smaller.'
+    )
 
 
-def check_dataset(dataset: BaseDataset, model: nn.Module,
-                  cfg: Config) -> None:
+def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
     """Check the classes, and the first clip as the pipeline makes it, against
     the model.
 
@@ -120,7 +121,8 @@ def check_dataset(dataset: BaseDataset, model: nn.Module,
         raise ValueError(
             f'{path}: the data set has num_classes={classes}, but '
             f'model.cls_head.num_classes={expected} in {cfg.filename}. Set '
-            'the two to the same number.')
+            'the two to the same number.'
+        )
     inputs = dataset[0]['inputs']
     _, M, T, V, C = inputs.shape
     wanted = dict(num_frames=T, num_joints=V, in_channels=C)
@@ -130,21 +132,23 @@ def check_dataset(dataset: BaseDataset, model: nn.Module,
             axis = dict(
                 num_frames='frames after the pipeline (its clip_len)',
                 num_joints='joints',
-                in_channels='channels')[key]
+                in_channels='channels',
+            )[key]
             raise ValueError(
                 f'{path}: its clips have {value} {axis}, but '
                 f'model.backbone.{key}={expected} in {cfg.filename}. Set the '
-                'two to the same number.')
+                'two to the same number.'
+            )
     persons = getattr(dataset, 'max_persons', M)
     if persons > M:
         raise ValueError(
             f'{path}: holds clips of {persons} persons, but the pipeline '
             f'keeps {M}. Set num_person={persons} in FormatGCNInput in '
-            f'{cfg.filename}.')
+            f'{cfg.filename}.'
+        )
 
 
-def check_handover(stage_model: nn.Module, model: nn.Module,
-                   filename: str) -> None:
+def check_handover(stage_model: nn.Module, model: nn.Module, filename: str) -> None:
     """Check that what a stage trains fits the model that goes on with it.
 
     Args:
@@ -155,15 +159,12 @@ def check_handover(stage_model: nn.Module, model: nn.Module,
     Raises:
         ValueError: If a tensor of the encoder differs in shape or is missing.
     """
-    check_checkpoint(stage_model.state_dict(), model,
-                     f'The model of stage config {filename}')
+    check_checkpoint(stage_model.state_dict(), model, f'The model of stage config {filename}')
 
 
 def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
-    loaders = [cfg.get(f'{mode}_dataloader')
-               for mode in ('train', 'val', 'test')]
-    loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader')
-                for mode in ('val', 'test')]
+    loaders = [cfg.get(f'{mode}_dataloader') for mode in ('train', 'val', 'test')]
+    loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader') for mode in ('val', 'test')]
     for loader in loaders:
         dataset = (loader or {}).get('dataset')
         while dataset is not None and 'dataset' in dataset:  # a wrapper

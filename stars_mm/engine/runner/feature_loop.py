@@ -1,12 +1,10 @@
-from typing import Dict, List, Union
-
 import torch
+from mmaction.registry import LOOPS
 from mmengine.evaluator import Evaluator
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
-from mmaction.registry import LOOPS
-from ..features import ClipList
+from stars_mm.engine.features import ClipList
 
 LOG_INTERVAL = 50  # batches of the bank between two lines in the log
 
@@ -24,22 +22,24 @@ class FeatureLoop(BaseLoop):
 
     mode = ''
 
-    def __init__(self, runner: Runner, dataloader: Union[DataLoader, Dict],
-                 bank_dataloader: Union[DataLoader, Dict],
-                 evaluator: Union[Evaluator, Dict, List]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        bank_dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+    ) -> None:
         super().__init__(runner, dataloader)
         if isinstance(bank_dataloader, dict):
-            bank_dataloader = runner.build_dataloader(
-                bank_dataloader, seed=runner.seed)
+            bank_dataloader = runner.build_dataloader(bank_dataloader, seed=runner.seed)
         self.bank_dataloader = bank_dataloader
         if isinstance(evaluator, (dict, list)):
             evaluator = runner.build_evaluator(evaluator)
         self.evaluator = evaluator
-        self.evaluator.dataset_meta = getattr(self.dataloader.dataset,
-                                              'metainfo', None)
+        self.evaluator.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
         self._prepare_metrics()
 
-    def run(self) -> Dict[str, float]:
+    def run(self) -> dict[str, float]:
         """Compute the features, then the metrics.
 
         Returns:
@@ -50,22 +50,20 @@ class FeatureLoop(BaseLoop):
         self.runner.model.eval()
         for idx, batch in enumerate(self.bank_dataloader):
             if idx % LOG_INTERVAL == 0:
-                self.runner.logger.info('Features of the bank: batch '
-                                        f'{idx}/{len(self.bank_dataloader)}')
+                self.runner.logger.info(
+                    f'Features of the bank: batch {idx}/{len(self.bank_dataloader)}'
+                )
             self.run_iter(batch, role='bank')
         for idx, batch in enumerate(self.dataloader):
-            self.runner.call_hook(
-                f'before_{self.mode}_iter', batch_idx=idx, data_batch=batch)
+            self.runner.call_hook(f'before_{self.mode}_iter', batch_idx=idx, data_batch=batch)
             outputs = self.run_iter(batch, role='query')
             self.runner.call_hook(
-                f'after_{self.mode}_iter',
-                batch_idx=idx,
-                data_batch=batch,
-                outputs=outputs)
+                f'after_{self.mode}_iter', batch_idx=idx, data_batch=batch, outputs=outputs
+            )
         # counts padded samples too: the metrics drop them by sample index
         size = self.runner.world_size * sum(
-            len(loader.sampler)
-            for loader in (self.bank_dataloader, self.dataloader))
+            len(loader.sampler) for loader in (self.bank_dataloader, self.dataloader)
+        )
         metrics = self.evaluator.evaluate(size)
         self.runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
         self.runner.call_hook(f'after_{self.mode}')
@@ -73,8 +71,7 @@ class FeatureLoop(BaseLoop):
 
     def _prepare_metrics(self) -> None:
         """Let the metrics see the clips before hours of features."""
-        metrics = [metric for metric in self.evaluator.metrics
-                   if hasattr(metric, 'prepare')]
+        metrics = [metric for metric in self.evaluator.metrics if hasattr(metric, 'prepare')]
         datasets = [self.bank_dataloader.dataset, self.dataloader.dataset]
         if metrics and all(hasattr(d, 'get_data_info') for d in datasets):
             bank, query = map(ClipList.from_dataset, datasets)

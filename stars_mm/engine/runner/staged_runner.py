@@ -1,7 +1,7 @@
 import copy
 import os.path as osp
-from typing import Optional
 
+from mmaction.registry import MODELS, RUNNERS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
@@ -10,17 +10,20 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
-from mmaction.registry import MODELS, RUNNERS
-from ...compat import no_accelerator
-from ...models.utils.transformer import compile_blocks
-from ...utils.checkpoint import (check_checkpoint, check_classifier,
-                                 load_state)
-from ..optimizers import freeze_untrained_layers
-from .checks import (check_batches, check_dataset, check_pretrained,
-                     check_runs)
-from .stages import (build_stage_cfg, check_stages, find_stage_config,
-                     forget_checkpoints, is_finished, latest_checkpoint,
-                     without_mixed_precision)
+from stars_mm.compat import no_accelerator
+from stars_mm.engine.optimizers import freeze_untrained_layers
+from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
+from stars_mm.engine.runner.stages import (
+    build_stage_cfg,
+    check_stages,
+    find_stage_config,
+    forget_checkpoints,
+    is_finished,
+    latest_checkpoint,
+    without_mixed_precision,
+)
+from stars_mm.models.utils.transformer import compile_blocks
+from stars_mm.utils.checkpoint import check_checkpoint, check_classifier, load_state
 
 DEFAULT_SEED = 0
 
@@ -68,8 +71,7 @@ class StagedRunner(Runner):
     @property
     def bare_model(self) -> nn.Module:
         """nn.Module: The model without its distributed wrapper."""
-        return self.model.module if is_model_wrapper(
-            self.model) else self.model
+        return self.model.module if is_model_wrapper(self.model) else self.model
 
     def train(self) -> nn.Module:
         """Train the stages that are not finished, then this config.
@@ -79,23 +81,20 @@ class StagedRunner(Runner):
         """
         stages = self.cfg.get('stages') or []
         check_stages(stages, self.cfg)
-        begun = self._load_from or (self._resume
-                                    and latest_checkpoint(self.work_dir))
+        begun = self._load_from or (self._resume and latest_checkpoint(self.work_dir))
         check_pretrained(self.cfg, self.bare_model, bool(begun or stages))
         if begun:
             stages = []
-        stage_cfgs = [
-            build_stage_cfg(self.cfg, stage, self.work_dir)
-            for stage in stages
-        ]
-        check_runs([(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] +
-                   [(self.cfg, self.bare_model)], self.world_size)
+        stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
+        check_runs(
+            [(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] + [(self.cfg, self.bare_model)],
+            self.world_size,
+        )
         if stages:
             self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = self._load_from
-            self._load_from = self._run_stage(
-                cfg, f'{number} of {len(stages) + 1}')
+            self._load_from = self._run_stage(cfg, f'{number} of {len(stages) + 1}')
         if stages:
             self._make_current()
             self._resume = False
@@ -110,8 +109,7 @@ class StagedRunner(Runner):
             dict: Name of each metric → value.
         """
         if self._load_from:
-            check_classifier(load_state(self._load_from), self.bare_model,
-                             self._load_from)
+            check_classifier(load_state(self._load_from), self.bare_model, self._load_from)
         return super().test()
 
     def build_train_loop(self, loop):
@@ -140,8 +138,7 @@ class StagedRunner(Runner):
         check_checkpoint(load_state(filename), self.bare_model, filename)
         return super().load_checkpoint(filename, *args, **kwargs)
 
-    def wrap_model(self, model_wrapper_cfg: Optional[dict],
-                   model: nn.Module) -> nn.Module:
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distribution, once its frozen layers are
         frozen: DDP must not wait for their gradients.
 
@@ -157,8 +154,8 @@ class StagedRunner(Runner):
                 type='MMDistributedDataParallel',
                 broadcast_buffers=False,
                 bucket_cap_mb=BUCKET_MIB,
-                find_unused_parameters=self.cfg.get('find_unused_parameters',
-                                                    False))
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+            )
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_optim_wrapper(self, optim_wrapper):
@@ -177,8 +174,9 @@ class StagedRunner(Runner):
             return
         options = {} if options is True else dict(options)
         number = compile_blocks(self.bare_model, **options)
-        self.logger.info(f'compile: {number} transformer blocks; the first '
-                         'iterations will be slow.')
+        self.logger.info(
+            f'compile: {number} transformer blocks; the first iterations will be slow.'
+        )
 
     def _prepare_stages(self, stages: list) -> None:
         """What has to be done before the first stage starts."""
@@ -186,8 +184,8 @@ class StagedRunner(Runner):
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
             forget_checkpoints(
-                [self.work_dir] +
-                [osp.join(self.work_dir, stage['name']) for stage in stages])
+                [self.work_dir] + [osp.join(self.work_dir, stage['name']) for stage in stages]
+            )
         # the copy in work_dir has to find the stages from there
         for stage in stages:
             stage['config'] = find_stage_config(stage['config'], self.cfg)
@@ -205,31 +203,31 @@ class StagedRunner(Runner):
             cfg.load_from = done
         elif cfg.load_from:  # the stage before: its weights, not its progress
             cfg.resume = False
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else \
-            Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
         checkpoint = latest_checkpoint(cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
                 f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its '
                 f'config, {cfg.filename}, needs '
-                "default_hooks.checkpoint=dict(type='CheckpointHook').")
+                "default_hooks.checkpoint=dict(type='CheckpointHook')."
+            )
         return checkpoint
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those
         of the stages."""
-        for manager, instance in ((MMLogger, self.logger),
-                                  (MessageHub, self.message_hub),
-                                  (Visualizer, self.visualizer),
-                                  (DefaultScope, self.default_scope)):
+        for manager, instance in (
+            (MMLogger, self.logger),
+            (MessageHub, self.message_hub),
+            (Visualizer, self.visualizer),
+            (DefaultScope, self.default_scope),
+        ):
             instances = manager._instance_dict
-            instances[instance.instance_name] = instances.pop(
-                instance.instance_name)
+            instances[instance.instance_name] = instances.pop(instance.instance_name)
 
     def _check_eval_loop(self, loop):
-        for dataloader in (loop.dataloader,
-                           getattr(loop, 'bank_dataloader', None)):
+        for dataloader in (loop.dataloader, getattr(loop, 'bank_dataloader', None)):
             if dataloader is not None:
                 check_dataset(dataloader.dataset, self.bare_model, self.cfg)
         return loop

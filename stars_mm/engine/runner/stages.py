@@ -1,19 +1,19 @@
 """Configs of the stages that come before a config's own training."""
+
 import os
 import os.path as osp
-from typing import List, Optional
 
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
-from ...utils.checkpoint import load_state
+from stars_mm.utils.checkpoint import load_state
 
 _STAGE_KEYS = {'name', 'config', 'options'}
 
 
-def check_stages(stages: List[dict], cfg: Config) -> None:
+def check_stages(stages: list[dict], cfg: Config) -> None:
     """Check the list of stages before anything is trained.
 
     Args:
@@ -30,11 +30,15 @@ def check_stages(stages: List[dict], cfg: Config) -> None:
         where = f'stages[{number}] of {cfg.filename}'
         keys = set(stage)
         if not {'name', 'config'} <= keys or not keys <= _STAGE_KEYS:
-            raise ValueError(f'{where} must have "name" and "config", and may '
-                             f'have "options"; it has {sorted(keys)}.')
+            raise ValueError(
+                f'{where} must have "name" and "config", and may '
+                f'have "options"; it has {sorted(keys)}.'
+            )
         if stage['name'] in names:
-            raise ValueError(f'{where} has the name "{stage["name"]}" of an '
-                             'earlier stage; each needs its own folder.')
+            raise ValueError(
+                f'{where} has the name "{stage["name"]}" of an '
+                'earlier stage; each needs its own folder.'
+            )
         names.append(stage['name'])
         find_stage_config(stage['config'], cfg)
 
@@ -57,7 +61,8 @@ def find_stage_config(path: str, cfg: Config) -> str:
     folders = [
         osp.dirname(osp.abspath(cfg.filename)) if cfg.filename else '.',
         osp.join(package, '.mim', 'configs'),
-        osp.join(osp.dirname(package), 'configs'), '.'
+        osp.join(osp.dirname(package), 'configs'),
+        '.',
     ]
     for folder in folders:
         candidate = osp.abspath(osp.join(folder, path))
@@ -65,7 +70,8 @@ def find_stage_config(path: str, cfg: Config) -> str:
             return candidate
     raise FileNotFoundError(
         f'{cfg.filename} names the stage config "{path}", which does not '
-        f'exist in any of {folders}. Correct `config` in `stages`.')
+        f'exist in any of {folders}. Correct `config` in `stages`.'
+    )
 
 
 def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
@@ -86,14 +92,14 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
     stage_cfg.work_dir = osp.join(work_dir, stage['name'])
     # mmengine's global instances go by it: no two runs may share one
     stage_cfg.experiment_name = '_'.join(
-        [osp.splitext(osp.basename(stage_cfg.filename))[0], stage['name']])
+        [osp.splitext(osp.basename(stage_cfg.filename))[0], stage['name']]
+    )
     stage_cfg.launcher = cfg.get('launcher', 'none')
     stage_cfg.randomness = cfg.randomness
     stage_cfg.resume = cfg.get('resume', False)
     if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
         stage_cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        stage_cfg.optim_wrapper.loss_scale = cfg.optim_wrapper.get(
-            'loss_scale', 'dynamic')
+        stage_cfg.optim_wrapper.loss_scale = cfg.optim_wrapper.get('loss_scale', 'dynamic')
         if 'dtype' in cfg.optim_wrapper:
             stage_cfg.optim_wrapper.dtype = cfg.optim_wrapper.dtype
     if 'compile' in cfg:
@@ -103,7 +109,8 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
             raise KeyError(
                 f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, '
                 'so --auto-scale-lr does not know for which batch its '
-                'learning rate is: add auto_scale_lr=dict(base_batch_size=…).')
+                'learning rate is: add auto_scale_lr=dict(base_batch_size=…).'
+            )
         stage_cfg.auto_scale_lr.enable = True
     if cfg.get('val_cfg') is None:
         stage_cfg.val_cfg = None
@@ -116,14 +123,17 @@ def without_mixed_precision(optim_wrapper: dict) -> dict:
     """The config of an optimizer wrapper, for single precision."""
     if optim_wrapper.get('type') != 'AmpOptimWrapper':
         return optim_wrapper
-    print_log('Mixed precision is for GPUs: on the CPU the training is in '
-              'single precision.', logger='current')
-    kept = {key: value for key, value in optim_wrapper.items()
-            if key not in ('dtype', 'loss_scale')}
+    print_log(
+        'Mixed precision is for GPUs: on the CPU the training is in single precision.',
+        logger='current',
+    )
+    kept = {
+        key: value for key, value in optim_wrapper.items() if key not in ('dtype', 'loss_scale')
+    }
     return dict(kept, type='OptimWrapper')
 
 
-def latest_checkpoint(work_dir: str) -> Optional[str]:
+def latest_checkpoint(work_dir: str) -> str | None:
     """The checkpoint that rank 0 saved last, the same answer on all ranks.
 
     The other ranks do not wait while rank 0 saves; here they do.
@@ -139,7 +149,7 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
     return found[0]
 
 
-def forget_checkpoints(work_dirs: List[str]) -> None:
+def forget_checkpoints(work_dirs: list[str]) -> None:
     """Remove the pointers to the last checkpoints of an earlier run.
 
     When this run is interrupted and resumed, what the earlier one left in

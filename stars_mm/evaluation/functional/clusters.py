@@ -1,4 +1,4 @@
-from typing import Dict, Iterator, Tuple
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +8,7 @@ from torch import Tensor
 _ROUNDING = 1e-12
 
 
-def cluster_scores(feats: Tensor,
-                   labels: Tensor,
-                   seed: int = 0) -> Dict[str, float]:
+def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, float]:
     """How well the features cluster by class.
 
     The features are L2-normalised; k-means is given the true number of
@@ -32,24 +30,25 @@ def cluster_scores(feats: Tensor,
             clips of a class.
     """
     from sklearn.cluster import KMeans
-    from sklearn.metrics import (adjusted_rand_score,
-                                 normalized_mutual_info_score)
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
     from threadpoolctl import threadpool_limits
+
     feats, labels = F.normalize(feats.float()).cpu(), labels.cpu()
     num_classes = len(labels.unique())
     if not 2 <= num_classes < len(labels):
-        raise ValueError('Cluster scores need at least two classes and more '
-                         f'clips than classes; got {num_classes} classes in '
-                         f'{len(labels)} clips.')
+        raise ValueError(
+            'Cluster scores need at least two classes and more '
+            f'clips than classes; got {num_classes} classes in '
+            f'{len(labels)} clips.'
+        )
     with threadpool_limits(limits=1):  # k-means is slow with busy threads
-        clusters = KMeans(
-            num_classes, n_init=10,
-            random_state=seed).fit_predict(feats.numpy())
+        clusters = KMeans(num_classes, n_init=10, random_state=seed).fit_predict(feats.numpy())
     return dict(
         nmi=float(normalized_mutual_info_score(labels, clusters)),
         ari=float(adjusted_rand_score(labels, clusters)),
         silhouette=float(silhouette_samples(feats, labels).mean()),
-        distance_ratio=class_distances(feats, labels)['ratio'])
+        distance_ratio=class_distances(feats, labels)['ratio'],
+    )
 
 
 def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
@@ -76,13 +75,12 @@ def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
     outer = 1 - cosines / counts  # (N, K)
     outer[rows, own] = torch.inf
     outer = outer.min(dim=1).values
-    inner, outer = (dist.where(dist > _ROUNDING, 0.) for dist in
-                    (inner, outer))
+    inner, outer = (dist.where(dist > _ROUNDING, 0.0) for dist in (inner, outer))
     scores = (outer - inner) / torch.maximum(inner, outer)
-    return scores.nan_to_num(0.).where(counts[own] > 1, 0.)
+    return scores.nan_to_num(0.0).where(counts[own] > 1, 0.0)
 
 
-def class_distances(feats: Tensor, labels: Tensor) -> Dict[str, float]:
+def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
     """Mean cosine distance, 1 − cos, within and between the classes.
 
     Both are means over pairs of different clips: ``intra`` over all pairs of
@@ -109,11 +107,13 @@ def class_distances(feats: Tensor, labels: Tensor) -> Dict[str, float]:
     pairs = (counts * (counts - 1)).sum()
     all_pairs = float(len(own) * (len(own) - 1))
     if not pairs:
-        raise ValueError('Distances within classes need two clips of a class; '
-                         f'each of the {len(own)} clips is alone in its own.')
+        raise ValueError(
+            'Distances within classes need two clips of a class; '
+            f'each of the {len(own)} clips is alone in its own.'
+        )
     intra = float(1 - within / pairs)
     inter = float(1 - (total - within) / (all_pairs - pairs))
-    ratio = intra / inter if inter > _ROUNDING else 1.
+    ratio = intra / inter if inter > _ROUNDING else 1.0
     return dict(intra=intra, inter=inter, ratio=ratio)
 
 
@@ -123,12 +123,11 @@ def _directions(feats: Tensor) -> Iterator[Tensor]:
         yield F.normalize(part.double())
 
 
-def _classes(feats: Tensor, labels: Tensor) -> Tuple[Tensor, ...]:
+def _classes(feats: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """Place of each clip's class (N, ), clips of each class (K, ), the sum of
     their directions (K, C), and each direction's product with itself (N, ),
     which is 1, or 0 for a feature of zeros."""
-    _, own, counts = labels.cpu().unique(
-        return_inverse=True, return_counts=True)
+    _, own, counts = labels.cpu().unique(return_inverse=True, return_counts=True)
     sums = torch.zeros(len(counts), feats.shape[1], dtype=torch.float64)
     norms = []
     for part, places in zip(_directions(feats), own.split(4096)):

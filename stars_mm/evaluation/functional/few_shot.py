@@ -1,24 +1,26 @@
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .knn import on_grid
+from stars_mm.evaluation.functional.knn import on_grid
 
 #: Class → clips of the bank by their places; n shots are the first n.
-Draw = Dict[int, List[int]]
+Draw = dict[int, list[int]]
 
 CLASSIFIERS = ('exemplar', 'mean')
 
 
-def draw_exemplars(labels: Sequence[int],
-                   names: Sequence[str],
-                   shots: int,
-                   episodes: int = 100,
-                   ways: Optional[int] = None,
-                   seed: int = 0) -> List[Draw]:
+def draw_exemplars(
+    labels: Sequence[int],
+    names: Sequence[str],
+    shots: int,
+    episodes: int = 100,
+    ways: int | None = None,
+    seed: int = 0,
+) -> list[Draw]:
     """Draw the labelled examples of few-shot recognition.
 
     A draw depends on the seed, its number and the clips' names alone: not on
@@ -41,7 +43,7 @@ def draw_exemplars(labels: Sequence[int],
         ValueError: If a class has fewer clips than shots, or there are fewer
             classes than ways.
     """
-    of_class: Dict[int, List[int]] = {}
+    of_class: dict[int, list[int]] = {}
     for place in sorted(range(len(names)), key=lambda n: names[n]):
         of_class.setdefault(int(labels[place]), []).append(place)
     scarce = {c: len(own) for c, own in of_class.items() if len(own) < shots}
@@ -50,38 +52,40 @@ def draw_exemplars(labels: Sequence[int],
         raise ValueError(
             f'{shots} shots are more than class {label} has: {count} clips. '
             f'{len(scarce)} of {len(of_class)} classes have too few; ask for '
-            f'{min(scarce.values())} shots at most, or leave them out.')
+            f'{min(scarce.values())} shots at most, or leave them out.'
+        )
     classes = sorted(of_class)
     if ways is not None and not 2 <= ways <= len(classes):
-        raise ValueError(f'ways={ways} must lie between 2 and the number of '
-                         f'classes, {len(classes)}.')
+        raise ValueError(
+            f'ways={ways} must lie between 2 and the number of classes, {len(classes)}.'
+        )
     draws = []
     for draw in range(episodes):
         chosen = classes
         if ways is not None:
             rng = np.random.default_rng([seed, draw])
             chosen = sorted(rng.permutation(classes)[:ways].tolist())
-        draws.append({
-            label: _draw_clips(of_class[label], shots, [seed, draw, label])
-            for label in chosen
-        })
+        draws.append(
+            {label: _draw_clips(of_class[label], shots, [seed, draw, label]) for label in chosen}
+        )
     return draws
 
 
-def _draw_clips(clips: List[int], shots: int, seed: List[int]) -> List[int]:
+def _draw_clips(clips: list[int], shots: int, seed: list[int]) -> list[int]:
     order = np.random.default_rng(seed).permutation(len(clips))
     return [clips[n] for n in order[:shots]]
 
 
 def few_shot_accuracy(
-        bank_feats: Tensor,
-        query_feats: Tensor,
-        query_labels: Tensor,
-        draws: Sequence[Draw],
-        shots: Sequence[int] = (1, 2, 5),
-        classifiers: Sequence[str] = CLASSIFIERS,
-        chunk_size: int = 1024,
-        device: Optional[str] = None) -> Dict[Tuple[str, int], List[float]]:
+    bank_feats: Tensor,
+    query_feats: Tensor,
+    query_labels: Tensor,
+    draws: Sequence[Draw],
+    shots: Sequence[int] = (1, 2, 5),
+    classifiers: Sequence[str] = CLASSIFIERS,
+    chunk_size: int = 1024,
+    device: str | None = None,
+) -> dict[tuple[str, int], list[float]]:
     """Accuracy of classifying by a few examples of each class.
 
     ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'``
@@ -109,31 +113,38 @@ def few_shot_accuracy(
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     bank_feats, query_labels = bank_feats.cpu(), query_labels.cpu()
-    hits = {(kind, n): torch.zeros(len(draws), dtype=torch.float64)
-            for kind in classifiers for n in shots}
+    hits = {
+        (kind, n): torch.zeros(len(draws), dtype=torch.float64)
+        for kind in classifiers
+        for n in shots
+    }
     total = torch.zeros(len(draws), dtype=torch.float64)
-    for query, truth in zip(query_feats.split(chunk_size),
-                            query_labels.split(chunk_size)):
+    for query, truth in zip(query_feats.split(chunk_size), query_labels.split(chunk_size)):
         query = on_grid(query.cpu()).to(device)
         for number, draw in enumerate(draws):
             classes = torch.tensor(sorted(draw))
             asked = torch.isin(truth, classes)
             total[number] += asked.sum()
-            similarity = query @ _prototypes(
-                bank_feats, draw, shots, classifiers).t().to(device)
+            similarity = query @ _prototypes(bank_feats, draw, shots, classifiers).t().to(device)
             # (chunk, prototypes of all kinds and shots)
             start = 0
             for (kind, n), count in hits.items():
                 width = len(draw) * (n if kind == 'exemplar' else 1)
-                best = similarity[:, start:start + width].unflatten(
-                    1, (len(draw), -1)).amax(dim=2).argmax(dim=1).cpu()
+                best = (
+                    similarity[:, start : start + width]
+                    .unflatten(1, (len(draw), -1))
+                    .amax(dim=2)
+                    .argmax(dim=1)
+                    .cpu()
+                )
                 start += width
                 count[number] += (asked & (classes[best] == truth)).sum()
     return {key: (100 * count / total).tolist() for key, count in hits.items()}
 
 
-def _prototypes(bank_feats: Tensor, draw: Draw, shots: Sequence[int],
-                classifiers: Sequence[str]) -> Tensor:
+def _prototypes(
+    bank_feats: Tensor, draw: Draw, shots: Sequence[int], classifiers: Sequence[str]
+) -> Tensor:
     """What queries are compared with: for each classifier and number of shots
     the examples or means of the classes in ascending order."""
     places = torch.tensor([draw[label] for label in sorted(draw)])  # (W, S)
@@ -149,7 +160,7 @@ def _prototypes(bank_feats: Tensor, draw: Draw, shots: Sequence[int],
     return torch.cat([on_grid(part) for part in parts])
 
 
-def mean_and_interval(values: Sequence[float]) -> Tuple[float, float]:
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean over draws and its 95 % confidence interval by Student's t.
 
     The interval says how far the mean over these draws may be from that over
@@ -163,9 +174,9 @@ def mean_and_interval(values: Sequence[float]) -> Tuple[float, float]:
         single draw.
     """
     from scipy import stats
+
     values = np.asarray(values, dtype=np.float64)
     if len(values) < 2:
         return float(values.mean()), float('nan')
     error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(
-        error * stats.t.ppf(0.975, len(values) - 1))
+    return float(values.mean()), float(error * stats.t.ppf(0.975, len(values) - 1))

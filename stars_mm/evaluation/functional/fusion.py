@@ -1,5 +1,5 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ class ClassScores:
         source (str): Where they are from, for messages.
     """
 
-    names: List[str]
+    names: list[str]
     scores: Tensor
     labels: Tensor
     source: str
@@ -25,31 +25,36 @@ class ClassScores:
     def __post_init__(self) -> None:
         N, K = self.scores.shape
         if not N == len(self.names) == len(self.labels):
-            raise ValueError(f'{self.source}: {N} scores, {len(self.names)} '
-                             f'names and {len(self.labels)} labels; the three '
-                             'belong to the same clips.')
+            raise ValueError(
+                f'{self.source}: {N} scores, {len(self.names)} '
+                f'names and {len(self.labels)} labels; the three '
+                'belong to the same clips.'
+            )
         if len(set(self.names)) < N:
-            double = next(name for name in self.names
-                          if self.names.count(name) > 1)
-            raise ValueError(f'{self.source}: clip "{double}" occurs '
-                             f'{self.names.count(double)} times; a clip may '
-                             'have one score.')
+            double = next(name for name in self.names if self.names.count(name) > 1)
+            raise ValueError(
+                f'{self.source}: clip "{double}" occurs '
+                f'{self.names.count(double)} times; a clip may '
+                'have one score.'
+            )
         if not self.scores.isfinite().all():
             row = int((~self.scores.isfinite()).any(dim=1).int().argmax())
-            raise ValueError(f'{self.source}: the scores of clip '
-                             f'"{self.names[row]}" are not finite.')
+            raise ValueError(
+                f'{self.source}: the scores of clip "{self.names[row]}" are not finite.'
+            )
         if N and not 0 <= self.labels.min() <= self.labels.max() < K:
             wrong = (self.labels < 0) | (self.labels >= K)
             row = int(wrong.int().argmax())
             raise ValueError(
                 f'{self.source}: clip "{self.names[row]}" is of class '
                 f'{int(self.labels[row])}, and there are scores of the '
-                f'classes 0 to {K - 1}.')
+                f'classes 0 to {K - 1}.'
+            )
 
 
-def fuse(streams: Sequence[ClassScores],
-         weights: Optional[Sequence[float]] = None,
-         softmax: bool = False) -> ClassScores:
+def fuse(
+    streams: Sequence[ClassScores], weights: Sequence[float] | None = None, softmax: bool = False
+) -> ClassScores:
     """Weighted sum of several streams' scores, matched by the clips' names.
 
     Args:
@@ -64,10 +69,11 @@ def fuse(streams: Sequence[ClassScores],
     Raises:
         ValueError: If clips, numbers of classes or labels differ.
     """
-    weights = [1.] * len(streams) if weights is None else list(weights)
+    weights = [1.0] * len(streams) if weights is None else list(weights)
     if len(weights) != len(streams):
-        raise ValueError(f'{len(weights)} weights {weights} for '
-                         f'{len(streams)} score files; give one for each.')
+        raise ValueError(
+            f'{len(weights)} weights {weights} for {len(streams)} score files; give one for each.'
+        )
     first = streams[0]
     total = torch.zeros_like(first.scores, dtype=torch.float64)
     for stream, weight in zip(streams, weights):
@@ -81,30 +87,33 @@ def fuse(streams: Sequence[ClassScores],
                 f'Clip "{first.names[row]}" is of class '
                 f'{int(first.labels[row])} in {first.source} and of class '
                 f'{int(stream.labels[order][row])} in {stream.source}; these '
-                'are not the same data.')
+                'are not the same data.'
+            )
         scores = stream.scores[order].double()
         total += weight * (scores.softmax(dim=1) if softmax else scores)
-    source = ' + '.join(f'{weight:g} · {stream.source}'
-                        for weight, stream in zip(weights, streams))
+    source = ' + '.join(f'{weight:g} · {stream.source}' for weight, stream in zip(weights, streams))
     return ClassScores(first.names, total, first.labels, source)
 
 
 def _check_same_clips(first: ClassScores, other: ClassScores) -> None:
     K, other_K = first.scores.shape[1], other.scores.shape[1]
     if K != other_K:
-        raise ValueError(f'{first.source} has scores of {K} classes, '
-                         f'{other.source} of {other_K}; fuse models of the '
-                         'same classes.')
+        raise ValueError(
+            f'{first.source} has scores of {K} classes, '
+            f'{other.source} of {other_K}; fuse models of the '
+            'same classes.'
+        )
     for a, b in ((first, other), (other, first)):
         lacking = sorted(set(a.names) - set(b.names))
         if lacking:
             raise ValueError(
                 f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips '
                 f'of {a.source}, such as "{lacking[0]}"; all files must be of '
-                'the same test split.')
+                'the same test split.'
+            )
 
 
-def accuracies(scores: ClassScores) -> Dict[str, float]:
+def accuracies(scores: ClassScores) -> dict[str, float]:
     """Accuracy of scores, in percent.
 
     Args:
@@ -127,10 +136,9 @@ def accuracies(scores: ClassScores) -> Dict[str, float]:
     return found
 
 
-def nearest_scores(bank_feats: Tensor,
-                   bank_labels: Tensor,
-                   query_feats: Tensor,
-                   chunk_size: int = 1024) -> Tensor:
+def nearest_scores(
+    bank_feats: Tensor, bank_labels: Tensor, query_feats: Tensor, chunk_size: int = 1024
+) -> Tensor:
     """Score classes by their nearest labelled clip, so that the best class is
     that of the nearest neighbour.
 
@@ -149,7 +157,8 @@ def nearest_scores(bank_feats: Tensor,
     scores = []
     for query in F.normalize(query_feats.float()).split(chunk_size):
         similarity = query @ bank.t()  # (chunk, B)
-        best = similarity.new_full((len(query), K), -1.)
-        scores.append(best.scatter_reduce_(
-            1, bank_labels.expand(len(query), -1), similarity, 'amax'))
+        best = similarity.new_full((len(query), K), -1.0)
+        scores.append(
+            best.scatter_reduce_(1, bank_labels.expand(len(query), -1), similarity, 'amax')
+        )
     return torch.cat(scores)

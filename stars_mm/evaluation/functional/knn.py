@@ -1,4 +1,4 @@
-from typing import Dict, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -8,17 +8,17 @@ from torch import Tensor
 # scalar product of two of them stays below 2^53, as all its partial sums do:
 # double precision holds them exactly, so neither the order of the sum, nor the
 # sizes of the chunks, nor the device can change a similarity.
-_GRID = 2.**26
+_GRID = 2.0**26
 
 
 def nearest_neighbours(
-        bank_feats: Tensor,
-        query_feats: Tensor,
-        k: int,
-        chunk_size: int = 1024,
-        bank_chunk_size: int = 8192,
-        device: Union[str, torch.device,
-                      None] = None) -> Tuple[Tensor, Tensor]:
+    bank_feats: Tensor,
+    query_feats: Tensor,
+    k: int,
+    chunk_size: int = 1024,
+    bank_chunk_size: int = 8192,
+    device: str | torch.device | None = None,
+) -> tuple[Tensor, Tensor]:
     """The nearest neighbours under cosine similarity.
 
     Exact: all pairs are compared. Memory beyond the features is that of some
@@ -42,7 +42,7 @@ def nearest_neighbours(
     Raises:
         ValueError: If k exceeds the bank.
     """
-    _check_k((k, ), len(bank_feats))
+    _check_k((k,), len(bank_feats))
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     bank_feats, query_feats = bank_feats.cpu(), query_feats.cpu()
@@ -50,13 +50,13 @@ def nearest_neighbours(
     similarities, indices = [], []
     for query in _chunks(query_feats, query_norms, chunk_size, device):
         best = None
-        for start, bank in enumerate(
-                _chunks(bank_feats, bank_norms, bank_chunk_size, device)):
+        for start, bank in enumerate(_chunks(bank_feats, bank_norms, bank_chunk_size, device)):
             values, index = _largest(query @ bank.t(), k)
             index += start * bank_chunk_size
             if best is not None:
                 values, order = torch.cat([best[0], values], 1).sort(
-                    dim=1, descending=True, stable=True)
+                    dim=1, descending=True, stable=True
+                )
                 values = values[:, :k]
                 index = torch.cat([best[1], index], 1).gather(1, order[:, :k])
             best = values, index
@@ -65,12 +65,14 @@ def nearest_neighbours(
     return torch.cat(similarities) / _GRID**2, torch.cat(indices)
 
 
-def knn_predict(bank_feats: Tensor,
-                bank_labels: Tensor,
-                query_feats: Tensor,
-                ks: Sequence[int] = (1, ),
-                temperature: Optional[float] = None,
-                **kwargs) -> Tensor:
+def knn_predict(
+    bank_feats: Tensor,
+    bank_labels: Tensor,
+    query_feats: Tensor,
+    ks: Sequence[int] = (1,),
+    temperature: float | None = None,
+    **kwargs,
+) -> Tensor:
     """Classify by the votes of the nearest neighbours under cosine
     similarity.
 
@@ -94,8 +96,7 @@ def knn_predict(bank_feats: Tensor,
         ValueError: If a k exceeds the bank.
     """
     _check_k(ks, len(bank_feats))
-    similarity, index = nearest_neighbours(bank_feats, query_feats, max(ks),
-                                           **kwargs)
+    similarity, index = nearest_neighbours(bank_feats, query_feats, max(ks), **kwargs)
     weights = torch.ones_like(similarity)  # (Q, k)
     if temperature is not None:
         # relative to the nearest, which cannot overflow
@@ -105,20 +106,21 @@ def knn_predict(bank_feats: Tensor,
     predictions, done = {}, 0
     for k in sorted(set(ks)):
         for place in range(done, k):
-            votes.scatter_add_(1, labels[:, place:place + 1],
-                               weights[:, place:place + 1])
+            votes.scatter_add_(1, labels[:, place : place + 1], weights[:, place : place + 1])
         predictions[k] = votes.argmax(dim=1)
         done = k
     return torch.stack([predictions[k] for k in ks])
 
 
-def knn_accuracy(bank_feats: Tensor,
-                 bank_labels: Tensor,
-                 query_feats: Tensor,
-                 query_labels: Tensor,
-                 ks: Sequence[int] = (1, 2, 5, 10),
-                 temperature: Optional[float] = None,
-                 **kwargs) -> Dict[str, float]:
+def knn_accuracy(
+    bank_feats: Tensor,
+    bank_labels: Tensor,
+    query_feats: Tensor,
+    query_labels: Tensor,
+    ks: Sequence[int] = (1, 2, 5, 10),
+    temperature: float | None = None,
+    **kwargs,
+) -> dict[str, float]:
     """Accuracy of :func:`knn_predict`.
 
     Args:
@@ -133,14 +135,13 @@ def knn_accuracy(bank_feats: Tensor,
     Returns:
         dict[str, float]: ``top1_k{k}`` in percent for each k.
     """
-    predictions = knn_predict(bank_feats, bank_labels, query_feats, ks,
-                              temperature, **kwargs)
+    predictions = knn_predict(bank_feats, bank_labels, query_feats, ks, temperature, **kwargs)
     hits = predictions == query_labels.cpu()
     accuracy = hits.double().mean(dim=1) * 100
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
 
 
-def on_grid(feats: Tensor, norms: Optional[Tensor] = None) -> Tensor:
+def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
     """Directions of features, as whole numbers in double precision.
 
     Args:
@@ -166,23 +167,22 @@ def _chunks(feats: Tensor, norms: Tensor, size: int, device):
         yield on_grid(part.to(device), norm.to(device))
 
 
-def _largest(similarity: Tensor, k: int) -> Tuple[Tensor, Tensor]:
+def _largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row and their places, of equal ones the first."""
     k = min(k, similarity.shape[1])
     values, index = similarity.topk(k, dim=1)
     # topk takes any of those that equal the last
     unclear = (similarity >= values[:, -1:]).sum(dim=1) > k
     if unclear.any():
-        order = similarity[unclear].argsort(
-            dim=1, descending=True, stable=True)
+        order = similarity[unclear].argsort(dim=1, descending=True, stable=True)
         index[unclear] = order[:, :k]
     index = index.sort(dim=1).values
-    values, order = similarity.gather(1, index).sort(
-        dim=1, descending=True, stable=True)
+    values, order = similarity.gather(1, index).sort(dim=1, descending=True, stable=True)
     return values, index.gather(1, order)
 
 
 def _check_k(ks: Sequence[int], bank_size: int) -> None:
     if not 1 <= min(ks) <= max(ks) <= bank_size:
-        raise ValueError(f'Every k of {tuple(ks)} must lie between 1 and the '
-                         f'size of the bank, {bank_size}.')
+        raise ValueError(
+            f'Every k of {tuple(ks)} must lie between 1 and the size of the bank, {bank_size}.'
+        )

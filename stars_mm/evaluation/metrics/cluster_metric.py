@@ -1,9 +1,8 @@
-from typing import Dict, Optional
-
 from mmaction.registry import METRICS
-from ...engine.features import ClipList, FeatureSet
-from ..functional.clusters import cluster_scores
-from .feature_metric import FeatureMetric
+
+from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.functional.clusters import cluster_scores
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 
 @METRICS.register_module()
@@ -24,10 +23,9 @@ class ClusterMetric(FeatureMetric):
 
     default_prefix = 'cluster'
 
-    def __init__(self,
-                 seed: int = 0,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self, seed: int = 0, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
         super().__init__(collect_device, prefix)
         self.seed = seed
 
@@ -38,9 +36,9 @@ class ClusterMetric(FeatureMetric):
             raise ValueError(
                 f'ClusterMetric: {query.source} has {classes} classes in '
                 f'{len(query.labels)} clips; it needs at least two classes '
-                'and more clips than classes.')
+                'and more clips than classes.'
+            )
 
-    def compute(self, bank: FeatureSet,
-                query: FeatureSet) -> Dict[str, float]:
+    def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Scores of the query; see :func:`cluster_scores`."""
         return cluster_scores(query.features, query.labels, self.seed)

@@ -1,9 +1,10 @@
 from abc import abstractmethod
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.evaluator import BaseMetric
 
-from ...engine.features import ClipList, FeatureSet
+from stars_mm.engine.features import ClipList, FeatureSet
 
 
 class FeatureMetric(BaseMetric):
@@ -16,10 +17,9 @@ class FeatureMetric(BaseMetric):
     """
 
     #: Folder of the run, known once :meth:`prepare` was called.
-    work_dir: Optional[str] = None
+    work_dir: str | None = None
 
-    def prepare(self, bank: ClipList, query: ClipList,
-                work_dir: Optional[str] = None) -> None:
+    def prepare(self, bank: ClipList, query: ClipList, work_dir: str | None = None) -> None:
         """Look at the clips before their features are computed.
 
         Args:
@@ -45,15 +45,13 @@ class FeatureMetric(BaseMetric):
             data_samples (Sequence[dict]): Data samples with ``feature``,
                 ``gt_label``, ``sample_idx`` and ``role``, all of one role.
         """
-        self.results.append((data_samples[0]['role'],
-                             FeatureSet.from_samples(data_samples).cpu()))
+        self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
 
-    def compute_metrics(self, results: List[tuple]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Compute the metric from the batches of all ranks."""
         return self.compute(*self.collect(results))
 
-    def collect(self,
-                results: List[tuple]) -> Tuple[FeatureSet, FeatureSet]:
+    def collect(self, results: list[tuple]) -> tuple[FeatureSet, FeatureSet]:
         """Put the batches of all ranks together.
 
         Args:
@@ -68,8 +66,7 @@ class FeatureMetric(BaseMetric):
         return self._collect(results, 'bank'), self._collect(results, 'query')
 
     @abstractmethod
-    def compute(self, bank: FeatureSet,
-                query: FeatureSet) -> Dict[str, float]:
+    def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Compute the metric.
 
         Args:
@@ -80,13 +77,14 @@ class FeatureMetric(BaseMetric):
             dict[str, float]: Name → value.
         """
 
-    def _collect(self, results: List[tuple], role: str) -> FeatureSet:
+    def _collect(self, results: list[tuple], role: str) -> FeatureSet:
         parts = [feats for its_role, feats in results if its_role == role]
         if not parts:
             raise ValueError(
                 f'{type(self).__name__} got no features of the {role}. Run it '
                 'under FeatureValLoop or FeatureTestLoop, which take a '
-                'bank_dataloader.')
+                'bank_dataloader.'
+            )
         whole = FeatureSet.cat(parts)
         finite = whole.features.isfinite().all(dim=1)
         if not finite.all():
@@ -94,5 +92,6 @@ class FeatureMetric(BaseMetric):
             raise ValueError(
                 f'{int((~finite).sum())} of {len(finite)} features of the '
                 f'{role} are not finite, that of clip {first} is the first: '
-                'the weights are spoilt, or a clip is.')
+                'the weights are spoilt, or a clip is.'
+            )
         return whole

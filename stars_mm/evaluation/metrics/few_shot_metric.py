@@ -1,14 +1,19 @@
 import os.path as osp
-from typing import Dict, List, Optional, Sequence
-
-from mmengine.logging import MMLogger
+from collections.abc import Sequence
 
 from mmaction.registry import METRICS
-from ...engine.features import ClipList, FeatureSet
-from ..exemplars import find_exemplars, read_exemplars, write_exemplars
-from ..functional.few_shot import (CLASSIFIERS, Draw, draw_exemplars,
-                                   few_shot_accuracy, mean_and_interval)
-from .feature_metric import FeatureMetric
+from mmengine.logging import MMLogger
+
+from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.exemplars import find_exemplars, read_exemplars, write_exemplars
+from stars_mm.evaluation.functional.few_shot import (
+    CLASSIFIERS,
+    Draw,
+    draw_exemplars,
+    few_shot_accuracy,
+    mean_and_interval,
+)
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 
 @METRICS.register_module()
@@ -39,29 +44,30 @@ class FewShotMetric(FeatureMetric):
 
     default_prefix = 'fewshot'
 
-    def __init__(self,
-                 shots: Sequence[int] = (1, 2, 5),
-                 episodes: int = 100,
-                 ways: Optional[int] = None,
-                 seed: int = 0,
-                 classifiers: Sequence[str] = CLASSIFIERS,
-                 exemplars: Optional[str] = None,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        shots: Sequence[int] = (1, 2, 5),
+        episodes: int = 100,
+        ways: int | None = None,
+        seed: int = 0,
+        classifiers: Sequence[str] = CLASSIFIERS,
+        exemplars: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
         super().__init__(collect_device, prefix)
         if not shots or min(shots) < 1 or len(set(shots)) < len(shots):
-            raise ValueError(f'shots={shots} must be positive numbers, each '
-                             'once.')
+            raise ValueError(f'shots={shots} must be positive numbers, each once.')
         if episodes < 1 or seed < 0:
-            raise ValueError(f'episodes={episodes} must be 1 or more, and '
-                             f'seed={seed} 0 or more.')
+            raise ValueError(f'episodes={episodes} must be 1 or more, and seed={seed} 0 or more.')
         unknown = set(classifiers) - set(CLASSIFIERS)
         if unknown or not classifiers:
-            raise ValueError(f'classifiers={classifiers}: choose some of '
-                             f'{CLASSIFIERS}.')
+            raise ValueError(f'classifiers={classifiers}: choose some of {CLASSIFIERS}.')
         if ways is not None and (ways < 2 or exemplars is not None):
-            raise ValueError(f'ways={ways}: at least 2 classes are told apart,'
-                             ' and a list of exemplars has ways of its own.')
+            raise ValueError(
+                f'ways={ways}: at least 2 classes are told apart,'
+                ' and a list of exemplars has ways of its own.'
+            )
         self.shots = tuple(shots)
         self.episodes = episodes
         self.ways = ways
@@ -71,46 +77,57 @@ class FewShotMetric(FeatureMetric):
         if exemplars is not None:
             listed = read_exemplars(exemplars)
             if len(listed) < episodes:
-                raise ValueError(f'{exemplars}: holds {len(listed)} draws, '
-                                 f'and episodes={episodes}. Ask for less.')
+                raise ValueError(
+                    f'{exemplars}: holds {len(listed)} draws, '
+                    f'and episodes={episodes}. Ask for less.'
+                )
             self._listed = listed[:episodes]
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Check the classes, and that there are enough clips to draw."""
         classes, asked = set(bank.labels), set(query.labels)
         for one, other, its, source in (
-                (classes, asked, query.source, bank.source),
-                (asked, classes, bank.source, query.source)):
+            (classes, asked, query.source, bank.source),
+            (asked, classes, bank.source, query.source),
+        ):
             if one - other:
                 raise ValueError(
                     f'FewShotMetric: {len(one - other)} classes of {source} '
                     f'have no clip in {its}, such as {min(one - other)}. Bank '
                     'and query must have the same classes: choose them by '
-                    '`labels` of the two data sets.')
+                    '`labels` of the two data sets.'
+                )
         self._draw(bank.names, bank.labels, bank.source)
 
-    def compute(self, bank: FeatureSet,
-                query: FeatureSet) -> Dict[str, float]:
+    def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Mean over draws, and its interval; see :class:`FewShotMetric`."""
         if bank.names is None:
             raise KeyError(
                 'FewShotMetric lists its examples by name, and a clip of the '
                 'bank has none. Put it into the last step of the pipeline: '
                 "dict(type='PackActionInputs', meta_keys=('sample_idx', "
-                "'frame_dir')).")
+                "'frame_dir'))."
+            )
         draws = self._draw(bank.names, bank.labels.tolist(), 'the bank')
         MMLogger.get_current_instance().info(
             f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} '
             f'classes by {self.shots} examples a class, out of '
             f'{len(bank.labels)} clips; cosine, mean and 95 % interval over '
-            f'{len(draws)} draws')
-        found = few_shot_accuracy(bank.features, query.features, query.labels,
-                                  draws, self.shots, self.classifiers)
+            f'{len(draws)} draws'
+        )
+        found = few_shot_accuracy(
+            bank.features, query.features, query.labels, draws, self.shots, self.classifiers
+        )
         if self.exemplars is None and self.work_dir is not None:
             write_exemplars(
                 osp.join(self.work_dir, f'{self.prefix}_exemplars.json'),
-                draws, bank.names, seed=self.seed, ways=self.ways,
-                episodes=self.episodes, shots=self.shots)
+                draws,
+                bank.names,
+                seed=self.seed,
+                ways=self.ways,
+                episodes=self.episodes,
+                shots=self.shots,
+            )
         scores = {}
         for (kind, n), values in found.items():
             mean, interval = mean_and_interval(values)
@@ -119,17 +136,20 @@ class FewShotMetric(FeatureMetric):
                 scores[f'{kind}_{n}shot_ci95'] = interval
         return scores
 
-    def _draw(self, names: Sequence[str], labels: Sequence[int],
-              source: str) -> List[Draw]:
+    def _draw(self, names: Sequence[str], labels: Sequence[int], source: str) -> list[Draw]:
         if len(set(names)) < len(names):
-            raise ValueError(f'FewShotMetric lists its examples by name, and '
-                             f'{len(names) - len(set(names))} clips of '
-                             f'{source} share theirs with others.')
+            raise ValueError(
+                f'FewShotMetric lists its examples by name, and '
+                f'{len(names) - len(set(names))} clips of '
+                f'{source} share theirs with others.'
+            )
         if self.exemplars is not None:
-            return find_exemplars(self._listed, names, labels,
-                                  max(self.shots), self.exemplars, source)
+            return find_exemplars(
+                self._listed, names, labels, max(self.shots), self.exemplars, source
+            )
         try:
-            return draw_exemplars(labels, names, max(self.shots),
-                                  self.episodes, self.ways, self.seed)
+            return draw_exemplars(
+                labels, names, max(self.shots), self.episodes, self.ways, self.seed
+            )
         except ValueError as error:
             raise ValueError(f'FewShotMetric, {source}: {error}') from error

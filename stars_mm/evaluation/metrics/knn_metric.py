@@ -1,14 +1,13 @@
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
-from mmengine.dist import (all_gather_object, all_reduce, get_dist_info,
-                           get_world_size)
+from mmaction.registry import METRICS
+from mmengine.dist import all_gather_object, all_reduce, get_dist_info, get_world_size
 from mmengine.logging import MMLogger
 
-from mmaction.registry import METRICS
-from ...engine.features import ClipList, FeatureSet
-from ..functional.knn import knn_predict
-from .feature_metric import FeatureMetric
+from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.functional.knn import knn_predict
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 
 @METRICS.register_module()
@@ -32,14 +31,15 @@ class KNNMetric(FeatureMetric):
             ``'knn_weighted'`` with a temperature.
     """
 
-    def __init__(self,
-                 topk_neighbors: Sequence[int] = (1, 2, 5, 10),
-                 temperature: Optional[float] = None,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        topk_neighbors: Sequence[int] = (1, 2, 5, 10),
+        temperature: float | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
         if not topk_neighbors or min(topk_neighbors) < 1:
-            raise ValueError('topk_neighbors must be positive numbers, got '
-                             f'{topk_neighbors}.')
+            raise ValueError(f'topk_neighbors must be positive numbers, got {topk_neighbors}.')
         if temperature is not None and temperature <= 0:
             raise ValueError(f'temperature must be positive: {temperature}.')
         if prefix is None:
@@ -53,8 +53,7 @@ class KNNMetric(FeatureMetric):
         """str: How neighbours vote, for the log."""
         if self.temperature is None:
             return 'uniform vote (the reported protocol)'
-        return (f'votes weighted by exp(cosine / {self.temperature:g}) (the '
-                'monitor of training)')
+        return f'votes weighted by exp(cosine / {self.temperature:g}) (the monitor of training)'
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Check the numbers of neighbours and the classes."""
@@ -62,16 +61,18 @@ class KNNMetric(FeatureMetric):
             raise ValueError(
                 f'KNNMetric: topk_neighbors={self.topk_neighbors} are more '
                 f'than the {len(bank.labels)} clips of the bank, '
-                f'{bank.source}.')
+                f'{bank.source}.'
+            )
         unknown = sorted(set(query.labels) - set(bank.labels))
         if unknown:
             raise ValueError(
                 f'KNNMetric: {len(unknown)} classes of {query.source} have no '
                 f'clip in the bank, {bank.source}, such as {unknown[0]}; its '
                 f'classes are {sorted(set(bank.labels))}. Evaluate on the '
-                'same classes: choose the data sets, or their `labels`.')
+                'same classes: choose the data sets, or their `labels`.'
+            )
 
-    def evaluate(self, size: int) -> Dict[str, float]:
+    def evaluate(self, size: int) -> dict[str, float]:
         """Compute the metric; several processes get all features, and each
         seeks the neighbours of its share of the query.
 
@@ -83,14 +84,14 @@ class KNNMetric(FeatureMetric):
         """
         if get_world_size() == 1:
             return super().evaluate(size)
-        results = [part for parts in all_gather_object(self.results)
-                   for part in parts]
+        results = [part for parts in all_gather_object(self.results) for part in parts]
         self.results.clear()
         found = self.compute(*self.collect(results), *get_dist_info())
         return {f'{self.prefix}/{key}': value for key, value in found.items()}
 
-    def compute(self, bank: FeatureSet, query: FeatureSet, rank: int = 0,
-                world_size: int = 1) -> Dict[str, float]:
+    def compute(
+        self, bank: FeatureSet, query: FeatureSet, rank: int = 0, world_size: int = 1
+    ) -> dict[str, float]:
         """Accuracy for each k.
 
         Args:
@@ -104,16 +105,16 @@ class KNNMetric(FeatureMetric):
         """
         MMLogger.get_current_instance().info(
             f'{self.prefix}: {len(query.labels)} clips by their nearest among '
-            f'{len(bank.labels)}, cosine, {self.protocol}')
-        feats, labels = (all_of[rank::world_size]
-                         for all_of in (query.features, query.labels))
+            f'{len(bank.labels)}, cosine, {self.protocol}'
+        )
+        feats, labels = (all_of[rank::world_size] for all_of in (query.features, query.labels))
         hits = torch.zeros(len(self.topk_neighbors), dtype=torch.int64)
         if len(labels):
-            predictions = knn_predict(bank.features, bank.labels, feats,
-                                      self.topk_neighbors, self.temperature)
+            predictions = knn_predict(
+                bank.features, bank.labels, feats, self.topk_neighbors, self.temperature
+            )
             hits += (predictions == labels).sum(dim=1)
         if world_size > 1:
             all_reduce(hits)
         accuracy = hits.double() / len(query.labels) * 100
-        return {f'top1_k{k}': value for k, value in zip(
-            self.topk_neighbors, accuracy.tolist())}
+        return {f'top1_k{k}': value for k, value in zip(self.topk_neighbors, accuracy.tolist())}

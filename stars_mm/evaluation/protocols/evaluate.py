@@ -1,25 +1,23 @@
 """Runs protocols one after another, and repeats none that is finished."""
+
 import json
 import time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Dict, List
 
 from mmengine.logging import print_log
 
-from .feature_task import Comparison, FeatureTask
-from .features import digest
-from .table import hardware, versions, write_json, write_markdown
-from .task import Settings, Task
-from .training_task import SEMI, TrainingTask
+from stars_mm.evaluation.protocols.feature_task import Comparison, FeatureTask
+from stars_mm.evaluation.protocols.features import digest
+from stars_mm.evaluation.protocols.table import hardware, versions, write_json, write_markdown
+from stars_mm.evaluation.protocols.task import Settings, Task
+from stars_mm.evaluation.protocols.training_task import SEMI, TrainingTask
 
 _BY_FEATURES = ('knn', 'clusters', 'few-shot')
-PROTOCOLS = (*_BY_FEATURES, 'linear', 'finetune', 'semi-1', 'semi-10',
-             'transfer')
+PROTOCOLS = (*_BY_FEATURES, 'linear', 'finetune', 'semi-1', 'semi-10', 'transfer')
 
 
-def evaluate(names: List[str], settings: Settings, work_dir: Path,
-             out: Path, command: str) -> Dict:
+def evaluate(names: list[str], settings: Settings, work_dir: Path, out: Path, command: str) -> dict:
     """Evaluate a checkpoint by some protocols.
 
     Everything that can be found wrong is, before the first protocol starts.
@@ -44,8 +42,7 @@ def evaluate(names: List[str], settings: Settings, work_dir: Path,
         task.check()
     results = {}
     meta = _describe(settings, command)
-    if settings.baselines and not any(
-            isinstance(task, FeatureTask) for task in tasks):
+    if settings.baselines and not any(isinstance(task, FeatureTask) for task in tasks):
         meta['comparison'] = _once(Comparison('knn', settings), work_dir)
     for task in tasks:
         results[task.name] = _once(task, work_dir)
@@ -55,7 +52,7 @@ def evaluate(names: List[str], settings: Settings, work_dir: Path,
     return whole
 
 
-def build_tasks(names: List[str], settings: Settings) -> List[Task]:
+def build_tasks(names: list[str], settings: Settings) -> list[Task]:
     """The tasks of some protocols, each once.
 
     Args:
@@ -74,9 +71,12 @@ def build_tasks(names: List[str], settings: Settings) -> List[Task]:
             hint = f' Did you mean "{close[0]}"?' if close else ''
             raise ValueError(
                 f'--protocols: there is no "{name}".{hint} There are '
-                f'{", ".join(PROTOCOLS)}, and semi-<percent>.')
-    return [(FeatureTask if name in _BY_FEATURES else TrainingTask)(
-        name, settings) for name in dict.fromkeys(names)]
+                f'{", ".join(PROTOCOLS)}, and semi-<percent>.'
+            )
+    return [
+        (FeatureTask if name in _BY_FEATURES else TrainingTask)(name, settings)
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _once(task: Task, work_dir: Path) -> dict:
@@ -97,10 +97,10 @@ def _once(task: Task, work_dir: Path) -> dict:
     return found
 
 
-def _describe(settings: Settings, command: str) -> Dict:
+def _describe(settings: Settings, command: str) -> dict:
     encoder = settings.store.encoder
     return dict(
         config=str(settings.cfg.filename),
-        checkpoint=dict(path=encoder.path, sha256=encoder.digest,
-                        **encoder.meta),
-        command=command)
+        checkpoint=dict(path=encoder.path, sha256=encoder.digest, **encoder.meta),
+        command=command,
+    )

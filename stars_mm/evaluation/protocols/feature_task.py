@@ -1,12 +1,12 @@
 """The protocols that compare features: kNN, clusters, few-shot."""
+
 from pathlib import Path
-from typing import Dict
 
 from mmengine.logging import print_log
 
-from ..metrics import ClusterMetric, FeatureMetric, FewShotMetric, KNNMetric
-from .features import read_baselines
-from .task import Settings, Task
+from stars_mm.evaluation.metrics import ClusterMetric, FeatureMetric, FewShotMetric, KNNMetric
+from stars_mm.evaluation.protocols.features import read_baselines
+from stars_mm.evaluation.protocols.task import Settings, Task
 
 
 class FeatureTask(Task):
@@ -26,20 +26,19 @@ class FeatureTask(Task):
             return KNNMetric()
         if self.name == 'clusters':
             return ClusterMetric(seed=settings.seed)
-        return FewShotMetric(settings.shots, settings.episodes,
-                             seed=settings.seed)
+        return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
 
     def check(self) -> None:
         self.settings.store.check(self.data)
-        self.metric.check_clips(self.data.clips('bank'),
-                                self.data.clips('query'))
+        self.metric.check_clips(self.data.clips('bank'), self.data.clips('query'))
 
     def identity(self) -> dict:
         store, settings = self.settings.store, self.settings
         identity = dict(
             bank=store.digest(self.data, 'bank'),
             query=store.digest(self.data, 'query'),
-            baselines=settings.baselines)
+            baselines=settings.baselines,
+        )
         if self.name != 'knn':
             identity['seed'] = settings.seed
         if self.name == 'few-shot':
@@ -52,19 +51,22 @@ class FeatureTask(Task):
         self.metric.work_dir = str(folder)  # keeps the list of examples
         scores, spread = self._score(self.settings.store.read(self.data))
         result = dict(
-            scores=scores, baselines=baselines,
+            scores=scores,
+            baselines=baselines,
             seed=None if self.name == 'knn' else self.settings.seed,
             epoch=self.settings.store.encoder.meta.get('epoch'),
             clips=dict(bank=len(bank.labels), query=len(query.labels)),
             classes=len(set(query.labels)),
-            protocol=f'bank: {bank.source}; query: {query.source}; '
-            f'{self._how()}')
+            protocol=f'bank: {bank.source}; query: {query.source}; {self._how()}',
+        )
         if spread:
-            result.update(spread=spread, spread_of='95 % interval of the mean '
-                          f'over {self.settings.episodes} draws')
+            result.update(
+                spread=spread,
+                spread_of=f'95 % interval of the mean over {self.settings.episodes} draws',
+            )
         return result
 
-    def read_baseline_scores(self) -> Dict[str, Dict[str, float]]:
+    def read_baseline_scores(self) -> dict[str, dict[str, float]]:
         """Scores of raw coordinates by row, none where nobody wants them."""
         if not self.settings.baselines:
             return {}
@@ -77,19 +79,27 @@ class FeatureTask(Task):
     def _score(self, features: dict) -> tuple:
         found = self.metric.compute(features['bank'], features['query'])
         ending = '_ci95'
-        return ({key: round(value, 4) for key, value in found.items()
-                 if not key.endswith(ending)},
-                {key[:-len(ending)]: round(value, 4)
-                 for key, value in found.items() if key.endswith(ending)})
+        return (
+            {key: round(value, 4) for key, value in found.items() if not key.endswith(ending)},
+            {
+                key[: -len(ending)]: round(value, 4)
+                for key, value in found.items()
+                if key.endswith(ending)
+            },
+        )
 
     def _how(self) -> str:
         if self.name == 'knn':
             return f'cosine, {self.metric.protocol}'
         if self.name == 'clusters':
-            return ('k-means of the query against its classes (NMI, ARI), '
-                    'cosine distance (silhouette, distance ratio)')
-        return ('examples drawn from the bank, all query clips of all '
-                f'classes, cosine; {self._novelty()}')
+            return (
+                'k-means of the query against its classes (NMI, ARI), '
+                'cosine distance (silhouette, distance ratio)'
+            )
+        return (
+            'examples drawn from the bank, all query clips of all '
+            f'classes, cosine; {self._novelty()}'
+        )
 
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the
@@ -102,8 +112,10 @@ class FeatureTask(Task):
         if seen is not None and any(isinstance(s, str) for s in seen):
             return f'training had the classes {list(seen)}'
         count = len(asked if seen is None else asked & set(seen))
-        return (f'by the config, training had clips of {count} of these '
-                f'{len(asked)} classes, without labels')
+        return (
+            f'by the config, training had clips of {count} of these '
+            f'{len(asked)} classes, without labels'
+        )
 
 
 class Comparison(FeatureTask):

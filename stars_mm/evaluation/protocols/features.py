@@ -1,13 +1,15 @@
 """Features of a checkpoint, computed once for all protocols that read them."""
+
 import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Optional
 
 import numpy as np
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
@@ -16,13 +18,12 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmaction.registry import MODELS
-from ...engine.features import ClipList, FeatureSet, extract_features
-from ...engine.runner.checks import check_ann_files, check_dataset
-from ...utils.atomic import written_whole
-from ...utils.checkpoint import check_checkpoint, load_state
-from ..report import RawFeatures, unturned
-from .record import file_digest
+from stars_mm.engine.features import ClipList, FeatureSet, extract_features
+from stars_mm.engine.runner.checks import check_ann_files, check_dataset
+from stars_mm.evaluation.protocols.record import file_digest
+from stars_mm.evaluation.report import RawFeatures, unturned
+from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.checkpoint import check_checkpoint, load_state
 
 ROLES = ('bank', 'query')
 
@@ -40,8 +41,8 @@ class Encoder:
 
     path: str
     digest: str
-    state: Dict
-    meta: Dict
+    state: dict
+    meta: dict
 
     @classmethod
     def load(cls, path: str) -> 'Encoder':
@@ -53,8 +54,7 @@ class Encoder:
             meta = load_state(str(path), key='meta')
         except KeyError:  # weights alone
             meta = {}
-        known = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'source')
-                 if key in meta}
+        known = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'source') if key in meta}
         return cls(str(path), file_digest(str(path)), state, known)
 
 
@@ -74,30 +74,28 @@ class FeatureData:
             raise ValueError(
                 f'{cfg.filename}: its test has no bank_dataloader, so nothing '
                 'is compared by features. Give a recipe, a config of MAMP or '
-                'STARS, or one of configs/benchmarks/knn or fewshot.')
+                'STARS, or one of configs/benchmarks/knn or fewshot.'
+            )
         check_ann_files(cfg)
         self.cfg = cfg
-        self._loaders: Dict[str, DataLoader] = {}
-        self._clips: Dict[str, ClipList] = {}
+        self._loaders: dict[str, DataLoader] = {}
+        self._clips: dict[str, ClipList] = {}
 
     def loader_cfg(self, role: str) -> dict:
         """The config of the data loader of the bank or the query."""
-        return (self.cfg.test_cfg.bank_dataloader if role == 'bank' else
-                self.cfg.test_dataloader)
+        return self.cfg.test_cfg.bank_dataloader if role == 'bank' else self.cfg.test_dataloader
 
     def loader(self, role: str) -> DataLoader:
         """The data loader of the bank or the query, built once."""
         if role not in self._loaders:
             with DefaultScope.overwrite_default_scope('mmaction'):
-                self._loaders[role] = Runner.build_dataloader(
-                    self.loader_cfg(role))
+                self._loaders[role] = Runner.build_dataloader(self.loader_cfg(role))
         return self._loaders[role]
 
     def clips(self, role: str) -> ClipList:
         """The names and classes of the bank or the query."""
         if role not in self._clips:
-            self._clips[role] = ClipList.from_dataset(
-                self.loader(role).dataset)
+            self._clips[role] = ClipList.from_dataset(self.loader(role).dataset)
         return self._clips[role]
 
     def digest(self, role: str) -> str:
@@ -106,8 +104,7 @@ class FeatureData:
         settings = Config(dict(dataset=self.loader_cfg(role)['dataset']))
         dataset = settings.to_dict()['dataset']
         for key in ('ann_file', 'subset'):
-            path = os.path.join(dataset.get('data_root') or '',
-                                dataset.get(key) or '')
+            path = os.path.join(dataset.get('data_root') or '', dataset.get(key) or '')
             if os.path.isfile(path):
                 dataset[key] = file_digest(path)
         dataset.pop('data_root', None)
@@ -134,7 +131,7 @@ class FeatureStore:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder = Path(folder)
         self.encoder = encoder
-        self._models: Dict[str, nn.Module] = {}
+        self._models: dict[str, nn.Module] = {}
 
     def check(self, data: FeatureData) -> None:
         """Raise a ValueError where the encoder does not fit the config, or
@@ -149,11 +146,11 @@ class FeatureStore:
         if key not in self._models:
             with DefaultScope.overwrite_default_scope('mmaction'):
                 model = MODELS.build(cfg.model)
-            if not hasattr(model, 'extract_feat') or hasattr(
-                    model, 'cls_head'):
+            if not hasattr(model, 'extract_feat') or hasattr(model, 'cls_head'):
                 raise ValueError(
                     f'{cfg.filename}: {type(model).__name__} is a classifier. '
-                    'Give a recipe, or a config of MAMP or STARS.')
+                    'Give a recipe, or a config of MAMP or STARS.'
+                )
             check_checkpoint(self.encoder.state, model, self.encoder.path)
             model.load_state_dict(self.encoder.state, strict=False)
             self._models[key] = model.eval()
@@ -164,10 +161,9 @@ class FeatureStore:
         model = data.cfg.model.to_dict()
         for key in ('head', 'neck'):  # no feature depends on them
             model.pop(key, None)
-        return digest(dict(checkpoint=self.encoder.digest, model=model,
-                           data=data.digest(role)))
+        return digest(dict(checkpoint=self.encoder.digest, model=model, data=data.digest(role)))
 
-    def read(self, data: FeatureData) -> Dict[str, FeatureSet]:
+    def read(self, data: FeatureData) -> dict[str, FeatureSet]:
         """Features of bank and query, from the files where they are there."""
         return {role: self._read(data, role) for role in ROLES}
 
@@ -176,21 +172,29 @@ class FeatureStore:
         if path.is_file():
             with np.load(path, allow_pickle=False) as arrays:
                 names = arrays['names'].tolist()
-                return FeatureSet(*(torch.from_numpy(arrays[key]) for key in
-                                    ('features', 'labels', 'sample_idx')),
-                                  names or None)
-        print_log(f'Features of the {role}: '
-                  f'{len(data.loader(role).dataset)} clips', logger='current')
+                return FeatureSet(
+                    *(
+                        torch.from_numpy(arrays[key])
+                        for key in ('features', 'labels', 'sample_idx')
+                    ),
+                    names or None,
+                )
+        print_log(
+            f'Features of the {role}: {len(data.loader(role).dataset)} clips', logger='current'
+        )
         found = data.read(self.model(data.cfg), role)
         with written_whole(path) as partial, open(partial, 'wb') as file:
-            np.savez(file, features=found.features.numpy(),
-                     labels=found.labels.numpy(),
-                     sample_idx=found.sample_idx.numpy(),
-                     names=np.array(found.names or [], dtype=str))
+            np.savez(
+                file,
+                features=found.features.numpy(),
+                labels=found.labels.numpy(),
+                sample_idx=found.sample_idx.numpy(),
+                names=np.array(found.names or [], dtype=str),
+            )
         return found
 
 
-def read_baselines(data: FeatureData) -> List[tuple]:
+def read_baselines(data: FeatureData) -> list[tuple]:
     """Rows that need no encoder, to be read one after another: a clip's
     coordinates may take a hundred times the room of its feature.
 
@@ -206,8 +210,7 @@ def read_baselines(data: FeatureData) -> List[tuple]:
     rows += [('raw', data, False), ('raw_motion', data, True)]
 
     def reader(clips, motion):
-        return lambda: {role: clips.read(RawFeatures(motion), role)
-                        for role in ROLES}
+        return lambda: {role: clips.read(RawFeatures(motion), role) for role in ROLES}
 
     return [(name, reader(clips, motion)) for name, clips, motion in rows]
 

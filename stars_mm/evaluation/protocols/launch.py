@@ -1,9 +1,9 @@
 """Runs the project's command-line tools in processes of their own."""
+
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SHOWN = 15  # lines of a failed tool's output that the error repeats
@@ -27,11 +27,13 @@ def find_tool(name: str) -> Path:
             return folder / name
     raise FileNotFoundError(
         f'{name} lies in neither of {[str(folder) for folder in folders]}. '
-        'Install stars_mm again, or run it from a checkout.')
+        'Install stars_mm again, or run it from a checkout.'
+    )
 
 
-def tool_command(name: str, arguments: List[str], num_processes: int = 1
-                 ) -> Tuple[List[str], Dict[str, str]]:
+def tool_command(
+    name: str, arguments: list[str], num_processes: int = 1
+) -> tuple[list[str], dict[str, str]]:
     """The command that runs a tool with this Python and this stars_mm.
 
     Args:
@@ -45,17 +47,19 @@ def tool_command(name: str, arguments: List[str], num_processes: int = 1
     """
     command = [sys.executable]
     if num_processes > 1:
-        command += ['-m', 'torch.distributed.run', '--standalone',
-                    f'--nproc_per_node={num_processes}']
+        command += [
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            f'--nproc_per_node={num_processes}',
+        ]
         arguments = [*arguments, '--launcher', 'pytorch']
     command += [str(find_tool(name)), *arguments]
     paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
-    return command, dict(
-        os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    return command, dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
 
-def run_tool(name: str, arguments: List[str], log: Path,
-             num_processes: int = 1) -> None:
+def run_tool(name: str, arguments: list[str], log: Path, num_processes: int = 1) -> None:
     """Run a tool to its end, with this Python and this stars_mm.
 
     Args:
@@ -71,12 +75,14 @@ def run_tool(name: str, arguments: List[str], log: Path,
     command, env = tool_command(name, arguments, num_processes)
     with open(log, 'ab') as file:
         begin = file.tell()
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL,
-                              stdout=file, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
     if done.returncode:
         with open(log, 'rb') as file:
             file.seek(begin)
             lines = file.read().decode(errors='replace').splitlines()
         raise RuntimeError(
             f'{" ".join(command)} ended with {done.returncode}. The end of '
-            f'{log}:\n' + '\n'.join(lines[-_SHOWN:]))
+            f'{log}:\n' + '\n'.join(lines[-_SHOWN:])
+        )

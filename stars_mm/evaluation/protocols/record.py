@@ -1,15 +1,15 @@
 """What is known of a training: of what it is, how long it took, its result."""
+
 import functools
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Dict, Optional
 
 from mmengine.config import Config
 
-from ...utils.atomic import written_whole
-from ...utils.weights_file import file_sha256
+from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.weights_file import file_sha256
 
 METRIC = 'acc/top1'
 
@@ -25,42 +25,41 @@ class TrainingRecord:
         ValueError: If another training lies there.
     """
 
-    def __init__(self, work_dir: Path, identity: Dict[str, str]) -> None:
+    def __init__(self, work_dir: Path, identity: dict[str, str]) -> None:
         self.path = Path(work_dir) / 'training.json'
-        self.seconds = 0.
-        self.result: Optional[dict] = None
+        self.seconds = 0.0
+        self.result: dict | None = None
         if self.path.is_file():
             self._read(identity)
         elif (Path(work_dir) / 'last_checkpoint').exists():
             raise ValueError(
                 f'{work_dir} holds a training that is not of a protocol: it '
                 f'has checkpoints, and no {self.path.name}. Choose another '
-                'work directory.')
+                'work directory.'
+            )
         self.identity = identity
 
     def save(self) -> None:
         """Write the file whole or not at all."""
-        content = dict(identity=self.identity, seconds=self.seconds,
-                       result=self.result)
+        content = dict(identity=self.identity, seconds=self.seconds, result=self.result)
         with written_whole(self.path) as partial:
             partial.write_text(json.dumps(content, indent=2) + '\n')
 
-    def _read(self, identity: Dict[str, str]) -> None:
+    def _read(self, identity: dict[str, str]) -> None:
         content = json.loads(self.path.read_text())
         before = content['identity']
         keys = sorted({*before, *identity})
-        differing = [key for key in keys
-                     if before.get(key) != identity.get(key)]
+        differing = [key for key in keys if before.get(key) != identity.get(key)]
         if differing:
             raise ValueError(
                 f'{self.path.parent} holds a training that differs in '
                 f'{differing}. Choose another work directory, or remove this '
-                'one.')
+                'one.'
+            )
         self.seconds, self.result = content['seconds'], content['result']
 
 
-def identify(cfg: Config, checkpoint: str, seed: int,
-             batch_size: int) -> Dict[str, str]:
+def identify(cfg: Config, checkpoint: str, seed: int, batch_size: int) -> dict[str, str]:
     """What makes a training the same one, wherever its files lie and however
     many processes share its batch.
 
@@ -74,15 +73,13 @@ def identify(cfg: Config, checkpoint: str, seed: int,
         dict[str, str]: Part → digest or value.
     """
     settings = cfg.to_dict()
-    parts = dict(seed=str(seed), checkpoint=file_digest(checkpoint),
-                 batch_size=str(batch_size))
+    parts = dict(seed=str(seed), checkpoint=file_digest(checkpoint), batch_size=str(batch_size))
     del settings['train_dataloader']['batch_size']
     for key in ('load_from', 'work_dir', 'resume', 'launcher'):
         settings.pop(key, None)
     dataset = settings['train_dataloader']['dataset']
     for key in ('ann_file', 'subset'):
-        path = os.path.join(dataset.get('data_root') or '',
-                            dataset.get(key) or '')
+        path = os.path.join(dataset.get('data_root') or '', dataset.get(key) or '')
         if os.path.isfile(path):
             parts[key] = file_digest(path)
     dataset.pop('subset', None)  # the file counts, not where it lies
@@ -97,12 +94,12 @@ def file_digest(path: str) -> str:
     return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _digest(path: str, size: int, time: int) -> str:
     return file_sha256(path)
 
 
-def read_accuracies(folder: Path, pattern: str) -> Dict[int, float]:
+def read_accuracies(folder: Path, pattern: str) -> dict[int, float]:
     """Top-1 accuracies that mmengine logged.
 
     Args:
@@ -120,5 +117,5 @@ def read_accuracies(folder: Path, pattern: str) -> Dict[int, float]:
             except json.JSONDecodeError:  # cut off by an interruption
                 continue
             if METRIC in values:
-                found[values.get('step', 0)] = 100. * values[METRIC]
+                found[values.get('step', 0)] = 100.0 * values[METRIC]
     return found

@@ -1,13 +1,13 @@
 """What every protocol is asked, and what it answers."""
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Optional, Tuple
 
 from mmengine.config import Config
 
-from ...engine.runner.stages import find_stage_config
-from .features import FeatureData, FeatureStore
+from stars_mm.engine.runner.stages import find_stage_config
+from stars_mm.evaluation.protocols.features import FeatureData, FeatureStore
 
 
 @dataclass
@@ -33,11 +33,11 @@ class Settings:
     seed: int = 0
     draws: int = 5
     episodes: int = 100
-    shots: Tuple[int, ...] = (1, 2, 5)
+    shots: tuple[int, ...] = (1, 2, 5)
     baselines: bool = True
     num_processes: int = 1
-    options: Dict[str, dict] = field(default_factory=dict)
-    data: Dict[str, FeatureData] = field(default_factory=dict)
+    options: dict[str, dict] = field(default_factory=dict)
+    data: dict[str, FeatureData] = field(default_factory=dict)
 
     def feature_data(self, cfg: Config) -> FeatureData:
         """The clips of a config, loaded once."""
@@ -46,7 +46,7 @@ class Settings:
             self.data[key] = FeatureData(cfg)
         return self.data[key]
 
-    def protocol_cfg(self, kind: str) -> Optional[Config]:
+    def protocol_cfg(self, kind: str) -> Config | None:
         """The config that the recipe names for a protocol, if it does."""
         path = (self.cfg.get('protocols') or {}).get(kind)
         if path is None:
@@ -56,7 +56,8 @@ class Settings:
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no '
-                'such config beside it, nor in configs/.') from error
+                'such config beside it, nor in configs/.'
+            ) from error
         cfg.merge_from_dict(self.options.get(kind, {}))
         return cfg
 

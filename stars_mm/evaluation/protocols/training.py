@@ -3,32 +3,37 @@
 Each training runs in a process of its own and is left in its work directory;
 a second call reads what is there.
 """
+
 import math
 import os.path as osp
 import time
 from pathlib import Path
 from statistics import mean, stdev
-from typing import List, Optional, Union
+from typing import Union
 
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import MODELS
-from ...datasets.subset import read_subset, write_subsets
-from ...engine.runner.stages import is_finished
-from ...utils.checkpoint import check_checkpoint, load_state
-from ..stages import last_checkpoint
-from .launch import run_tool
-from .record import METRIC, TrainingRecord, identify, read_accuracies
+from stars_mm.datasets.subset import read_subset, write_subsets
+from stars_mm.engine.runner.stages import is_finished
+from stars_mm.evaluation.protocols.launch import run_tool
+from stars_mm.evaluation.protocols.record import METRIC, TrainingRecord, identify, read_accuracies
+from stars_mm.evaluation.stages import last_checkpoint
+from stars_mm.utils.checkpoint import check_checkpoint, load_state
 
 PathLike = Union[str, Path]
 
 
-def run_training(config_path: PathLike, checkpoint: PathLike,
-                 work_dir: PathLike, seed: int = 0,
-                 options: Optional[dict] = None,
-                 num_processes: int = 1) -> dict:
+def run_training(
+    config_path: PathLike,
+    checkpoint: PathLike,
+    work_dir: PathLike,
+    seed: int = 0,
+    options: dict | None = None,
+    num_processes: int = 1,
+) -> dict:
     """Train a benchmark config from an encoder, and say how good it became.
 
     A training that is finished is not repeated; one that was interrupted goes
@@ -60,8 +65,7 @@ def run_training(config_path: PathLike, checkpoint: PathLike,
     _check_encoder(cfg, str(checkpoint))
     work_dir = Path(work_dir)
     batch_size = cfg.train_dataloader.batch_size * num_processes
-    record = TrainingRecord(
-        work_dir, identify(cfg, str(checkpoint), seed, batch_size))
+    record = TrainingRecord(work_dir, identify(cfg, str(checkpoint), seed, batch_size))
     if record.result is None:
         record.save()
         cfg.load_from = osp.abspath(checkpoint)
@@ -69,15 +73,27 @@ def run_training(config_path: PathLike, checkpoint: PathLike,
         record.result = _read_result(cfg, work_dir)
         record.save()
     return dict(
-        record.result, seconds=round(record.seconds, 1), seed=seed,
-        batch_size=batch_size, config=str(config_path),
-        checkpoint=str(checkpoint), work_dir=str(work_dir))
+        record.result,
+        seconds=round(record.seconds, 1),
+        seed=seed,
+        batch_size=batch_size,
+        config=str(config_path),
+        checkpoint=str(checkpoint),
+        work_dir=str(work_dir),
+    )
 
 
-def run_semi(config: PathLike, checkpoint: PathLike, work_dir: PathLike,
-             percent: float, draws: int = 5, seed: int = 0,
-             balanced: bool = False, options: Optional[dict] = None,
-             num_processes: int = 1) -> dict:
+def run_semi(
+    config: PathLike,
+    checkpoint: PathLike,
+    work_dir: PathLike,
+    percent: float,
+    draws: int = 5,
+    seed: int = 0,
+    balanced: bool = False,
+    options: dict | None = None,
+    num_processes: int = 1,
+) -> dict:
     """Finetune on several random label subsets.
 
     Draw d takes the clips of ``draw_subset(…, seed, draw=d)`` and trains with
@@ -107,40 +123,54 @@ def run_semi(config: PathLike, checkpoint: PathLike, work_dir: PathLike,
     if dataset.type != 'SkeletonDataset':
         raise ValueError(
             f'{config}: train_dataloader.dataset.type={dataset.type!r} takes '
-            'no label subset. Use SkeletonDataset.')
+            'no label subset. Use SkeletonDataset.'
+        )
     work_dir = Path(work_dir)
     ann_file = osp.join(dataset.get('data_root') or '', dataset.ann_file)
-    subsets = write_subsets(ann_file, dataset.split, str(work_dir / 'subsets'),
-                            percent, draws, seed, balanced)
+    subsets = write_subsets(
+        ann_file, dataset.split, str(work_dir / 'subsets'), percent, draws, seed, balanced
+    )
     num_clips = len(read_subset(subsets[0]))
     options = dict(options or {})
     batch_size = cfg.train_dataloader.batch_size
     if num_clips < batch_size * num_processes:
         batch_size = num_clips // num_processes
-        print_log(f'{percent:g} % are {num_clips} clips, which make one batch',
-                  logger='current')
+        print_log(f'{percent:g} % are {num_clips} clips, which make one batch', logger='current')
     if batch_size < 2:  # batch norm
         raise ValueError(
             f'percent={percent:g} of {ann_file}, split {dataset.split!r}, are '
             f'{num_clips} clips, and each of {num_processes} processes needs '
-            'at least 2. Ask for more.')
+            'at least 2. Ask for more.'
+        )
     options['train_dataloader.batch_size'] = batch_size
     runs = []
     for draw, subset in enumerate(subsets):
         options['train_dataloader.dataset.subset'] = osp.abspath(subset)
         name = Path(subset).stem.split(f'{dataset.split}_')[-1]
-        runs.append(run_training(config, checkpoint, work_dir / name,
-                                 seed + draw, options, num_processes))
-    summary = dict(summarise(runs), percent=percent, num_clips=num_clips,
-                   draws=draws, seed=seed, balanced=balanced)
+        runs.append(
+            run_training(config, checkpoint, work_dir / name, seed + draw, options, num_processes)
+        )
+    summary = dict(
+        summarise(runs),
+        percent=percent,
+        num_clips=num_clips,
+        draws=draws,
+        seed=seed,
+        balanced=balanced,
+    )
     _tell(f'semi-supervised, {percent:g} %', summary)
     return summary
 
 
-def run_transfer(config: PathLike, checkpoint: PathLike, work_dir: PathLike,
-                 seed: int = 0, draws: int = 1,
-                 options: Optional[dict] = None,
-                 num_processes: int = 1) -> dict:
+def run_transfer(
+    config: PathLike,
+    checkpoint: PathLike,
+    work_dir: PathLike,
+    seed: int = 0,
+    draws: int = 1,
+    options: dict | None = None,
+    num_processes: int = 1,
+) -> dict:
     """Finetune on other data than the encoder is from, once or several times.
 
     Args:
@@ -157,15 +187,16 @@ def run_transfer(config: PathLike, checkpoint: PathLike, work_dir: PathLike,
     """
     if draws < 1:
         raise ValueError(f'draws={draws} must be 1 or more.')
-    runs = [run_training(config, checkpoint, Path(work_dir) / f'seed{own}',
-                         own, options, num_processes)
-            for own in range(seed, seed + draws)]
+    runs = [
+        run_training(config, checkpoint, Path(work_dir) / f'seed{own}', own, options, num_processes)
+        for own in range(seed, seed + draws)
+    ]
     summary = dict(summarise(runs), draws=draws, seed=seed)
     _tell('transfer', summary)
     return summary
 
 
-def summarise(runs: List[dict]) -> dict:
+def summarise(runs: list[dict]) -> dict:
     """Mean and spread of trainings that differ in their draws alone.
 
     Args:
@@ -187,17 +218,18 @@ def summarise(runs: List[dict]) -> dict:
         batch_size=runs[0]['batch_size'],
         config=runs[0]['config'],
         checkpoint=runs[0]['checkpoint'],
-        runs=runs)
+        runs=runs,
+    )
 
 
-def _load_config(path: PathLike, options: Optional[dict],
-                 num_processes: int) -> Config:
+def _load_config(path: PathLike, options: dict | None, num_processes: int) -> Config:
     cfg = Config.fromfile(str(path))
     cfg.merge_from_dict(dict(options or {}))
     for key in ('train_dataloader', 'val_dataloader', 'val_evaluator'):
         if cfg.get(key) is None:
-            raise ValueError(f'{path} has no {key}, and a benchmark needs it. '
-                             'Give one of configs/benchmarks/.')
+            raise ValueError(
+                f'{path} has no {key}, and a benchmark needs it. Give one of configs/benchmarks/.'
+            )
     total = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     if total is None or 'train_dataloader.batch_size' in (options or {}):
         return cfg
@@ -205,7 +237,8 @@ def _load_config(path: PathLike, options: Optional[dict],
         raise ValueError(
             f'num_processes={num_processes} does not divide the batch of '
             f'{path}, auto_scale_lr.base_batch_size={total}. Choose another '
-            'number.')
+            'number.'
+        )
     cfg.train_dataloader.batch_size = total // num_processes
     return cfg
 
@@ -219,8 +252,9 @@ def _check_encoder(cfg: Config, checkpoint: str) -> None:
     check_checkpoint(load_state(checkpoint), model, checkpoint)
 
 
-def _train(cfg: Config, work_dir: Path, seed: int, num_processes: int,
-           record: TrainingRecord) -> None:
+def _train(
+    cfg: Config, work_dir: Path, seed: int, num_processes: int, record: TrainingRecord
+) -> None:
     """Train what is left of it, and add the time to the record."""
     done = last_checkpoint(work_dir)
     if done is not None and is_finished(cfg, str(done)):
@@ -229,12 +263,15 @@ def _train(cfg: Config, work_dir: Path, seed: int, num_processes: int,
     path.parent.mkdir(parents=True, exist_ok=True)
     cfg.dump(path)
     log = work_dir / 'train.out'
-    print_log(f'Training {path.stem}, seed {seed}: see {log}',
-              logger='current')
+    print_log(f'Training {path.stem}, seed {seed}: see {log}', logger='current')
     begin = time.monotonic()
     try:
-        run_tool('train.py', [str(path), '--work-dir', str(work_dir), '--seed',
-                              str(seed), '--resume'], log, num_processes)
+        run_tool(
+            'train.py',
+            [str(path), '--work-dir', str(work_dir), '--seed', str(seed), '--resume'],
+            log,
+            num_processes,
+        )
     finally:
         record.seconds += time.monotonic() - begin
         record.save()
@@ -248,24 +285,33 @@ def _read_result(cfg: Config, work_dir: Path) -> dict:
     if last not in found:  # interrupted between checkpoint and validation
         checkpoint = last_checkpoint(work_dir)
         test_dir = work_dir / 'test'
-        run_tool('test.py', [str(work_dir / 'config' /
-                                 osp.basename(cfg.filename)), str(checkpoint),
-                             '--work-dir', str(test_dir)],
-                 work_dir / 'test.out')
+        run_tool(
+            'test.py',
+            [
+                str(work_dir / 'config' / osp.basename(cfg.filename)),
+                str(checkpoint),
+                '--work-dir',
+                str(test_dir),
+            ],
+            work_dir / 'test.out',
+        )
         tested = read_accuracies(test_dir, '2*/2*.json')
         if not tested:
             raise RuntimeError(
                 f'{work_dir}: neither training nor test logged "{METRIC}". '
-                "val_evaluator needs mmaction2's AccMetric.")
-        found[last], = tested.values()  # of a test, no epoch is logged
+                "val_evaluator needs mmaction2's AccMetric."
+            )
+        (found[last],) = tested.values()  # of a test, no epoch is logged
     best = max(found, key=found.get)
     return dict(
-        accuracy=found[last], epoch=last,
-        best_of_test=dict(accuracy=found[best], epoch=best))
+        accuracy=found[last], epoch=last, best_of_test=dict(accuracy=found[best], epoch=best)
+    )
 
 
 def _tell(name: str, summary: dict) -> None:
     std = summary['std']
     spread = '' if std is None else f' ± {std:.1f}'
-    print_log(f'{name}: {summary["accuracy"]:.1f}{spread} % (mean of '
-              f'{summary["draws"]}, last epoch)', logger='current')
+    print_log(
+        f'{name}: {summary["accuracy"]:.1f}{spread} % (mean of {summary["draws"]}, last epoch)',
+        logger='current',
+    )

@@ -1,17 +1,18 @@
 """The protocols that train: linear, finetune, semi-supervised, transfer."""
+
 import re
 from pathlib import Path
 
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmaction.registry import DATASETS, MODELS
-from ...engine.features import ClipList
-from ...engine.runner.checks import check_ann_files, check_dataset
-from ...utils.checkpoint import check_checkpoint
-from .record import identify
-from .task import Settings, Task
-from .training import run_semi, run_training, run_transfer
+from stars_mm.engine.features import ClipList
+from stars_mm.engine.runner.checks import check_ann_files, check_dataset
+from stars_mm.evaluation.protocols.record import identify
+from stars_mm.evaluation.protocols.task import Settings, Task
+from stars_mm.evaluation.protocols.training import run_semi, run_training, run_transfer
+from stars_mm.utils.checkpoint import check_checkpoint
 
 #: A share of the training clips, in percent.
 SEMI = re.compile(r'semi-(\d+(?:\.\d+)?)')
@@ -32,7 +33,8 @@ class TrainingTask(Task):
                 f'{settings.cfg.filename}: its `protocols` name no config for '
                 f'"{self.kind}", only for {sorted(known) or "nothing"}. Give '
                 f'a recipe that does, or --cfg-options protocols.{self.kind}='
-                f'benchmarks/{self.kind}/….py')
+                f'benchmarks/{self.kind}/….py'
+            )
         self.cfg = cfg
 
     def check(self) -> None:
@@ -56,30 +58,34 @@ class TrainingTask(Task):
             raise ValueError(
                 f'{cfg.filename}: {len(unknown)} classes of {val.source} have '
                 f'no clip in {train.source}, such as {unknown[0]}: nothing '
-                'can learn them. Train and test on the same classes.')
+                'can learn them. Train and test on the same classes.'
+            )
         if self.percent is not None:
             self._check_draws(len(train.labels))
 
     def _check_draws(self, num_clips: int) -> None:
         dataset = self.cfg.train_dataloader.dataset
         if dataset.type != 'SkeletonDataset':
-            raise ValueError(f'{self.cfg.filename}: {dataset.type} takes no '
-                             'label subset. Use SkeletonDataset.')
+            raise ValueError(
+                f'{self.cfg.filename}: {dataset.type} takes no label subset. Use SkeletonDataset.'
+            )
         count = round(num_clips * self.percent / 100)
         if not 2 * self.settings.num_processes <= count <= num_clips:
             raise ValueError(
                 f'{self.name}: {self.percent:g} % of {num_clips} clips are '
                 f'{count}; there must be 2 for each of '
                 f'{self.settings.num_processes} processes, and no more than '
-                'there are.')
+                'there are.'
+            )
 
     def identity(self) -> dict:
         settings, cfg = self.settings, self.cfg
         if self.kind == 'semi':
             cfg = Config(cfg.to_dict())
             cfg.train_dataloader.dataset.pop('subset', None)
-        identity = identify(cfg, settings.store.encoder.path, settings.seed,
-                            cfg.train_dataloader.batch_size)
+        identity = identify(
+            cfg, settings.store.encoder.path, settings.seed, cfg.train_dataloader.batch_size
+        )
         if self.kind in ('semi', 'transfer'):
             identity['draws'] = settings.draws
         if self.kind == 'semi':
@@ -89,30 +95,31 @@ class TrainingTask(Task):
     def run(self, folder: Path) -> dict:
         settings = self.settings
         given = (self.cfg.filename, settings.store.encoder.path, folder)
-        common = dict(options=settings.options.get(self.kind),
-                      num_processes=settings.num_processes)
+        common = dict(options=settings.options.get(self.kind), num_processes=settings.num_processes)
         if self.kind == 'semi':
-            found = run_semi(*given, self.percent, settings.draws,
-                             settings.seed, **common)
+            found = run_semi(*given, self.percent, settings.draws, settings.seed, **common)
         elif self.kind == 'transfer':
-            found = run_transfer(*given, settings.seed, settings.draws,
-                                 **common)
+            found = run_transfer(*given, settings.seed, settings.draws, **common)
         else:
             found = run_training(*given, settings.seed, **common)
         result = dict(
-            found, scores=dict(accuracy=round(found['accuracy'], 4)),
-            baselines={}, seed=settings.seed,
-            protocol=f'{self._how()}; {Path(self.cfg.filename).stem}')
+            found,
+            scores=dict(accuracy=round(found['accuracy'], 4)),
+            baselines={},
+            seed=settings.seed,
+            protocol=f'{self._how()}; {Path(self.cfg.filename).stem}',
+        )
         if found.get('std') is not None:
             result.update(
                 spread=dict(accuracy=round(found['std'], 4)),
-                spread_of=f'standard deviation of {settings.draws} draws')
+                spread_of=f'standard deviation of {settings.draws} draws',
+            )
         return result
 
     def _how(self) -> str:
         return dict(
             linear='linear classifier on the frozen encoder',
             finetune='encoder and classifier trained',
-            semi='encoder and classifier trained on '
-            f'{self.percent or 0:g} % of the training clips',
-            transfer='encoder and classifier trained on other data')[self.kind]
+            semi=f'encoder and classifier trained on {self.percent or 0:g} % of the training clips',
+            transfer='encoder and classifier trained on other data',
+        )[self.kind]

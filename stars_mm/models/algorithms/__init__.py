@@ -1,9 +1,7 @@
-from .base import BaseSkeletonSSL
-from .input_masked_mamp import InputMaskedMAMP
-from .mamp import MAMP
-from .mamp_nnclr import MAMPNNCLR
-from .stars import STARS
+from stars_mm.models.algorithms.base import BaseSkeletonSSL
+from stars_mm.models.algorithms.input_masked_mamp import InputMaskedMAMP
+from stars_mm.models.algorithms.mamp import MAMP
+from stars_mm.models.algorithms.mamp_nnclr import MAMPNNCLR
+from stars_mm.models.algorithms.stars import STARS
 
-__all__ = [
-    'BaseSkeletonSSL', 'InputMaskedMAMP', 'MAMP', 'MAMPNNCLR', 'STARS'
-]
+__all__ = ['BaseSkeletonSSL', 'InputMaskedMAMP', 'MAMP', 'MAMPNNCLR', 'STARS']

@@ -1,13 +1,12 @@
 from abc import abstractmethod
-from typing import Dict, List, Optional, Union
 
 import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
-from ..utils.pooling import clip_features
+from stars_mm.models.utils.pooling import clip_features
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -26,12 +25,14 @@ class BaseSkeletonSSL(BaseModel):
     #: Whether training starts from an encoder that another stage trained.
     needs_pretrained = False
 
-    def __init__(self,
-                 backbone: Union[dict, nn.Module],
-                 head: Union[dict, nn.Module],
-                 neck: Union[dict, nn.Module, None] = None,
-                 data_preprocessor: Union[dict, nn.Module, None] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        head: dict | nn.Module,
+        neck: dict | nn.Module | None = None,
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         if data_preprocessor is None:
             data_preprocessor = dict(type='SkeletonPreprocessor')
         super().__init__(build_module(data_preprocessor), init_cfg)
@@ -45,10 +46,12 @@ class BaseSkeletonSSL(BaseModel):
         """bool: Whether the algorithm has a neck."""
         return getattr(self, 'neck', None) is not None
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[List[ActionDataSample]] = None,
-                mode: str = 'tensor'):
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[ActionDataSample] | None = None,
+        mode: str = 'tensor',
+    ):
         """mmengine's single entry to the model.
 
         Args:
@@ -64,17 +67,15 @@ class BaseSkeletonSSL(BaseModel):
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.extract_feat(inputs)
-        raise ValueError(f'mode must be "loss", "predict" or "tensor", got '
-                         f'"{mode}".')
+        raise ValueError(f'mode must be "loss", "predict" or "tensor", got "{mode}".')
 
     @abstractmethod
-    def loss(self, inputs: Tensor,
-             data_samples: List[ActionDataSample]) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Losses of a batch of clips of shape (N, clips, M, T, V, C)."""
 
     def predict(
-            self, inputs: Tensor,
-            data_samples: List[ActionDataSample]) -> List[ActionDataSample]:
+        self, inputs: Tensor, data_samples: list[ActionDataSample]
+    ) -> list[ActionDataSample]:
         """Store each sample's sequence feature (C′, ) as ``feature``."""
         feats = self.extract_feat(inputs)
         for data_sample, feat in zip(data_samples, feats):
@@ -103,16 +104,16 @@ class BaseSkeletonSSL(BaseModel):
             raise ValueError(
                 f'{type(self).__name__} takes inputs of shape (N, clips, M, '
                 f'T, V, C), got {tuple(inputs.shape)}. End the pipeline with '
-                'FormatGCNInput and PackActionInputs.')
+                'FormatGCNInput and PackActionInputs.'
+            )
 
 
-def build_module(cfg: Union[dict, nn.Module]) -> nn.Module:
+def build_module(cfg: dict | nn.Module) -> nn.Module:
     """Build what a config describes; a built module is taken as it is."""
     return cfg if isinstance(cfg, nn.Module) else MODELS.build(cfg)
 
 
-def sample_indices(data_samples: List[ActionDataSample],
-                   device: torch.device) -> Tensor:
+def sample_indices(data_samples: list[ActionDataSample], device: torch.device) -> Tensor:
     """Index of every sample in its data set.
 
     Args:
@@ -130,6 +131,6 @@ def sample_indices(data_samples: List[ActionDataSample],
         raise KeyError(
             'A data sample has no "sample_idx". Put it into the pipeline\'s '
             "last step: dict(type='PackActionInputs', "
-            "meta_keys=('sample_idx', )).")
-    return torch.tensor([sample.sample_idx for sample in data_samples],
-                        device=device)
+            "meta_keys=('sample_idx', ))."
+        )
+    return torch.tensor([sample.sample_idx for sample in data_samples], device=device)

@@ -1,13 +1,11 @@
-from typing import Dict, List, Optional, Tuple
-
 import torch
-from torch import Tensor, nn
-
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from ..utils.masking import hide_tokens
-from ..utils.patches import patchify
-from .base import BaseSkeletonSSL
+from torch import Tensor, nn
+
+from stars_mm.models.algorithms.base import BaseSkeletonSSL
+from stars_mm.models.utils.masking import hide_tokens
+from stars_mm.models.utils.patches import patchify
 
 
 @MODELS.register_module()
@@ -31,29 +29,34 @@ class InputMaskedMAMP(BaseSkeletonSSL):
         init_cfg (dict, optional): mmengine's initialisation.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 head: dict,
-                 mask_ratio: float = 0.9,
-                 motion_aware_tau: Optional[float] = 0.8,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        mask_ratio: float = 0.9,
+        motion_aware_tau: float | None = 0.8,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
         if motion_aware_tau is not None and motion_aware_tau <= 0:
-            raise ValueError('motion_aware_tau must be positive, or None for '
-                             f'uniform masking; got {motion_aware_tau}.')
+            raise ValueError(
+                'motion_aware_tau must be positive, or None for '
+                f'uniform masking; got {motion_aware_tau}.'
+            )
         if not 0 < mask_ratio < 1:
-            raise ValueError(f'mask_ratio={mask_ratio} must lie between 0 and '
-                             '1.')
+            raise ValueError(f'mask_ratio={mask_ratio} must lie between 0 and 1.')
         self.mask_ratio = mask_ratio
         self.motion_aware_tau = motion_aware_tau
         self.mask_value = nn.Parameter(torch.zeros(self.neck.out_channels))
 
-    def loss(self,
-             inputs: Tensor,
-             data_samples: Optional[List[ActionDataSample]] = None,
-             noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def loss(
+        self,
+        inputs: Tensor,
+        data_samples: list[ActionDataSample] | None = None,
+        noise: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Predict the motion of hidden patches.
 
         Args:
@@ -72,12 +75,11 @@ class InputMaskedMAMP(BaseSkeletonSSL):
         pred = self.predict_patches(seen)
         return self.head.loss(pred, x, mask)
 
-    def mask(self, x: Tensor, noise: Optional[Tensor] = None) -> Tensor:
+    def mask(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Choose the patches to hide: (B, T, V, C) → (B, L), 1 where hidden;
         ``noise`` is a uniform draw (B, L)."""
         patches = patchify(x, *self._patch)
-        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau,
-                           noise)[2]
+        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau, noise)[2]
 
     def hide(self, x: Tensor, mask: Tensor) -> Tensor:
         """Fill the hidden patches (B, L) of skeletons (B, T, V, C)."""
@@ -108,9 +110,10 @@ class InputMaskedMAMP(BaseSkeletonSSL):
                 'from which the neck predicts (frames, joints, channels) = '
                 f'{tuple(pred.shape[1:])} instead of {(T, V, C)}. Set its '
                 'temporal_stride and joint_stride to those of the backbone, '
-                'and clip_len of the pipeline to a multiple of them.')
+                'and clip_len of the pipeline to a multiple of them.'
+            )
         return patchify(pred, *self._patch).flatten(1, 2)
 
     @property
-    def _patch(self) -> Tuple[int, int]:
+    def _patch(self) -> tuple[int, int]:
         return self.head.tubelet_size, self.head.joint_patch_size

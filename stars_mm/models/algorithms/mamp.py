@@ -1,14 +1,12 @@
-from typing import Dict, List, Optional, Tuple
-
 import torch
-from torch import Tensor
-
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from ..utils.masking import hide_tokens, num_kept_tokens
-from ..utils.patches import patchify
-from ..utils.persons import drop_absent
-from .base import BaseSkeletonSSL, build_module
+from torch import Tensor
+
+from stars_mm.models.algorithms.base import BaseSkeletonSSL, build_module
+from stars_mm.models.utils.masking import hide_tokens, num_kept_tokens
+from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.persons import drop_absent
 
 
 @MODELS.register_module()
@@ -30,49 +28,56 @@ class MAMP(BaseSkeletonSSL):
             this is a deviation that saves work; see docs/speed.md.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 head: dict,
-                 mask_ratio: float = 0.9,
-                 motion_aware_tau: Optional[float] = 0.8,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None,
-                 skip_absent: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        mask_ratio: float = 0.9,
+        motion_aware_tau: float | None = 0.8,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+        skip_absent: bool = False,
+    ) -> None:
         if motion_aware_tau is not None and motion_aware_tau <= 0:
-            raise ValueError('motion_aware_tau must be positive, or None for '
-                             f'uniform masking; got {motion_aware_tau}.')
+            raise ValueError(
+                'motion_aware_tau must be positive, or None for '
+                f'uniform masking; got {motion_aware_tau}.'
+            )
         backbone = build_module(backbone)
         if not hasattr(backbone, 'encode'):
             raise TypeError(
                 f'MAMP needs a backbone that encodes a part of the tokens, as '
                 f'SkeletonTransformer.encode does; {type(backbone).__name__} '
-                'has no method "encode". InputMaskedMAMP takes any backbone.')
-        patch = dict(
-            tubelet_size=backbone.tubelet_size,
-            joint_patch_size=backbone.joint_patch_size)
+                'has no method "encode". InputMaskedMAMP takes any backbone.'
+            )
+        patch = dict(tubelet_size=backbone.tubelet_size, joint_patch_size=backbone.joint_patch_size)
         neck_defaults = dict(
             in_channels=backbone.embed_dims,
             out_channels=backbone.in_channels,
             num_frames=backbone.num_frames,
             num_joints=backbone.num_joints,
-            **patch)
+            **patch,
+        )
         super().__init__(
             backbone,
             neck={**neck_defaults, **neck},
             head={**patch, **head},
             data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         Tp, Vp = backbone.grid_size
         num_kept_tokens(Tp * Vp, mask_ratio)  # raises where none would be left
         self.mask_ratio = mask_ratio
         self.motion_aware_tau = motion_aware_tau
         self.skip_absent = skip_absent
 
-    def loss(self,
-             inputs: Tensor,
-             data_samples: Optional[List[ActionDataSample]] = None,
-             noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def loss(
+        self,
+        inputs: Tensor,
+        data_samples: list[ActionDataSample] | None = None,
+        noise: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Predict the motion of hidden tokens.
 
         Args:
@@ -89,14 +94,12 @@ class MAMP(BaseSkeletonSSL):
         if self.skip_absent:
             x, noise = drop_absent(x, noise)
         ids_keep, ids_restore, _ = self.mask(x, noise)
-        ids_hidden = ids_restore.argsort(dim=1)[:, ids_keep.shape[1]:]
+        ids_hidden = ids_restore.argsort(dim=1)[:, ids_keep.shape[1] :]
         tokens = self.backbone.encode(x, ids_keep)
         pred = self.neck.predict_hidden(tokens, ids_keep, ids_hidden)
         return self.head.loss_hidden(pred, x, ids_hidden)
 
-    def mask(self,
-             x: Tensor,
-             noise: Optional[Tensor] = None) -> Tuple[Tensor, Tensor, Tensor]:
+    def mask(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Choose the tokens to hide.
 
         Args:
@@ -107,15 +110,11 @@ class MAMP(BaseSkeletonSSL):
             tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K),
             ``ids_restore`` (B, L), ``mask`` (B, L).
         """
-        patches = patchify(x, self.backbone.tubelet_size,
-                           self.backbone.joint_patch_size)
-        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau,
-                           noise)
+        patches = patchify(x, self.backbone.tubelet_size, self.backbone.joint_patch_size)
+        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau, noise)
 
     @torch.no_grad()
-    def reconstruct(self,
-                    inputs: Tensor,
-                    noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def reconstruct(self, inputs: Tensor, noise: Tensor | None = None) -> dict[str, Tensor]:
         """What the model predicts where, to look at.
 
         Args:

@@ -1,12 +1,10 @@
-from typing import Dict, List, Optional
-
-from torch import Tensor
-
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from .base import build_module, sample_indices
-from .mamp import MAMP
-from .stars import views_are_identical
+from torch import Tensor
+
+from stars_mm.models.algorithms.base import build_module, sample_indices
+from stars_mm.models.algorithms.mamp import MAMP
+from stars_mm.models.algorithms.stars import views_are_identical
 
 
 @MODELS.register_module()
@@ -23,22 +21,19 @@ class MAMPNNCLR(MAMP):
         **kwargs: Those of :class:`MAMP`.
     """
 
-    def __init__(self,
-                 contrast_head: dict,
-                 contrast_weight: float = 1.,
-                 **kwargs) -> None:
+    def __init__(self, contrast_head: dict, contrast_weight: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
         if contrast_weight <= 0:
-            raise ValueError('contrast_weight must be positive, got '
-                             f'{contrast_weight}; without contrast it is MAMP.'
-                             )
+            raise ValueError(
+                'contrast_weight must be positive, got '
+                f'{contrast_weight}; without contrast it is MAMP.'
+            )
         self.contrast_head = build_module(contrast_head)
         self.contrast_weight = contrast_weight
 
-    def loss(self,
-             inputs: Tensor,
-             data_samples: List[ActionDataSample],
-             noise: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def loss(
+        self, inputs: Tensor, data_samples: list[ActionDataSample], noise: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Predict hidden motion, and pull features to their neighbours.
 
         Args:
@@ -56,8 +51,10 @@ class MAMPNNCLR(MAMP):
         views = inputs[:, :1] if views_are_identical(inputs) else inputs
         contrast = self.contrast_head.loss(
             list(self.clip_features(views).unbind(dim=1)),
-            sample_indices(data_samples, inputs.device))['loss']
+            sample_indices(data_samples, inputs.device),
+        )['loss']
         return dict(
             loss=motion + self.contrast_weight * contrast,
             motion=motion.detach(),
-            contrast=contrast.detach())
+            contrast=contrast.detach(),
+        )

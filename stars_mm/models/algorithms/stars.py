@@ -1,14 +1,12 @@
-from typing import Dict, List, Optional
-
 import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
-from ..utils.frozen_cache import FrozenCache
-from ..utils.teacher import Branch, MomentumTeacher
-from .base import BaseSkeletonSSL, sample_indices
+from stars_mm.models.algorithms.base import BaseSkeletonSSL, sample_indices
+from stars_mm.models.utils.frozen_cache import FrozenCache
+from stars_mm.models.utils.teacher import Branch, MomentumTeacher
 
 
 @MODELS.register_module()
@@ -34,14 +32,16 @@ class STARS(BaseSkeletonSSL):
 
     #: What the frozen part of the encoder gives for each clip, where
     #: :class:`FrozenCacheHook` has computed it: the clips are then not read.
-    frozen_cache: Optional[FrozenCache] = None
+    frozen_cache: FrozenCache | None = None
 
-    def __init__(self,
-                 backbone: dict,
-                 head: dict,
-                 neck: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
         momentum = getattr(self.head, 'teacher_momentum', None)
         if momentum is not None:
@@ -52,8 +52,7 @@ class STARS(BaseSkeletonSSL):
         """bool: Whether the head learns from a teacher."""
         return hasattr(self, 'teacher')
 
-    def loss(self, inputs: Tensor,
-             data_samples: List[ActionDataSample]) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Pull every sequence feature towards its neighbours'.
 
         Args:
@@ -80,7 +79,7 @@ class STARS(BaseSkeletonSSL):
         return self.head.loss(feats, sample_idx, self.teach(inputs))
 
     @torch.no_grad()
-    def teach(self, inputs: Tensor) -> List[Tensor]:
+    def teach(self, inputs: Tensor) -> list[Tensor]:
         """Let the teacher follow the student, then see the same views.
 
         Args:
@@ -93,8 +92,7 @@ class STARS(BaseSkeletonSSL):
         return self.teacher(inputs)
 
     def _student(self) -> Branch:
-        return Branch(self.backbone, self.head.projector,
-                      getattr(self, 'neck', None))
+        return Branch(self.backbone, self.head.projector, getattr(self, 'neck', None))
 
 
 def views_are_identical(inputs: Tensor) -> bool:

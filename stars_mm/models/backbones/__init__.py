@@ -1,3 +1,3 @@
-from .skeleton_transformer import SkeletonTransformer
+from stars_mm.models.backbones.skeleton_transformer import SkeletonTransformer
 
 __all__ = ['SkeletonTransformer']

@@ -1,14 +1,12 @@
-from typing import Optional, Tuple
-
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..utils.patches import patchify
-from ..utils.persons import person_sources
-from ..utils.transformer import TransformerBlock, init_transformer_weights
+from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.persons import person_sources
+from stars_mm.models.utils.transformer import TransformerBlock, init_transformer_weights
 
 
 class SkeletonPatchEmbed(nn.Module):
@@ -25,12 +23,12 @@ class SkeletonPatchEmbed(nn.Module):
         joint_patch_size (int): Joints in a patch.
     """
 
-    def __init__(self, in_channels: int, embed_dims: int, tubelet_size: int,
-                 joint_patch_size: int) -> None:
+    def __init__(
+        self, in_channels: int, embed_dims: int, tubelet_size: int, joint_patch_size: int
+    ) -> None:
         super().__init__()
         patch = (tubelet_size, joint_patch_size)
-        self.projection = nn.Conv2d(
-            in_channels, embed_dims, kernel_size=patch, stride=patch)
+        self.projection = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Project patches of shape (…, P) to tokens of shape (…, C)."""
@@ -66,34 +64,39 @@ class SkeletonTransformer(BaseModule):
             ``dict(type='Pretrained', checkpoint=…, prefix='backbone.')``.
     """
 
-    def __init__(self,
-                 in_channels: int = 3,
-                 embed_dims: int = 256,
-                 depth: int = 8,
-                 num_heads: int = 8,
-                 mlp_ratio: float = 4,
-                 num_frames: int = 120,
-                 num_joints: int = 25,
-                 tubelet_size: int = 4,
-                 joint_patch_size: int = 1,
-                 qkv_bias: bool = True,
-                 drop_rate: float = 0.,
-                 attn_drop_rate: float = 0.,
-                 drop_path_rate: float = 0.,
-                 frozen_stages: int = -1,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        embed_dims: int = 256,
+        depth: int = 8,
+        num_heads: int = 8,
+        mlp_ratio: float = 4,
+        num_frames: int = 120,
+        num_joints: int = 25,
+        tubelet_size: int = 4,
+        joint_patch_size: int = 1,
+        qkv_bias: bool = True,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = -1,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
-        for axis, whole, part in (('num_frames', num_frames, tubelet_size),
-                                  ('num_joints', num_joints,
-                                   joint_patch_size)):
+        for axis, whole, part in (
+            ('num_frames', num_frames, tubelet_size),
+            ('num_joints', num_joints, joint_patch_size),
+        ):
             if whole < part or whole % part:
                 raise ValueError(
                     f'{axis}={whole} must be a positive multiple of the patch '
                     f'size {part} (tubelet_size={tubelet_size} frames, '
-                    f'joint_patch_size={joint_patch_size} joints).')
+                    f'joint_patch_size={joint_patch_size} joints).'
+                )
         if not -1 <= frozen_stages <= depth:
-            raise ValueError(f'frozen_stages={frozen_stages} must lie between '
-                             f'-1 and depth={depth}.')
+            raise ValueError(
+                f'frozen_stages={frozen_stages} must lie between -1 and depth={depth}.'
+            )
         self.in_channels = in_channels
         self.embed_dims = embed_dims
         self.depth = depth
@@ -101,26 +104,28 @@ class SkeletonTransformer(BaseModule):
         self.num_joints = num_joints
         self.tubelet_size = tubelet_size
         self.joint_patch_size = joint_patch_size
-        self.grid_size = (num_frames // tubelet_size,
-                          num_joints // joint_patch_size)  # (T′, V′)
+        self.grid_size = (num_frames // tubelet_size, num_joints // joint_patch_size)  # (T′, V′)
         self.drop_rates = (drop_rate, attn_drop_rate, drop_path_rate)
         self.frozen_stages = frozen_stages
 
         Tp, Vp = self.grid_size
-        self.patch_embed = SkeletonPatchEmbed(in_channels, embed_dims,
-                                              tubelet_size, joint_patch_size)
+        self.patch_embed = SkeletonPatchEmbed(
+            in_channels, embed_dims, tubelet_size, joint_patch_size
+        )
         self.temporal_embed = nn.Parameter(torch.zeros(1, Tp, 1, embed_dims))
         self.joint_embed = nn.Parameter(torch.zeros(1, 1, Vp, embed_dims))
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dims, num_heads, mlp_ratio, qkv_bias,
-                             drop_rate, attn_drop_rate, drop_path)
-            for drop_path in drop_paths)
+            TransformerBlock(
+                embed_dims, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, drop_path
+            )
+            for drop_path in drop_paths
+        )
         self.norm = nn.LayerNorm(embed_dims)
 
         self.apply(init_transformer_weights)
-        trunc_normal_(self.temporal_embed, std=.02)
-        trunc_normal_(self.joint_embed, std=.02)
+        trunc_normal_(self.temporal_embed, std=0.02)
+        trunc_normal_(self.joint_embed, std=0.02)
         self._freeze_stages()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,8 +141,10 @@ class SkeletonTransformer(BaseModule):
             Tensor: Feature map of shape (N, M, embed_dims, T′, V′).
         """
         if x.dim() != 5:
-            raise ValueError('SkeletonTransformer takes (N, M, T, V, C), got '
-                             f'an input of shape {tuple(x.shape)}.')
+            raise ValueError(
+                'SkeletonTransformer takes (N, M, T, V, C), got '
+                f'an input of shape {tuple(x.shape)}.'
+            )
         N, M = x.shape[:2]
         persons = x.flatten(0, 1)  # (N·M, T, V, C)
         if self.training and any(self.drop_rates):  # equal inputs then differ
@@ -148,7 +155,7 @@ class SkeletonTransformer(BaseModule):
         Tp, Vp = self.grid_size
         return tokens.reshape(N, M, Tp, Vp, -1).permute(0, 1, 4, 2, 3)
 
-    def encode(self, x: Tensor, ids_keep: Optional[Tensor] = None) -> Tensor:
+    def encode(self, x: Tensor, ids_keep: Tensor | None = None) -> Tensor:
         """Encode single persons, or the kept tokens of them.
 
         Args:
@@ -166,7 +173,7 @@ class SkeletonTransformer(BaseModule):
         """
         return self.transform(self.embed(x, ids_keep))
 
-    def embed(self, x: Tensor, ids_keep: Optional[Tensor] = None) -> Tensor:
+    def embed(self, x: Tensor, ids_keep: Tensor | None = None) -> Tensor:
         """Make the tokens that enter the first block; see :meth:`encode`."""
         self._check_input(x)
         patches = patchify(x, self.tubelet_size, self.joint_patch_size)
@@ -178,10 +185,7 @@ class SkeletonTransformer(BaseModule):
             position = position[0, ids_keep]  # (B, K, C)
         return self.patch_embed(patches) + position
 
-    def transform(self,
-                  tokens: Tensor,
-                  begin: int = 0,
-                  end: Optional[int] = None) -> Tensor:
+    def transform(self, tokens: Tensor, begin: int = 0, end: int | None = None) -> Tensor:
         """Send tokens through the layers: the blocks, then the final norm.
 
         Args:
@@ -203,13 +207,13 @@ class SkeletonTransformer(BaseModule):
         in the embeddings, is trained, and nothing is dropped."""
         trained = {
             self.get_layer_depth(name)[0]
-            for name, param in self.named_parameters() if param.requires_grad
+            for name, param in self.named_parameters()
+            if param.requires_grad
         }
         first = min(trained, default=self.depth + 2)  # embeddings are 0
         return 0 if any(self.drop_rates) else max(first - 1, 0)
 
-    def get_layer_depth(self, param_name: str,
-                        prefix: str = '') -> Tuple[int, int]:
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """Layer of a parameter, for layer-wise learning rates.
 
         Args:
@@ -222,7 +226,7 @@ class SkeletonTransformer(BaseModule):
             norm and all else depth + 1) and the number of layers, depth + 2.
         """
         num_layers = self.depth + 2
-        name = param_name[len(prefix):]
+        name = param_name[len(prefix) :]
         if not param_name.startswith(prefix):
             return num_layers - 1, num_layers
         if name.startswith(('patch_embed', 'temporal_embed', 'joint_embed')):
@@ -234,7 +238,7 @@ class SkeletonTransformer(BaseModule):
     def train(self, mode: bool = True) -> 'SkeletonTransformer':
         """Set training mode; frozen blocks stay in evaluation mode."""
         super().train(mode)
-        for block in self.blocks[:max(self.frozen_stages, 0)]:
+        for block in self.blocks[: max(self.frozen_stages, 0)]:
             block.eval()
         return self
 
@@ -252,4 +256,5 @@ class SkeletonTransformer(BaseModule):
                 'SkeletonTransformer was built for (frames, joints, channels) '
                 f'= {expected} and got {tuple(x.shape[1:])}. Set num_frames, '
                 'num_joints and in_channels of the backbone, and clip_len of '
-                'the pipeline, to what the data holds.')
+                'the pipeline, to what the data holds.'
+            )

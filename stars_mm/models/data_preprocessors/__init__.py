@@ -1,4 +1,4 @@
-from .skeleton_preprocessor import SkeletonPreprocessor
-from .stream_preprocessor import StreamPreprocessor
+from stars_mm.models.data_preprocessors.skeleton_preprocessor import SkeletonPreprocessor
+from stars_mm.models.data_preprocessors.stream_preprocessor import StreamPreprocessor
 
 __all__ = ['SkeletonPreprocessor', 'StreamPreprocessor']

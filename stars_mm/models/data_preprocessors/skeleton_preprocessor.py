@@ -1,12 +1,10 @@
-from typing import List, Optional, Tuple, Union
-
 import torch
 from mmaction.models import ActionDataPreprocessor
-from torch import Tensor
-
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
-from ...datasets.deferred import DeferredBatch, DeferredClip, merge_clips
+from torch import Tensor
+
+from stars_mm.datasets.deferred import DeferredBatch, DeferredClip, merge_clips
 
 
 @MODELS.register_module()
@@ -24,9 +22,7 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         blending (dict, optional): mmaction2's blending of a batch's clips.
     """
 
-    def __init__(self,
-                 non_blocking: bool = True,
-                 blending: Optional[dict] = None) -> None:
+    def __init__(self, non_blocking: bool = True, blending: dict | None = None) -> None:
         super().__init__(blending=blending)
         self._non_blocking = non_blocking
 
@@ -45,17 +41,17 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         """
         inputs = data['inputs']
         if isinstance(inputs, DeferredClip):  # of lists: collated by mmengine
-            inputs = merge_clips([DeferredClip(*clip)
-                                  for clip in zip(*inputs)])
+            inputs = merge_clips([DeferredClip(*clip) for clip in zip(*inputs)])
         if not training:
             return super().forward(dict(data, inputs=inputs), training)
-        return self.forward_onesample(
-            dict(data, inputs=self.cast_data(inputs)), training)
+        return self.forward_onesample(dict(data, inputs=self.cast_data(inputs)), training)
 
-    def preprocess(self,
-                   inputs: Union[DeferredBatch, Tensor, List[Tensor]],
-                   data_samples: SampleList,
-                   training: bool = False) -> Tuple[Tensor, SampleList]:
+    def preprocess(
+        self,
+        inputs: DeferredBatch | Tensor | list[Tensor],
+        data_samples: SampleList,
+        training: bool = False,
+    ) -> tuple[Tensor, SampleList]:
         """Make the views, or stack the clips, in single precision."""
         if isinstance(inputs, DeferredBatch):
             x = make_views(inputs)
@@ -87,8 +83,7 @@ def make_views(batch: DeferredBatch) -> Tensor:
             """Centred frames: (N, views, T′) → (N, views, P, T′, V, C)."""
             index = start + frame[:, :, None]
             there = present[index] & occupied
-            return torch.where(there[..., None, None],
-                               batch.frames[index].float() - center, 0.)
+            return torch.where(there[..., None, None], batch.frames[index].float() - center, 0.0)
 
         before = at(batch.before)
         weight = batch.weight[:, :, None, :, None, None]

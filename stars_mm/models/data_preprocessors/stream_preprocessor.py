@@ -1,12 +1,10 @@
-from typing import Tuple, Union
-
 import torch
-from torch import Tensor
-
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
-from ...utils.layouts import joint_parents
-from .skeleton_preprocessor import SkeletonPreprocessor
+from torch import Tensor
+
+from stars_mm.models.data_preprocessors.skeleton_preprocessor import SkeletonPreprocessor
+from stars_mm.preparation.layouts import joint_parents
 
 STREAMS = ('joint', 'bone', 'motion', 'bone_motion')
 
@@ -35,12 +33,14 @@ class StreamPreprocessor(SkeletonPreprocessor):
         **kwargs: Those of :class:`SkeletonPreprocessor`.
     """
 
-    def __init__(self,
-                 stream: str,
-                 layout: Union[str, dict] = 'nturgb+d',
-                 scale: float = 1.,
-                 scored: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        stream: str,
+        layout: str | dict = 'nturgb+d',
+        scale: float = 1.0,
+        scored: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if stream not in STREAMS:
             raise ValueError(f'stream="{stream}" must be one of {STREAMS}.')
@@ -51,7 +51,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
         self.scale = scale
         self.scored = scored
 
-    def preprocess(self, *args, **kwargs) -> Tuple[Tensor, SampleList]:
+    def preprocess(self, *args, **kwargs) -> tuple[Tensor, SampleList]:
         """Collate a batch, and make the stream of it."""
         inputs, data_samples = super().preprocess(*args, **kwargs)
         return self.to_stream(inputs), data_samples
@@ -73,7 +73,8 @@ class StreamPreprocessor(SkeletonPreprocessor):
         if V != len(self.parents):
             raise ValueError(
                 f'StreamPreprocessor: the clips have {V} joints, its layout '
-                f'{len(self.parents)}. Set layout to that of the data.')
+                f'{len(self.parents)}. Set layout to that of the data.'
+            )
         scores = joints[..., -1:]
         x = joints[..., :-1] if self.scored else joints
         if 'bone' in self.stream:
@@ -81,8 +82,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
             scores = (scores + scores[..., self.parents, :]) / 2
         if 'motion' in self.stream:
             x = append_zero(x.diff(dim=-3))
-            scores = append_zero((scores[..., 1:, :, :] +
-                                  scores[..., :-1, :, :]) / 2)
+            scores = append_zero((scores[..., 1:, :, :] + scores[..., :-1, :, :]) / 2)
         x = x * self.scale
         return torch.cat((x, scores), dim=-1) if self.scored else x
 

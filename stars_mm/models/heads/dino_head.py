@@ -1,14 +1,12 @@
-from typing import Dict, List, Optional, Tuple, Union
-
 import torch
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..utils.clustering import koleo, sinkhorn_knopp
-from ..utils.gather import gather_without_grad
-from ..utils.head_parts import check_channels, projection_mlp, view_pairs
+from stars_mm.models.utils.clustering import koleo, sinkhorn_knopp
+from stars_mm.models.utils.gather import gather_without_grad
+from stars_mm.models.utils.head_parts import check_channels, projection_mlp, view_pairs
 
 CENTERINGS = ('sinkhorn_knopp', 'mean')
 CENTER_MOMENTUM = 0.9  # of DINO's running centre, arXiv 2104.14294
@@ -23,8 +21,7 @@ class PrototypeProjector(nn.Module):
         out_channels (int): Number K of prototypes.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int,
-                 out_channels: int) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int) -> None:
         super().__init__()
         self.mlp = projection_mlp(in_channels, hidden_channels, in_channels)
         self.prototypes = nn.Linear(in_channels, out_channels, bias=False)
@@ -33,9 +30,7 @@ class PrototypeProjector(nn.Module):
         """Similarities in −1…1: (N, C) → (N, K)."""
         projection = self.mlp(feat)
         with torch.autocast(feat.device.type, enabled=False):
-            return F.linear(
-                F.normalize(projection.float()),
-                F.normalize(self.prototypes.weight))
+            return F.linear(F.normalize(projection.float()), F.normalize(self.prototypes.weight))
 
 
 @MODELS.register_module()
@@ -71,22 +66,21 @@ class DINOHead(BaseModule):
         centering: str = 'sinkhorn_knopp',
         sinkhorn_iters: int = 3,
         koleo_weight: float = 0.1,
-        teacher_momentum: Union[float, Tuple[float, float]] = (0.996, 1.0)
+        teacher_momentum: float | tuple[float, float] = (0.996, 1.0),
     ) -> None:
         super().__init__()
-        for key, value in (('student_temperature', student_temperature),
-                           ('teacher_temperature', teacher_temperature),
-                           ('sinkhorn_iters', sinkhorn_iters)):
+        for key, value in (
+            ('student_temperature', student_temperature),
+            ('teacher_temperature', teacher_temperature),
+            ('sinkhorn_iters', sinkhorn_iters),
+        ):
             if value <= 0:
                 raise ValueError(f'{key} must be positive: {value}.')
         if centering not in CENTERINGS:
-            raise ValueError(f'centering="{centering}" must be one of '
-                             f'{CENTERINGS}.')
+            raise ValueError(f'centering="{centering}" must be one of {CENTERINGS}.')
         if koleo_weight < 0:
-            raise ValueError(f'koleo_weight={koleo_weight} must not be '
-                             'negative.')
-        self.projector = PrototypeProjector(in_channels, hidden_channels,
-                                            out_channels)
+            raise ValueError(f'koleo_weight={koleo_weight} must not be negative.')
+        self.projector = PrototypeProjector(in_channels, hidden_channels, out_channels)
         self.register_buffer('center', torch.zeros(out_channels))
         self.in_channels = in_channels
         self.student_temperature = student_temperature
@@ -96,10 +90,9 @@ class DINOHead(BaseModule):
         self.koleo_weight = koleo_weight
         self.teacher_momentum = teacher_momentum
 
-    def loss(self,
-             feats: List[Tensor],
-             sample_idx: Tensor,
-             targets: Optional[List[Tensor]] = None) -> Dict[str, Tensor]:
+    def loss(
+        self, feats: list[Tensor], sample_idx: Tensor, targets: list[Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Cross-entropy between the teacher's assignment of one view and the
         student's of another (the same, where there is but one), and KoLeo.
 
@@ -117,31 +110,29 @@ class DINOHead(BaseModule):
             check_channels(self, feat)
         outputs = [self.projector(feat) for feat in feats]
         assigned = self.assign([t.detach() for t in targets or outputs])
-        log_probs = [(output / self.student_temperature).log_softmax(dim=1)
-                     for output in outputs]
-        dino = torch.stack([
-            -(assigned[i] * log_probs[j]).sum(dim=1).mean()
-            for i, j in view_pairs(len(feats))
-        ]).mean()
+        log_probs = [(output / self.student_temperature).log_softmax(dim=1) for output in outputs]
+        dino = torch.stack(
+            [-(assigned[i] * log_probs[j]).sum(dim=1).mean() for i, j in view_pairs(len(feats))]
+        ).mean()
         if not self.koleo_weight:
             return dict(loss=dino)
         spread = torch.stack([koleo(feat) for feat in feats]).mean()
         return dict(
-            loss=dino + self.koleo_weight * spread,
-            dino=dino.detach(),
-            koleo=spread.detach())
+            loss=dino + self.koleo_weight * spread, dino=dino.detach(), koleo=spread.detach()
+        )
 
     @torch.no_grad()
-    def assign(self, targets: List[Tensor]) -> List[Tensor]:
+    def assign(self, targets: list[Tensor]) -> list[Tensor]:
         """Turn the teacher's similarities (N, K) of each view into
         probabilities (N, K), and move the running mean along."""
         if self.centering == 'sinkhorn_knopp':
             return [
-                sinkhorn_knopp(target / self.teacher_temperature,
-                               self.sinkhorn_iters) for target in targets
+                sinkhorn_knopp(target / self.teacher_temperature, self.sinkhorn_iters)
+                for target in targets
             ]
-        assigned = [((target - self.center) / self.teacher_temperature
-                     ).softmax(dim=1) for target in targets]
+        assigned = [
+            ((target - self.center) / self.teacher_temperature).softmax(dim=1) for target in targets
+        ]
         mean = torch.cat([gather_without_grad(t) for t in targets]).mean(dim=0)
         self.center.lerp_(mean, 1 - CENTER_MOMENTUM)
         return assigned

@@ -1,9 +1,6 @@
-from typing import Dict, Optional, Tuple, Union
-
-from torch import Tensor, nn
-
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
+from torch import Tensor, nn
 
 
 @MODELS.register_module()
@@ -27,21 +24,20 @@ class JointMLPHead(BaseHead):
         init_cfg (dict, optional): mmengine's initialisation.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int = 256,
-                 num_joints: int = 25,
-                 hidden_channels: int = 2048,
-                 dropout: float = 0.3,
-                 loss_cls: Dict = dict(type='CrossEntropyLoss'),
-                 label_smooth_eps: float = 0.1,
-                 average_clips: Optional[str] = 'prob',
-                 topk: Union[int, Tuple[int, ...]] = (1, 5),
-                 init_cfg: Optional[dict] = dict(
-                     type='Xavier', layer='Linear', distribution='uniform')
-                 ) -> None:
-        for name, value in (('dropout', dropout),
-                            ('label_smooth_eps', label_smooth_eps)):
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 256,
+        num_joints: int = 25,
+        hidden_channels: int = 2048,
+        dropout: float = 0.3,
+        loss_cls: dict = dict(type='CrossEntropyLoss'),
+        label_smooth_eps: float = 0.1,
+        average_clips: str | None = 'prob',
+        topk: int | tuple[int, ...] = (1, 5),
+        init_cfg: dict | None = dict(type='Xavier', layer='Linear', distribution='uniform'),
+    ) -> None:
+        for name, value in (('dropout', dropout), ('label_smooth_eps', label_smooth_eps)):
             if not 0 <= value < 1:
                 raise ValueError(f'{name}={value} must lie in [0, 1).')
         super().__init__(
@@ -51,7 +47,8 @@ class JointMLPHead(BaseHead):
             label_smooth_eps=label_smooth_eps,
             average_clips=average_clips,
             topk=topk,
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         self.num_joints = num_joints
         self.dropout = nn.Dropout(dropout)
         self.fc1 = nn.Linear(num_joints * in_channels, hidden_channels)
@@ -78,7 +75,8 @@ class JointMLPHead(BaseHead):
                 f'JointMLPHead has in_channels={self.in_channels} and '
                 f'num_joints={self.num_joints}, but the feature map has {C} '
                 f'channels and {V} joints. Set both in cls_head to what the '
-                'backbone gives.')
+                'backbone gives.'
+            )
         x = self.dropout(x).mean(dim=(1, 3))  # (N, C, V′)
         x = x.transpose(1, 2).reshape(N, V * C)
         return self.fc2(self.relu(self.bn(self.fc1(x))))

@@ -1,10 +1,8 @@
-from typing import Dict, Optional, Tuple, Union
-
-from torch import Tensor, nn
-
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
-from ..utils.head_parts import check_channels
+from torch import Tensor, nn
+
+from stars_mm.models.utils.head_parts import check_channels
 
 
 @MODELS.register_module()
@@ -27,15 +25,16 @@ class LinearProbeHead(BaseHead):
         init_cfg (dict, optional): mmengine's initialisation.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int = 256,
-                 eps: float = 1e-6,
-                 loss_cls: Dict = dict(type='CrossEntropyLoss'),
-                 average_clips: Optional[str] = 'prob',
-                 topk: Union[int, Tuple[int, ...]] = (1, 5),
-                 init_cfg: Optional[dict] = dict(
-                     type='TruncNormal', layer='Linear', std=.01)) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 256,
+        eps: float = 1e-6,
+        loss_cls: dict = dict(type='CrossEntropyLoss'),
+        average_clips: str | None = 'prob',
+        topk: int | tuple[int, ...] = (1, 5),
+        init_cfg: dict | None = dict(type='TruncNormal', layer='Linear', std=0.01),
+    ) -> None:
         if eps <= 0:
             raise ValueError(f'eps must be positive: {eps}.')
         super().__init__(
@@ -44,10 +43,11 @@ class LinearProbeHead(BaseHead):
             loss_cls=loss_cls,
             average_clips=average_clips,
             topk=topk,
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         self.fc = nn.Sequential(
-            nn.BatchNorm1d(in_channels, affine=False, eps=eps),
-            nn.Linear(in_channels, num_classes))
+            nn.BatchNorm1d(in_channels, affine=False, eps=eps), nn.Linear(in_channels, num_classes)
+        )
 
     def forward(self, x: Tensor, **kwargs) -> Tensor:
         """Class scores of a feature map.

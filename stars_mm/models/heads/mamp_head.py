@@ -1,11 +1,9 @@
-from typing import Dict, Optional
-
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmaction.registry import MODELS
-from ..utils.patches import patchify
+from stars_mm.models.utils.patches import patchify
 
 TARGET_EPS = 1e-6  # of the patch normalisation, as in MAE
 
@@ -24,21 +22,25 @@ class MAMPHead(BaseModule):
         joint_patch_size (int): Joints in a patch; ``MAMP`` fills it in.
     """
 
-    def __init__(self,
-                 norm_target: bool = True,
-                 motion_stride: Optional[int] = 1,
-                 tubelet_size: int = 4,
-                 joint_patch_size: int = 1) -> None:
+    def __init__(
+        self,
+        norm_target: bool = True,
+        motion_stride: int | None = 1,
+        tubelet_size: int = 4,
+        joint_patch_size: int = 1,
+    ) -> None:
         super().__init__()
         if motion_stride is not None and motion_stride < 1:
-            raise ValueError('motion_stride must be at least 1 frame, or None '
-                             f'for coordinates; got {motion_stride}.')
+            raise ValueError(
+                'motion_stride must be at least 1 frame, or None '
+                f'for coordinates; got {motion_stride}.'
+            )
         self.norm_target = norm_target
         self.motion_stride = motion_stride
         self.tubelet_size = tubelet_size
         self.joint_patch_size = joint_patch_size
 
-    def loss(self, pred: Tensor, x: Tensor, mask: Tensor) -> Dict[str, Tensor]:
+    def loss(self, pred: Tensor, x: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Squared error over the hidden patches of the whole batch.
 
         Args:
@@ -52,8 +54,7 @@ class MAMPHead(BaseModule):
         error = (pred.float() - self.target(x)).square().mean(dim=-1)  # (B, L)
         return dict(loss=(error * mask).sum() / mask.sum())
 
-    def loss_hidden(self, pred: Tensor, x: Tensor,
-                    ids_hidden: Tensor) -> Dict[str, Tensor]:
+    def loss_hidden(self, pred: Tensor, x: Tensor, ids_hidden: Tensor) -> dict[str, Tensor]:
         """The same loss, of predictions of the hidden patches alone.
 
         Args:
@@ -95,8 +96,9 @@ def motion(x: Tensor, stride: int) -> Tensor:
         ValueError: If the sequences have no frame ``stride`` frames later.
     """
     if stride >= x.shape[1]:
-        raise ValueError(f'motion_stride={stride} leaves no motion in a clip '
-                         f'of {x.shape[1]} frames.')
+        raise ValueError(
+            f'motion_stride={stride} leaves no motion in a clip of {x.shape[1]} frames.'
+        )
     motion = torch.zeros_like(x)
     motion[:, :-stride] = x[:, stride:] - x[:, :-stride]
     return motion

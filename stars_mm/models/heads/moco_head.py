@@ -1,14 +1,12 @@
-from typing import Dict, List, Optional, Tuple, Union
-
 import torch
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmaction.registry import MODELS
-from ..utils.feature_queue import FeatureQueue
-from ..utils.gather import gather_without_grad
-from ..utils.head_parts import check_channels, projection_mlp, view_pairs
+from stars_mm.models.utils.feature_queue import FeatureQueue
+from stars_mm.models.utils.gather import gather_without_grad
+from stars_mm.models.utils.head_parts import check_channels, projection_mlp, view_pairs
 
 
 @MODELS.register_module()
@@ -35,13 +33,12 @@ class MoCoHead(BaseModule):
         hidden_channels: int = 4096,
         queue_size: int = 32768,
         temperature: float = 0.07,
-        teacher_momentum: Union[float, Tuple[float, float]] = 0.999
+        teacher_momentum: float | tuple[float, float] = 0.999,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'temperature must be positive: {temperature}.')
-        self.projector = projection_mlp(in_channels, hidden_channels,
-                                        in_channels)
+        self.projector = projection_mlp(in_channels, hidden_channels, in_channels)
         self.queue = FeatureQueue(queue_size, in_channels)
         self.in_channels = in_channels
         self.temperature = temperature
@@ -52,10 +49,9 @@ class MoCoHead(BaseModule):
         """int: Entries of the queue."""
         return self.queue.size
 
-    def loss(self,
-             feats: List[Tensor],
-             sample_idx: Tensor,
-             targets: Optional[List[Tensor]] = None) -> Dict[str, Tensor]:
+    def loss(
+        self, feats: list[Tensor], sample_idx: Tensor, targets: list[Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Contrastive loss between the queries of one view and the keys of
         another (the same, where there is but one).
 
@@ -74,16 +70,11 @@ class MoCoHead(BaseModule):
         keys = [normalize(target).detach() for target in targets or queries]
         own = sample_idx[:, None] == self.queue.ids[None]  # (N, K)
         queue = self.queue.feats.clone()  # the push changes it in place
-        losses = [
-            self.contrast(queries[i], keys[j], queue, own)
-            for i, j in view_pairs(len(feats))
-        ]
-        self.queue.push(
-            gather_without_grad(keys[0]), gather_without_grad(sample_idx))
+        losses = [self.contrast(queries[i], keys[j], queue, own) for i, j in view_pairs(len(feats))]
+        self.queue.push(gather_without_grad(keys[0]), gather_without_grad(sample_idx))
         return dict(loss=torch.stack(losses).mean())
 
-    def contrast(self, query: Tensor, key: Tensor, queue: Tensor,
-                 own: Tensor) -> Tensor:
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own: Tensor) -> Tensor:
         """Cross-entropy of picking one's own key out among the queue's.
 
         Args:

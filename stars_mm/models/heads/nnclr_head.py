@@ -1,15 +1,13 @@
-from typing import Dict, List, Tuple
-
 import torch
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.dist import get_rank
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..utils.feature_queue import FeatureQueue
-from ..utils.gather import gather_with_grad, gather_without_grad
-from ..utils.head_parts import check_channels, view_pairs
+from stars_mm.models.utils.feature_queue import FeatureQueue
+from stars_mm.models.utils.gather import gather_with_grad, gather_without_grad
+from stars_mm.models.utils.head_parts import check_channels, view_pairs
 
 
 @MODELS.register_module()
@@ -29,23 +27,26 @@ class NNCLRHead(BaseModule):
             nearest.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 hidden_channels: int = 4096,
-                 queue_size: int = 32768,
-                 temperature: float = 0.07,
-                 topk: int = 0) -> None:
+    def __init__(
+        self,
+        in_channels: int = 256,
+        hidden_channels: int = 4096,
+        queue_size: int = 32768,
+        temperature: float = 0.07,
+        topk: int = 0,
+    ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'temperature must be positive: {temperature}.')
         if not 0 <= topk <= queue_size:
-            raise ValueError(f'topk={topk} must lie between 0 and '
-                             f'queue_size={queue_size}.')
+            raise ValueError(f'topk={topk} must lie between 0 and queue_size={queue_size}.')
         self.projector = nn.Sequential(nn.BatchNorm1d(in_channels))
         self.predictor = nn.Sequential(
             nn.Linear(in_channels, hidden_channels, bias=False),
-            nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
-            nn.Linear(hidden_channels, in_channels))
+            nn.BatchNorm1d(hidden_channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_channels, in_channels),
+        )
         self.in_channels = in_channels
         self.queue = FeatureQueue(queue_size, in_channels)
         self.temperature = temperature
@@ -56,8 +57,7 @@ class NNCLRHead(BaseModule):
         """int: Entries of the queue."""
         return self.queue.size
 
-    def loss(self, feats: List[Tensor],
-             sample_idx: Tensor) -> Dict[str, Tensor]:
+    def loss(self, feats: list[Tensor], sample_idx: Tensor) -> dict[str, Tensor]:
         """Contrastive loss between the neighbours of one view and the
         predictions of another (the same, where there is but one).
 
@@ -70,14 +70,11 @@ class NNCLRHead(BaseModule):
         """
         projections, predictions = zip(*(self(feat) for feat in feats))
         neighbours = [self.neighbours(p, sample_idx) for p in projections]
-        losses = [
-            self.contrast(neighbours[i], predictions[j])
-            for i, j in view_pairs(len(feats))
-        ]
+        losses = [self.contrast(neighbours[i], predictions[j]) for i, j in view_pairs(len(feats))]
         self.remember(projections[0], sample_idx)
         return dict(loss=torch.stack(losses).mean())
 
-    def forward(self, feat: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, feat: Tensor) -> tuple[Tensor, Tensor]:
         """Projection and prediction of features, both L2-normalised.
 
         Args:
@@ -101,8 +98,7 @@ class NNCLRHead(BaseModule):
 
     def remember(self, projection: Tensor, sample_idx: Tensor) -> None:
         """Let the projections (N, C) of all ranks enter the queue."""
-        self.queue.push(
-            gather_without_grad(projection), gather_without_grad(sample_idx))
+        self.queue.push(gather_without_grad(projection), gather_without_grad(sample_idx))
 
     def contrast(self, neighbours: Tensor, predictions: Tensor) -> Tensor:
         """Cross-entropy of picking one's own prediction out of all ranks'.

@@ -1,4 +1,4 @@
-from .frame_predictor import FramePredictor
-from .mamp_decoder import MAMPDecoder
+from stars_mm.models.necks.frame_predictor import FramePredictor
+from stars_mm.models.necks.mamp_decoder import MAMPDecoder
 
 __all__ = ['FramePredictor', 'MAMPDecoder']

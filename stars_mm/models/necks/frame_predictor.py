@@ -1,8 +1,8 @@
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..utils.patches import unpatchify
+from stars_mm.models.utils.patches import unpatchify
 
 
 @MODELS.register_module()
@@ -19,22 +19,22 @@ class FramePredictor(BaseModule):
         joint_stride (int): Joints a cell stands for, V / V′.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 out_channels: int = 3,
-                 temporal_stride: int = 4,
-                 joint_stride: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int = 256,
+        out_channels: int = 3,
+        temporal_stride: int = 4,
+        joint_stride: int = 1,
+    ) -> None:
         super().__init__()
-        for key, value in (('temporal_stride', temporal_stride),
-                           ('joint_stride', joint_stride)):
+        for key, value in (('temporal_stride', temporal_stride), ('joint_stride', joint_stride)):
             if value < 1:
                 raise ValueError(f'{key} must be at least 1, got {value}.')
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.temporal_stride = temporal_stride
         self.joint_stride = joint_stride
-        self.pred = nn.Linear(in_channels,
-                              temporal_stride * joint_stride * out_channels)
+        self.pred = nn.Linear(in_channels, temporal_stride * joint_stride * out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict frames.
@@ -53,6 +53,7 @@ class FramePredictor(BaseModule):
             raise ValueError(
                 f'FramePredictor has in_channels={self.in_channels}, but the '
                 f'feature map has {x.shape[1]} channels. Set in_channels of '
-                'the neck to the channels of the backbone.')
+                'the neck to the channels of the backbone.'
+            )
         cells = self.pred(x.permute(0, 2, 3, 1))  # (B, T′, V′, P)
         return unpatchify(cells, self.temporal_stride, self.joint_stride)

@@ -1,10 +1,10 @@
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
-from mmaction.registry import MODELS
-from ..utils.transformer import TransformerBlock, init_transformer_weights
+from stars_mm.models.utils.transformer import TransformerBlock, init_transformer_weights
 
 
 @MODELS.register_module()
@@ -26,17 +26,19 @@ class MAMPDecoder(BaseModule):
         joint_patch_size (int): Joints in a token.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 embed_dims: int = 256,
-                 depth: int = 5,
-                 num_heads: int = 8,
-                 mlp_ratio: float = 4,
-                 out_channels: int = 3,
-                 num_frames: int = 120,
-                 num_joints: int = 25,
-                 tubelet_size: int = 4,
-                 joint_patch_size: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int = 256,
+        embed_dims: int = 256,
+        depth: int = 5,
+        num_heads: int = 8,
+        mlp_ratio: float = 4,
+        out_channels: int = 3,
+        num_frames: int = 120,
+        num_joints: int = 25,
+        tubelet_size: int = 4,
+        joint_patch_size: int = 1,
+    ) -> None:
         super().__init__()
         Tp, Vp = num_frames // tubelet_size, num_joints // joint_patch_size
         self.embed = nn.Linear(in_channels, embed_dims)
@@ -44,15 +46,14 @@ class MAMPDecoder(BaseModule):
         self.temporal_embed = nn.Parameter(torch.zeros(1, Tp, 1, embed_dims))
         self.joint_embed = nn.Parameter(torch.zeros(1, 1, Vp, embed_dims))
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dims, num_heads, mlp_ratio)
-            for _ in range(depth))
+            TransformerBlock(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(embed_dims)
-        self.pred = nn.Linear(embed_dims,
-                              tubelet_size * joint_patch_size * out_channels)
+        self.pred = nn.Linear(embed_dims, tubelet_size * joint_patch_size * out_channels)
 
         self.apply(init_transformer_weights)
         for embed in (self.mask_token, self.temporal_embed, self.joint_embed):
-            trunc_normal_(embed, std=.02)
+            trunc_normal_(embed, std=0.02)
 
     def forward(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
         """Predict every patch of the sequences.
@@ -73,8 +74,7 @@ class MAMPDecoder(BaseModule):
         rows = torch.arange(len(pred), device=pred.device)[:, None]
         return pred[rows, ids_restore]
 
-    def predict_hidden(self, tokens: Tensor, ids_keep: Tensor,
-                       ids_hidden: Tensor) -> Tensor:
+    def predict_hidden(self, tokens: Tensor, ids_keep: Tensor, ids_hidden: Tensor) -> Tensor:
         """Predict the hidden patches alone, as the loss needs no others.
 
         The kept tokens go through all blocks but the last, in which the
@@ -102,7 +102,6 @@ class MAMPDecoder(BaseModule):
         places of both. Attention does not ask for the order."""
         kept = self.embed(tokens)
         B, K, _ = kept.shape
-        hidden = self.mask_token.to(kept.dtype).expand(
-            B, order.shape[1] - K, -1)
+        hidden = self.mask_token.to(kept.dtype).expand(B, order.shape[1] - K, -1)
         position = (self.temporal_embed + self.joint_embed).flatten(0, 2)
         return torch.cat((kept, hidden), dim=1) + position[order]

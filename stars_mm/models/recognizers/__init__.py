@@ -1,3 +1,3 @@
-from .frozen_recognizer_gcn import FrozenRecognizerGCN
+from stars_mm.models.recognizers.frozen_recognizer_gcn import FrozenRecognizerGCN
 
 __all__ = ['FrozenRecognizerGCN']

@@ -1,10 +1,7 @@
-from typing import Tuple
-
 import torch
-from torch import Tensor
-
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
+from torch import Tensor
 
 
 @MODELS.register_module()
@@ -34,10 +31,7 @@ class FrozenRecognizerGCN(RecognizerGCN):
         self.backbone.eval()
         return self
 
-    def extract_feat(self,
-                     inputs: Tensor,
-                     stage: str = 'backbone',
-                     **kwargs) -> Tuple:
+    def extract_feat(self, inputs: Tensor, stage: str = 'backbone', **kwargs) -> tuple:
         """Extract features, those of the backbone without gradient.
 
         Args:

@@ -1,4 +1,5 @@
 """Parts of DINOv2's loss (arXiv 2304.07193) as plain functions."""
+
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
@@ -46,9 +47,11 @@ def koleo(feats: Tensor) -> Tensor:
         Tensor: The scalar loss.
     """
     if len(feats) < 2:
-        raise ValueError('KoLeo needs two samples or more on each process, '
-                         f'got {len(feats)}; set koleo_weight=0 or a larger '
-                         'train_dataloader.batch_size.')
+        raise ValueError(
+            'KoLeo needs two samples or more on each process, '
+            f'got {len(feats)}; set koleo_weight=0 or a larger '
+            'train_dataloader.batch_size.'
+        )
     with torch.autocast(feats.device.type, enabled=False):
         feats = F.normalize(feats.float())
         with torch.no_grad():  # below any cosine, on the diagonal

@@ -19,10 +19,9 @@ class FeatureQueue(nn.Module):
         if size < 1:
             raise ValueError(f'queue_size must be at least 1, got {size}.')
         # the same on every rank, also where their seeds differ
-        noise = torch.randn(
-            size, dims, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(size, dims, generator=torch.Generator().manual_seed(0))
         self.register_buffer('feats', F.normalize(noise))
-        self.register_buffer('ids', torch.full((size, ), -1))
+        self.register_buffer('ids', torch.full((size,), -1))
         self.register_buffer('ptr', torch.zeros(1, dtype=torch.long))
 
     @property
@@ -31,10 +30,7 @@ class FeatureQueue(nn.Module):
         return len(self.ids)
 
     @torch.no_grad()
-    def nearest(self,
-                query: Tensor,
-                sample_idx: Tensor,
-                topk: int = 0) -> Tensor:
+    def nearest(self, query: Tensor, sample_idx: Tensor, topk: int = 0) -> Tensor:
         """Index of each query's nearest entry that another sample left.
 
         An epoch ago the sample itself may have entered the queue; it is never
@@ -76,7 +72,8 @@ class FeatureQueue(nn.Module):
             raise ValueError(
                 f'A batch of {len(feats)} features (all ranks together) does '
                 f'not fit into queue_size={self.size}; make the queue larger '
-                'or the batch smaller.')
+                'or the batch smaller.'
+            )
         slots = self.ptr + torch.arange(len(feats), device=feats.device)
         slots %= self.size
         self.feats[slots] = feats.to(self.feats.dtype)

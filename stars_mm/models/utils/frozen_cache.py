@@ -1,9 +1,9 @@
-from typing import Callable, Sequence, Tuple
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from .persons import person_sources
+from stars_mm.models.utils.persons import person_sources
 
 
 class FrozenCache:
@@ -30,13 +30,19 @@ class FrozenCache:
         ValueError: If no layer is frozen.
     """
 
-    def __init__(self, backbone: nn.Module, num_persons: Sequence[int],
-                 person_shape: Tuple[int, int, int], num_slots: int,
-                 allocate: Callable[[Tuple[int, ...], torch.dtype],
-                                    Tensor]) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        num_persons: Sequence[int],
+        person_shape: tuple[int, int, int],
+        num_slots: int,
+        allocate: Callable[[tuple[int, ...], torch.dtype], Tensor],
+    ) -> None:
         if not backbone.num_frozen_layers:
-            raise ValueError('The encoder has no frozen layer to be cached: '
-                             'set num_trainable_layers or frozen_stages.')
+            raise ValueError(
+                'The encoder has no frozen layer to be cached: '
+                'set num_trainable_layers or frozen_stages.'
+            )
         self.backbone = backbone
         self.num_frozen = backbone.num_frozen_layers
         ends = torch.tensor(num_persons).cumsum(0) + 1
@@ -69,7 +75,8 @@ class FrozenCache:
         if (person >= self.capacity[clip]).any():
             raise ValueError(
                 'A clip has more persons after the pipeline than in the data '
-                'set: remove FrozenCacheHook from custom_hooks.')
+                'set: remove FrozenCacheHook from custom_hooks.'
+            )
         rows = torch.zeros(N * M, dtype=torch.long)
         rows[own] = self.first_row[clip] + person
         self.slots[sample_idx] = rows[source].reshape(N, M)
@@ -97,8 +104,7 @@ class FrozenCache:
     @torch.no_grad()
     def _begin(self, persons: Tensor) -> Tensor:
         """The rows of persons (B, T, V, C): (B, L or 1, C′)."""
-        tokens = self.backbone.transform(
-            self.backbone.embed(persons), end=self.num_frozen)
+        tokens = self.backbone.transform(self.backbone.embed(persons), end=self.num_frozen)
         if self.num_frozen > self.backbone.depth:
             return tokens.mean(dim=1, keepdim=True)
         return tokens

@@ -1,11 +1,9 @@
 from itertools import permutations
-from typing import List, Tuple
 
 from torch import Tensor, nn
 
 
-def projection_mlp(in_channels: int, hidden_channels: int,
-                   out_channels: int) -> nn.Sequential:
+def projection_mlp(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Sequential:
     """The layers of STARS's head in one piece, so that heads differ in their
     loss alone: batch norm, linear, batch norm, ReLU, linear.
 
@@ -17,11 +15,13 @@ def projection_mlp(in_channels: int, hidden_channels: int,
     return nn.Sequential(
         nn.BatchNorm1d(in_channels),
         nn.Linear(in_channels, hidden_channels, bias=False),
-        nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
-        nn.Linear(hidden_channels, out_channels))
+        nn.BatchNorm1d(hidden_channels),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden_channels, out_channels),
+    )
 
 
-def view_pairs(num_views: int) -> List[Tuple[int, int]]:
+def view_pairs(num_views: int) -> list[tuple[int, int]]:
     """Ordered pairs of different views; of a single view with itself.
 
     Args:
@@ -41,4 +41,5 @@ def check_channels(head: nn.Module, feat: Tensor) -> None:
         raise ValueError(
             f'{type(head).__name__} has in_channels={head.in_channels}, but '
             f'the features have {feat.shape[1]} channels. Set in_channels of '
-            'the head to the channels of the backbone (or neck).')
+            'the head to the channels of the backbone (or neck).'
+        )

@@ -1,6 +1,5 @@
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,7 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``torch.nn.functional.linear``, as :class:`Linear` computes it.
 
     Args:
@@ -38,17 +37,20 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     Returns:
         Tensor: Tokens of shape (…, C_out).
     """
-    if (x.device.type != 'cpu' or x.numel() < MIN_NUMEL
-            or x.dtype != torch.float32 or torch.is_autocast_enabled('cpu')
-            or not onednn_is_faster()):
+    if (
+        x.device.type != 'cpu'
+        or x.numel() < MIN_NUMEL
+        or x.dtype != torch.float32
+        or torch.is_autocast_enabled('cpu')
+        or not onednn_is_faster()
+    ):
         return F.linear(x, weight, bias)
     num_rows = x.numel() // x.shape[-1]
     images = next((n for n in _NUM_IMAGES if num_rows % n == 0), None)
     if images is None:
         return F.linear(x, weight, bias)
     pixels = x.reshape(images, -1, x.shape[-1])  # channels last
-    out = F.conv2d(
-        pixels.transpose(1, 2).unsqueeze(2), weight[:, :, None, None], bias)
+    out = F.conv2d(pixels.transpose(1, 2).unsqueeze(2), weight[:, :, None, None], bias)
     return out.squeeze(2).transpose(1, 2).reshape(*x.shape[:-1], len(weight))
 
 
@@ -56,6 +58,9 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
 def onednn_is_faster() -> bool:
     """Whether this is an AMD processor with AVX-512."""
     cpuinfo = Path('/proc/cpuinfo')
-    return (torch.backends.mkldnn.is_available()
-            and torch.backends.cpu.get_cpu_capability() == 'AVX512'
-            and cpuinfo.exists() and 'AuthenticAMD' in cpuinfo.read_text())
+    return (
+        torch.backends.mkldnn.is_available()
+        and torch.backends.cpu.get_cpu_capability() == 'AVX512'
+        and cpuinfo.exists()
+        and 'AuthenticAMD' in cpuinfo.read_text()
+    )

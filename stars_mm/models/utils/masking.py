@@ -1,5 +1,3 @@
-from typing import Optional, Tuple
-
 import torch
 from torch import Tensor
 
@@ -17,12 +15,12 @@ def num_kept_tokens(num_tokens: int, mask_ratio: float) -> int:
         raise ValueError(
             f'mask_ratio={mask_ratio} keeps {kept} of {num_tokens} tokens; '
             'at least one must be kept and one hidden. Change mask_ratio or '
-            'the number of frames.')
+            'the number of frames.'
+        )
     return kept
 
 
-def mask_from_scores(scores: Tensor,
-                     mask_ratio: float) -> Tuple[Tensor, Tensor, Tensor]:
+def mask_from_scores(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
     """Keep the tokens with the lowest scores.
 
     Args:
@@ -43,10 +41,8 @@ def mask_from_scores(scores: Tensor,
 
 
 def hide_tokens(
-        patches: Tensor,
-        mask_ratio: float,
-        tau: Optional[float],
-        noise: Optional[Tensor] = None) -> Tuple[Tensor, Tensor, Tensor]:
+    patches: Tensor, mask_ratio: float, tau: float | None, noise: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hide tokens, moving ones more often where there is a ``tau``.
 
     Args:
@@ -69,8 +65,9 @@ def hide_tokens(
     return motion_aware_masking(patches, mask_ratio, tau, noise)
 
 
-def random_masking(patches: Tensor, mask_ratio: float,
-                   noise: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+def random_masking(
+    patches: Tensor, mask_ratio: float, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hide tokens uniformly at random, as a plain masked autoencoder does.
 
     Args:
@@ -87,8 +84,9 @@ def random_masking(patches: Tensor, mask_ratio: float,
     return mask_from_scores(noise, mask_ratio)
 
 
-def motion_aware_masking(patches: Tensor, mask_ratio: float, tau: float,
-                         noise: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+def motion_aware_masking(
+    patches: Tensor, mask_ratio: float, tau: float, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hide moving parts more often than still ones (MAMP, section 3.3).
 
     The tokens to hide are drawn without replacement with probabilities
@@ -119,5 +117,6 @@ def motion_aware_masking(patches: Tensor, mask_ratio: float, tau: float,
 def _check_noise(patches: Tensor, noise: Tensor) -> None:
     B, Tp, Vp, _ = patches.shape
     if noise.shape != (B, Tp * Vp):
-        raise ValueError(f'noise must be of shape (B, L) = ({B}, {Tp * Vp}), '
-                         f'got {tuple(noise.shape)}.')
+        raise ValueError(
+            f'noise must be of shape (B, L) = ({B}, {Tp * Vp}), got {tuple(noise.shape)}.'
+        )

@@ -22,13 +22,13 @@ def patchify(x: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
     if T % t or V % v:
         raise ValueError(
             f'A clip of {T} frames and {V} joints cannot be cut into patches '
-            f'of tubelet_size={t} frames and joint_patch_size={v} joints.')
+            f'of tubelet_size={t} frames and joint_patch_size={v} joints.'
+        )
     x = x.reshape(B, T // t, t, V // v, v, C).transpose(2, 3)
     return x.reshape(B, T // t, V // v, t * v * C)
 
 
-def unpatchify(patches: Tensor, tubelet_size: int,
-               joint_patch_size: int) -> Tensor:
+def unpatchify(patches: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
     """Put patches back together: the inverse of :func:`patchify`.
 
     Args:

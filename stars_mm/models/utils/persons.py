@@ -1,5 +1,4 @@
 """Slots for persons that hold nobody, or somebody again."""
-from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -26,9 +25,7 @@ def person_sources(x: Tensor) -> Tensor:
     return torch.where(empty, first_empty, source)
 
 
-def drop_absent(
-        x: Tensor,
-        noise: Optional[Tensor] = None) -> Tuple[Tensor, Optional[Tensor]]:
+def drop_absent(x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Leave out persons that are all zeros.
 
     Args:

@@ -1,12 +1,11 @@
 import math
-from typing import List, Optional, Tuple, Union
 
 import torch
 from mmengine.logging import MessageHub
 from mmengine.model import BaseAveragedModel
 from torch import Tensor, nn
 
-from .pooling import clip_features
+from stars_mm.models.utils.pooling import clip_features
 
 
 class Branch(nn.Module):
@@ -18,16 +17,15 @@ class Branch(nn.Module):
         neck (nn.Module, optional): What stands between the two.
     """
 
-    def __init__(self,
-                 backbone: nn.Module,
-                 projector: nn.Module,
-                 neck: Optional[nn.Module] = None) -> None:
+    def __init__(
+        self, backbone: nn.Module, projector: nn.Module, neck: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.projector = projector
         self.neck = nn.Identity() if neck is None else neck
 
-    def forward(self, inputs: Tensor) -> List[Tensor]:
+    def forward(self, inputs: Tensor) -> list[Tensor]:
         """Outputs (N, C) of each view of (N, clips, M, T, V, C)."""
         feats = clip_features(self.backbone, inputs).unbind(dim=1)
         return [self.projector(self.neck(feat)) for feat in feats]
@@ -48,15 +46,14 @@ class MomentumTeacher(BaseAveragedModel):
             without a training the first value holds.
     """
 
-    def __init__(self, student: nn.Module,
-                 momentum: Union[float, Tuple[float, float]]) -> None:
+    def __init__(self, student: nn.Module, momentum: float | tuple[float, float]) -> None:
         super().__init__(student)
-        bounds = (momentum, momentum) if isinstance(
-            momentum, (int, float)) else tuple(momentum)
+        bounds = (momentum, momentum) if isinstance(momentum, (int, float)) else tuple(momentum)
         if len(bounds) != 2 or not all(0 <= bound <= 1 for bound in bounds):
             raise ValueError(
                 f'teacher_momentum={momentum!r} must be a number from 0 to 1, '
-                'or a pair of them, those of the first and last iteration.')
+                'or a pair of them, those of the first and last iteration.'
+            )
         self.start, self.end = bounds
 
     @property
@@ -69,11 +66,9 @@ class MomentumTeacher(BaseAveragedModel):
         if not max_iters or iteration is None:
             return self.start
         share = min(iteration / max_iters, 1)
-        return self.end + (self.start - self.end) * (
-            1 + math.cos(math.pi * share)) / 2
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * share)) / 2
 
-    def avg_func(self, averaged_param: Tensor, source_param: Tensor,
-                 steps: int) -> None:
+    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
         """Move one parameter towards the student's, in place."""
         averaged_param.lerp_(source_param, 1 - self.momentum)
 

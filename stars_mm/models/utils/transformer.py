@@ -1,10 +1,8 @@
-from typing import Tuple
-
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from .linear import Linear, linear
+from stars_mm.models.utils.linear import Linear, linear
 
 
 class SelfAttention(nn.Module):
@@ -18,16 +16,17 @@ class SelfAttention(nn.Module):
         proj_drop (float): Dropout of the output.
     """
 
-    def __init__(self,
-                 dims: int,
-                 num_heads: int,
-                 qkv_bias: bool = True,
-                 attn_drop: float = 0.,
-                 proj_drop: float = 0.) -> None:
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         if dims % num_heads:
-            raise ValueError(f'embed_dims={dims} is not a multiple of '
-                             f'num_heads={num_heads}.')
+            raise ValueError(f'embed_dims={dims} is not a multiple of num_heads={num_heads}.')
         self.num_heads = num_heads
         self.qkv = Linear(dims, 3 * dims, bias=qkv_bias)
         self.proj = Linear(dims, dims)
@@ -47,22 +46,22 @@ class SelfAttention(nn.Module):
         """
         query, key, value = self._project(x, start)  # (B, heads, …, dims)
         x = F.scaled_dot_product_attention(
-            query, key, value, dropout_p=self.attn_drop * self.training)
+            query, key, value, dropout_p=self.attn_drop * self.training
+        )
         x = x.transpose(1, 2).flatten(2)  # (B, L − start, C)
         return self.proj_drop(self.proj(x))
 
-    def _project(self, x: Tensor, start: int) -> Tuple[Tensor, ...]:
+    def _project(self, x: Tensor, start: int) -> tuple[Tensor, ...]:
         if start == 0:
             parts = self.qkv(x).chunk(3, dim=-1)
         else:
             C, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
-            q_bias, kv_bias = (None, None) if bias is None else (bias[:C],
-                                                                 bias[C:])
-            parts = (linear(x[:, start:], weight[:C], q_bias),
-                     *linear(x, weight[C:], kv_bias).chunk(2, dim=-1))
-        return tuple(
-            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for part in parts)
+            q_bias, kv_bias = (None, None) if bias is None else (bias[:C], bias[C:])
+            parts = (
+                linear(x[:, start:], weight[:C], q_bias),
+                *linear(x, weight[C:], kv_bias).chunk(2, dim=-1),
+            )
+        return tuple(part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts)
 
 
 class MLP(nn.Module):
@@ -74,7 +73,7 @@ class MLP(nn.Module):
         drop (float): Dropout after each layer.
     """
 
-    def __init__(self, dims: int, hidden_dims: int, drop: float = 0.) -> None:
+    def __init__(self, dims: int, hidden_dims: int, drop: float = 0.0) -> None:
         super().__init__()
         self.fc1 = Linear(dims, hidden_dims)
         self.act = nn.GELU()
@@ -99,14 +98,16 @@ class TransformerBlock(nn.Module):
         drop_path (float): Probability that a sample skips a branch.
     """
 
-    def __init__(self,
-                 dims: int,
-                 num_heads: int,
-                 mlp_ratio: float = 4.,
-                 qkv_bias: bool = True,
-                 drop: float = 0.,
-                 attn_drop: float = 0.,
-                 drop_path: float = 0.) -> None:
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop: float = 0.0,
+        attn_drop: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dims)
         self.attn = SelfAttention(dims, num_heads, qkv_bias, attn_drop, drop)

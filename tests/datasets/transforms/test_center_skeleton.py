@@ -1,4 +1,5 @@
 """CenterSkeleton against a loop-written oracle and closed forms."""
+
 import math
 
 import numpy as np
@@ -39,8 +40,7 @@ def test_equal_to_loops(channels, dtype, joint):
     before = keypoint.copy()
     found = CenterSkeleton(joint)(dict(keypoint=keypoint))['keypoint']
     assert found.dtype == np.float32
-    np.testing.assert_allclose(
-        found, center_by_loops(keypoint, joint), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found, center_by_loops(keypoint, joint), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(keypoint, before)
 
 
@@ -50,8 +50,7 @@ def test_a_first_person_that_never_comes():
     found = CenterSkeleton(1)(dict(keypoint=keypoint))['keypoint']
     assert not found[0].any()
     np.testing.assert_allclose(found[1, 0, 1], 0)
-    np.testing.assert_allclose(
-        found[1, :4], keypoint[1, :4] - keypoint[1, 0, 1], rtol=1e-5)
+    np.testing.assert_allclose(found[1, :4], keypoint[1, :4] - keypoint[1, 0, 1], rtol=1e-5)
     nobody = CenterSkeleton(1, (4, 8))(dict(keypoint=keypoint * 0))['keypoint']
     assert not nobody.any()
 
@@ -78,19 +77,26 @@ def test_a_turned_recording_comes_out_the_same():
     keypoint = make(dtype='f8')
     cos, sin = math.cos(2.1), math.sin(2.1)
     moved = keypoint @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
-    moved = np.where(keypoint.any(axis=(2, 3), keepdims=True),
-                     moved + [1, 2, 3], 0)
+    moved = np.where(keypoint.any(axis=(2, 3), keepdims=True), moved + [1, 2, 3], 0)
     align = CenterSkeleton(1, [4, 8])
     np.testing.assert_allclose(
         align(dict(keypoint=moved))['keypoint'],
         align(dict(keypoint=keypoint))['keypoint'],
-        atol=1e-5)
+        atol=1e-5,
+    )
 
 
-@pytest.mark.parametrize('direction, wanted', [
-    ((1, 5, 0), (1, 5, 0)), ((-2, 1, 0), (2, 1, 0)), ((0, 0, 3), (3, 0, 0)),
-    ((0, 0, -3), (3, 0, 0)), ((3, -1, 4), (5, -1, 0)), ((0, 2, 0), (0, 2, 0))
-])
+@pytest.mark.parametrize(
+    'direction, wanted',
+    [
+        ((1, 5, 0), (1, 5, 0)),
+        ((-2, 1, 0), (2, 1, 0)),
+        ((0, 0, 3), (3, 0, 0)),
+        ((0, 0, -3), (3, 0, 0)),
+        ((3, -1, 4), (5, -1, 0)),
+        ((0, 2, 0), (0, 2, 0)),
+    ],
+)
 def test_turn_to_x(direction, wanted):
     turn = turn_to_x(np.array(direction))
     np.testing.assert_allclose(turn @ direction, wanted, atol=1e-6)
@@ -101,18 +107,21 @@ def test_upright_joints_leave_the_clip_unturned():
     keypoint = make()
     keypoint[0, 2, 8] = keypoint[0, 2, 4] + np.array([0, 1, 0], 'f4')
     plain, aligned = (
-        CenterSkeleton(1, align)(dict(keypoint=keypoint))['keypoint']
-        for align in (None, (4, 8)))
+        CenterSkeleton(1, align)(dict(keypoint=keypoint))['keypoint'] for align in (None, (4, 8))
+    )
     np.testing.assert_array_equal(plain, aligned)
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(center_joint=-1), 'center_joint=-1'),
-    (dict(center_joint=1.), r'center_joint=1\.0'),
-    (dict(align=(4, )), r'align=\(4,\)'),
-    (dict(align=(4, 4)), r'align=\(4, 4\)'),
-    (dict(align=(4, -8)), r'align=\(4, -8\)'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(center_joint=-1), 'center_joint=-1'),
+        (dict(center_joint=1.0), r'center_joint=1\.0'),
+        (dict(align=(4,)), r'align=\(4,\)'),
+        (dict(align=(4, 4)), r'align=\(4, 4\)'),
+        (dict(align=(4, -8)), r'align=\(4, -8\)'),
+    ],
+)
 def test_arguments_are_checked(kwargs, message):
     with pytest.raises(ValueError, match=message):
         CenterSkeleton(**kwargs)
@@ -127,5 +136,4 @@ def test_clips_that_do_not_fit():
 
 
 def test_repr():
-    assert repr(CenterSkeleton(align=[4, 8])) == (
-        'CenterSkeleton(center_joint=1, align=(4, 8))')
+    assert repr(CenterSkeleton(align=[4, 8])) == ('CenterSkeleton(center_joint=1, align=(4, 8))')

@@ -1,21 +1,20 @@
 """MultiView: views side by side on the clips axis, in order."""
+
 import numpy as np
 import pytest
 from mmaction.registry import TRANSFORMS
 
-from stars_mm.datasets.transforms import (MultiView, RandomRot,
-                                          TemporalCropResize)
+from stars_mm.datasets.transforms import MultiView, RandomRot, TemporalCropResize
 
 
 def clip(frames=30, **extra):
     keypoint = np.random.default_rng(0).standard_normal((2, frames, 5, 3))
     return dict(
-        keypoint=keypoint.astype('f4'), total_frames=frames, frame_dir='c7',
-        label=4, **extra)
+        keypoint=keypoint.astype('f4'), total_frames=frames, frame_dir='c7', label=4, **extra
+    )
 
 
-STEPS = [dict(type='TemporalCropResize', clip_len=8, min_frames=4),
-         dict(type='RandomRot')]
+STEPS = [dict(type='TemporalCropResize', clip_len=8, min_frames=4), dict(type='RandomRot')]
 
 
 @pytest.mark.parametrize('num_views', [1, 2, 3])
@@ -64,16 +63,18 @@ def test_a_refused_clip_is_passed_on():
 def test_views_of_different_length():
     lengths = iter((8, 9))
     with pytest.raises(ValueError, match="'c7' has views of different shapes"):
-        MultiView(2, [lambda results: TemporalCropResize(next(lengths))
-                      (results)])(clip())
+        MultiView(2, [lambda results: TemporalCropResize(next(lengths))(results)])(clip())
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(num_views=0), 'num_views=0'),
-    (dict(num_views=2.), r'num_views=2\.0'),
-    (dict(transforms=dict(type='RandomRot')), 'transforms='),
-    (dict(transforms=[3]), r'transforms=\[3\]'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(num_views=0), 'num_views=0'),
+        (dict(num_views=2.0), r'num_views=2\.0'),
+        (dict(transforms=dict(type='RandomRot')), 'transforms='),
+        (dict(transforms=[3]), r'transforms=\[3\]'),
+    ],
+)
 def test_arguments_are_checked(kwargs, message):
     with pytest.raises(ValueError, match=message):
         MultiView(**kwargs)
@@ -81,4 +82,5 @@ def test_arguments_are_checked(kwargs, message):
 
 def test_repr():
     assert repr(MultiView(2, [dict(type='RandomRot', theta=0)])) == (
-        'MultiView(num_views=2, transforms=[RandomRot(theta=(0, 0, 0))])')
+        'MultiView(num_views=2, transforms=[RandomRot(theta=(0, 0, 0))])'
+    )

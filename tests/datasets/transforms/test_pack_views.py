@@ -1,4 +1,5 @@
 """PackViews and SkeletonPreprocessor against the transforms one by one."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,10 @@ from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 CENTER = dict(type='CenterSkeleton', center_joint=1)
 ALIGN = dict(type='CenterSkeleton', center_joint=1, align=(0, 4))
 CROP = dict(type='TemporalCropResize', clip_len=8, min_frames=4)
-MIDDLE = dict(type='TemporalCropResize', clip_len=8, p_interval=.9)
+MIDDLE = dict(type='TemporalCropResize', clip_len=8, p_interval=0.9)
 MIRROR = dict(type='RandomMirror', left=(0, 2), right=(4, 3))
-TURN = dict(type='RandomRot', theta=(.3, 1., 0.))
-META = dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+TURN = dict(type='RandomRot', theta=(0.3, 1.0, 0.0))
+META = dict(type='PackActionInputs', meta_keys=('frame_dir',))
 
 
 def clips(channels=3, dtype='f2'):
@@ -25,11 +26,17 @@ def clips(channels=3, dtype='f2'):
     rng = np.random.default_rng(0)
     found = []
     for number, (persons, frames) in enumerate(
-        [(1, 30), (2, 9), (3, 5), (1, 8), (2, 1), (2, 12), (1, 7)]):
+        [(1, 30), (2, 9), (3, 5), (1, 8), (2, 1), (2, 12), (1, 7)]
+    ):
         keypoint = rng.normal(3, 1, (persons, frames, 5, channels))
         found.append(
-            dict(keypoint=keypoint.astype(dtype), total_frames=frames,
-                 frame_dir=f'c{number}', label=number))
+            dict(
+                keypoint=keypoint.astype(dtype),
+                total_frames=frames,
+                frame_dir=f'c{number}',
+                label=number,
+            )
+        )
     found[0]['keypoint'][0, :4] = 0  # comes later
     found[1]['keypoint'][0] = 0  # never there
     found[1]['keypoint'][1, 5:7] = 0  # absent for a while
@@ -42,26 +49,40 @@ def clips(channels=3, dtype='f2'):
 def one_by_one(transforms, num_views, slots, clip):
     center = [step for step in transforms if step['type'] == CENTER['type']]
     rest = [step for step in transforms if step not in center]
-    steps = [*center, dict(type='MultiView', num_views=num_views,
-                           transforms=rest),
-             dict(type='FormatGCNInput', **slots), META]
+    steps = [
+        *center,
+        dict(type='MultiView', num_views=num_views, transforms=rest),
+        dict(type='FormatGCNInput', **slots),
+        META,
+    ]
     return Compose([TRANSFORMS.build(step) for step in steps])(clip)
 
 
-@pytest.mark.parametrize('channels, transforms', [
-    (3, [CENTER, CROP, TURN]), (3, [ALIGN, CROP, MIRROR, TURN]),
-    (3, [ALIGN, TURN, MIRROR, CROP, MIRROR]), (3, [CROP]), (3, [MIDDLE]),
-    (2, [CENTER, CROP, TURN, MIRROR])])
-@pytest.mark.parametrize('num_views, slots', [
-    (1, dict(num_person=2, mode='zero')), (2, dict(num_person=2, mode='loop')),
-    (2, dict(num_person=4, mode='zero')), (1, dict(num_person=1))])
+@pytest.mark.parametrize(
+    'channels, transforms',
+    [
+        (3, [CENTER, CROP, TURN]),
+        (3, [ALIGN, CROP, MIRROR, TURN]),
+        (3, [ALIGN, TURN, MIRROR, CROP, MIRROR]),
+        (3, [CROP]),
+        (3, [MIDDLE]),
+        (2, [CENTER, CROP, TURN, MIRROR]),
+    ],
+)
+@pytest.mark.parametrize(
+    'num_views, slots',
+    [
+        (1, dict(num_person=2, mode='zero')),
+        (2, dict(num_person=2, mode='loop')),
+        (2, dict(num_person=4, mode='zero')),
+        (1, dict(num_person=1)),
+    ],
+)
 @pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8'])
-def test_views_are_those_of_the_transforms(channels, transforms, num_views,
-                                           slots, dtype):
-    pack = PackViews(transforms, num_views, **slots, meta_keys=('frame_dir', ))
+def test_views_are_those_of_the_transforms(channels, transforms, num_views, slots, dtype):
+    pack = PackViews(transforms, num_views, **slots, meta_keys=('frame_dir',))
     np.random.seed(4)
-    expected = [one_by_one(transforms, num_views, slots, clip)
-                for clip in clips(channels, dtype)]
+    expected = [one_by_one(transforms, num_views, slots, clip) for clip in clips(channels, dtype)]
     after = np.random.random()
     np.random.seed(4)
     samples = [pack(clip) for clip in clips(channels, dtype)]
@@ -70,8 +91,7 @@ def test_views_are_those_of_the_transforms(channels, transforms, num_views,
     found = SkeletonPreprocessor()(collate_clips(samples), training=True)
     views = torch.stack([sample['inputs'] for sample in expected])
     assert found['inputs'].dtype == torch.float32
-    torch.testing.assert_close(found['inputs'], views.float(), rtol=1e-5,
-                               atol=1e-5)
+    torch.testing.assert_close(found['inputs'], views.float(), rtol=1e-5, atol=1e-5)
     absent = (views == 0).all(-1)
     assert ((found['inputs'] == 0).all(-1) == absent).all()
     for sample, plain in zip(found['data_samples'], expected):
@@ -93,14 +113,15 @@ def test_the_clip_is_packed_as_stored():
 def test_mmengine_s_collation_will_do(steps):
     pack = PackViews([CENTER, CROP, *steps])
     samples = [pack(clip) for clip in clips()]
-    found, expected = (SkeletonPreprocessor()(collate(samples))['inputs']
-                       for collate in (pseudo_collate, collate_clips))
+    found, expected = (
+        SkeletonPreprocessor()(collate(samples))['inputs']
+        for collate in (pseudo_collate, collate_clips)
+    )
     assert torch.equal(found, expected)
 
 
 def test_no_mixed_precision_in_coordinates():
-    batch = merge_clips([PackViews([ALIGN, CROP, TURN])(clip)['inputs']
-                         for clip in clips()])
+    batch = merge_clips([PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()])
     data = dict(inputs=batch, data_samples=[])
     plain = SkeletonPreprocessor()(dict(data))['inputs']
     with torch.autocast('cpu', torch.bfloat16):
@@ -109,35 +130,47 @@ def test_no_mixed_precision_in_coordinates():
 
 
 def test_a_batch_goes_through_a_data_loader_s_workers():
-    pack = PackViews([CENTER, MIDDLE, dict(MIRROR, prob=1.)])
+    pack = PackViews([CENTER, MIDDLE, dict(MIRROR, prob=1.0)])
     samples = [pack(clip) for clip in clips()]
     loader = torch.utils.data.DataLoader(
-        samples, batch_size=3, num_workers=1, collate_fn=collate_clips)
+        samples, batch_size=3, num_workers=1, collate_fn=collate_clips
+    )
     batches = list(loader)
     assert [len(batch['data_samples']) for batch in batches] == [3, 3, 1]
     for number, batch in enumerate(batches):
-        direct = collate_clips(samples[3 * number:3 * number + 3])
+        direct = collate_clips(samples[3 * number : 3 * number + 3])
         assert isinstance(batch['inputs'], DeferredBatch)
         for found, expected in zip(batch['inputs'], direct['inputs']):
             assert torch.equal(found, expected)
 
 
-@pytest.mark.parametrize('options, error, message', [
-    (dict(transforms=[dict(type='ScaleSkeleton')]), TypeError,
-     r'cannot defer ScaleSkeleton.*before PackViews'),
-    (dict(transforms=[CROP], num_views=0), ValueError, 'num_views=0'),
-    (dict(transforms=[CROP], num_person='2'), ValueError, "num_person='2'"),
-    (dict(transforms=[CROP], mode='repeat'), ValueError, "mode='repeat'")])
+@pytest.mark.parametrize(
+    'options, error, message',
+    [
+        (
+            dict(transforms=[dict(type='ScaleSkeleton')]),
+            TypeError,
+            r'cannot defer ScaleSkeleton.*before PackViews',
+        ),
+        (dict(transforms=[CROP], num_views=0), ValueError, 'num_views=0'),
+        (dict(transforms=[CROP], num_person='2'), ValueError, "num_person='2'"),
+        (dict(transforms=[CROP], mode='repeat'), ValueError, "mode='repeat'"),
+    ],
+)
 def test_wrong_options(options, error, message):
     with pytest.raises(error, match=message):
         PackViews(**options)
 
 
-@pytest.mark.parametrize('transforms, message', [
-    ([CENTER], 'Put TemporalCropResize among'),
-    ([CROP, CENTER], 'Put it first'),
-    ([CROP, CROP], 'cropped twice'),
-    ([dict(CENTER, center_joint=9), CROP], "'c0' has 5 joints")])
+@pytest.mark.parametrize(
+    'transforms, message',
+    [
+        ([CENTER], 'Put TemporalCropResize among'),
+        ([CROP, CENTER], 'Put it first'),
+        ([CROP, CROP], 'cropped twice'),
+        ([dict(CENTER, center_joint=9), CROP], "'c0' has 5 joints"),
+    ],
+)
 def test_transforms_that_do_not_fit(transforms, message):
     with pytest.raises(ValueError, match=message):
         PackViews(transforms)(clips()[0])

@@ -1,4 +1,5 @@
 """RandomRot against the authors' array."""
+
 import numpy as np
 import pytest
 
@@ -10,8 +11,7 @@ def test_rotation_of_the_authors(data_dir):
     golden = np.load(data_dir / 'data_ntu.npz')
     clip = golden['center_1.0'].transpose(3, 1, 2, 0)  # C T V M -> M T V C
     found = rotate(clip, golden['rotation_angles'])
-    np.testing.assert_allclose(
-        found.transpose(3, 1, 2, 0), golden['rotated'], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.transpose(3, 1, 2, 0), golden['rotated'], rtol=1e-5, atol=1e-5)
 
 
 def test_one_rotation_a_clip_within_theta():
@@ -20,11 +20,10 @@ def test_one_rotation_a_clip_within_theta():
     points[1, 3:] = 0
     sines = []
     for _ in range(300):
-        found = RandomRot((0., 0., 0.4))(dict(keypoint=points))['keypoint']
+        found = RandomRot((0.0, 0.0, 0.4))(dict(keypoint=points))['keypoint']
         assert found.dtype == np.float32 and not found[1, 3:].any()
         np.testing.assert_allclose(found[..., 2], points[..., 2], atol=1e-6)
-        matrix, *_ = np.linalg.lstsq(
-            points.reshape(-1, 3), found.reshape(-1, 3), rcond=None)
+        matrix, *_ = np.linalg.lstsq(points.reshape(-1, 3), found.reshape(-1, 3), rcond=None)
         np.testing.assert_allclose(points @ matrix, found, atol=1e-4)
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-4)
         sines.append(matrix[0, 1])

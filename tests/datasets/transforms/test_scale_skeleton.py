@@ -1,4 +1,5 @@
 """ScaleSkeleton against sizes written out joint by joint."""
+
 import numpy as np
 import pytest
 
@@ -19,13 +20,10 @@ def size_by_loops(points):
             if not any(value for joint in body for value in joint):
                 continue
             middle = sum(body) / len(body)
-            sizes.append(
-                (sum(sum((joint - middle)**2) for joint in body) /
-                 len(body))**0.5)
+            sizes.append((sum(sum((joint - middle) ** 2) for joint in body) / len(body)) ** 0.5)
     sizes.sort()
     half = len(sizes) // 2
-    return (sizes[half] if len(sizes) % 2 else
-            (sizes[half - 1] + sizes[half]) / 2)
+    return sizes[half] if len(sizes) % 2 else (sizes[half - 1] + sizes[half]) / 2
 
 
 @pytest.mark.parametrize('channels', [2, 3])
@@ -38,24 +36,18 @@ def test_size(channels):
     found = ScaleSkeleton(0.5)(centred)
     assert found['keypoint'].dtype == np.float32
     assert size_by_loops(found['keypoint']) == pytest.approx(0.5, rel=1e-4)
-    np.testing.assert_allclose(
-        found['keypoint'], before * (0.5 / size_by_loops(points)), rtol=1e-4)
+    np.testing.assert_allclose(found['keypoint'], before * (0.5 / size_by_loops(points)), rtol=1e-4)
     assert not found['keypoint'][1, 4:].any()
     assert found['keypoint_score'] is scores
 
 
 def test_any_unit_gives_the_same_clip():
     points = clip()
-    sizes = [
-        ScaleSkeleton()(CenterSkeleton(0)(dict(keypoint=points * unit)))
-        for unit in (1, 1e-3)
-    ]
-    np.testing.assert_allclose(
-        sizes[0]['keypoint'], sizes[1]['keypoint'], atol=1e-5)
+    sizes = [ScaleSkeleton()(CenterSkeleton(0)(dict(keypoint=points * unit))) for unit in (1, 1e-3)]
+    np.testing.assert_allclose(sizes[0]['keypoint'], sizes[1]['keypoint'], atol=1e-5)
 
 
-@pytest.mark.parametrize('points', [
-    np.zeros((1, 3, 5, 2)), np.ones((1, 3, 5, 2))])
+@pytest.mark.parametrize('points', [np.zeros((1, 3, 5, 2)), np.ones((1, 3, 5, 2))])
 def test_no_size(points):
     found = ScaleSkeleton()(dict(keypoint=points))['keypoint']
     np.testing.assert_array_equal(found, points)

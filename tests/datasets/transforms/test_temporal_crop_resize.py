@@ -1,11 +1,11 @@
 """TemporalCropResize against the authors' arrays and torch."""
+
 import numpy as np
 import pytest
 import torch
 
 from stars_mm.datasets.transforms import TemporalCropResize
-from stars_mm.datasets.transforms.temporal_crop_resize import (random_crop,
-                                                               resize_frames)
+from stars_mm.datasets.transforms.temporal_crop_resize import random_crop, resize_frames
 
 
 @pytest.fixture(scope='module')
@@ -24,26 +24,22 @@ def golden(data_dir):
 @pytest.mark.parametrize('padded', [True, False])
 def test_center_crop_of_the_authors(golden, p, padded):
     raw = golden('raw')
-    results = dict(keypoint=raw if padded else raw[:, :golden.valid])
+    results = dict(keypoint=raw if padded else raw[:, : golden.valid])
     if padded:
         results['total_frames'] = golden.valid
     found = TemporalCropResize(120, float(p))(results)
-    np.testing.assert_allclose(
-        found['keypoint'], golden(f'center_{p}'), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found['keypoint'], golden(f'center_{p}'), rtol=1e-5, atol=1e-5)
 
 
 def test_random_crop_of_the_authors(golden, monkeypatch):
     begin, length = golden.crop
-    found = resize_frames(golden('raw')[:, begin:begin + length], 120)
-    np.testing.assert_allclose(
-        found, golden('random_crop'), rtol=1e-5, atol=1e-5)
+    found = resize_frames(golden('raw')[:, begin : begin + length], 120)
+    np.testing.assert_allclose(found, golden('random_crop'), rtol=1e-5, atol=1e-5)
     # The draw that leads there: p, then the place.
-    monkeypatch.setattr('numpy.random.uniform',
-                        lambda low, high: (length + .5) / golden.valid)
+    monkeypatch.setattr('numpy.random.uniform', lambda low, high: (length + 0.5) / golden.valid)
     monkeypatch.setattr('numpy.random.randint', lambda high: begin)
     results = dict(keypoint=golden('raw'), total_frames=golden.valid)
-    np.testing.assert_array_equal(
-        TemporalCropResize()(results)['keypoint'], found)
+    np.testing.assert_array_equal(TemporalCropResize()(results)['keypoint'], found)
 
 
 @pytest.mark.parametrize('frames', [1, 2, 39, 119, 120, 121, 300])
@@ -53,11 +49,11 @@ def test_equal_to_torch(frames, clip_len):
     clip = clip.astype('f4')
     flat = torch.tensor(clip).permute(0, 2, 3, 1).flatten(0, 2)[:, None]
     wanted = torch.nn.functional.interpolate(
-        flat, size=clip_len, mode='linear', align_corners=False)
+        flat, size=clip_len, mode='linear', align_corners=False
+    )
     wanted = wanted.view(2, 5, 3, clip_len).permute(0, 3, 1, 2)
     # torch computes positions in float32: 1e-5 of a frame at 300 frames.
-    np.testing.assert_allclose(
-        resize_frames(clip, clip_len), wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(resize_frames(clip, clip_len), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_random_crop_lengths():
@@ -70,8 +66,7 @@ def test_random_crop_lengths():
     assert abs((length == 64).mean() - 0.30) < 0.03
     shortest = begin[length == 64]
     assert shortest.min() == 0 and shortest.max() == 36
-    assert set(crop[1] for crop in (
-        random_crop(39, (0.5, 1.0), 64) for _ in range(50))) == {39}
+    assert set(crop[1] for crop in (random_crop(39, (0.5, 1.0), 64) for _ in range(50))) == {39}
     assert random_crop(1, (0.5, 1.0), 1) == (0, 1)
     assert random_crop(80, (1.0, 1.0), 64) == (0, 80)
 
@@ -79,38 +74,41 @@ def test_random_crop_lengths():
 @pytest.mark.parametrize('p_interval', [0.95, 0.01, 1, (0.5, 1.0)])
 def test_keys(p_interval):
     for frames in (1, 2, 39):
-        results = TemporalCropResize(
-            64, p_interval, min_frames=24)(
-                dict(
-                    keypoint=np.ones((1, frames, 5, 2), np.float16),
-                    keypoint_score=np.ones((1, frames, 5), np.float16),
-                    total_frames=frames))
+        results = TemporalCropResize(64, p_interval, min_frames=24)(
+            dict(
+                keypoint=np.ones((1, frames, 5, 2), np.float16),
+                keypoint_score=np.ones((1, frames, 5), np.float16),
+                total_frames=frames,
+            )
+        )
         assert results['keypoint'].shape == (1, 64, 5, 2)
         assert results['keypoint_score'].shape == (1, 64, 5)
         for key in ('keypoint', 'keypoint_score'):
             assert results[key].dtype == np.float32
             np.testing.assert_array_equal(results[key], 1)
-        assert (results['total_frames'], results['clip_len'],
-                results['num_clips']) == (64, 64, 1)
+        assert (results['total_frames'], results['clip_len'], results['num_clips']) == (64, 64, 1)
 
 
 def test_scores_stay_with_their_joints():
     clip = np.random.default_rng(0).random((2, 50, 5, 2))
     results = TemporalCropResize(20, (0.5, 1.0), 4)(
-        dict(keypoint=clip, keypoint_score=clip[..., 0]))
-    np.testing.assert_array_equal(results['keypoint'][..., 0],
-                                  results['keypoint_score'])
+        dict(keypoint=clip, keypoint_score=clip[..., 0])
+    )
+    np.testing.assert_array_equal(results['keypoint'][..., 0], results['keypoint_score'])
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(clip_len=0), 'clip_len=0'),
-    (dict(clip_len=64.), r'clip_len=64\.0'),
-    (dict(min_frames=0), 'min_frames=0'),
-    (dict(p_interval=0), 'p_interval=0'),
-    (dict(p_interval=1.1), r'p_interval=1\.1'),
-    (dict(p_interval=(1.0, 0.5)), r'p_interval=\(1\.0, 0\.5\)'),
-    (dict(p_interval=[0.5]), r'p_interval=\[0\.5\]'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(clip_len=0), 'clip_len=0'),
+        (dict(clip_len=64.0), r'clip_len=64\.0'),
+        (dict(min_frames=0), 'min_frames=0'),
+        (dict(p_interval=0), 'p_interval=0'),
+        (dict(p_interval=1.1), r'p_interval=1\.1'),
+        (dict(p_interval=(1.0, 0.5)), r'p_interval=\(1\.0, 0\.5\)'),
+        (dict(p_interval=[0.5]), r'p_interval=\[0\.5\]'),
+    ],
+)
 def test_arguments_are_checked(kwargs, message):
     with pytest.raises(ValueError, match=message):
         TemporalCropResize(**kwargs)
@@ -118,5 +116,5 @@ def test_arguments_are_checked(kwargs, message):
 
 def test_repr():
     assert repr(TemporalCropResize(64, [0.5, 1.0], 24)) == (
-        'TemporalCropResize(clip_len=64, p_interval=(0.5, 1.0), '
-        'min_frames=24)')
+        'TemporalCropResize(clip_len=64, p_interval=(0.5, 1.0), min_frames=24)'
+    )

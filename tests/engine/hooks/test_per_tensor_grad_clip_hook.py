@@ -17,22 +17,26 @@ class Spy(Hook):
         runner.optim_wrapper.optimizer.register_step_pre_hook(self._note)
 
     def _note(self, *_):
-        self.steps.append({
-            name: param.grad.clone()
-            for name, param in self.model.named_parameters()
-            if param.grad is not None
-        })
+        self.steps.append(
+            {
+                name: param.grad.clone()
+                for name, param in self.model.named_parameters()
+                if param.grad is not None
+            }
+        )
 
 
 def test_each_tensor_in_training(load_cfg, build, tmp_path):
     max_norm = 0.05
     cfg = load_cfg(
-        tmp_path, {
+        tmp_path,
+        {
             'stages': [],
             'allow_random_init': True,
             'train_cfg.max_epochs': 1,
-            'custom_hooks.0.max_norm': max_norm
-        })
+            'custom_hooks.0.max_norm': max_norm,
+        },
+    )
     runner = build(cfg)
     before, after = Spy(), Spy()
     runner.register_hook(before, 'VERY_HIGH')
@@ -50,8 +54,8 @@ def test_each_tensor_in_training(load_cfg, build, tmp_path):
                 untouched += 1
                 continue
             torch.testing.assert_close(
-                given[name], grad * (max_norm / norm).clamp(max=1),
-                rtol=1e-4, atol=0)
+                given[name], grad * (max_norm / norm).clamp(max=1), rtol=1e-4, atol=0
+            )
             assert given[name].norm() <= max_norm * (1 + 1e-6)
             clipped += 1
     assert clipped > 10 and untouched > 10
@@ -69,13 +73,13 @@ def test_default_norm_by_hand():
     """(3, 4) has norm 5 and is cut to 3; (0.3, 0.4) is left as it is, however
     long its neighbour."""
     params = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
-    optimizer = torch.optim.SGD(params, lr=1.)
+    optimizer = torch.optim.SGD(params, lr=1.0)
     clip(optimizer)
-    params[0].grad = torch.tensor([3., 4.])
-    params[1].grad = torch.tensor([.3, .4])
+    params[0].grad = torch.tensor([3.0, 4.0])
+    params[1].grad = torch.tensor([0.3, 0.4])
     optimizer.step()
     torch.testing.assert_close(params[0].data, torch.tensor([-1.8, -2.4]))
-    assert params[1].tolist() == torch.tensor([-.3, -.4]).tolist()
+    assert params[1].tolist() == torch.tensor([-0.3, -0.4]).tolist()
     assert params[2].tolist() == [0, 0]
 
 
@@ -83,10 +87,10 @@ def test_default_norm_by_hand():
 def test_scaled_gradients(fused):
     """Mixed precision scales gradients; what is clipped is the real one."""
     param = nn.Parameter(torch.zeros(2))
-    optimizer = torch.optim.SGD([param], lr=1., fused=fused)
+    optimizer = torch.optim.SGD([param], lr=1.0, fused=fused)
     clip(optimizer)
-    scaler = torch.amp.GradScaler('cpu', init_scale=1024.)
-    loss = (param * torch.tensor([3., 4.])).sum()
+    scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    loss = (param * torch.tensor([3.0, 4.0])).sum()
     scaler.scale(loss).backward()
     scaler.step(optimizer)
     torch.testing.assert_close(param.data, torch.tensor([-1.8, -2.4]))

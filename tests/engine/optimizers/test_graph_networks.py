@@ -1,41 +1,43 @@
 """Layers of mmaction2's graph networks: rates, freezing, statistics."""
+
 import copy
 
 import pytest
 import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
 from stars_mm.engine.optimizers import get_layer_depth
-from stars_mm.utils.layouts import NW_UCLA
+from stars_mm.preparation.layouts import NW_UCLA
 
 GRAPH = dict(layout=NW_UCLA, mode='spatial')
-SMALL = dict(base_channels=8, num_stages=4, inflate_stages=[3],
-             down_stages=[3], graph_cfg=GRAPH)
+SMALL = dict(base_channels=8, num_stages=4, inflate_stages=[3], down_stages=[3], graph_cfg=GRAPH)
 BACKBONES = dict(
     stgcn=dict(type='STGCN', **SMALL),
-    stgcnpp=dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True,
-                 tcn_type='mstcn', **SMALL),
-    aagcn=dict(type='AAGCN', num_person=1, **SMALL))
-HEAD = dict(type='NNCLRHead', in_channels=16, hidden_channels=8,
-            queue_size=16)
+    stgcnpp=dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn', **SMALL),
+    aagcn=dict(type='AAGCN', num_person=1, **SMALL),
+)
+HEAD = dict(type='NNCLRHead', in_channels=16, hidden_channels=8, queue_size=16)
 
 
 @pytest.fixture(params=BACKBONES)
 def model(request):
     torch.manual_seed(0)
-    return MODELS.build(
-        dict(type='STARS', backbone=BACKBONES[request.param], head=HEAD))
+    return MODELS.build(dict(type='STARS', backbone=BACKBONES[request.param], head=HEAD))
 
 
 def build_optimizer(model, **paramwise):
-    return build_optim_wrapper(model, dict(
-        constructor='mmaction.LayerDecayOptimWrapperConstructor',
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.1),
-        paramwise_cfg=paramwise)).optimizer
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='mmaction.LayerDecayOptimWrapperConstructor',
+            optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.1),
+            paramwise_cfg=paramwise,
+        ),
+    ).optimizer
 
 
 def train_a_step(model, optimizer):
@@ -57,19 +59,18 @@ def layer_of(name: str) -> int:
 
 def test_rates_fall_from_the_head_to_the_input(model):
     optimizer = build_optimizer(model, layer_decay=0.5)
-    rates = {id(param): group['lr'] for group in optimizer.param_groups
-             for param in group['params']}
+    rates = {
+        id(param): group['lr'] for group in optimizer.param_groups for param in group['params']
+    }
     assert len(rates) == len(list(model.parameters()))
     for name, param in model.named_parameters():
-        expected = 0.1 * 0.5**(5 - layer_of(name))
+        expected = 0.1 * 0.5 ** (5 - layer_of(name))
         assert rates[id(param)] == pytest.approx(expected), name
-    assert {layer_of(name) for name, _ in model.named_parameters()} == {
-        0, 1, 2, 3, 4, 5}
+    assert {layer_of(name) for name, _ in model.named_parameters()} == {0, 1, 2, 3, 4, 5}
 
 
 def test_frozen_part_keeps_weights_and_statistics(model):
-    optimizer = build_optimizer(
-        model, layer_decay=0.5, num_trainable_layers=2)
+    optimizer = build_optimizer(model, layer_decay=0.5, num_trainable_layers=2)
     before = copy.deepcopy(model.state_dict())
     for _ in range(2):
         train_a_step(model, optimizer)
@@ -94,25 +95,25 @@ def test_frozen_part_normalises_by_its_statistics(model):
 
 
 def test_teacher_treats_the_frozen_part_alike():
-    head = dict(type='MoCoHead', in_channels=16, hidden_channels=8,
-                queue_size=16)
-    model = MODELS.build(dict(
-        type='STARS', backbone=BACKBONES['stgcnpp'], head=head))
+    head = dict(type='MoCoHead', in_channels=16, hidden_channels=8, queue_size=16)
+    model = MODELS.build(dict(type='STARS', backbone=BACKBONES['stgcnpp'], head=head))
     optimizer = build_optimizer(model, num_trainable_layers=2)
     train_a_step(model, optimizer)
     seen = {}
-    for who, backbone in (('student', model.backbone),
-                          ('teacher', model.teacher.module.backbone)):
+    for who, backbone in (('student', model.backbone), ('teacher', model.teacher.module.backbone)):
         backbone.gcn[1].register_forward_hook(
-            lambda module, args, out, who=who: seen.update({who: out}))
+            lambda module, args, out, who=who: seen.update({who: out})
+        )
     train_a_step(model, optimizer)
     assert torch.equal(seen['student'], seen['teacher'])
-    names = [name for name, value in model.teacher.module.named_buffers()
-             if 'running_mean' in name and 'gcn.0.' in name]
+    names = [
+        name
+        for name, value in model.teacher.module.named_buffers()
+        if 'running_mean' in name and 'gcn.0.' in name
+    ]
     assert names
     for name in names:
-        assert torch.equal(model.teacher.module.get_buffer(name),
-                           model.get_buffer(name))
+        assert torch.equal(model.teacher.module.get_buffer(name), model.get_buffer(name))
 
 
 def test_hooks_are_not_doubled(model):
@@ -123,15 +124,13 @@ def test_hooks_are_not_doubled(model):
 
 
 def test_more_blocks_than_there_are(model):
-    with pytest.raises(ValueError, match='num_trainable_layers=5 .* 0 and .* '
-                       '4'):
+    with pytest.raises(ValueError, match='num_trainable_layers=5 .* 0 and .* 4'):
         build_optimizer(model, num_trainable_layers=5)
 
 
 def test_a_backbone_that_tells_its_layers_is_asked():
 
     class Own(nn.Module):
-
         def get_layer_depth(self, param_name, prefix=''):
             return len(param_name), len(prefix)
 

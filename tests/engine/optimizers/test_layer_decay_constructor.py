@@ -3,16 +3,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from mmaction.registry import MODELS
 from stars_mm.models.backbones import SkeletonTransformer
 from stars_mm.utils.checkpoint import to_official
 
-TINY = dict(
-    embed_dims=32, num_heads=4, num_frames=24, num_joints=5, tubelet_size=4)
+TINY = dict(embed_dims=32, num_heads=4, num_frames=24, num_joints=5, tubelet_size=4)
 
 
 def build(model: nn.Module, lr=1e-3, weight_decay=0.05, **paramwise):
@@ -20,10 +19,10 @@ def build(model: nn.Module, lr=1e-3, weight_decay=0.05, **paramwise):
         model,
         dict(
             constructor='mmaction.LayerDecayOptimWrapperConstructor',
-            optimizer=dict(
-                type='AdamW', lr=lr, betas=(0.9, 0.95),
-                weight_decay=weight_decay),
-            paramwise_cfg=paramwise)).optimizer
+            optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.95), weight_decay=weight_decay),
+            paramwise_cfg=paramwise,
+        ),
+    ).optimizer
 
 
 def settings(model: nn.Module, optimizer) -> dict:
@@ -31,24 +30,22 @@ def settings(model: nn.Module, optimizer) -> dict:
     0 where the optimizer lacks it."""
     given = {
         id(param): (group['lr'], group['weight_decay'])
-        for group in optimizer.param_groups for param in group['params']
+        for group in optimizer.param_groups
+        for param in group['params']
     }
     count = sum(len(group['params']) for group in optimizer.param_groups)
     assert count == len(given)  # none twice
-    return to_official({
-        name: given.get(id(param), (0., None))
-        for name, param in model.named_parameters()
-    })
+    return to_official(
+        {name: given.get(id(param), (0.0, None)) for name, param in model.named_parameters()}
+    )
 
 
 def finetuned() -> nn.Module:
     model = nn.Module()
     model.backbone = SkeletonTransformer(depth=2, **TINY)
     model.cls_head = nn.ModuleDict(
-        dict(
-            fc1=nn.Linear(160, 2048),
-            bn=nn.BatchNorm1d(2048),
-            fc2=nn.Linear(2048, 7)))
+        dict(fc1=nn.Linear(160, 2048), bn=nn.BatchNorm1d(2048), fc2=nn.Linear(2048, 7))
+    )
     return model
 
 
@@ -57,16 +54,15 @@ def stars() -> nn.Module:
         dict(
             type='STARS',
             backbone=dict(type='SkeletonTransformer', depth=4, **TINY),
-            head=dict(
-                type='NNCLRHead', in_channels=32, hidden_channels=64,
-                queue_size=40)))
+            head=dict(type='NNCLRHead', in_channels=32, hidden_channels=64, queue_size=40),
+        )
+    )
 
 
 def test_finetuning_groups_of_the_reference(data_dir):
-    golden = json.loads(
-        str(np.load(data_dir / 'heads_tiny.npz')['finetune/param_groups']))
+    golden = json.loads(str(np.load(data_dir / 'heads_tiny.npz')['finetune/param_groups']))
     model = finetuned()
-    optimizer = build(model, lr=1., layer_decay=0.8, decay_1d=False)
+    optimizer = build(model, lr=1.0, layer_decay=0.8, decay_1d=False)
     found = settings(model, optimizer)
     assert found.keys() == golden.keys()
     for name, wanted in golden.items():
@@ -74,18 +70,20 @@ def test_finetuning_groups_of_the_reference(data_dir):
 
 
 def test_tuning_rates_of_the_reference(data_dir):
-    golden = json.loads(str(np.load(
-        data_dir / 'stars_tiny.npz')['meta']))['tuning_lr_per_parameter']
+    golden = json.loads(str(np.load(data_dir / 'stars_tiny.npz')['meta']))[
+        'tuning_lr_per_parameter'
+    ]
     model = stars()
     optimizer = build(
-        model, lr=golden['base_lr'], weight_decay=0.01,
-        layer_decay=golden['layer_decay'], num_trainable_layers=2)
+        model,
+        lr=golden['base_lr'],
+        weight_decay=0.01,
+        layer_decay=golden['layer_decay'],
+        num_trainable_layers=2,
+    )
     found = settings(model, optimizer)
     assert found.keys() == golden['lr'].keys()
-    trained = to_official({
-        name: param.requires_grad
-        for name, param in model.named_parameters()
-    })
+    trained = to_official({name: param.requires_grad for name, param in model.named_parameters()})
     for name, lr in golden['lr'].items():
         assert found[name][0] == pytest.approx(lr), name
         assert trained[name] == (lr > 0), name
@@ -101,21 +99,24 @@ def test_without_options_all_learn_alike():
 def test_weight_decay_acts(decay_1d):
     """A step without gradient shrinks each weight by lr · decay."""
     model = stars()
-    optimizer = build(
-        model, lr=0.1, weight_decay=0.01, layer_decay=0.5, decay_1d=decay_1d)
+    optimizer = build(model, lr=0.1, weight_decay=0.01, layer_decay=0.5, decay_1d=decay_1d)
     wanted = {}
     for name, param in model.named_parameters():
         layer, num_layers = model.backbone.get_layer_depth(name, 'backbone.')
-        lr = 0.1 * 0.5**(num_layers - 1 - layer)
+        lr = 0.1 * 0.5 ** (num_layers - 1 - layer)
         decays = decay_1d or param.ndim > 1
         wanted[name] = param.detach() * (1 - lr * 0.01 * decays)
         param.grad = torch.zeros_like(param)
     optimizer.step()
     torch.testing.assert_close(
         {name: param.detach() for name, param in model.named_parameters()},
-        wanted, rtol=1e-6, atol=0)
-    assert not torch.equal(wanted['backbone.blocks.0.mlp.fc1.weight'],
-                           stars().backbone.blocks[0].mlp.fc1.weight)
+        wanted,
+        rtol=1e-6,
+        atol=0,
+    )
+    assert not torch.equal(
+        wanted['backbone.blocks.0.mlp.fc1.weight'], stars().backbone.blocks[0].mlp.fc1.weight
+    )
 
 
 def test_frozen_stay_and_trained_move(trained):
@@ -127,14 +128,12 @@ def test_frozen_stay_and_trained_move(trained):
         assert torch.equal(before[name], after[name]) != moved, name
 
 
-def test_frozen_before_the_model_is_wrapped(load_cfg, build, tmp_path,
-                                            monkeypatch):
+def test_frozen_before_the_model_is_wrapped(load_cfg, build, tmp_path, monkeypatch):
     """DDP waits for the gradient of what is trained when it wraps."""
     seen = {}
 
     def wrap_model(self, model_wrapper_cfg, model):
-        seen.update((name, param.requires_grad)
-                    for name, param in model.named_parameters())
+        seen.update((name, param.requires_grad) for name, param in model.named_parameters())
         return model
 
     monkeypatch.setattr(Runner, 'wrap_model', wrap_model)
@@ -145,13 +144,16 @@ def test_frozen_before_the_model_is_wrapped(load_cfg, build, tmp_path,
     assert seen['head.predictor.0.weight']
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(layer_decy=0.5), r"unknown options \['layer_decy'\].*'layer_decay'"),
-    (dict(layer_decay=0.), 'layer_decay=0.0 must'),
-    (dict(layer_decay=1.5), 'layer_decay=1.5 must'),
-    (dict(num_trainable_layers=5), 'num_trainable_layers=5 .* 0 and .* 4'),
-    (dict(num_trainable_layers=-1), 'num_trainable_layers=-1'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(layer_decy=0.5), r"unknown options \['layer_decy'\].*'layer_decay'"),
+        (dict(layer_decay=0.0), 'layer_decay=0.0 must'),
+        (dict(layer_decay=1.5), 'layer_decay=1.5 must'),
+        (dict(num_trainable_layers=5), 'num_trainable_layers=5 .* 0 and .* 4'),
+        (dict(num_trainable_layers=-1), 'num_trainable_layers=-1'),
+    ],
+)
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         build(stars(), **options)

@@ -1,4 +1,5 @@
 """The learning rate of stage 1, iteration by iteration."""
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,6 @@ EPOCH_LENGTH = 100
 
 
 class OneWeight(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -26,8 +26,7 @@ class OneWeight(BaseModel):
 def schedule(repo_root, tmp_path):
     """Builds optimizer and schedulers of the published schedule as mmengine's
     runner does."""
-    cfg = Config.fromfile(
-        repo_root / 'configs/_base_/schedules/mamp_adamw_8xb16-400e.py')
+    cfg = Config.fromfile(repo_root / 'configs/_base_/schedules/mamp_adamw_8xb16-400e.py')
 
     def _build():
         runner = Runner(
@@ -38,7 +37,8 @@ def schedule(repo_root, tmp_path):
             optim_wrapper=cfg.optim_wrapper.copy(),
             param_scheduler=[dict(s) for s in cfg.param_scheduler],
             default_scope='mmaction',
-            experiment_name='test_schedules')
+            experiment_name='test_schedules',
+        )
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         schedulers = runner.build_param_scheduler(runner.param_schedulers)
         return runner.optim_wrapper.optimizer, schedulers
@@ -60,8 +60,7 @@ def test_published_learning_rates(schedule, data_dir):
     golden = np.load(data_dir / 'data_ntu.npz')
     rates = run(*schedule(), num_iters=400 * EPOCH_LENGTH)
     iters = np.round(golden['lr_epochs'] * EPOCH_LENGTH).astype(int)
-    np.testing.assert_allclose(
-        np.array(rates)[iters], golden['lr_values'], rtol=1e-6)
+    np.testing.assert_allclose(np.array(rates)[iters], golden['lr_values'], rtol=1e-6)
 
 
 @pytest.mark.parametrize('stop', [700, 2000, 2001, 9000])
@@ -80,14 +79,14 @@ def test_state_dicts_go_on(schedule, stop):
 def test_linear_warmup_is_linear():
     """Each group's rate at step i of W is base · i / W, and stays."""
     weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
-    optimizer = torch.optim.SGD([
-        dict(params=[weight], lr=lr) for weight, lr in zip(weights, (2., 8.))
-    ])
+    optimizer = torch.optim.SGD(
+        [dict(params=[weight], lr=lr) for weight, lr in zip(weights, (2.0, 8.0))]
+    )
     warmup = LinearWarmupLR(optimizer, begin=2, end=6)
     rates = []
     for _ in range(9):
         rates.append([group['lr'] for group in optimizer.param_groups])
         optimizer.step()
         warmup.step()
-    shares = [1, 1, 0, .25, .5, .75, 1, 1, 1]
+    shares = [1, 1, 0, 0.25, 0.5, 0.75, 1, 1, 1]
     assert rates == [[2 * share, 8 * share] for share in shares]

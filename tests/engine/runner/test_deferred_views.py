@@ -1,4 +1,5 @@
 """Views made in the data preprocessor train the same model."""
+
 import copy
 
 import pytest
@@ -11,9 +12,16 @@ def deferred(pipeline: list) -> list:
     num_views = 1
     if steps[0]['type'] == 'MultiView':
         num_views, steps = steps[0]['num_views'], steps[0]['transforms']
-    return [dict(type='PackViews', transforms=[center, *steps],
-                 num_views=num_views, num_person=slots['num_person'],
-                 mode=slots['mode'], meta_keys=pack['meta_keys'])]
+    return [
+        dict(
+            type='PackViews',
+            transforms=[center, *steps],
+            num_views=num_views,
+            num_person=slots['num_person'],
+            mode=slots['mode'],
+            meta_keys=pack['meta_keys'],
+        )
+    ]
 
 
 @pytest.mark.parametrize('name', ['mamp', 'stars'])
@@ -21,12 +29,21 @@ def deferred(pipeline: list) -> list:
 def test_same_training(load_cfg, build, trained, tmp_path, name, num_workers):
     weights = {}
     for kind in ('plain', 'deferred'):
-        cfg = load_cfg(tmp_path / kind, {
-            'train_cfg.max_epochs': 1, 'stages': [], 'val_cfg': None,
-            'val_dataloader': None, 'val_evaluator': None,
-            'param_scheduler': [], 'randomness': dict(seed=3)}, name)
+        cfg = load_cfg(
+            tmp_path / kind,
+            {
+                'train_cfg.max_epochs': 1,
+                'stages': [],
+                'val_cfg': None,
+                'val_dataloader': None,
+                'val_evaluator': None,
+                'param_scheduler': [],
+                'randomness': dict(seed=3),
+            },
+            name,
+        )
         # Adam would make steps of the rounding of gradients that are zero
-        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=.05)
+        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.05)
         cfg.load_from = str(trained / 'pretrain/epoch_4.pth')
         if kind == 'deferred':
             loader = cfg.train_dataloader
@@ -38,10 +55,10 @@ def test_same_training(load_cfg, build, trained, tmp_path, name, num_workers):
         start = copy.deepcopy(runner.model.backbone.state_dict())
         runner.train()
         weights[kind] = runner.model.state_dict()
-        assert any((weights[kind][f'backbone.{key}'] != value).any()
-                   for key, value in start.items())
-    torch.testing.assert_close(weights['deferred'], weights['plain'],
-                               rtol=1e-4, atol=1e-6)
+        assert any(
+            (weights[kind][f'backbone.{key}'] != value).any() for key, value in start.items()
+        )
+    torch.testing.assert_close(weights['deferred'], weights['plain'], rtol=1e-4, atol=1e-6)
 
 
 def test_a_dataset_that_does_not_fit_is_found(load_cfg, build, tmp_path):

@@ -2,19 +2,18 @@ import pickle
 
 import pytest
 import torch
+from mmaction.registry import DATASETS, MODELS
 from mmengine.dist import get_rank
 from mmengine.runner import load_checkpoint
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmaction.registry import DATASETS, MODELS
 from stars_mm.engine.features import extract_features
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
 
 
 @pytest.fixture
 def cfg(load_cfg, trained, tmp_path):
-    return load_cfg(tmp_path / 'run',
-                    dict(load_from=str(trained / 'epoch_4.pth')))
+    return load_cfg(tmp_path / 'run', dict(load_from=str(trained / 'epoch_4.pth')))
 
 
 @torch.no_grad()
@@ -42,14 +41,12 @@ def metrics_by_hand(cfg) -> dict:
         oracle.fit(*(part.numpy() for part in bank))
         score = oracle.score(*(part.numpy() for part in query))
         knn[f'knn/top1_k{k}'] = 100 * score
-    weighted = knn_accuracy(*bank, *query, ks=(5, ), temperature=.1)
+    weighted = knn_accuracy(*bank, *query, ks=(5,), temperature=0.1)
     clusters = cluster_scores(*query)
     return dict(
-        test={
-            **knn, **{f'cluster/{key}': value
-                      for key, value in clusters.items()}
-        },
-        val={**knn, 'knn_weighted/top1_k5': weighted['top1_k5']})
+        test={**knn, **{f'cluster/{key}': value for key, value in clusters.items()}},
+        val={**knn, 'knn_weighted/top1_k5': weighted['top1_k5']},
+    )
 
 
 @pytest.fixture
@@ -81,8 +78,7 @@ def test_two_processes_give_the_same(cfg, build, by_hand, two_ranks):
 @pytest.mark.parametrize('mode', ['val', 'test'])
 def test_unfit_clips_are_refused_before_features(cfg, build, mode):
     """The loops are built before training, too."""
-    cfg[f'{mode}_evaluator'] = [
-        dict(type='KNNMetric', topk_neighbors=(1, 22))]
+    cfg[f'{mode}_evaluator'] = [dict(type='KNNMetric', topk_neighbors=(1, 22))]
     runner = build(cfg)
     with pytest.raises(ValueError, match=r'more than the 21 .*xsub_train'):
         getattr(runner, f'build_{mode}_loop')(cfg[f'{mode}_cfg'])
@@ -92,10 +88,14 @@ def test_the_protocol_is_named(cfg, build, caplog):
     runner = build(cfg)
     runner.logger.addHandler(caplog.handler)
     runner.val()
-    assert 'knn: 11 clips by their nearest among 21, cosine, uniform vote (' \
+    assert (
+        'knn: 11 clips by their nearest among 21, cosine, uniform vote ('
         'the reported protocol)' in caplog.text
-    assert 'knn_weighted: 11 clips by their nearest among 21, cosine, votes ' \
+    )
+    assert (
+        'knn_weighted: 11 clips by their nearest among 21, cosine, votes '
         'weighted by exp(cosine / 0.1) (the monitor' in caplog.text
+    )
 
 
 def test_extract_features(cfg, build):
@@ -112,29 +112,29 @@ def test_extract_features(cfg, build):
 def test_dump(cfg, build, tmp_path):
     """``--dump`` keeps the features of both sets, told apart."""
     path = tmp_path / 'features.pkl'
-    cfg.test_evaluator.append(
-        dict(type='DumpResults', out_file_path=str(path)))
+    cfg.test_evaluator.append(dict(type='DumpResults', out_file_path=str(path)))
     build(cfg).test()
     dumped = pickle.loads(path.read_bytes())
-    for role, dataset in (('bank', cfg.test_cfg.bank_dataloader.dataset),
-                          ('query', cfg.test_dataloader.dataset)):
+    for role, dataset in (
+        ('bank', cfg.test_cfg.bank_dataloader.dataset),
+        ('query', cfg.test_dataloader.dataset),
+    ):
         chosen = [sample for sample in dumped if sample['role'] == role]
         feats, labels = features_by_hand(cfg, dataset)
         torch.testing.assert_close(
-            torch.stack([sample['feature'] for sample in chosen]), feats,
-            rtol=1e-4, atol=1e-5)
-        assert [int(sample['gt_label'])
-                for sample in chosen] == labels.tolist()
-        assert [sample['sample_idx']
-                for sample in chosen] == list(range(len(labels)))
+            torch.stack([sample['feature'] for sample in chosen]), feats, rtol=1e-4, atol=1e-5
+        )
+        assert [int(sample['gt_label']) for sample in chosen] == labels.tolist()
+        assert [sample['sample_idx'] for sample in chosen] == list(range(len(labels)))
 
 
-def test_training_does_not_depend_on_validation(load_cfg, build, trained,
-                                                tmp_path, assert_same_run):
+def test_training_does_not_depend_on_validation(
+    load_cfg, build, trained, tmp_path, assert_same_run
+):
     build(
         load_cfg(
-            tmp_path, {
-                'train_cfg.val_interval': 1,
-                'stages.0.options': {'train_cfg.val_interval': 1}
-            })).train()
+            tmp_path,
+            {'train_cfg.val_interval': 1, 'stages.0.options': {'train_cfg.val_interval': 1}},
+        )
+    ).train()
     assert_same_run(tmp_path, trained)

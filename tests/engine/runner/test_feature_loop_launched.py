@@ -1,4 +1,5 @@
 """Feature metrics in two processes by torchrun, and in one."""
+
 import json
 import os
 import subprocess
@@ -8,14 +9,14 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-EVALUATOR = '''
+EVALUATOR = """
 _base_ = [{recipe!r}]
 test_evaluator = [
     dict(type='KNNMetric', topk_neighbors=(1, 3)),
     dict(type='KNNMetric', topk_neighbors=(5, 10), temperature=0.1),
     dict(type='FewShotMetric', shots=(1, 3), episodes=10),
     dict(type='ClusterMetric')]
-'''
+"""
 
 
 @pytest.fixture
@@ -26,15 +27,31 @@ def test(repo_root, recipe, trained, tmp_path):
     def _test() -> tuple:
         work_dir = tmp_path / 'two'
         done = subprocess.run(
-            ['bash', str(repo_root / 'tools/dist_test.sh'), 'test.py',
-             str(trained / 'epoch_4.pth'), '2', '--work-dir', str(work_dir)],
-            cwd=tmp_path, text=True, stdout=subprocess.PIPE, timeout=300,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=dict(os.environ, PYTHON=sys.executable, OMP_NUM_THREADS='1',
-                     CUDA_VISIBLE_DEVICES='', PYTHONPATH=os.pathsep.join(
-                         [str(repo_root), *filter(None, sys.path)])))
+            [
+                'bash',
+                str(repo_root / 'tools/dist_test.sh'),
+                'test.py',
+                str(trained / 'epoch_4.pth'),
+                '2',
+                '--work-dir',
+                str(work_dir),
+            ],
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            timeout=300,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=dict(
+                os.environ,
+                PYTHON=sys.executable,
+                OMP_NUM_THREADS='1',
+                CUDA_VISIBLE_DEVICES='',
+                PYTHONPATH=os.pathsep.join([str(repo_root), *filter(None, sys.path)]),
+            ),
+        )
         assert done.returncode == 0, done.stdout[-3000:]
-        found, = work_dir.glob('2*/2*.json')
+        (found,) = work_dir.glob('2*/2*.json')
         return json.loads(found.read_text()), work_dir
 
     return _test
@@ -53,11 +70,21 @@ def test_two_processes_give_the_same(test, trained, build, tmp_path):
     cfg.load_from = str(trained / 'epoch_4.pth')
     one = build(cfg).test()
     assert set(one) == {
-        'knn/top1_k1', 'knn/top1_k3', 'knn_weighted/top1_k5',
-        'knn_weighted/top1_k10', 'cluster/nmi', 'cluster/ari',
-        'cluster/silhouette', 'cluster/distance_ratio',
-        *(f'fewshot/{kind}_{shots}shot{what}' for what in ('', '_ci95')
-          for kind in ('exemplar', 'mean') for shots in (1, 3))}
+        'knn/top1_k1',
+        'knn/top1_k3',
+        'knn_weighted/top1_k5',
+        'knn_weighted/top1_k10',
+        'cluster/nmi',
+        'cluster/ari',
+        'cluster/silhouette',
+        'cluster/distance_ratio',
+        *(
+            f'fewshot/{kind}_{shots}shot{what}'
+            for what in ('', '_ci95')
+            for kind in ('exemplar', 'mean')
+            for shots in (1, 3)
+        ),
+    }
     for key, value in one.items():
         # batches of other clips round features differently
         assert two[key] == pytest.approx(value, rel=1e-5, abs=1e-6), key

@@ -1,4 +1,5 @@
 """An interrupted run that is resumed is the run that was not interrupted."""
+
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,11 @@ def interrupt(build, cfg, stage: str, epoch: int, batch_idx: int = 2) -> None:
 
 
 def times(folder: Path) -> dict:
-    return {path.name: path.stat().st_mtime_ns
-            for path in folder.glob('*.pth')}
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob('*.pth')}
 
 
-@pytest.mark.parametrize('stage, epoch', [(STAGE1, 2), (STAGE1, 0), ('', 2),
-                                          ('', 0)])
-def test_interrupted_in(stage, epoch, load_cfg, build, trained, tmp_path,
-                        assert_same_run):
+@pytest.mark.parametrize('stage, epoch', [(STAGE1, 2), (STAGE1, 0), ('', 2), ('', 0)])
+def test_interrupted_in(stage, epoch, load_cfg, build, trained, tmp_path, assert_same_run):
     """In the midst of an epoch, or before a stage's first checkpoint."""
     interrupt(build, load_cfg(tmp_path), stage, epoch)
     assert not (tmp_path / f'epoch_{epoch + 1}.pth').exists()
@@ -56,17 +54,19 @@ def with_workers(load_cfg):
 
     def _load(work_dir, options={}):
         return load_cfg(
-            work_dir, {
-                **options, 'train_dataloader': WORKERS,
-                'stages.0.options': {'train_dataloader': WORKERS}
-            })
+            work_dir,
+            {
+                **options,
+                'train_dataloader': WORKERS,
+                'stages.0.options': {'train_dataloader': WORKERS},
+            },
+        )
 
     return _load
 
 
 @pytest.mark.parametrize('stage', [STAGE1, ''])
-def test_persistent_workers(stage, with_workers, build, trained, tmp_path,
-                            assert_same_run):
+def test_persistent_workers(stage, with_workers, build, trained, tmp_path, assert_same_run):
     """Neither workers nor when they started change the run."""
     interrupt(build, with_workers(tmp_path), stage, 2)
     train(build, with_workers(tmp_path, dict(resume=True)))
@@ -74,21 +74,18 @@ def test_persistent_workers(stage, with_workers, build, trained, tmp_path,
     assert_same_run(tmp_path, trained)
 
 
-def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path,
-                                    assert_same_run):
+def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_same_run):
     checkpoint = trained / STAGE1 / 'epoch_4.pth'
     train(build, load_cfg(tmp_path, dict(load_from=str(checkpoint))))
     assert not (tmp_path / STAGE1).exists()
     assert_same_run(tmp_path, trained)
 
 
-def test_an_earlier_run_does_not_count(load_cfg, build, trained, tmp_path,
-                                       assert_same_run):
+def test_an_earlier_run_does_not_count(load_cfg, build, trained, tmp_path, assert_same_run):
     """A run in a used folder, interrupted in stage 1 and resumed, is not
     mistaken for the one that was there."""
     seed = {'randomness.seed': 5}
-    short = {**seed, 'train_cfg.max_epochs': 1,
-             'stages.0.options': {'train_cfg.max_epochs': 1}}
+    short = {**seed, 'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg.max_epochs': 1}}
     train(build, load_cfg(tmp_path, short))
     interrupt(build, load_cfg(tmp_path), STAGE1, 0)
     train(build, load_cfg(tmp_path, dict(resume=True)))
@@ -101,20 +98,21 @@ def test_a_stage_by_iterations(load_cfg, build, tmp_path):
     def load(**options):
         cfg = load_cfg(tmp_path, {'train_cfg.max_epochs': 1, **options})
         cfg.stages[0].options = dict(
-            train_cfg=dict(
-                _delete_=True, type='IterBasedTrainLoop', max_iters=7),
+            train_cfg=dict(_delete_=True, type='IterBasedTrainLoop', max_iters=7),
             param_scheduler=[],
             train_dataloader=dict(sampler=dict(type='InfiniteSampler')),
             default_hooks=dict(
-                checkpoint=dict(by_epoch=False, interval=3),
-                logger=dict(interval=1)),
+                checkpoint=dict(by_epoch=False, interval=3), logger=dict(interval=1)
+            ),
             log_processor=dict(by_epoch=False),
-            val_cfg=None, val_dataloader=None, val_evaluator=None)
+            val_cfg=None,
+            val_dataloader=None,
+            val_evaluator=None,
+        )
         return cfg
 
     interrupt_at = load()
-    interrupt_at.stages[0].options.custom_hooks = [
-        dict(type='Interrupt', epoch=0, batch_idx=4)]
+    interrupt_at.stages[0].options.custom_hooks = [dict(type='Interrupt', epoch=0, batch_idx=4)]
     with pytest.raises(KeyboardInterrupt):
         train(build, interrupt_at)
     assert list(times(tmp_path / STAGE1)) == ['iter_3.pth']

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
@@ -15,12 +16,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from mmaction.registry import HOOKS
-from stars_mm.engine.runner.stages import (build_stage_cfg,
-                                           latest_checkpoint)
+from stars_mm.engine.runner.stages import build_stage_cfg, latest_checkpoint
 
-SHORT = {'train_cfg.max_epochs': 1, 'stages.0.options': {
-    'train_cfg': dict(max_epochs=1)}}
+SHORT = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg': dict(max_epochs=1)}}
 
 
 def state(path: Path) -> dict:
@@ -36,22 +34,25 @@ def encoder(path: Path) -> dict:
 
 
 def one_log(work_dir: Path) -> str:
-    log, = work_dir.glob('*/*.log')
+    (log,) = work_dir.glob('*/*.log')
     return log.read_text()
 
 
 def test_last_checkpoint_is_handed_on(load_cfg, build, tmp_path):
     """With a learning rate of 0, stage 2 ends with what it started from."""
     cfg = load_cfg(
-        tmp_path, {
-            'optim_wrapper.optimizer.lr': 0.,
+        tmp_path,
+        {
+            'optim_wrapper.optimizer.lr': 0.0,
             'train_cfg.max_epochs': 1,
-            'stages.0.options': {'train_cfg.max_epochs': 2}
-        })
+            'stages.0.options': {'train_cfg.max_epochs': 2},
+        },
+    )
     build(cfg).train()
     stage = tmp_path / 'pretrain'
     assert sorted(path.name for path in stage.glob('*.pth')) == [
-        'epoch_1.pth', 'epoch_2.pth'
+        'epoch_1.pth',
+        'epoch_2.pth',
     ]  # the option acted
     handed_on = encoder(stage / 'epoch_2.pth')
     ended = encoder(tmp_path / 'epoch_1.pth')
@@ -59,14 +60,14 @@ def test_last_checkpoint_is_handed_on(load_cfg, build, tmp_path):
     assert handed_on.keys() == ended.keys()
     assert all(torch.equal(handed_on[name], ended[name]) for name in ended)
     assert not any(
-        torch.equal(earlier[name], ended[name]) for name in ended
-        if name.endswith('weight'))
+        torch.equal(earlier[name], ended[name]) for name in ended if name.endswith('weight')
+    )
 
 
 def test_three_stages(load_cfg, build, recipe, tmp_path):
     """The middle stage starts from the first, and the last from it."""
     cfg = load_cfg(tmp_path, SHORT)
-    cfg.optim_wrapper.optimizer.lr = 0.
+    cfg.optim_wrapper.optimizer.lr = 0.0
     cfg.stages.append(
         dict(
             name='head',
@@ -74,21 +75,20 @@ def test_three_stages(load_cfg, build, recipe, tmp_path):
             options=dict(
                 stages=[],
                 train_cfg=dict(max_epochs=1),
-                optim_wrapper=dict(
-                    paramwise_cfg=dict(num_trainable_layers=0)))))
+                optim_wrapper=dict(paramwise_cfg=dict(num_trainable_layers=0)),
+            ),
+        )
+    )
     build(cfg).train()
     first, middle, last = [
-        state(tmp_path / name / 'epoch_1.pth')['state_dict']
-        for name in ('pretrain', 'head', '')
+        state(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('pretrain', 'head', '')
     ]
     for name in last:
         if name.startswith('backbone.blocks'):
             assert torch.equal(middle[name], first[name]), name
-        if not name.startswith('head.queue') and 'running' not in name \
-                and 'tracked' not in name:
+        if not name.startswith('head.queue') and 'running' not in name and 'tracked' not in name:
             assert torch.equal(last[name], middle[name]), name
-    assert not torch.equal(middle['backbone.norm.weight'],
-                           first['backbone.norm.weight'])
+    assert not torch.equal(middle['backbone.norm.weight'], first['backbone.norm.weight'])
 
 
 def test_logs_and_global_instances(load_cfg, build, tmp_path):
@@ -106,8 +106,10 @@ def test_logs_and_global_instances(load_cfg, build, tmp_path):
         assert log.count('Epoch(train) [1]') == 1
     scalars = [
         [json.loads(line) for line in path.read_text().splitlines()]
-        for path in (next(tmp_path.glob('*/vis_data/scalars.json')),
-                     next(tmp_path.glob('pretrain/*/vis_data/scalars.json')))
+        for path in (
+            next(tmp_path.glob('*/vis_data/scalars.json')),
+            next(tmp_path.glob('pretrain/*/vis_data/scalars.json')),
+        )
     ]
     for lines in scalars:
         assert sum('loss' in line for line in lines) == 1
@@ -125,7 +127,6 @@ class NoteModel(Hook):
 
 @HOOKS.register_module(force=True)
 class ModelsAreGone(Hook):
-
     def before_train(self, runner):
         assert [model() for model in NoteModel.seen] == [None]
 
@@ -148,8 +149,7 @@ def test_seeds(load_cfg, build, trained, tmp_path, assert_same_run):
     assert_same_run(tmp_path / 'default', trained)
     assert_same_run(tmp_path / 'default/pretrain', trained / 'pretrain')
 
-    build(load_cfg(tmp_path / 'other', {**SHORT, 'randomness.seed': 7})
-          ).train()
+    build(load_cfg(tmp_path / 'other', {**SHORT, 'randomness.seed': 7})).train()
     for stage in ('', 'pretrain'):
         checkpoint = state(tmp_path / 'other' / stage / 'epoch_1.pth')
         assert checkpoint['meta']['seed'] == 7
@@ -168,8 +168,7 @@ def test_scaled_learning_rates(load_cfg, build, tmp_path):
     }
     build(load_cfg(tmp_path, options)).train()
     for stage, rates in (('pretrain', {5e-4}), ('', {5e-4, 2.25e-4})):
-        groups = state(tmp_path / stage / 'epoch_1.pth')['optimizer'][
-            'param_groups']
+        groups = state(tmp_path / stage / 'epoch_1.pth')['optimizer']['param_groups']
         assert {round(group['lr'], 9) for group in groups} == rates
 
 
@@ -193,14 +192,13 @@ def test_what_the_user_asked_of_the_run_reaches_a_stage(load_cfg, tmp_path):
     assert (given.resume, asked.resume) == (False, True)
     assert given.optim_wrapper.type == 'OptimWrapper'
     assert asked.optim_wrapper == {
-        **given.optim_wrapper, 'type': 'AmpOptimWrapper',
-        'loss_scale': 'dynamic'
+        **given.optim_wrapper,
+        'type': 'AmpOptimWrapper',
+        'loss_scale': 'dynamic',
     }
-    assert (given.auto_scale_lr.enable, asked.auto_scale_lr.enable) == (
-        False, True)
+    assert (given.auto_scale_lr.enable, asked.auto_scale_lr.enable) == (False, True)
     assert given.val_cfg and given.val_dataloader and given.val_evaluator
-    assert (asked.val_cfg, asked.val_dataloader,
-            asked.val_evaluator) == (None, ) * 3
+    assert (asked.val_cfg, asked.val_dataloader, asked.val_evaluator) == (None,) * 3
 
 
 def test_stages_found_from_elsewhere(load_cfg, build, tmp_path, monkeypatch):
@@ -215,8 +213,10 @@ def test_stages_found_from_elsewhere(load_cfg, build, tmp_path, monkeypatch):
     copied.work_dir = str(tmp_path / 'again')
     build(copied).train()
     assert (tmp_path / 'again/pretrain/epoch_1.pth').is_file()
-    assert encoder(tmp_path / 'run/epoch_1.pth').keys() == encoder(
-        tmp_path / 'again/epoch_1.pth').keys()
+    assert (
+        encoder(tmp_path / 'run/epoch_1.pth').keys()
+        == encoder(tmp_path / 'again/epoch_1.pth').keys()
+    )
 
 
 def test_shipped_stage_configs_are_found_from_anywhere(repo_root, tmp_path):
@@ -233,6 +233,7 @@ def test_shipped_stage_configs_are_found_from_anywhere(repo_root, tmp_path):
 
 def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     """Rank 1 does not look before rank 0 has saved."""
+
     def look(rank):
         if rank == 0:
             time.sleep(0.5)
@@ -244,8 +245,9 @@ def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
 
 def test_two_processes(load_cfg, build, two_ranks, tmp_path):
     """Both ranks end with the same weights and queue, no buffer aside."""
-    cfg = load_cfg(tmp_path, {**SHORT, 'val_cfg': None,
-                              'val_dataloader': None, 'val_evaluator': None})
+    cfg = load_cfg(
+        tmp_path, {**SHORT, 'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None}
+    )
     cfg.launcher = 'pytorch'
 
     def train(rank):
@@ -266,38 +268,41 @@ def test_two_processes(load_cfg, build, two_ranks, tmp_path):
 
 
 def test_a_config_for_gpus_trains_on_the_cpu(load_cfg, build, tmp_path):
-    options = {'stages': [], 'allow_random_init': True,
-               'train_cfg.max_epochs': 1}
-    gpu = {'optim_wrapper.type': 'AmpOptimWrapper', 'compile': True,
-           'optim_wrapper.dtype': 'bfloat16', 'optim_wrapper.loss_scale': 1.}
+    options = {'stages': [], 'allow_random_init': True, 'train_cfg.max_epochs': 1}
+    gpu = {
+        'optim_wrapper.type': 'AmpOptimWrapper',
+        'compile': True,
+        'optim_wrapper.dtype': 'bfloat16',
+        'optim_wrapper.loss_scale': 1.0,
+    }
     for name, more in (('plain', {}), ('gpu', gpu)):
         build(load_cfg(tmp_path / name, {**options, **more})).train()
     log = one_log(tmp_path / 'gpu')
     assert 'the training is in single precision' in log
     assert 'nothing is compiled on the CPU' in log
-    plain, ours = (state(tmp_path / name / 'epoch_1.pth')['state_dict']
-                   for name in ('plain', 'gpu'))
+    plain, ours = (
+        state(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('plain', 'gpu')
+    )
     assert all(torch.equal(ours[name], plain[name]) for name in plain)
 
 
-def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path,
-                                            monkeypatch):
+def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path, monkeypatch):
     """As with a GPU; that compiled blocks compute the same is seen where they
     are."""
     module = 'stars_mm.engine.runner.staged_runner'
     monkeypatch.setattr(f'{module}.no_accelerator', lambda: False)
     compiled = []
     monkeypatch.setattr(
-        f'{module}.compile_blocks', lambda model, **options: compiled.append(
-            (type(model).__name__, options)) or 2)
+        f'{module}.compile_blocks',
+        lambda model, **options: compiled.append((type(model).__name__, options)) or 2,
+    )
     build(load_cfg(tmp_path, {**SHORT, 'compile': dict(mode='a')})).train()
     assert compiled == [('MAMP', dict(mode='a')), ('STARS', dict(mode='a'))]
     assert 'compile: 2 transformer blocks' in one_log(tmp_path)
 
 
 @pytest.mark.parametrize('asked', [None, dict(static_graph=True)])
-def test_wrapper_of_several_processes(load_cfg, build, tmp_path, monkeypatch,
-                                      asked):
+def test_wrapper_of_several_processes(load_cfg, build, tmp_path, monkeypatch, asked):
     """Small buckets for the gradients, and the queue is not broadcast; a
     config may ask for something else."""
     runner = build(load_cfg(tmp_path, dict(find_unused_parameters=True)))
@@ -305,6 +310,9 @@ def test_wrapper_of_several_processes(load_cfg, build, tmp_path, monkeypatch,
     assert runner.wrap_model(None, runner.model) is None  # one process
     monkeypatch.setattr(runner, '_distributed', True)
     wanted = asked or dict(
-        type='MMDistributedDataParallel', broadcast_buffers=False,
-        bucket_cap_mb=4, find_unused_parameters=True)
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        bucket_cap_mb=4,
+        find_unused_parameters=True,
+    )
     assert runner.wrap_model(asked, runner.model) == wanted

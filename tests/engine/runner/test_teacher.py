@@ -1,14 +1,13 @@
 """A run whose head learns from a teacher: schedule, checkpoint, resuming."""
+
 import math
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 
-MOCO = dict(_delete_=True, type='MoCoHead', in_channels=16,
-            hidden_channels=32, queue_size=20)
-DINO = dict(_delete_=True, type='DINOHead', in_channels=16,
-            hidden_channels=32, out_channels=8)
+MOCO = dict(_delete_=True, type='MoCoHead', in_channels=16, hidden_channels=32, queue_size=20)
+DINO = dict(_delete_=True, type='DINOHead', in_channels=16, hidden_channels=32, out_channels=8)
 
 
 class Momentum(Hook):
@@ -25,9 +24,12 @@ class Momentum(Hook):
 def train(load_cfg, build, trained):
 
     def _train(work_dir, head, stop_in=None, **options):
-        options = {'model.head': head, 'stages': [],
-                   'load_from': str(trained / 'pretrain/epoch_4.pth'),
-                   **options}
+        options = {
+            'model.head': head,
+            'stages': [],
+            'load_from': str(trained / 'pretrain/epoch_4.pth'),
+            **options,
+        }
         cfg = load_cfg(work_dir, options)
         if stop_in is not None:
             cfg.custom_hooks.append(dict(type='Interrupt', epoch=stop_in))
@@ -48,26 +50,25 @@ def train(load_cfg, build, trained):
 def test_interrupted_and_resumed(head, train, tmp_path, assert_same_run):
     whole = train(tmp_path / 'whole', head)
     train(tmp_path / 'stopped', head, stop_in=2)
-    resumed = train(
-        tmp_path / 'stopped', head, resume=True, load_from=None)
+    resumed = train(tmp_path / 'stopped', head, resume=True, load_from=None)
     assert_same_run(tmp_path / 'whole', tmp_path / 'stopped')
-    assert resumed == whole[-len(resumed):]
+    assert resumed == whole[-len(resumed) :]
 
     state = torch.load(tmp_path / 'whole/epoch_4.pth')['state_dict']
-    teacher = {name.removeprefix('teacher.module.'): value
-               for name, value in state.items()
-               if name.startswith('teacher.module.backbone.')}
-    differing = {name for name, value in teacher.items()
-                 if not torch.equal(value, state[name])}
+    teacher = {
+        name.removeprefix('teacher.module.'): value
+        for name, value in state.items()
+        if name.startswith('teacher.module.backbone.')
+    }
+    differing = {name for name, value in teacher.items() if not torch.equal(value, state[name])}
     # what is tuned, and that alone
     assert differing and all(
-        name.startswith(('backbone.blocks.1.', 'backbone.norm.'))
-        for name in differing)
+        name.startswith(('backbone.blocks.1.', 'backbone.norm.')) for name in differing
+    )
 
 
 def test_momentum_counts_the_iterations_of_the_data_loader(train, tmp_path):
     """21 clips in batches of 4, the last one dropped, 4 epochs."""
     found = train(tmp_path, DINO)
-    expected = [1 - 0.004 * (1 + math.cos(math.pi * i / 20)) / 2
-                for i in range(20)]
+    expected = [1 - 0.004 * (1 + math.cos(math.pi * i / 20)) / 2 for i in range(20)]
     assert found == pytest.approx(expected, abs=1e-9)

@@ -4,8 +4,7 @@ import torch
 from sklearn import metrics
 from sklearn.cluster import KMeans
 
-from stars_mm.evaluation.functional import (class_distances, cluster_scores,
-                                            silhouette_samples)
+from stars_mm.evaluation.functional import class_distances, cluster_scores, silhouette_samples
 
 
 @pytest.fixture
@@ -21,38 +20,39 @@ def ratio_by_hand(feats, labels) -> float:
     pairs = dict(intra=[], inter=[])
     for i in range(len(feats)):
         for j in range(i):
-            cosine = feats[i] @ feats[j] / (
-                np.linalg.norm(feats[i]) * np.linalg.norm(feats[j]) + 1e-300)
-            pairs['intra' if labels[i] == labels[j] else 'inter'].append(
-                1 - cosine)
+            cosine = (
+                feats[i] @ feats[j] / (np.linalg.norm(feats[i]) * np.linalg.norm(feats[j]) + 1e-300)
+            )
+            pairs['intra' if labels[i] == labels[j] else 'inter'].append(1 - cosine)
     return np.mean(pairs['intra']) / np.mean(pairs['inter'])
 
 
 def test_against_sklearn(data):
     feats, labels = data
     found = cluster_scores(torch.tensor(feats), torch.tensor(labels), seed=3)
-    directions = (feats / np.linalg.norm(feats, axis=1, keepdims=True)).astype(
-        np.float32)
+    directions = (feats / np.linalg.norm(feats, axis=1, keepdims=True)).astype(np.float32)
     clusters = KMeans(3, n_init=10, random_state=3).fit(directions).labels_
     assert found == pytest.approx(
         dict(
             nmi=metrics.normalized_mutual_info_score(labels, clusters),
             ari=metrics.adjusted_rand_score(labels, clusters),
             # cosine distance does not see lengths
-            silhouette=metrics.silhouette_score(
-                feats, labels, metric='cosine'),
-            distance_ratio=ratio_by_hand(feats, labels)), rel=1e-5)
+            silhouette=metrics.silhouette_score(feats, labels, metric='cosine'),
+            distance_ratio=ratio_by_hand(feats, labels),
+        ),
+        rel=1e-5,
+    )
     assert 0.1 < found['nmi'] < 0.99
 
 
 def test_perfect_and_random():
     labels = torch.arange(40) % 4
     assert cluster_scores(torch.eye(4)[labels], labels) == pytest.approx(
-        dict(nmi=1, ari=1, silhouette=1, distance_ratio=0))
+        dict(nmi=1, ari=1, silhouette=1, distance_ratio=0)
+    )
     noise = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
     scores = cluster_scores(noise, torch.arange(400) % 4)
-    assert scores == pytest.approx(
-        dict(nmi=0, ari=0, silhouette=0, distance_ratio=1), abs=.03)
+    assert scores == pytest.approx(dict(nmi=0, ari=0, silhouette=0, distance_ratio=1), abs=0.03)
 
 
 def test_silhouette_of_every_clip_against_sklearn(data):
@@ -64,30 +64,30 @@ def test_silhouette_of_every_clip_against_sklearn(data):
     wanted = metrics.silhouette_samples(feats, labels, metric='cosine')
     np.testing.assert_allclose(found, wanted, atol=1e-12)
     assert found[5] == 0
-    assert class_distances(
-        torch.tensor(feats), torch.tensor(labels))['ratio'] == pytest.approx(
-            ratio_by_hand(feats, labels))
+    assert class_distances(torch.tensor(feats), torch.tensor(labels))['ratio'] == pytest.approx(
+        ratio_by_hand(feats, labels)
+    )
 
 
-@pytest.mark.parametrize('angle', [0.3, 1., 2.])
+@pytest.mark.parametrize('angle', [0.3, 1.0, 2.0])
 def test_distances_in_closed_form(angle):
     """Two classes of two clips each at ±angle / 2 about the directions 0 and
     π: within, all pairs are the angle apart; between, two are π apart and two
     are π ± angle."""
-    angles = torch.tensor([-angle / 2, angle / 2, np.pi - angle / 2,
-                           np.pi + angle / 2], dtype=torch.float64)
+    angles = torch.tensor(
+        [-angle / 2, angle / 2, np.pi - angle / 2, np.pi + angle / 2], dtype=torch.float64
+    )
     feats = torch.stack([angles.cos(), angles.sin()], 1)
-    feats *= torch.tensor([[1.], [5.], [2.], [7.]])
+    feats *= torch.tensor([[1.0], [5.0], [2.0], [7.0]])
     found = class_distances(feats, torch.tensor([4, 4, 1, 1]))
     intra = 1 - np.cos(angle)
     inter = 1 + (1 + np.cos(angle)) / 2
-    assert found == pytest.approx(
-        dict(intra=intra, inter=inter, ratio=intra / inter))
+    assert found == pytest.approx(dict(intra=intra, inter=inter, ratio=intra / inter))
 
 
 def test_features_that_are_all_alike():
     """A collapsed encoder: no class is nearer than another."""
-    feats = torch.tensor([[.1, .2, .7]]).repeat(60, 1)
+    feats = torch.tensor([[0.1, 0.2, 0.7]]).repeat(60, 1)
     feats *= torch.arange(1, 61)[:, None]
     labels = torch.arange(60) % 3
     assert not silhouette_samples(feats, labels).any()

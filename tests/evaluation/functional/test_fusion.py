@@ -1,44 +1,42 @@
 """Fusion of scores against loops, and its checks."""
+
 import math
 
 import pytest
 import torch
 
-from stars_mm.evaluation.functional.fusion import (ClassScores, accuracies,
-                                                   fuse, nearest_scores)
+from stars_mm.evaluation.functional.fusion import ClassScores, accuracies, fuse, nearest_scores
 from stars_mm.evaluation.functional.knn import knn_predict
 
 
 def make(names='abcd', K=3, labels=None, source='joint.pkl'):
     labels = [ord(name) % K for name in names] if labels is None else labels
-    return ClassScores(
-        list(names), torch.randn(len(names), K), torch.tensor(labels), source)
+    return ClassScores(list(names), torch.randn(len(names), K), torch.tensor(labels), source)
 
 
 @pytest.mark.parametrize('softmax', [False, True])
 def test_weighted_sum_by_name(softmax):
     joint, bone = make('abcd'), make('dbca', source='bone.pkl')
-    fused = fuse([joint, bone], [1., 0.6], softmax)
+    fused = fuse([joint, bone], [1.0, 0.6], softmax)
     assert fused.names == joint.names
     assert torch.equal(fused.labels, joint.labels)
     for row, name in enumerate('abcd'):
         for k in range(3):
             total = 0
-            for weight, stream in ((1., joint), (0.6, bone)):
+            for weight, stream in ((1.0, joint), (0.6, bone)):
                 scores = stream.scores[stream.names.index(name)].tolist()
                 if softmax:
-                    scores = [math.exp(s) / sum(map(math.exp, scores))
-                              for s in scores]
+                    scores = [math.exp(s) / sum(map(math.exp, scores)) for s in scores]
                 total += weight * scores[k]
             assert fused.scores[row, k].item() == pytest.approx(total)
 
 
 def test_accuracies_by_hand():
-    scores = torch.tensor([[9., 1, 2, 3, 4, 5], [9, 8, 7, 6, 5, 4],
-                           [1, 9, 2, 3, 4, 5], [1, 9, 2, 3, 4, 5]])
+    scores = torch.tensor(
+        [[9.0, 1, 2, 3, 4, 5], [9, 8, 7, 6, 5, 4], [1, 9, 2, 3, 4, 5], [1, 9, 2, 3, 4, 5]]
+    )
     stream = ClassScores(list('abcd'), scores, torch.tensor([0, 5, 1, 5]), '')
-    assert accuracies(stream) == pytest.approx(
-        dict(top1=50, top5=75, mean_class=200 / 3))
+    assert accuracies(stream) == pytest.approx(dict(top1=50, top5=75, mean_class=200 / 3))
     assert set(accuracies(make())) == {'top1', 'mean_class'}
 
 
@@ -49,39 +47,64 @@ def test_nearest_scores_in_loops(chunk_size):
     found = nearest_scores(bank, labels, query, chunk_size)
     for q in range(5):
         for k in range(4):
-            expected = max([torch.cosine_similarity(
-                query[q], bank[b], dim=0).item()
-                for b in range(9) if labels[b] == k], default=-1)
+            expected = max(
+                [
+                    torch.cosine_similarity(query[q], bank[b], dim=0).item()
+                    for b in range(9)
+                    if labels[b] == k
+                ],
+                default=-1,
+            )
             assert found[q, k].item() == pytest.approx(expected, abs=1e-6)
-    assert torch.equal(
-        found.argmax(1), knn_predict(bank, labels, query, (1, ))[0])
+    assert torch.equal(found.argmax(1), knn_predict(bank, labels, query, (1,))[0])
 
 
-@pytest.mark.parametrize('streams, weights, message', [
-    ([make('abc'), make('abcd', source='bone.pkl')], None,
-     'joint.pkl lacks 1 of the 4 clips of bone.pkl, such as "d"'),
-    ([make('abcd'), make('abc', source='bone.pkl')], None,
-     'bone.pkl lacks 1 of the 4 clips of joint.pkl, such as "d"'),
-    ([make(), make(K=4, source='bone.pkl')], None,
-     'joint.pkl has scores of 3 classes, bone.pkl of 4'),
-    ([make(labels=[0, 1, 2, 0]),
-      make(labels=[0, 1, 1, 0], source='bone.pkl')], None,
-     'Clip "c" is of class 2 in joint.pkl and of class 1 in bone.pkl'),
-    ([make(), make()], [1.], r'1 weights \[1.0\] for 2 score files'),
-])
+@pytest.mark.parametrize(
+    'streams, weights, message',
+    [
+        (
+            [make('abc'), make('abcd', source='bone.pkl')],
+            None,
+            'joint.pkl lacks 1 of the 4 clips of bone.pkl, such as "d"',
+        ),
+        (
+            [make('abcd'), make('abc', source='bone.pkl')],
+            None,
+            'bone.pkl lacks 1 of the 4 clips of joint.pkl, such as "d"',
+        ),
+        (
+            [make(), make(K=4, source='bone.pkl')],
+            None,
+            'joint.pkl has scores of 3 classes, bone.pkl of 4',
+        ),
+        (
+            [make(labels=[0, 1, 2, 0]), make(labels=[0, 1, 1, 0], source='bone.pkl')],
+            None,
+            'Clip "c" is of class 2 in joint.pkl and of class 1 in bone.pkl',
+        ),
+        ([make(), make()], [1.0], r'1 weights \[1.0\] for 2 score files'),
+    ],
+)
 def test_streams_that_do_not_fit(streams, weights, message):
     with pytest.raises(ValueError, match=message):
         fuse(streams, weights)
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(names=list('aba')), '"a" occurs 2 times'),
-    (dict(names=list('ab')), '3 scores, 2 names and 3 labels'),
-    (dict(labels=torch.tensor([0, 2, 1])), '"b" is of class 2, .* 0 to 1'),
-    (dict(scores=torch.tensor([[0., 1], [0, 1], [math.nan, 1]])),
-     'clip "c" are not finite')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(names=list('aba')), '"a" occurs 2 times'),
+        (dict(names=list('ab')), '3 scores, 2 names and 3 labels'),
+        (dict(labels=torch.tensor([0, 2, 1])), '"b" is of class 2, .* 0 to 1'),
+        (dict(scores=torch.tensor([[0.0, 1], [0, 1], [math.nan, 1]])), 'clip "c" are not finite'),
+    ],
+)
 def test_bad_scores(arguments, message):
-    good = dict(names=list('abc'), scores=torch.zeros(3, 2),
-                labels=torch.tensor([0, 1, 1]), source='joint.pkl')
+    good = dict(
+        names=list('abc'),
+        scores=torch.zeros(3, 2),
+        labels=torch.tensor([0, 1, 1]),
+        source='joint.pkl',
+    )
     with pytest.raises(ValueError, match=f'joint.pkl: .*{message}'):
         ClassScores(**{**good, **arguments})

@@ -3,11 +3,9 @@ import math
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
-
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stars_mm.evaluation.functional import (knn_accuracy, knn_predict,
-                                            nearest_neighbours)
+from stars_mm.evaluation.functional import knn_accuracy, knn_predict, nearest_neighbours
 
 KS = (1, 2, 5, 10)
 
@@ -16,10 +14,10 @@ KS = (1, 2, 5, 10)
 def data():
     """Overlapping classes, so that neighbours disagree."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(4, (150, ), generator=generator)
+    labels = torch.randint(4, (150,), generator=generator)
     feats = torch.randn(150, 8, generator=generator)
     feats[:, :4] += torch.eye(4)[labels]
-    feats *= 10**torch.rand(150, 1, generator=generator)  # any length
+    feats *= 10 ** torch.rand(150, 1, generator=generator)  # any length
     return feats[:100], labels[:100], feats[100:], labels[100:]
 
 
@@ -29,13 +27,12 @@ def test_uniform_votes_against_sklearn(data, k):
     oracle = KNeighborsClassifier(k, metric='cosine')
     oracle.fit(bank.numpy(), bank_labels.numpy())
     wanted = oracle.predict(query.numpy())
-    found, = knn_predict(bank, bank_labels, query, (k, ))
+    (found,) = knn_predict(bank, bank_labels, query, (k,))
     assert found.tolist() == wanted.tolist()
     assert 20 < (found == labels).sum() < 50  # neither chance nor perfect
-    accuracy = knn_accuracy(bank, bank_labels, query, labels, (k, ))
+    accuracy = knn_accuracy(bank, bank_labels, query, labels, (k,))
     assert accuracy == {
-        f'top1_k{k}': pytest.approx(
-            100 * oracle.score(query.numpy(), labels.numpy()))
+        f'top1_k{k}': pytest.approx(100 * oracle.score(query.numpy(), labels.numpy()))
     }
 
 
@@ -48,26 +45,23 @@ def weighted_votes(bank, bank_labels, query, k, temperature) -> list:
             pairs.append((cosine, label))
         votes = {}
         for cosine, label in sorted(pairs, reverse=True)[:k]:
-            votes[label] = votes.get(label, 0) + math.exp(
-                cosine / temperature)
+            votes[label] = votes.get(label, 0) + math.exp(cosine / temperature)
         predictions.append(max(votes, key=votes.get))
     return predictions
 
 
-@pytest.mark.parametrize('temperature', [0.1, 0.01, 1.])
+@pytest.mark.parametrize('temperature', [0.1, 0.01, 1.0])
 def test_weighted_votes_against_loops(data, temperature):
     bank, bank_labels, query, _ = data
     found = knn_predict(bank, bank_labels, query, (10, 20, 40), temperature)
     for k, prediction in zip((10, 20, 40), found.tolist()):
-        assert prediction == weighted_votes(bank, bank_labels, query, k,
-                                            temperature)
+        assert prediction == weighted_votes(bank, bank_labels, query, k, temperature)
 
 
 def test_weights_do_not_overflow():
     """At a temperature of 0.005, exp(1 / T) is beyond single precision."""
-    bank = torch.tensor([[1., .1], [1., 0.], [1., -.01]])
-    found = knn_predict(bank, torch.tensor([0, 1, 2]),
-                        torch.tensor([[1., -.002]]), (3, ), 0.005)
+    bank = torch.tensor([[1.0, 0.1], [1.0, 0.0], [1.0, -0.01]])
+    found = knn_predict(bank, torch.tensor([0, 1, 2]), torch.tensor([[1.0, -0.002]]), (3,), 0.005)
     assert found.tolist() == [[1]]
 
 
@@ -103,17 +97,19 @@ def test_nearest_against_loops(data, chunks):
 @pytest.mark.parametrize('chunks', CHUNKS)
 def test_equal_clips_come_in_the_order_of_the_bank(chunks):
     """Twenty clips of three directions, of any length, one without any."""
-    directions = torch.tensor([[3., 4.], [4., 3.], [-1., 0.], [0., 0.]])
+    directions = torch.tensor([[3.0, 4.0], [4.0, 3.0], [-1.0, 0.0], [0.0, 0.0]])
     which = torch.tensor([0, 1, 2, 3, 1, 0, 2, 1, 1, 0] * 2)
-    bank = directions[which] * 2.**torch.arange(-9, 11)[:, None]
-    query = torch.tensor([[3., 4.], [4., 3.], [0., 0.]]).repeat(3, 1)
+    bank = directions[which] * 2.0 ** torch.arange(-9, 11)[:, None]
+    query = torch.tensor([[3.0, 4.0], [4.0, 3.0], [0.0, 0.0]]).repeat(3, 1)
     similarity, index = nearest_neighbours(bank, query, 8, *chunks)
     same = {n: torch.nonzero(which == n).flatten().tolist() for n in range(3)}
     wanted = [same[0] + same[1][:2], same[1], list(range(8))] * 3
     assert index.tolist() == wanted
     assert similarity[:2].tolist() == [
-        pytest.approx([1.] * 6 + [.96] * 2), pytest.approx([1.] * 8)]
-    assert similarity[2].tolist() == [0.] * 8
+        pytest.approx([1.0] * 6 + [0.96] * 2),
+        pytest.approx([1.0] * 8),
+    ]
+    assert similarity[2].tolist() == [0.0] * 8
 
 
 class LargestTensor(TorchDispatchMode):
@@ -123,7 +119,7 @@ class LargestTensor(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        for part in out if isinstance(out, (tuple, list)) else (out, ):
+        for part in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(part, torch.Tensor):
                 self.size = max(self.size, part.numel())
         return out
@@ -132,8 +128,8 @@ class LargestTensor(TorchDispatchMode):
 def test_memory_is_bounded():
     """Not even the neighbours' ties need the matrix of all pairs."""
     bank, query = torch.randn(3000, 4), torch.randn(2000, 4)
-    bank[1000:] = 1.
-    query[500:] = 1.
+    bank[1000:] = 1.0
+    query[500:] = 1.0
     with LargestTensor() as largest:
         nearest_neighbours(bank, query, 5, 100, 300)
     assert largest.size <= 100 * 300
@@ -147,8 +143,10 @@ def test_gpu_gives_the_same_bits():
     bank[5000:6000] = bank[:1000]
     query = torch.randn(3000, 256, generator=generator)
     query[:500] = bank[:500]
-    found = [nearest_neighbours(bank, query, 40, chunk_size, device=device)
-             for chunk_size, device in ((1024, 'cpu'), (700, 'cuda'))]
+    found = [
+        nearest_neighbours(bank, query, 40, chunk_size, device=device)
+        for chunk_size, device in ((1024, 'cpu'), (700, 'cuda'))
+    ]
     for ours, theirs in zip(*found):
         assert torch.equal(ours, theirs)
 
@@ -160,8 +158,16 @@ def test_chunks_change_no_prediction(data, temperature):
     for chunk_size, bank_chunk_size in CHUNKS:
         assert torch.equal(
             knn_predict(
-                bank, bank_labels, query, KS, temperature,
-                chunk_size=chunk_size, bank_chunk_size=bank_chunk_size), whole)
+                bank,
+                bank_labels,
+                query,
+                KS,
+                temperature,
+                chunk_size=chunk_size,
+                bank_chunk_size=bank_chunk_size,
+            ),
+            whole,
+        )
 
 
 def test_order_of_ks(data):
@@ -172,13 +178,12 @@ def test_order_of_ks(data):
 
 
 def test_tie_goes_to_the_smallest_class():
-    bank = torch.tensor([[1., 0.], [1., .1]])
-    found = knn_predict(bank, torch.tensor([3, 2]), torch.tensor([[1., 0.]]),
-                        (1, 2))
+    bank = torch.tensor([[1.0, 0.0], [1.0, 0.1]])
+    found = knn_predict(bank, torch.tensor([3, 2]), torch.tensor([[1.0, 0.0]]), (1, 2))
     assert found.tolist() == [[3], [2]]
 
 
-@pytest.mark.parametrize('ks', [(1, 101), (0, ), (-1, 2)])
+@pytest.mark.parametrize('ks', [(1, 101), (0,), (-1, 2)])
 def test_k_out_of_range(data, ks):
     bank, bank_labels, query, _ = data
     with pytest.raises(ValueError, match='between 1 and .* bank, 100'):

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from mmengine.evaluator import Evaluator
-
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
+from mmengine.evaluator import Evaluator
+
 from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
 from stars_mm.evaluation.metrics import knn_metric
@@ -30,33 +30,36 @@ def data():
 def test_metrics_read_bank_and_query(data):
     """Batches of mixed sizes, out of order, some samples twice."""
     bank, bank_labels, query, labels = data
-    evaluator = Evaluator([
-        METRICS.build(cfg) for cfg in (
-            dict(type='KNNMetric', topk_neighbors=(1, 5)),
-            dict(type='KNNMetric', topk_neighbors=(5, ), temperature=.1),
-            dict(type='KNNMetric', topk_neighbors=(2, ), prefix='mine'),
-            dict(type='ClusterMetric', seed=2))
-    ])
+    evaluator = Evaluator(
+        [
+            METRICS.build(cfg)
+            for cfg in (
+                dict(type='KNNMetric', topk_neighbors=(1, 5)),
+                dict(type='KNNMetric', topk_neighbors=(5,), temperature=0.1),
+                dict(type='KNNMetric', topk_neighbors=(2,), prefix='mine'),
+                dict(type='ClusterMetric', seed=2),
+            )
+        ]
+    )
     batches = [
         samples(bank, bank_labels, 'bank', range(12, 20)),
         samples(bank, bank_labels, 'bank', range(12)),
         samples(bank, bank_labels, 'bank', [0, 1]),  # padding of a sampler
         samples(query, labels, 'query', [9, 3]),
-        samples(query, labels, 'query', range(10))
+        samples(query, labels, 'query', range(10)),
     ]
     for batch in batches:
         evaluator.process(data_samples=batch)
 
     given = (bank, bank_labels, query, labels)
     uniform = knn_accuracy(*given, ks=(1, 2, 5))
-    weighted = knn_accuracy(*given, ks=(5, ), temperature=.1)
+    weighted = knn_accuracy(*given, ks=(5,), temperature=0.1)
     wanted = {
         'knn/top1_k1': uniform['top1_k1'],
         'knn/top1_k5': uniform['top1_k5'],
         'knn_weighted/top1_k5': weighted['top1_k5'],
         'mine/top1_k2': uniform['top1_k2'],
-        **{f'cluster/{key}': value
-           for key, value in cluster_scores(query, labels, 2).items()}
+        **{f'cluster/{key}': value for key, value in cluster_scores(query, labels, 2).items()},
     }
     assert evaluator.evaluate(size=100) == pytest.approx(wanted)
 
@@ -67,16 +70,17 @@ def test_processes_share_the_query(data, monkeypatch, world_size):
     sent = []
     monkeypatch.setattr(knn_metric, 'all_reduce', sent.append)
     metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(5, 1)))
-    bank, query = (FeatureSet(feats, labels, torch.arange(len(labels)))
-                   for feats, labels in (data[:2], data[2:]))
+    bank, query = (
+        FeatureSet(feats, labels, torch.arange(len(labels)))
+        for feats, labels in (data[:2], data[2:])
+    )
     for rank in range(world_size):
         metric.compute(bank, query, rank, world_size)
     whole = metric.compute(bank, query)
     assert list(whole) == ['top1_k5', 'top1_k1']
     assert whole == knn_accuracy(*data, ks=(5, 1))
     assert len(sent) == world_size
-    assert (sum(sent) / 10 * 100).tolist() == pytest.approx(
-        list(whole.values()))
+    assert (sum(sent) / 10 * 100).tolist() == pytest.approx(list(whole.values()))
     assert sum(bool(hits.any()) for hits in sent) > 1
 
 
@@ -97,23 +101,35 @@ def test_features_that_are_not_finite(data):
         evaluator.evaluate(size=30)
 
 
-@pytest.mark.parametrize('bank, query, message', [
-    ([0, 1, 2], [0, 4, 5, 4], r'2 classes of the test .* the bank, the train '
-     r'split, such as 4; its classes are \[0, 1, 2\].*`labels`'),
-    ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train')])
+@pytest.mark.parametrize(
+    'bank, query, message',
+    [
+        (
+            [0, 1, 2],
+            [0, 4, 5, 4],
+            r'2 classes of the test .* the bank, the train '
+            r'split, such as 4; its classes are \[0, 1, 2\].*`labels`',
+        ),
+        ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train'),
+    ],
+)
 def test_clips_that_neighbours_cannot_judge(bank, query, message):
     metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, 3)))
     with pytest.raises(ValueError, match=message):
         metric.prepare(
-            ClipList(list('abcd')[:len(bank)], bank, 'the train split'),
-            ClipList(list('efgh')[:len(query)], query, 'the test split'))
+            ClipList(list('abcd')[: len(bank)], bank, 'the train split'),
+            ClipList(list('efgh')[: len(query)], query, 'the test split'),
+        )
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(topk_neighbors=()), 'topk_neighbors'),
-    (dict(topk_neighbors=(0, 1)), r'topk_neighbors.* \(0, 1\)'),
-    (dict(temperature=0.), 'temperature must be positive: 0.0'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(topk_neighbors=()), 'topk_neighbors'),
+        (dict(topk_neighbors=(0, 1)), r'topk_neighbors.* \(0, 1\)'),
+        (dict(temperature=0.0), 'temperature must be positive: 0.0'),
+    ],
+)
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         METRICS.build(dict(type='KNNMetric', **options))

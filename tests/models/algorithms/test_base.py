@@ -1,4 +1,5 @@
 """The single entry of mmengine's runner."""
+
 import pytest
 import torch
 

@@ -1,4 +1,5 @@
 """Stage 1 of backbones that see hidden patches overwritten."""
+
 import copy
 
 import pytest
@@ -7,27 +8,32 @@ from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
 from stars_mm.models.heads import MAMPHead
-from stars_mm.models.utils.masking import (motion_aware_masking,
-                                           random_masking)
+from stars_mm.models.utils.masking import motion_aware_masking, random_masking
 from stars_mm.models.utils.patches import patchify
-from stars_mm.utils.layouts import NW_UCLA
+from stars_mm.preparation.layouts import NW_UCLA
 
-SMALL = dict(base_channels=8, num_stages=4, inflate_stages=[2],
-             down_stages=[2, 3], graph_cfg=dict(layout=NW_UCLA,
-                                                mode='spatial'))
+SMALL = dict(
+    base_channels=8,
+    num_stages=4,
+    inflate_stages=[2],
+    down_stages=[2, 3],
+    graph_cfg=dict(layout=NW_UCLA, mode='spatial'),
+)
 BACKBONES = dict(
     stgcn=dict(type='STGCN', **SMALL),
-    stgcnpp=dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True,
-                 tcn_type='mstcn', **SMALL),
-    aagcn=dict(type='AAGCN', num_person=2, **SMALL))
+    stgcnpp=dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn', **SMALL),
+    aagcn=dict(type='AAGCN', num_person=2, **SMALL),
+)
 
 
 def build(backbone='stgcnpp', **changes):
     cfg = dict(
-        type='InputMaskedMAMP', backbone=BACKBONES[backbone],
+        type='InputMaskedMAMP',
+        backbone=BACKBONES[backbone],
         neck=dict(type='FramePredictor', in_channels=16),
         head=dict(type='MAMPHead', tubelet_size=8, joint_patch_size=2),
-        mask_ratio=0.6)
+        mask_ratio=0.6,
+    )
     return MODELS.build({**cfg, **changes})
 
 
@@ -54,9 +60,13 @@ def test_loss_by_its_parts(backbone):
     seen[hidden_frames(mask)] = twin.mask_value
     feats = twin.backbone(seen.reshape(6, 2, 16, 20, 3)).flatten(0, 1)
     assert feats.shape == (12, 16, 4, 20)
-    frames = torch.stack([
-        twin.neck.pred(feats[..., t // 4, :].transpose(1, 2)).reshape(
-            12, 20, 4, 3)[:, :, t % 4] for t in range(16)], dim=1)
+    frames = torch.stack(
+        [
+            twin.neck.pred(feats[..., t // 4, :].transpose(1, 2)).reshape(12, 20, 4, 3)[:, :, t % 4]
+            for t in range(16)
+        ],
+        dim=1,
+    )
     head = MAMPHead(tubelet_size=8, joint_patch_size=2)
     expected = head.loss(patchify(frames, 8, 2).flatten(1, 2), x, mask)
     torch.testing.assert_close(loss, expected['loss'])
@@ -67,17 +77,18 @@ def test_what_is_hidden_does_not_leak(backbone):
     model = build(backbone, motion_aware_tau=None)
     x, noise = torch.randn(4, 16, 20, 3), torch.rand(4, 20)
     mask = model.mask(x, noise)
-    assert torch.equal(
-        mask, random_masking(patchify(x, 8, 2), 0.6, noise)[2])
-    other = torch.where(hidden_frames(mask)[..., None],
-                        torch.randn_like(x) * 9, x)
-    shapes = [copy.deepcopy(model).predict_patches(
-        model.hide(clip, mask).unflatten(0, (2, 2))) for clip in (x, other)]
+    assert torch.equal(mask, random_masking(patchify(x, 8, 2), 0.6, noise)[2])
+    other = torch.where(hidden_frames(mask)[..., None], torch.randn_like(x) * 9, x)
+    shapes = [
+        copy.deepcopy(model).predict_patches(model.hide(clip, mask).unflatten(0, (2, 2)))
+        for clip in (x, other)
+    ]
     assert torch.equal(*shapes)
     seen = x.clone()
-    seen[~hidden_frames(mask)] += 1.
-    assert not torch.equal(shapes[0], copy.deepcopy(model).predict_patches(
-        model.hide(seen, mask).unflatten(0, (2, 2))))
+    seen[~hidden_frames(mask)] += 1.0
+    assert not torch.equal(
+        shapes[0], copy.deepcopy(model).predict_patches(model.hide(seen, mask).unflatten(0, (2, 2)))
+    )
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
@@ -102,8 +113,8 @@ def test_the_loss_falls(backbone):
     with DefaultScope.overwrite_default_scope('mmaction'):
         model.init_weights()
     phase = torch.rand(16, 1, 1, 1, 1, 3) * 6
-    frame = torch.arange(16.)[:, None, None] / 2
-    inputs = torch.sin(phase + frame + torch.arange(20.)[:, None] / 7)
+    frame = torch.arange(16.0)[:, None, None] / 2
+    inputs = torch.sin(phase + frame + torch.arange(20.0)[:, None] / 7)
     inputs = inputs.expand(-1, -1, 2, -1, -1, -1).contiguous()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
@@ -118,29 +129,33 @@ def test_the_loss_falls(backbone):
 def test_stage_2_takes_its_encoder(stars):
     model = build()
     tuned = stars(
-        backbone=BACKBONES['stgcnpp'],
-        head=dict(type='NNCLRHead', in_channels=16, queue_size=10))
-    missing, unexpected = tuned.load_state_dict(
-        model.state_dict(), strict=False)
+        backbone=BACKBONES['stgcnpp'], head=dict(type='NNCLRHead', in_channels=16, queue_size=10)
+    )
+    missing, unexpected = tuned.load_state_dict(model.state_dict(), strict=False)
     assert not any(name.startswith('backbone.') for name in missing)
-    assert set(unexpected) == {'mask_value', 'neck.pred.weight',
-                               'neck.pred.bias'}
+    assert set(unexpected) == {'mask_value', 'neck.pred.weight', 'neck.pred.bias'}
     inputs = torch.randn(2, 1, 2, 16, 20, 3)
-    torch.testing.assert_close(
-        tuned.eval().extract_feat(inputs), model.eval().extract_feat(inputs))
+    torch.testing.assert_close(tuned.eval().extract_feat(inputs), model.eval().extract_feat(inputs))
 
 
-@pytest.mark.parametrize('changes, frames, message', [
-    ({}, 24, None),
-    (dict(head=dict(type='MAMPHead', tubelet_size=2)), 18,
-     r'STGCN turns 18 frames of 20 joints into a grid of 5 × 20.*'
-     r'\(20, 20, 3\) instead of \(18, 20, 3\).*temporal_stride'),
-    (dict(neck=dict(type='FramePredictor', in_channels=16,
-                    temporal_stride=2)), 16,
-     r'grid of 4 × 20.*\(8, 20, 3\) instead of \(16, 20, 3\)'),
-    (dict(head=dict(type='MAMPHead', tubelet_size=5)), 16,
-     '16 frames .* tubelet_size=5'),
-])
+@pytest.mark.parametrize(
+    'changes, frames, message',
+    [
+        ({}, 24, None),
+        (
+            dict(head=dict(type='MAMPHead', tubelet_size=2)),
+            18,
+            r'STGCN turns 18 frames of 20 joints into a grid of 5 × 20.*'
+            r'\(20, 20, 3\) instead of \(18, 20, 3\).*temporal_stride',
+        ),
+        (
+            dict(neck=dict(type='FramePredictor', in_channels=16, temporal_stride=2)),
+            16,
+            r'grid of 4 × 20.*\(8, 20, 3\) instead of \(16, 20, 3\)',
+        ),
+        (dict(head=dict(type='MAMPHead', tubelet_size=5)), 16, '16 frames .* tubelet_size=5'),
+    ],
+)
 def test_grids_that_do_not_match(changes, frames, message):
     model, inputs = build(**changes), torch.randn(2, 1, 1, frames, 20, 3)
     if message is None:
@@ -150,9 +165,13 @@ def test_grids_that_do_not_match(changes, frames, message):
         model.loss(inputs)
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(mask_ratio=1.), 'mask_ratio=1.0 must lie between'),
-    (dict(motion_aware_tau=0), 'motion_aware_tau must be positive.*got 0')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(mask_ratio=1.0), 'mask_ratio=1.0 must lie between'),
+        (dict(motion_aware_tau=0), 'motion_aware_tau must be positive.*got 0'),
+    ],
+)
 def test_arguments_are_checked(changes, message):
     with pytest.raises(ValueError, match=message):
         build(**changes)

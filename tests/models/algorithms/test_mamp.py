@@ -1,4 +1,5 @@
 """Stage 1 against the authors' arrays and smaller oracles."""
+
 import numpy as np
 import pytest
 import torch
@@ -10,53 +11,72 @@ from stars_mm.utils.checkpoint import convert_official, to_official
 @pytest.mark.parametrize('name', ['mamp_tiny', 'mamp_ntu_layout', 'mae_tiny'])
 def test_golden_arrays(golden, name):
     arrays, meta = golden(name)
-    model = MODELS.build(dict(
-        type='MAMP',
-        backbone=dict(
-            type='SkeletonTransformer',
-            **{key: meta[key] for key in (
-                'in_channels', 'embed_dims', 'depth', 'num_heads',
-                'mlp_ratio', 'num_frames', 'num_joints', 'tubelet_size')}),
-        neck=dict(
-            type='MAMPDecoder',
-            embed_dims=meta['embed_dims'],
-            depth=meta['decoder_depth'],
-            num_heads=meta['num_heads']),
-        head=dict(
-            type='MAMPHead',
-            norm_target=meta['norm_target'],
-            motion_stride=None if meta['objective'] == 'mae' else
-            meta['motion_stride']),
-        mask_ratio=meta['mask_ratio'],
-        motion_aware_tau=meta['motion_aware_tau']))
-    model.load_state_dict(convert_official({
-        key[len('state/'):]: value for key, value in arrays.items()
-        if key.startswith('state/')}))
+    model = MODELS.build(
+        dict(
+            type='MAMP',
+            backbone=dict(
+                type='SkeletonTransformer',
+                **{
+                    key: meta[key]
+                    for key in (
+                        'in_channels',
+                        'embed_dims',
+                        'depth',
+                        'num_heads',
+                        'mlp_ratio',
+                        'num_frames',
+                        'num_joints',
+                        'tubelet_size',
+                    )
+                },
+            ),
+            neck=dict(
+                type='MAMPDecoder',
+                embed_dims=meta['embed_dims'],
+                depth=meta['decoder_depth'],
+                num_heads=meta['num_heads'],
+            ),
+            head=dict(
+                type='MAMPHead',
+                norm_target=meta['norm_target'],
+                motion_stride=None if meta['objective'] == 'mae' else meta['motion_stride'],
+            ),
+            mask_ratio=meta['mask_ratio'],
+            motion_aware_tau=meta['motion_aware_tau'],
+        )
+    )
+    model.load_state_dict(
+        convert_official(
+            {
+                key[len('state/') :]: value
+                for key, value in arrays.items()
+                if key.startswith('state/')
+            }
+        )
+    )
     # (N, C, T, V, M) → (N, clips, M, T, V, C)
     inputs = arrays['x'].permute(0, 4, 2, 3, 1)[:, None]
 
     output = model.reconstruct(inputs, arrays['uniform'])
     assert torch.equal(output['mask'], arrays['mask'])
-    torch.testing.assert_close(
-        output['pred'], arrays['pred'], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(output['pred'], arrays['pred'], rtol=1e-5, atol=1e-5)
 
     loss = model.loss(inputs, noise=arrays['uniform'])['loss']
     torch.testing.assert_close(loss, arrays['loss'], rtol=1e-5, atol=0)
     loss.backward()
-    found = to_official(
-        {name: param.grad for name, param in model.named_parameters()})
-    expected = {key[len('grad/'):]: value for key, value in arrays.items()
-                if key.startswith('grad/')}
+    found = to_official({name: param.grad for name, param in model.named_parameters()})
+    expected = {
+        key[len('grad/') :]: value for key, value in arrays.items() if key.startswith('grad/')
+    }
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         torch.testing.assert_close(
-            found[key], value, rtol=1e-4, msg=key,
-            atol=1e-4 * value.abs().max().item())
+            found[key], value, rtol=1e-4, msg=key, atol=1e-4 * value.abs().max().item()
+        )
 
 
 def test_shapes_left_out_are_the_backbones(encoder_cfg, mamp):
-    backbone = encoder_cfg(
-        in_channels=2, num_joints=6, joint_patch_size=3, tubelet_size=2)
+    backbone = encoder_cfg(in_channels=2, num_joints=6, joint_patch_size=3, tubelet_size=2)
     model = mamp(backbone=backbone, mask_ratio=0.5)
     output = model.reconstruct(torch.randn(3, 1, 2, 8, 6, 2))
     assert output['pred'].shape == output['target'].shape == (6, 8, 2 * 3 * 2)
@@ -69,7 +89,8 @@ def test_encodes_the_kept_tokens_alone(mamp):
     model = mamp()
     seen = []
     model.backbone.patch_embed.register_forward_pre_hook(
-        lambda module, args: seen.append(tuple(args[0].shape)))
+        lambda module, args: seen.append(tuple(args[0].shape))
+    )
     model.loss(torch.randn(2, 3, 2, 8, 5, 3))
     assert seen == [(2 * 3 * 2, 3, 12)]  # clips and persons × kept × patch
 
@@ -82,8 +103,7 @@ def test_the_draw_is_the_only_chance(mamp):
     torch.manual_seed(5)
     drawn = model.loss(inputs)['loss']
     torch.manual_seed(5)
-    assert torch.equal(
-        model.loss(inputs, noise=torch.rand(4, 10))['loss'], drawn)
+    assert torch.equal(model.loss(inputs, noise=torch.rand(4, 10))['loss'], drawn)
     assert not torch.equal(model.loss(inputs)['loss'], drawn)
 
 
@@ -93,8 +113,7 @@ def test_tau_and_its_absence_choose_the_masking(mamp):
     expected = noise.argsort(1).argsort(1) >= 3
     assert torch.equal(uniform, expected.float())
     assert torch.equal(mamp(motion_aware_tau=1e9).mask(x, noise)[2], uniform)
-    assert not torch.equal(
-        mamp(motion_aware_tau=.01).mask(x, noise)[2], uniform)
+    assert not torch.equal(mamp(motion_aware_tau=0.01).mask(x, noise)[2], uniform)
 
 
 def test_absent_persons_count_unless_skipped(mamp):
@@ -108,8 +127,8 @@ def test_absent_persons_count_unless_skipped(mamp):
 
     # every person has as many hidden tokens: the loss is the mean of persons
     single = [
-        model.loss(persons[i][None, None, None], noise=noise[i:i + 1])['loss']
-        for i in range(6)]
+        model.loss(persons[i][None, None, None], noise=noise[i : i + 1])['loss'] for i in range(6)
+    ]
     loss = model.loss(inputs, noise=noise)['loss']
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
@@ -122,8 +141,9 @@ def test_absent_persons_count_unless_skipped(mamp):
 
     params = list(model.parameters())
     for a, b in zip(
-            torch.autograd.grad(found, list(skipping.parameters())),
-            torch.autograd.grad(expected, params)):
+        torch.autograd.grad(found, list(skipping.parameters())),
+        torch.autograd.grad(expected, params),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
@@ -139,8 +159,7 @@ def test_sequence_feature_is_the_plain_mean(mamp):
     model = mamp().eval()
     inputs = torch.randn(3, 2, 2, 8, 5, 3)
     tokens = model.backbone.encode(inputs.flatten(0, 2))  # (12, 10, 16)
-    expected = torch.stack([tokens[n * 4:n * 4 + 4].reshape(-1, 16).mean(0)
-                            for n in range(3)])
+    expected = torch.stack([tokens[n * 4 : n * 4 + 4].reshape(-1, 16).mean(0) for n in range(3)])
     torch.testing.assert_close(model.extract_feat(inputs), expected)
 
 
@@ -161,9 +180,8 @@ def test_autocast_hides_the_same_and_scores_alike(mamp):
 def test_learns_to_predict_one_motion(mamp):
     model = mamp(mask_ratio=0.5)
     phase = torch.linspace(0, 2 * np.pi, 8)[:, None, None]
-    shift = torch.arange(15.).reshape(5, 3)
-    inputs = torch.sin(phase + shift)[None, None, None].expand(
-        4, -1, -1, -1, -1, -1)
+    shift = torch.arange(15.0).reshape(5, 3)
+    inputs = torch.sin(phase + shift)[None, None, None].expand(4, -1, -1, -1, -1, -1)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(80):
@@ -176,24 +194,34 @@ def test_learns_to_predict_one_motion(mamp):
     assert losses[0] > 0.9 and np.mean(losses[-5:]) < 0.55
 
 
-@pytest.mark.parametrize('changes, error, message', [
-    (dict(mask_ratio=0.95), ValueError, 'mask_ratio=0.95 keeps 0 of 10'),
-    (dict(mask_ratio=0.), ValueError, 'mask_ratio=0.0 keeps 10 of 10'),
-    (dict(motion_aware_tau=0), ValueError, 'motion_aware_tau .* got 0'),
-    (dict(backbone=dict(type='STGCN', graph_cfg=dict(
-        layout='nturgb+d', mode='spatial'))), TypeError,
-     'STGCN has no method "encode"')])
+@pytest.mark.parametrize(
+    'changes, error, message',
+    [
+        (dict(mask_ratio=0.95), ValueError, 'mask_ratio=0.95 keeps 0 of 10'),
+        (dict(mask_ratio=0.0), ValueError, 'mask_ratio=0.0 keeps 10 of 10'),
+        (dict(motion_aware_tau=0), ValueError, 'motion_aware_tau .* got 0'),
+        (
+            dict(backbone=dict(type='STGCN', graph_cfg=dict(layout='nturgb+d', mode='spatial'))),
+            TypeError,
+            'STGCN has no method "encode"',
+        ),
+    ],
+)
 def test_arguments_are_checked(mamp, changes, error, message):
     with pytest.raises(error, match=message):
         mamp(**changes)
 
 
-@pytest.mark.parametrize('shape, message', [
-    ((2, 2, 8, 5, 3), r'takes inputs of shape \(N, clips, M, T, V, C\)'),
-    ((2, 1, 2, 7, 5, 3), '7 frames .* tubelet_size=4'),
-    ((2, 1, 2, 12, 5, 3), r'= \(8, 5, 3\) and got \(12, 5, 3\)'),
-    ((2, 1, 2, 8, 6, 3), r'= \(8, 5, 3\) and got \(8, 6, 3\)'),
-    ((2, 1, 2, 8, 5, 2), r'= \(8, 5, 3\) and got \(8, 5, 2\)')])
+@pytest.mark.parametrize(
+    'shape, message',
+    [
+        ((2, 2, 8, 5, 3), r'takes inputs of shape \(N, clips, M, T, V, C\)'),
+        ((2, 1, 2, 7, 5, 3), '7 frames .* tubelet_size=4'),
+        ((2, 1, 2, 12, 5, 3), r'= \(8, 5, 3\) and got \(12, 5, 3\)'),
+        ((2, 1, 2, 8, 6, 3), r'= \(8, 5, 3\) and got \(8, 6, 3\)'),
+        ((2, 1, 2, 8, 5, 2), r'= \(8, 5, 3\) and got \(8, 5, 2\)'),
+    ],
+)
 def test_clips_of_another_shape_are_refused(mamp, shape, message):
     with pytest.raises(ValueError, match=message):
         mamp().loss(torch.randn(shape))

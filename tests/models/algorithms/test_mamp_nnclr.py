@@ -1,11 +1,11 @@
 """One stage with both losses: the sum of the two stages' own."""
+
 import copy
 
 import pytest
 import torch
 
-HEAD = dict(type='NNCLRHead', in_channels=16, hidden_channels=24,
-            queue_size=10)
+HEAD = dict(type='NNCLRHead', in_channels=16, hidden_channels=24, queue_size=10)
 
 
 @pytest.mark.parametrize('num_views', [1, 2])
@@ -27,13 +27,13 @@ def test_sum_of_mamp_and_stars(mamp, stars, samples, num_views):
     torch.testing.assert_close(found['contrast'], contrast)
     assert not found['motion'].requires_grad
     for name, value in second.head.queue.state_dict().items():
-        torch.testing.assert_close(
-            model.contrast_head.queue.state_dict()[name], value)
+        torch.testing.assert_close(model.contrast_head.queue.state_dict()[name], value)
 
     found['loss'].backward(), (motion + 0.3 * contrast).backward()
     for name, param in model.backbone.named_parameters():
-        expected = (first.backbone.get_parameter(name).grad +
-                    second.backbone.get_parameter(name).grad)
+        expected = (
+            first.backbone.get_parameter(name).grad + second.backbone.get_parameter(name).grad
+        )
         torch.testing.assert_close(param.grad, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -53,4 +53,4 @@ def test_bad_arguments(mamp):
     with pytest.raises(ValueError, match='contrast_weight .* got 0'):
         mamp(type='MAMPNNCLR', contrast_head=HEAD, contrast_weight=0)
     with pytest.raises(TypeError, match='contrast_wieght'):
-        mamp(type='MAMPNNCLR', contrast_head=HEAD, contrast_wieght=1.)
+        mamp(type='MAMPNNCLR', contrast_head=HEAD, contrast_wieght=1.0)

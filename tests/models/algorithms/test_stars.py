@@ -1,4 +1,5 @@
 """Stage 2 against the authors' arrays and a loop-written oracle."""
+
 import copy
 
 import pytest
@@ -13,23 +14,37 @@ from stars_mm.utils.checkpoint import convert_official, to_official
 def reference(golden, samples):
     """The authors' model, its inputs, data samples and arrays."""
     arrays, meta = golden('stars_tiny')
-    model = MODELS.build(dict(
-        type='STARS',
-        backbone=dict(
-            type='SkeletonTransformer',
-            **{key: meta[key] for key in (
-                'in_channels', 'embed_dims', 'depth', 'num_heads',
-                'num_frames', 'num_joints', 'tubelet_size')}),
-        head=dict(
-            type='NNCLRHead',
-            in_channels=meta['feature_dim'],
-            hidden_channels=meta['predictor_hidden_dim'],
-            queue_size=meta['queue_size'],
-            temperature=meta['temperature'])))
-    state = {key[len('state/'):]: value for key, value in arrays.items()
-             if key.startswith('state/')}
-    state.update({key: arrays[key]
-                  for key in ('queue', 'queue_id', 'queue_ptr')})
+    model = MODELS.build(
+        dict(
+            type='STARS',
+            backbone=dict(
+                type='SkeletonTransformer',
+                **{
+                    key: meta[key]
+                    for key in (
+                        'in_channels',
+                        'embed_dims',
+                        'depth',
+                        'num_heads',
+                        'num_frames',
+                        'num_joints',
+                        'tubelet_size',
+                    )
+                },
+            ),
+            head=dict(
+                type='NNCLRHead',
+                in_channels=meta['feature_dim'],
+                hidden_channels=meta['predictor_hidden_dim'],
+                queue_size=meta['queue_size'],
+                temperature=meta['temperature'],
+            ),
+        )
+    )
+    state = {
+        key[len('state/') :]: value for key, value in arrays.items() if key.startswith('state/')
+    }
+    state.update({key: arrays[key] for key in ('queue', 'queue_id', 'queue_ptr')})
     model.load_state_dict(convert_official(state))
     inputs = arrays['x'].permute(0, 4, 2, 3, 1)[:, None]
     return model, inputs, samples(arrays['ids']), arrays
@@ -38,16 +53,11 @@ def reference(golden, samples):
 def test_golden_forward(reference):
     model, inputs, _, arrays = reference
     feature = model.eval().extract_feat(inputs)
-    torch.testing.assert_close(
-        feature, arrays['feature'], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(feature, arrays['feature'], rtol=1e-5, atol=1e-5)
     projection, prediction = model.train().head(model.extract_feat(inputs))
-    torch.testing.assert_close(
-        projection, arrays['project'], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(
-        prediction, arrays['predict'], rtol=1e-5, atol=1e-5)
-    assert torch.equal(
-        model.head.queue.nearest(projection, arrays['ids']),
-        arrays['nn_index'])
+    torch.testing.assert_close(projection, arrays['project'], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(prediction, arrays['predict'], rtol=1e-5, atol=1e-5)
+    assert torch.equal(model.head.queue.nearest(projection, arrays['ids']), arrays['nn_index'])
 
 
 @pytest.mark.parametrize('num_views', [1, 2])
@@ -59,8 +69,7 @@ def test_golden_loss_gradients_and_queue(reference, num_views):
     torch.testing.assert_close(loss, arrays['loss'], rtol=1e-5, atol=0)
 
     found = to_official(model.state_dict())
-    torch.testing.assert_close(
-        found['queue'], arrays['queue_after'], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found['queue'], arrays['queue_after'], rtol=1e-5, atol=1e-6)
     assert torch.equal(found['queue_id'], arrays['queue_id_after'])
     assert found['queue_ptr'].tolist() == [36 + 8 - 40]
 
@@ -69,24 +78,28 @@ def test_golden_loss_gradients_and_queue(reference, num_views):
     params['head.queue.feats'] = torch.zeros(1, 1)  # to get student names
     params.update({k: p.grad for k, p in model.named_parameters()})
     found = to_official(params)
-    expected = {key[len('grad/'):]: value for key, value in arrays.items()
-                if key.startswith('grad/')}
+    expected = {
+        key[len('grad/') :]: value for key, value in arrays.items() if key.startswith('grad/')
+    }
     assert len(found) == len(expected) + 3
     # Ahead of a batch norm some gradients are zero but for rounding, so the
     # scale of comparison is the largest gradient of all.
     scale = max(value.abs().max() for value in expected.values()).item()
     for key, value in expected.items():
         torch.testing.assert_close(
-            found[f'encoder_student.{key}'], value, rtol=1e-4, msg=key,
-            atol=1e-4 * scale if value.abs().max() < 1e-3 else 1e-5 * scale)
+            found[f'encoder_student.{key}'],
+            value,
+            rtol=1e-4,
+            msg=key,
+            atol=1e-4 * scale if value.abs().max() < 1e-3 else 1e-5 * scale,
+        )
 
 
 def test_identical_views_are_encoded_once(stars, samples, encoded_rows):
     model = stars()
     once, inputs = copy.deepcopy(model), torch.randn(4, 1, 2, 8, 5, 3)
     rows = encoded_rows(model.backbone)
-    loss = model.loss(
-        inputs.expand(-1, 2, -1, -1, -1, -1), samples(range(4)))['loss']
+    loss = model.loss(inputs.expand(-1, 2, -1, -1, -1, -1), samples(range(4)))['loss']
     assert rows == [8]
     expected = once.loss(inputs, samples(range(4)))['loss']
     assert torch.equal(loss, expected)
@@ -110,18 +123,21 @@ def test_both_views_receive_gradient(stars, samples, nnclr_oracle):
     model = stars()
     inputs = torch.randn(4, 2, 2, 8, 5, 3, requires_grad=True)
     ids = torch.tensor([7, 3, 5, 1])
-    feats = [model.backbone(inputs[:, view]).mean((1, 3, 4))
-             for view in range(2)]
+    feats = [model.backbone(inputs[:, view]).mean((1, 3, 4)) for view in range(2)]
     expected, entries, _ = nnclr_oracle(
-        dict(model.head.named_parameters()), [(feats, ids)],
-        model.head.queue.feats.clone(), model.head.queue.ids.clone(), 0.07)
-    expected_grad, = torch.autograd.grad(expected, inputs)
+        dict(model.head.named_parameters()),
+        [(feats, ids)],
+        model.head.queue.feats.clone(),
+        model.head.queue.ids.clone(),
+        0.07,
+    )
+    (expected_grad,) = torch.autograd.grad(expected, inputs)
     loss = model.loss(inputs, samples(ids))['loss']
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
-    grad, = torch.autograd.grad(loss, inputs)
+    (grad,) = torch.autograd.grad(loss, inputs)
     torch.testing.assert_close(
-        grad, expected_grad, rtol=1e-4,
-        atol=1e-4 * expected_grad.abs().max().item())
+        grad, expected_grad, rtol=1e-4, atol=1e-4 * expected_grad.abs().max().item()
+    )
     assert (grad.flatten(2).abs().sum(-1) > 1e-4).all()  # each (N, view)
     torch.testing.assert_close(model.head.queue.feats[:4], entries)
     assert model.head.queue.ids[:4].tolist() == ids.tolist()
@@ -129,13 +145,14 @@ def test_both_views_receive_gradient(stars, samples, nnclr_oracle):
 
 def test_neck_stands_before_the_head(stars, samples):
     neck = nn.Linear(16, 6)
-    model = stars(neck=neck, head=dict(
-        type='NNCLRHead', in_channels=6, hidden_channels=8, queue_size=10))
+    model = stars(
+        neck=neck, head=dict(type='NNCLRHead', in_channels=6, hidden_channels=8, queue_size=10)
+    )
     inputs = torch.randn(4, 1, 2, 8, 5, 3)
-    expected = copy.deepcopy(model.head).loss(
-        [neck(model.extract_feat(inputs))], torch.arange(4))['loss']
-    assert torch.equal(
-        model.loss(inputs, samples(range(4)))['loss'], expected)
+    expected = copy.deepcopy(model.head).loss([neck(model.extract_feat(inputs))], torch.arange(4))[
+        'loss'
+    ]
+    assert torch.equal(model.loss(inputs, samples(range(4)))['loss'], expected)
     assert model.extract_feat(inputs).shape == (4, 16)
 
 
@@ -144,8 +161,7 @@ def test_sequence_feature_is_the_plain_mean(stars):
     inputs = torch.randn(3, 2, 2, 8, 5, 3)
     inputs[1, :, 1] = 0  # the absent person counts, as in the reference
     tokens = model.backbone.encode(inputs.flatten(0, 2))  # (12, 10, 16)
-    expected = torch.stack([tokens[n * 4:n * 4 + 4].reshape(-1, 16).mean(0)
-                            for n in range(3)])
+    expected = torch.stack([tokens[n * 4 : n * 4 + 4].reshape(-1, 16).mean(0) for n in range(3)])
     torch.testing.assert_close(model.extract_feat(inputs), expected)
 
 
@@ -153,11 +169,15 @@ def test_frozen_half_is_left_alone(stars, encoder_cfg, samples):
     model = stars(backbone=encoder_cfg(depth=4, frozen_stages=2)).train()
     before = copy.deepcopy(model.state_dict())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
-    model.loss(torch.randn(4, 2, 2, 8, 5, 3),
-               samples(range(4)))['loss'].backward()
+    model.loss(torch.randn(4, 2, 2, 8, 5, 3), samples(range(4)))['loss'].backward()
     optimizer.step()
-    frozen = ('backbone.patch', 'backbone.temporal', 'backbone.joint',
-              'backbone.blocks.0.', 'backbone.blocks.1.')
+    frozen = (
+        'backbone.patch',
+        'backbone.temporal',
+        'backbone.joint',
+        'backbone.blocks.0.',
+        'backbone.blocks.1.',
+    )
     for name, param in model.named_parameters():
         unchanged = torch.equal(param, before[name])
         assert unchanged == name.startswith(frozen), name
@@ -177,18 +197,25 @@ def test_autocast(stars, samples):
 def test_works_with_a_graph_network_of_mmaction(stars, samples, nnclr_oracle):
     model = stars(
         backbone=dict(
-            type='STGCN', gcn_adaptive='init', gcn_with_res=True,
+            type='STGCN',
+            gcn_adaptive='init',
+            gcn_with_res=True,
             tcn_type='mstcn',
-            graph_cfg=dict(layout='nturgb+d', mode='spatial')),
-        head=dict(type='NNCLRHead', in_channels=256, hidden_channels=32,
-                  queue_size=6))
+            graph_cfg=dict(layout='nturgb+d', mode='spatial'),
+        ),
+        head=dict(type='NNCLRHead', in_channels=256, hidden_channels=32, queue_size=6),
+    )
     inputs, ids = torch.randn(3, 1, 1, 8, 25, 3), torch.arange(3)
     with torch.no_grad():
         feats = model.backbone(inputs[:, 0]).mean((1, 3, 4))
         assert feats.shape == (3, 256)
         expected, _, _ = nnclr_oracle(
-            dict(model.head.named_parameters()), [([feats], ids)],
-            model.head.queue.feats.clone(), model.head.queue.ids, 0.07)
+            dict(model.head.named_parameters()),
+            [([feats], ids)],
+            model.head.queue.feats.clone(),
+            model.head.queue.ids,
+            0.07,
+        )
     loss = model.loss(inputs, samples(ids))['loss']
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
     loss.backward()
@@ -204,8 +231,11 @@ def test_samples_have_to_name_themselves(stars, samples):
 
 def test_bad_inputs(stars, samples):
     model = stars()
-    with pytest.raises(ValueError, match='STARS takes inputs of shape .* got '
-                       r'\(4, 2, 8, 5, 3\).*FormatGCNInput'):
+    with pytest.raises(
+        ValueError,
+        match='STARS takes inputs of shape .* got '
+        r'\(4, 2, 8, 5, 3\).*FormatGCNInput',
+    ):
         model.loss(torch.zeros(4, 2, 8, 5, 3), samples(range(4)))
     with pytest.raises(ValueError, match=r'got \(8, 6, 3\)'):
         model.extract_feat(torch.zeros(4, 1, 2, 8, 6, 3))

@@ -1,14 +1,17 @@
 """STARS whose head learns from a moving average of the model."""
+
 import copy
 
 import pytest
 import torch
 from torch import nn
 
-MOCO = dict(type='MoCoHead', in_channels=16, hidden_channels=24,
-            queue_size=10, teacher_momentum=0.9)
-DINO = dict(type='DINOHead', in_channels=16, hidden_channels=24,
-            out_channels=7, teacher_momentum=0.9)
+MOCO = dict(
+    type='MoCoHead', in_channels=16, hidden_channels=24, queue_size=10, teacher_momentum=0.9
+)
+DINO = dict(
+    type='DINOHead', in_channels=16, hidden_channels=24, out_channels=7, teacher_momentum=0.9
+)
 HEADS = pytest.mark.parametrize('head', [MOCO, DINO], ids=['moco', 'dino'])
 
 
@@ -31,21 +34,20 @@ def test_loss_is_the_heads_with_the_teachers_targets(head, stars, samples):
         inputs, data_samples = batch(samples, views=2)
         with torch.no_grad():
             if step:  # the first update copies
-                for mean, param in zip(average.parameters(),
-                                       model.parameters()):
+                for mean, param in zip(average.parameters(), model.parameters()):
                     mean.copy_(0.9 * mean + 0.1 * param)
             targets = outputs_of(average, inputs)
         previous.load_state_dict(model.state_dict())
-        feats = [previous.backbone(view).mean((1, 3, 4))
-                 for view in inputs.unbind(1)]
+        feats = [previous.backbone(view).mean((1, 3, 4)) for view in inputs.unbind(1)]
         expected = previous.head.loss(feats, torch.arange(4), targets)['loss']
         loss = model.loss(inputs, data_samples)['loss']
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
         optimizer.zero_grad(), loss.backward(), optimizer.step()
     for name, param in model.teacher.module.named_parameters():
         name = name.replace('projector.', 'head.projector.')
-        torch.testing.assert_close(param, dict(average.named_parameters())[
-            name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            param, dict(average.named_parameters())[name], rtol=1e-4, atol=1e-6
+        )
 
 
 @HEADS
@@ -64,19 +66,22 @@ def test_features_are_the_students(head, stars, samples):
     model.loss(*batch(samples))
     with torch.no_grad():
         for param in model.teacher.parameters():
-            param.fill_(0.)
+            param.fill_(0.0)
     model.eval()
     inputs, _ = batch(samples)
     torch.testing.assert_close(
-        model.extract_feat(inputs),
-        model.backbone(inputs[:, 0]).mean((1, 3, 4)))
+        model.extract_feat(inputs), model.backbone(inputs[:, 0]).mean((1, 3, 4))
+    )
 
 
 @HEADS
 def test_teacher_starts_from_weights_that_are_loaded(head, stars, samples):
     model, pretrained = stars(head=dict(head)), stars(head=dict(head))
-    state = {name: value for name, value in pretrained.state_dict().items()
-             if name.startswith('backbone.')}
+    state = {
+        name: value
+        for name, value in pretrained.state_dict().items()
+        if name.startswith('backbone.')
+    }
     model.load_state_dict(state, strict=False)
     model.loss(*batch(samples))
     teacher = model.teacher.module
@@ -90,11 +95,10 @@ def test_neck_is_averaged_too(stars, samples):
     assert torch.equal(model.teacher.module.neck.weight, model.neck.weight)
 
 
-def test_frozen_layers_are_in_evaluation_mode_in_the_teacher_too(
-        stars, encoder_cfg, samples):
+def test_frozen_layers_are_in_evaluation_mode_in_the_teacher_too(stars, encoder_cfg, samples):
     model = stars(
-        backbone=encoder_cfg(frozen_stages=1, drop_path_rate=0.5),
-        head=dict(MOCO)).train()
+        backbone=encoder_cfg(frozen_stages=1, drop_path_rate=0.5), head=dict(MOCO)
+    ).train()
     model.loss(*batch(samples))
     blocks = model.teacher.module.backbone.blocks
     assert [block.training for block in blocks] == [False, True]

@@ -1,4 +1,5 @@
 """Stage 2 on two processes equals one process that sees both halves."""
+
 import os
 import subprocess
 import sys
@@ -37,19 +38,38 @@ def run(tmp_path_factory, repo_root):
     model = dict(
         type='STARS',
         backbone=dict(
-            type='SkeletonTransformer', embed_dims=16, depth=2, num_heads=2,
-            num_frames=8, num_joints=5),
-        head=dict(type='NNCLRHead', in_channels=16, hidden_channels=24,
-                  queue_size=10, temperature=TEMPERATURE))
+            type='SkeletonTransformer',
+            embed_dims=16,
+            depth=2,
+            num_heads=2,
+            num_frames=8,
+            num_joints=5,
+        ),
+        head=dict(
+            type='NNCLRHead',
+            in_channels=16,
+            hidden_channels=24,
+            queue_size=10,
+            temperature=TEMPERATURE,
+        ),
+    )
     batches = _batches()
     torch.save(dict(model=model, batches=batches), folder / 'batches.pt')
     path = os.pathsep.join([str(repo_root), os.environ.get('PYTHONPATH', '')])
-    env = {**os.environ, 'PYTHONPATH': path.rstrip(os.pathsep),
-           'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    env = {
+        **os.environ,
+        'PYTHONPATH': path.rstrip(os.pathsep),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(folder)], env=env,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            [sys.executable, str(WORKER), str(rank), str(folder)],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         for rank in range(2)
     ]
     try:
@@ -63,8 +83,7 @@ def run(tmp_path_factory, repo_root):
     return MODELS.build(model), batches, list(zip(*steps))
 
 
-@pytest.fixture(
-    params=range(4), ids=['first', 'swapped', 'two views', 'mixed'])
+@pytest.fixture(params=range(4), ids=['first', 'swapped', 'two views', 'mixed'])
 def step(request, run):
     model, batches, steps = run
     model.load_state_dict(steps[request.param][0]['before'])
@@ -75,14 +94,17 @@ def _single_process(model, batch, nnclr_oracle):
     """Loss of both halves, each with batch statistics of its own."""
     ranks = []
     for inputs, ids in zip(batch['inputs'], batch['ids']):
-        tokens = [model.backbone.encode(view.flatten(0, 1))
-                  for view in inputs.unbind(1)]
+        tokens = [model.backbone.encode(view.flatten(0, 1)) for view in inputs.unbind(1)]
         feats = [view.reshape(3, -1, 16).mean(1) for view in tokens]
         ranks.append((feats, ids))
     head = model.head
     return nnclr_oracle(
-        dict(head.named_parameters()), ranks, head.queue.feats.clone(),
-        head.queue.ids.clone(), TEMPERATURE)
+        dict(head.named_parameters()),
+        ranks,
+        head.queue.feats.clone(),
+        head.queue.ids.clone(),
+        TEMPERATURE,
+    )
 
 
 def test_mean_loss_and_averaged_gradients(step, nnclr_oracle):
@@ -97,8 +119,8 @@ def test_mean_loss_and_averaged_gradients(step, nnclr_oracle):
     scale = max(grad.abs().max() for grad in grads).item()
     for name, grad in zip(names, grads):
         torch.testing.assert_close(
-            ranks[0]['grads'][name], grad, rtol=1e-5, atol=1e-5 * scale,
-            msg=name)
+            ranks[0]['grads'][name], grad, rtol=1e-5, atol=1e-5 * scale, msg=name
+        )
         assert torch.equal(ranks[0]['grads'][name], ranks[1]['grads'][name])
 
 
@@ -111,8 +133,7 @@ def test_queue_is_the_same_and_in_the_order_of_the_ranks(step, nnclr_oracle):
     feats = model.head.queue.feats.clone()
     ids = model.head.queue.ids.tolist()
     start = model.head.queue.ptr.item()
-    for n, (entry, number) in enumerate(
-            zip(entries, batch['ids'].flatten().tolist())):
+    for n, (entry, number) in enumerate(zip(entries, batch['ids'].flatten().tolist())):
         feats[(start + n) % 10], ids[(start + n) % 10] = entry, number
     after = ranks[0]['after']
     torch.testing.assert_close(after['head.queue.feats'], feats)
@@ -131,12 +152,11 @@ def test_own_samples_of_the_other_rank_are_no_neighbours(run, nnclr_oracle):
     for rank in range(2):
         own = batch['ids'][rank].tolist()
         # the entry most like a projection is the sample's own of step 1 …
-        similarity = entries[rank * 3:rank * 3 + 3] @ queue.feats.t()
+        similarity = entries[rank * 3 : rank * 3 + 3] @ queue.feats.t()
         nearest = queue.ids[similarity.argmax(1)].tolist()
         assert nearest == own
         # … which the other rank pushed, and which is left out
-        assert all(queue.ids[index] != number for index, number
-                   in zip(neighbours[rank][0], own))
+        assert all(queue.ids[index] != number for index, number in zip(neighbours[rank][0], own))
     queue.ids.fill_(-1)
     without, _, _ = _single_process(model, batch, nnclr_oracle)
     assert abs(without - (ranks[0]['loss'] + ranks[1]['loss']) / 2) > 1e-2

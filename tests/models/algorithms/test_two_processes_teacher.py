@@ -1,4 +1,5 @@
 """DINO and MoCo on two processes equal one process that sees both halves."""
+
 import os
 import subprocess
 import sys
@@ -10,12 +11,12 @@ from mmaction.registry import MODELS
 
 WORKER = Path(__file__).with_name('one_of_two_ranks.py')
 HEADS = dict(
-    moco=dict(type='MoCoHead', in_channels=16, hidden_channels=24,
-              queue_size=10),
-    sinkhorn=dict(type='DINOHead', in_channels=16, hidden_channels=24,
-                  out_channels=4),
-    mean=dict(type='DINOHead', in_channels=16, hidden_channels=24,
-              out_channels=4, centering='mean'))
+    moco=dict(type='MoCoHead', in_channels=16, hidden_channels=24, queue_size=10),
+    sinkhorn=dict(type='DINOHead', in_channels=16, hidden_channels=24, out_channels=4),
+    mean=dict(
+        type='DINOHead', in_channels=16, hidden_channels=24, out_channels=4, centering='mean'
+    ),
+)
 
 
 @pytest.fixture(scope='module', params=HEADS)
@@ -23,24 +24,38 @@ def run(request, tmp_path_factory, repo_root):
     """Model, batches of 3 a rank, and what either rank made of each."""
     folder = tmp_path_factory.mktemp(request.param)
     model = dict(
-        type='STARS', head=HEADS[request.param],
+        type='STARS',
+        head=HEADS[request.param],
         backbone=dict(
-            type='SkeletonTransformer', embed_dims=16, depth=2, num_heads=2,
-            num_frames=8, num_joints=5))
+            type='SkeletonTransformer',
+            embed_dims=16,
+            depth=2,
+            num_heads=2,
+            num_frames=8,
+            num_joints=5,
+        ),
+    )
     generator = torch.Generator().manual_seed(3)
     batches = [
-        dict(inputs=torch.randn(2, 3, 2, 2, 8, 5, 3, generator=generator),
-             ids=torch.tensor(ids))
+        dict(inputs=torch.randn(2, 3, 2, 2, 8, 5, 3, generator=generator), ids=torch.tensor(ids))
         for ids in ([[0, 1, 2], [3, 4, 5]], [[3, 6, 7], [0, 8, 9]])
     ]
     torch.save(dict(model=model, batches=batches), folder / 'batches.pt')
     path = os.pathsep.join([str(repo_root), os.environ.get('PYTHONPATH', '')])
-    env = {**os.environ, 'PYTHONPATH': path.rstrip(os.pathsep),
-           'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    env = {
+        **os.environ,
+        'PYTHONPATH': path.rstrip(os.pathsep),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(folder)], env=env,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            [sys.executable, str(WORKER), str(rank), str(folder)],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         for rank in range(2)
     ]
     try:
@@ -65,6 +80,7 @@ def sinkhorn(logits):
 
 def dino_loss(head, outputs, feats):
     """``outputs[rank][view]``: the student's, and the teacher's as well."""
+
     def targets(view):
         both = torch.cat([out[view] for out in outputs]).detach() / 0.04
         if head.centering == 'sinkhorn_knopp':
@@ -93,8 +109,7 @@ def moco_loss(head, outputs, ids):
         for i, j in ((0, 1), (1, 0)):
             for n in range(3):
                 foreign = head.queue.ids != ids[rank][n]
-                entries = torch.cat((views[j][n:n + 1].detach(),
-                                     head.queue.feats[foreign]))
+                entries = torch.cat((views[j][n : n + 1].detach(), head.queue.feats[foreign]))
                 logits = entries @ views[i][n] / 0.07
                 losses.append(logits.logsumexp(0) - logits[0])
     return torch.stack(losses).mean()
@@ -107,36 +122,40 @@ def test_mean_loss_and_averaged_gradients(run, step):
     model.load_state_dict(ranks[0]['before'])
     head = model.train().head
     # the workers do not train: their teacher is the student
-    feats = [[model.backbone(view).mean((1, 3, 4))
-              for view in inputs.unbind(1)] for inputs in batch['inputs']]
+    feats = [
+        [model.backbone(view).mean((1, 3, 4)) for view in inputs.unbind(1)]
+        for inputs in batch['inputs']
+    ]
     outputs = [[head.projector(feat) for feat in views] for views in feats]
-    expected = (dino_loss(head, outputs, feats) if hasattr(head, 'centering')
-                else moco_loss(head, outputs, batch['ids']))
+    expected = (
+        dino_loss(head, outputs, feats)
+        if hasattr(head, 'centering')
+        else moco_loss(head, outputs, batch['ids'])
+    )
     found = (ranks[0]['loss'] + ranks[1]['loss']) / 2
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert abs(ranks[0]['loss'] - ranks[1]['loss']) > 1e-4
 
-    names, params = zip(*[(name, param) for name, param
-                          in model.named_parameters() if param.requires_grad])
+    names, params = zip(
+        *[(name, param) for name, param in model.named_parameters() if param.requires_grad]
+    )
     grads = torch.autograd.grad(expected, params)
     scale = max(grad.abs().max() for grad in grads).item()
     for name, grad in zip(names, grads):
         torch.testing.assert_close(
-            ranks[0]['grads'][name], grad, rtol=1e-4, atol=1e-4 * scale,
-            msg=name)
+            ranks[0]['grads'][name], grad, rtol=1e-4, atol=1e-4 * scale, msg=name
+        )
         assert torch.equal(ranks[0]['grads'][name], ranks[1]['grads'][name])
 
 
 def test_state_is_the_same_on_both_ranks(run):
     """The queue or the running mean, and the teacher's weights."""
     model, _, steps = run
-    statistics = {name for name in model.state_dict()
-                  if 'running' in name or 'tracked' in name}
+    statistics = {name for name in model.state_dict() if 'running' in name or 'tracked' in name}
     for first, second in steps:
         for name, value in first['after'].items():
             if name not in statistics:  # each rank's own, as in NNCLR
                 assert torch.equal(value, second['after'][name]), name
     changed = steps[-1][0]['after']
-    name = ('head.center' if getattr(model.head, 'centering', '') == 'mean'
-            else 'teacher.steps')
+    name = 'head.center' if getattr(model.head, 'centering', '') == 'mean' else 'teacher.steps'
     assert not torch.equal(changed[name], steps[0][0]['before'][name])

@@ -1,4 +1,5 @@
 """The encoder against a naive one, and its contract."""
+
 import math
 
 import pytest
@@ -17,11 +18,14 @@ def _naive_tokens(model, x):
     tokens = []
     for i in range(model.num_frames // t):
         for j in range(model.num_joints // v):
-            patch = x[:, i * t:(i + 1) * t, j * v:(j + 1) * v]  # (B, t, v, C)
+            patch = x[:, i * t : (i + 1) * t, j * v : (j + 1) * v]  # (B, t, v, C)
             token = torch.einsum('btvc,dctv->bd', patch, weight)
-            tokens.append(token + model.patch_embed.projection.bias
-                          + model.temporal_embed[0, i, 0]
-                          + model.joint_embed[0, 0, j])
+            tokens.append(
+                token
+                + model.patch_embed.projection.bias
+                + model.temporal_embed[0, i, 0]
+                + model.joint_embed[0, 0, j]
+            )
     return torch.stack(tokens, dim=1)
 
 
@@ -32,27 +36,24 @@ def _naive_encode(model, x, ids_keep=None):
     return model.norm(nn.Sequential(*model.blocks)(tokens))
 
 
-@pytest.mark.parametrize('changes', [
-    dict(),
-    dict(num_joints=6, joint_patch_size=3, tubelet_size=2),
-    dict(in_channels=2, depth=0)
-])
+@pytest.mark.parametrize(
+    'changes',
+    [dict(), dict(num_joints=6, joint_patch_size=3, tubelet_size=2), dict(in_channels=2, depth=0)],
+)
 def test_tokens_positions_and_their_order(encoder, changes):
     model = encoder(**changes)
     x = torch.randn(3, 8, model.num_joints, model.in_channels)
     expected = _naive_encode(model, x)
-    torch.testing.assert_close(
-        model.encode(x), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model.encode(x), expected, rtol=1e-5, atol=1e-5)
 
-    Tp, Vp = 8 // model.tubelet_size, model.num_joints // (
-        model.joint_patch_size)
+    Tp, Vp = 8 // model.tubelet_size, model.num_joints // (model.joint_patch_size)
     found = model(x[:, None])
     assert found.shape == (3, 1, 16, Tp, Vp)
     for i in range(Tp):
         for j in range(Vp):
             torch.testing.assert_close(
-                found[:, 0, :, i, j], expected[:, i * Vp + j], rtol=1e-5,
-                atol=1e-5)
+                found[:, 0, :, i, j], expected[:, i * Vp + j], rtol=1e-5, atol=1e-5
+            )
 
 
 def test_the_projection_is_a_convolution(encoder):
@@ -60,8 +61,7 @@ def test_the_projection_is_a_convolution(encoder):
     x = torch.randn(2, 8, 6, 3)
     conv = model.patch_embed.projection(x.permute(0, 3, 1, 2))
     position = (model.temporal_embed + model.joint_embed).flatten(1, 2)
-    torch.testing.assert_close(
-        _naive_tokens(model, x), conv.flatten(2).transpose(1, 2) + position)
+    torch.testing.assert_close(_naive_tokens(model, x), conv.flatten(2).transpose(1, 2) + position)
 
 
 def test_kept_tokens_are_a_selection_made_after_embedding(encoder):
@@ -73,8 +73,10 @@ def test_kept_tokens_are_a_selection_made_after_embedding(encoder):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     weight = torch.randn_like(found)
     params = list(model.parameters())
-    for a, b in zip(torch.autograd.grad((found * weight).sum(), params),
-                    torch.autograd.grad((expected * weight).sum(), params)):
+    for a, b in zip(
+        torch.autograd.grad((found * weight).sum(), params),
+        torch.autograd.grad((expected * weight).sum(), params),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -100,10 +102,11 @@ def test_each_distinct_person_is_encoded_once(encoder, encoded_rows):
 
     weight = torch.randn_like(tokens)
     params = list(model.parameters())
-    for a, b in zip(torch.autograd.grad((tokens * weight).sum(), params),
-                    torch.autograd.grad((expected * weight).sum(), params)):
-        torch.testing.assert_close(
-            a, b, rtol=1e-5, atol=1e-5 * b.abs().max().item())
+    for a, b in zip(
+        torch.autograd.grad((tokens * weight).sum(), params),
+        torch.autograd.grad((expected * weight).sum(), params),
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * b.abs().max().item())
 
 
 @pytest.mark.parametrize('only', ['zeros', 'repeats', 'neither', 'one person'])
@@ -122,10 +125,8 @@ def test_number_of_encoded_persons(encoder, encoded_rows, only):
     assert found.shape == (4, x.shape[1], 16, 2, 5)
 
 
-@pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate',
-                                  'drop_path_rate'])
-def test_equal_persons_are_dropped_apart_in_training(encoder, encoded_rows,
-                                                     rate):
+@pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate', 'drop_path_rate'])
+def test_equal_persons_are_dropped_apart_in_training(encoder, encoded_rows, rate):
     model = encoder(**{rate: 0.5})
     x = torch.randn(8, 1, 8, 5, 3).expand(-1, 2, -1, -1, -1)
     rows = encoded_rows(model)
@@ -138,52 +139,58 @@ def test_equal_persons_are_dropped_apart_in_training(encoder, encoded_rows,
 
 def test_drop_path_grows_linearly(encoder):
     model = encoder(depth=5, drop_path_rate=0.4)
-    rates = [getattr(block.drop_path, 'drop_prob', 0.)
-             for block in model.blocks]
+    rates = [getattr(block.drop_path, 'drop_prob', 0.0) for block in model.blocks]
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 def test_frozen_stages_do_no_backward_work(encoder):
     model = encoder(depth=4, frozen_stages=2, drop_path_rate=0.3)
     model.train()
-    assert [block.training for block in model.blocks] == [
-        False, False, True, True]
+    assert [block.training for block in model.blocks] == [False, False, True, True]
     needs_graph = []
     for block in model.blocks:
-        block.register_forward_hook(
-            lambda module, args, out: needs_graph.append(out.requires_grad))
+        block.register_forward_hook(lambda module, args, out: needs_graph.append(out.requires_grad))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     before = {k: v.clone() for k, v in model.named_parameters()}
     model(torch.randn(2, 2, 8, 5, 3)).square().sum().backward()
     optimizer.step()
     assert needs_graph == [False, False, True, True]
     for name, param in model.named_parameters():
-        frozen = name.startswith(('patch_embed', 'temporal_embed',
-                                  'joint_embed', 'blocks.0.', 'blocks.1.'))
+        frozen = name.startswith(
+            ('patch_embed', 'temporal_embed', 'joint_embed', 'blocks.0.', 'blocks.1.')
+        )
         assert (param.grad is None) == frozen, name
         assert torch.equal(param, before[name]) == frozen, name
 
 
-@pytest.mark.parametrize('frozen_stages, trained', [
-    (-1, ['patch_embed', 'temporal_embed', 'joint_embed', 'blocks', 'norm']),
-    (0, ['blocks', 'norm']), (2, [])])
+@pytest.mark.parametrize(
+    'frozen_stages, trained',
+    [
+        (-1, ['patch_embed', 'temporal_embed', 'joint_embed', 'blocks', 'norm']),
+        (0, ['blocks', 'norm']),
+        (2, []),
+    ],
+)
 def test_what_frozen_stages_freezes(encoder, frozen_stages, trained):
     model = encoder(frozen_stages=frozen_stages)
-    found = {name.split('.')[0] for name, param in model.named_parameters()
-             if param.requires_grad}
+    found = {name.split('.')[0] for name, param in model.named_parameters() if param.requires_grad}
     assert found == set(trained)
 
 
 def test_layer_of_each_parameter(encoder):
     model = encoder(depth=12)
-    expected = {'patch_embed.projection.weight': 0, 'temporal_embed': 0,
-                'joint_embed': 0, 'blocks.0.norm1.weight': 1,
-                'blocks.9.attn.qkv.bias': 10, 'blocks.11.mlp.fc2.weight': 12,
-                'norm.weight': 13}
+    expected = {
+        'patch_embed.projection.weight': 0,
+        'temporal_embed': 0,
+        'joint_embed': 0,
+        'blocks.0.norm1.weight': 1,
+        'blocks.9.attn.qkv.bias': 10,
+        'blocks.11.mlp.fc2.weight': 12,
+        'norm.weight': 13,
+    }
     for name, layer in expected.items():
         assert model.get_layer_depth(name) == (layer, 14)
-        assert model.get_layer_depth(f'backbone.{name}',
-                                     'backbone.') == (layer, 14)
+        assert model.get_layer_depth(f'backbone.{name}', 'backbone.') == (layer, 14)
     assert model.get_layer_depth('head.norm.weight', 'backbone.') == (13, 14)
 
 
@@ -195,8 +202,7 @@ def test_number_of_parameters():
         return sum(param.numel() for param in module.parameters())
 
     D = 256
-    block = 2 * 2 * D + (3 * D * D + 3 * D) + (D * D + D) + (
-        4 * D * D + 4 * D) + (4 * D * D + D)
+    block = 2 * 2 * D + (3 * D * D + 3 * D) + (D * D + D) + (4 * D * D + 4 * D) + (4 * D * D + D)
     position = (30 + 25) * D
     assert count(encoder) == 8 * block + (12 * D + D) + position + 2 * D
     assert round(count(encoder) / 1e6, 1) == 6.3
@@ -206,19 +212,22 @@ def test_number_of_parameters():
 def test_initialisation(encoder):
     model = encoder(num_frames=400, embed_dims=64, num_joints=50)
     for embed in (model.temporal_embed, model.joint_embed):
-        assert embed.std().item() == pytest.approx(.02, rel=.1)
+        assert embed.std().item() == pytest.approx(0.02, rel=0.1)
     conv = model.patch_embed.projection
     bound = 1 / math.sqrt(3 * 4)  # PyTorch's default for a fan-in of 12
     assert 0.9 * bound < conv.weight.abs().max() <= bound
     assert conv.bias.any()
 
 
-@pytest.mark.parametrize('shape', [
-    (1, 2, 8, 6, 3), (1, 2, 12, 5, 3), (1, 2, 8, 5, 2), (1, 2, 7, 5, 3)])
+@pytest.mark.parametrize(
+    'shape', [(1, 2, 8, 6, 3), (1, 2, 12, 5, 3), (1, 2, 8, 5, 2), (1, 2, 7, 5, 3)]
+)
 def test_clips_of_another_shape_are_refused(encoder, shape):
     model = encoder()
-    message = (r'\(frames, joints, channels\) = \(8, 5, 3\) and got '
-               rf'\({shape[2]}, {shape[3]}, {shape[4]}\)')
+    message = (
+        r'\(frames, joints, channels\) = \(8, 5, 3\) and got '
+        rf'\({shape[2]}, {shape[3]}, {shape[4]}\)'
+    )
     with pytest.raises(ValueError, match=message):
         model(torch.zeros(shape))
     with pytest.raises(ValueError, match=message):
@@ -230,14 +239,18 @@ def test_inputs_without_persons_are_refused(encoder):
         encoder()(torch.zeros(2, 8, 5, 3))
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
-    (dict(num_frames=10), 'num_frames=10 must be .*tubelet_size=4'),
-    (dict(num_frames=3), 'num_frames=3 must be'),
-    (dict(num_frames=0), 'num_frames=0 must be'),
-    (dict(joint_patch_size=2), 'num_joints=5 must be'),
-    (dict(frozen_stages=3), 'frozen_stages=3 .* depth=2'),
-    (dict(frozen_stages=-2), 'frozen_stages=-2 ')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
+        (dict(num_frames=10), 'num_frames=10 must be .*tubelet_size=4'),
+        (dict(num_frames=3), 'num_frames=3 must be'),
+        (dict(num_frames=0), 'num_frames=0 must be'),
+        (dict(joint_patch_size=2), 'num_joints=5 must be'),
+        (dict(frozen_stages=3), 'frozen_stages=3 .* depth=2'),
+        (dict(frozen_stages=-2), 'frozen_stages=-2 '),
+    ],
+)
 def test_arguments_are_checked(encoder_cfg, changes, message):
     cfg = encoder_cfg(**changes)
     cfg.pop('type')
@@ -247,9 +260,13 @@ def test_arguments_are_checked(encoder_cfg, changes, message):
 
 def test_works_in_mmaction_recognizer(encoder_cfg, samples):
     with DefaultScope.overwrite_default_scope('mmaction'):  # as the runner
-        model = MODELS.build(dict(
-            type='RecognizerGCN', backbone=encoder_cfg(),
-            cls_head=dict(type='GCNHead', num_classes=3, in_channels=16)))
+        model = MODELS.build(
+            dict(
+                type='RecognizerGCN',
+                backbone=encoder_cfg(),
+                cls_head=dict(type='GCNHead', num_classes=3, in_channels=16),
+            )
+        )
     inputs = torch.randn(6, 1, 2, 8, 5, 3)
     data_samples = samples(range(6))
     for i, sample in enumerate(data_samples):

@@ -1,4 +1,5 @@
 """The heads of linear probing and finetuning under mmaction2's recognizer."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,8 @@ from stars_mm.models.heads import JointMLPHead, LinearProbeHead
 from stars_mm.utils.checkpoint import convert_official, to_official
 
 HEADS = dict(
-    linprobe=dict(type='LinearProbeHead'),
-    finetune=dict(type='JointMLPHead', num_joints=5))
+    linprobe=dict(type='LinearProbeHead'), finetune=dict(type='JointMLPHead', num_joints=5)
+)
 
 
 def samples(labels) -> list:
@@ -24,7 +25,9 @@ def recognizer(encoder_cfg, cls_head, type='RecognizerGCN', **backbone):
             dict(
                 type=type,
                 backbone=encoder_cfg(**backbone),
-                cls_head=dict(num_classes=7, **cls_head)))
+                cls_head=dict(num_classes=7, **cls_head),
+            )
+        )
     model.init_weights()
     return model
 
@@ -33,18 +36,18 @@ def recognizer(encoder_cfg, cls_head, type='RecognizerGCN', **backbone):
 @pytest.mark.parametrize('kind', HEADS)
 def test_logits_of_the_reference(golden, encoder_cfg, kind, type):
     arrays, meta = golden('heads_tiny')
-    sizes = {key: meta[key] for key in (
-        'embed_dims', 'depth', 'num_heads', 'num_frames', 'num_joints')}
-    model = recognizer(encoder_cfg, {'in_channels': 32, **HEADS[kind]},
-                       type=type, **sizes).eval()
+    sizes = {
+        key: meta[key] for key in ('embed_dims', 'depth', 'num_heads', 'num_frames', 'num_joints')
+    }
+    model = recognizer(encoder_cfg, {'in_channels': 32, **HEADS[kind]}, type=type, **sizes).eval()
     prefix = f'{kind}/state/'
-    official = {key.removeprefix(prefix): value
-                for key, value in arrays.items() if key.startswith(prefix)}
+    official = {
+        key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)
+    }
     model.load_state_dict(convert_official(official))
     x = arrays[f'{kind}/x'].permute(0, 4, 2, 3, 1)[:, None]
     logits = model(x, stage='head')
-    torch.testing.assert_close(
-        logits, arrays[f'{kind}/logits'], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(logits, arrays[f'{kind}/logits'], rtol=1e-5, atol=1e-6)
     predicted = model.predict(x, samples([0] * len(x)))
     for sample, row in zip(predicted, logits):
         torch.testing.assert_close(sample.pred_score, row.softmax(0))
@@ -59,16 +62,17 @@ def test_the_probe_standardises_by_the_batch():
     head.init_weights()
     assert head.fc[1].weight.abs().max() < 0.06 and not head.fc[1].bias.any()
     x = 3 + 2 * torch.randn(5, 2, 6, 3, 4)
-    feat = torch.stack([
-        sum(x[n, m, :, t, v] for m in range(2) for t in range(3)
-            for v in range(4)) / 24 for n in range(5)
-    ])
-    variance = ((feat - feat.mean(0))**2).sum(0) / 5
+    feat = torch.stack(
+        [
+            sum(x[n, m, :, t, v] for m in range(2) for t in range(3) for v in range(4)) / 24
+            for n in range(5)
+        ]
+    )
+    variance = ((feat - feat.mean(0)) ** 2).sum(0) / 5
     feat = (feat - feat.mean(0)) / (variance + 1e-6).sqrt()
     expected = feat @ head.fc[1].weight.t() + head.fc[1].bias
     torch.testing.assert_close(head(x), expected)
-    assert [name for name, _ in head.named_parameters()] == [
-        'fc.1.weight', 'fc.1.bias']
+    assert [name for name, _ in head.named_parameters()] == ['fc.1.weight', 'fc.1.bias']
 
 
 def test_dropout_acts_on_the_feature_map():
@@ -85,9 +89,11 @@ def test_dropout_acts_on_the_feature_map():
 
 def test_losses():
     logits, labels = torch.randn(5, 7), torch.tensor([0, 6, 2, 2, 5])
-    for head, smoothing in ((LinearProbeHead(7), 0.),
-                            (JointMLPHead(7), 0.1),
-                            (JointMLPHead(7, label_smooth_eps=0.3), 0.3)):
+    for head, smoothing in (
+        (LinearProbeHead(7), 0.0),
+        (JointMLPHead(7), 0.1),
+        (JointMLPHead(7, label_smooth_eps=0.3), 0.3),
+    ):
         losses = head.loss_by_feat(logits, samples(labels))
         expected = F.cross_entropy(logits, labels, label_smoothing=smoothing)
         torch.testing.assert_close(losses['loss_cls'], expected)
@@ -104,15 +110,22 @@ def test_published_numbers():
     assert (mlp.dropout.p, mlp.label_smooth_eps) == (0.3, 0.1)
 
 
-@pytest.mark.parametrize('make, message', [
-    (lambda: LinearProbeHead(7, eps=0), 'eps must be positive: 0'),
-    (lambda: JointMLPHead(7, dropout=1.), r'dropout=1\.0 must lie in \[0, 1'),
-    (lambda: JointMLPHead(7, label_smooth_eps=-.1), 'label_smooth_eps=-0.1'),
-    (lambda: LinearProbeHead(7, 32)(torch.zeros(2, 1, 16, 2, 5)),
-     'in_channels=32, but the features have 16'),
-    (lambda: JointMLPHead(7, 16, num_joints=4)(torch.zeros(2, 1, 16, 2, 5)),
-     'num_joints=4, but the feature map has 16 channels and 5 joints'),
-])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: LinearProbeHead(7, eps=0), 'eps must be positive: 0'),
+        (lambda: JointMLPHead(7, dropout=1.0), r'dropout=1\.0 must lie in \[0, 1'),
+        (lambda: JointMLPHead(7, label_smooth_eps=-0.1), 'label_smooth_eps=-0.1'),
+        (
+            lambda: LinearProbeHead(7, 32)(torch.zeros(2, 1, 16, 2, 5)),
+            'in_channels=32, but the features have 16',
+        ),
+        (
+            lambda: JointMLPHead(7, 16, num_joints=4)(torch.zeros(2, 1, 16, 2, 5)),
+            'num_joints=4, but the feature map has 16 channels and 5 joints',
+        ),
+    ],
+)
 def test_what_does_not_fit(make, message):
     with pytest.raises(ValueError, match=message):
         make()

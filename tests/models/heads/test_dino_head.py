@@ -1,4 +1,5 @@
 """DINO against a loop-written oracle."""
+
 import pytest
 import torch
 from torch import nn
@@ -40,25 +41,26 @@ def test_loss_and_gradient(head, num_views):
     torch.testing.assert_close(found['dino'], dino, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found['koleo'], spread)
     assert not found['dino'].requires_grad and not found['koleo'].requires_grad
-    for a, b in zip(torch.autograd.grad(found['loss'], inputs,
-                                        retain_graph=True),
-                    torch.autograd.grad(expected, inputs)):
+    for a, b in zip(
+        torch.autograd.grad(found['loss'], inputs, retain_graph=True),
+        torch.autograd.grad(expected, inputs),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
-    assert torch.autograd.grad(
-        found['loss'], targets, allow_unused=True) == (None, ) * num_views
+    assert torch.autograd.grad(found['loss'], targets, allow_unused=True) == (None,) * num_views
 
 
 def test_prototypes_are_compared_by_cosine(head):
     feat = torch.randn(4, 6)
     projector = head.projector
     with torch.no_grad():
-        projector.prototypes.weight.mul_(7.)
+        projector.prototypes.weight.mul_(7.0)
     projected = projector.mlp(feat)
     found = projector(feat)
     for n in range(4):
         for k in range(5):
             expected = nn.functional.cosine_similarity(
-                projected[n], projector.prototypes.weight[k], dim=0)
+                projected[n], projector.prototypes.weight[k], dim=0
+            )
             torch.testing.assert_close(found[n, k], expected)
 
 
@@ -68,8 +70,7 @@ def test_running_mean_as_centring():
     for _ in range(3):
         feats, targets = [torch.randn(4, 6)] * 2, [torch.rand(4, 5)] * 2
         assigned = [((t - center) / 0.04).softmax(1) for t in targets]
-        expected = dino_in_loops(
-            assigned, [head.projector(f) for f in feats], 0.1)
+        expected = dino_in_loops(assigned, [head.projector(f) for f in feats], 0.1)
         found = head.loss(feats, torch.arange(4), targets)
         assert list(found) == ['loss']
         torch.testing.assert_close(found['loss'], expected)
@@ -80,10 +81,14 @@ def test_running_mean_as_centring():
 
 def test_defaults_are_the_papers(head):
     assert DINOHead().projector.prototypes.out_features == 128
-    assert (head.student_temperature, head.teacher_temperature,
-            head.teacher_momentum, head.centering, head.sinkhorn_iters,
-            head.koleo_weight) == (0.1, 0.04, (0.996, 1.), 'sinkhorn_knopp', 3,
-                                   0.1)
+    assert (
+        head.student_temperature,
+        head.teacher_temperature,
+        head.teacher_momentum,
+        head.centering,
+        head.sinkhorn_iters,
+        head.koleo_weight,
+    ) == (0.1, 0.04, (0.996, 1.0), 'sinkhorn_knopp', 3, 0.1)
 
 
 def test_without_a_teacher_the_targets_are_the_students_own(head):
@@ -102,13 +107,16 @@ def test_autocast(head):
     assert all(p.grad.isfinite().all() for p in head.parameters())
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(student_temperature=0.), 'student_temperature must be positive: 0'),
-    (dict(teacher_temperature=-1), 'teacher_temperature must be positive: -1'),
-    (dict(sinkhorn_iters=0), 'sinkhorn_iters must be positive: 0'),
-    (dict(koleo_weight=-.1), 'koleo_weight=-0.1'),
-    (dict(centering='sinkhorn'), 'centering="sinkhorn" must be one of .*mean')
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(student_temperature=0.0), 'student_temperature must be positive: 0'),
+        (dict(teacher_temperature=-1), 'teacher_temperature must be positive: -1'),
+        (dict(sinkhorn_iters=0), 'sinkhorn_iters must be positive: 0'),
+        (dict(koleo_weight=-0.1), 'koleo_weight=-0.1'),
+        (dict(centering='sinkhorn'), 'centering="sinkhorn" must be one of .*mean'),
+    ],
+)
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         DINOHead(**arguments)

@@ -1,4 +1,5 @@
 """Motion target and loss against numpy loops."""
+
 import numpy as np
 import pytest
 import torch
@@ -19,14 +20,12 @@ def _target(x, stride, norm, t, v):
                         if stride is None:
                             values.append(x[frame, joint, c])
                         elif frame + stride < T:
-                            values.append(x[frame + stride, joint, c]
-                                          - x[frame, joint, c])
+                            values.append(x[frame + stride, joint, c] - x[frame, joint, c])
                         else:
-                            values.append(0.)
+                            values.append(0.0)
             values = np.array(values)
             if norm:
-                variance = ((values - values.mean())**2).sum() / (
-                    len(values) - 1)
+                variance = ((values - values.mean()) ** 2).sum() / (len(values) - 1)
                 values = (values - values.mean()) / np.sqrt(variance + 1e-6)
             rows.append(values)
     return np.array(rows)
@@ -41,23 +40,24 @@ def test_target_and_loss(stride, norm, t, v):
     x[1] = 0  # an absent person
     L, P = (8 // t) * (6 // v), t * v * 3
     pred, mask = torch.randn(3, L, P), (torch.rand(3, L) < 0.6).float()
-    target = np.stack([
-        _target(sample, stride, norm, t, v) for sample in x.double().numpy()
-    ])
+    target = np.stack([_target(sample, stride, norm, t, v) for sample in x.double().numpy()])
     np.testing.assert_allclose(head.target(x), target, rtol=1e-4, atol=1e-5)
     errors = [
-        np.mean((pred[b, token].double().numpy() - target[b, token])**2)
-        for b in range(3) for token in range(L) if mask[b, token]
+        np.mean((pred[b, token].double().numpy() - target[b, token]) ** 2)
+        for b in range(3)
+        for token in range(L)
+        if mask[b, token]
     ]
     loss = head.loss(pred, x, mask)
     assert list(loss) == ['loss'] and loss['loss'].dim() == 0
     assert loss['loss'].item() == pytest.approx(np.mean(errors), rel=1e-5)
 
     # the same number of hidden tokens in each, in any order
-    ids = torch.stack([torch.randperm(L)[:L - 1] for _ in range(3)])
+    ids = torch.stack([torch.randperm(L)[: L - 1] for _ in range(3)])
     errors = [
-        np.mean((pred[b, token].double().numpy() - target[b, token])**2)
-        for b in range(3) for token in ids[b].tolist()
+        np.mean((pred[b, token].double().numpy() - target[b, token]) ** 2)
+        for b in range(3)
+        for token in ids[b].tolist()
     ]
     rows = torch.arange(3)[:, None]
     loss = head.loss_hidden(pred[rows, ids], x, ids)['loss']
@@ -73,8 +73,7 @@ def test_only_hidden_tokens_are_scored():
 
 
 def test_half_precision_predictions_are_scored_in_float32():
-    pred, x, mask = torch.randn(2, 10, 12), torch.randn(2, 8, 5, 3), (
-        torch.ones(2, 10))
+    pred, x, mask = torch.randn(2, 10, 12), torch.randn(2, 8, 5, 3), (torch.ones(2, 10))
     loss = MAMPHead().loss(pred.bfloat16(), x, mask)['loss']
     expected = MAMPHead().loss(pred.bfloat16().float(), x, mask)['loss']
     assert loss.dtype == torch.float32 and torch.equal(loss, expected)

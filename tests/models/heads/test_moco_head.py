@@ -1,4 +1,5 @@
 """MoCo against a loop-written oracle."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,10 @@ def moco_in_loops(queries, keys, ids, queue, queue_ids, temperature):
                 query = queries[i][n] / queries[i][n].norm()
                 positive = query.dot(keys[j][n] / keys[j][n].norm())
                 logits = [positive] + [
-                    query.dot(entry) for entry, owner
-                    in zip(queue, queue_ids.tolist()) if owner != own]
+                    query.dot(entry)
+                    for entry, owner in zip(queue, queue_ids.tolist())
+                    if owner != own
+                ]
                 logits = torch.stack(logits) / temperature
                 losses.append(logits.exp().sum().log() - logits[0])
     return torch.stack(losses).mean()
@@ -42,17 +45,18 @@ def test_loss_gradient_and_queue(head, num_views):
     queue, queue_ids = head.queue.feats.clone(), head.queue.ids.clone()
     inputs = feats + list(head.parameters())
 
-    expected = moco_in_loops([head.projector(f) for f in feats], targets, ids,
-                             queue, queue_ids, 0.2)
+    expected = moco_in_loops(
+        [head.projector(f) for f in feats], targets, ids, queue, queue_ids, 0.2
+    )
     loss = head.loss(feats, ids, targets)
     assert list(loss) == ['loss']
     torch.testing.assert_close(loss['loss'], expected, rtol=1e-5, atol=1e-6)
-    for a, b in zip(torch.autograd.grad(loss['loss'], inputs,
-                                        retain_graph=True),
-                    torch.autograd.grad(expected, inputs)):
+    for a, b in zip(
+        torch.autograd.grad(loss['loss'], inputs, retain_graph=True),
+        torch.autograd.grad(expected, inputs),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
-    assert torch.autograd.grad(
-        loss['loss'], targets, allow_unused=True) == (None, ) * num_views
+    assert torch.autograd.grad(loss['loss'], targets, allow_unused=True) == (None,) * num_views
     torch.testing.assert_close(head.queue.feats[:4], F.normalize(targets[0]))
     assert not head.queue.feats.requires_grad
     assert torch.equal(head.queue.feats[4:], queue[4:])
@@ -63,15 +67,19 @@ def test_loss_gradient_and_queue(head, num_views):
 def test_without_a_teacher_the_keys_are_the_students_own(head):
     feats, ids = [torch.randn(4, 6)], torch.arange(4)
     expected = moco_in_loops(
-        [head.projector(feats[0])], [head.projector(feats[0])], ids,
-        head.queue.feats.clone(), head.queue.ids.clone(), 0.2)
+        [head.projector(feats[0])],
+        [head.projector(feats[0])],
+        ids,
+        head.queue.feats.clone(),
+        head.queue.ids.clone(),
+        0.2,
+    )
     torch.testing.assert_close(head.loss(feats, ids)['loss'], expected)
 
 
 def test_defaults_are_the_papers():
     head = MoCoHead()
-    assert (head.queue_size, head.temperature, head.teacher_momentum) == (
-        32768, 0.07, 0.999)
+    assert (head.queue_size, head.temperature, head.teacher_momentum) == (32768, 0.07, 0.999)
 
 
 def test_autocast_keeps_queue_and_logits_in_float32(head):
@@ -87,9 +95,13 @@ def test_features_of_another_width_are_refused(head):
         head.loss([torch.randn(4, 7)], torch.arange(4))
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(temperature=0.), 'temperature must be positive: 0.0'),
-    (dict(queue_size=0), 'queue_size must be at least 1')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(temperature=0.0), 'temperature must be positive: 0.0'),
+        (dict(queue_size=0), 'queue_size must be at least 1'),
+    ],
+)
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         MoCoHead(**{**dict(in_channels=6, queue_size=8), **arguments})

@@ -1,4 +1,5 @@
 """NNCLR against a loop-written oracle."""
+
 import io
 
 import pytest
@@ -11,9 +12,7 @@ from stars_mm.models.heads import NNCLRHead
 @pytest.fixture
 def head():
     head = NNCLRHead(6, hidden_channels=9, queue_size=10, temperature=0.2)
-    head.queue.push(
-        F.normalize(torch.randn(10, 6)),
-        torch.tensor([3, 1, 4, 1, 5, 9, 2, 6, 5, 3]))
+    head.queue.push(F.normalize(torch.randn(10, 6)), torch.tensor([3, 1, 4, 1, 5, 9, 2, 6, 5, 3]))
     for param in head.parameters():  # no neutral weight or bias
         torch.nn.init.normal_(param)
     return head
@@ -27,14 +26,14 @@ def test_loss_gradient_and_queue(head, nnclr_oracle, num_views):
     params = dict(head.named_parameters())
     inputs = feats + list(params.values())
 
-    expected, entries, neighbours = nnclr_oracle(params, [(feats, ids)],
-                                                 queue, queue_ids, 0.2)
+    expected, entries, neighbours = nnclr_oracle(params, [(feats, ids)], queue, queue_ids, 0.2)
     loss = head.loss(feats, ids)
     assert list(loss) == ['loss']
     torch.testing.assert_close(loss['loss'], expected, rtol=1e-5, atol=1e-6)
     scale = 0
-    for a, b in zip(torch.autograd.grad(loss['loss'], inputs),
-                    torch.autograd.grad(expected, inputs)):
+    for a, b in zip(
+        torch.autograd.grad(loss['loss'], inputs), torch.autograd.grad(expected, inputs)
+    ):
         scale = max(scale, b.abs().max().item())
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * scale)
     torch.testing.assert_close(head.queue.feats[:4], entries)
@@ -52,9 +51,7 @@ def test_own_entries_of_an_earlier_epoch_are_no_neighbours(head):
         head.loss([feats], ids)
         projection = head(feats)[0]
     # the same projections are in the queue now, at places 0 to 4
-    assert torch.equal(
-        head.queue.nearest(projection, torch.full((5, ), -9)),
-        torch.arange(5))
+    assert torch.equal(head.queue.nearest(projection, torch.full((5,), -9)), torch.arange(5))
     assert (head.queue.nearest(projection, ids) != torch.arange(5)).all()
 
 
@@ -62,10 +59,8 @@ def test_topk_takes_neighbours_at_random(head):
     head.topk = 3
     feats, ids = torch.randn(4, 6), torch.arange(20, 24)
     projection = head(feats)[0].detach()
-    found = torch.stack([head.neighbours(projection, ids)
-                         for _ in range(60)])  # (60, N, C)
-    ranking = (projection @ head.queue.feats.t()).argsort(
-        dim=1, descending=True)
+    found = torch.stack([head.neighbours(projection, ids) for _ in range(60)])  # (60, N, C)
+    ranking = (projection @ head.queue.feats.t()).argsort(dim=1, descending=True)
     for n in range(4):
         nearest = head.queue.feats[ranking[n, :3]]
         picks = (found[:, n, None] == nearest).all(-1)  # (60, 3)
@@ -86,8 +81,7 @@ def test_queue_wraps_over_several_batches(head):
 
 
 def test_a_resumed_head_goes_on_with_the_same_neighbours(head):
-    batches = [([torch.randn(4, 6)], torch.arange(4) + step)
-               for step in range(4)]
+    batches = [([torch.randn(4, 6)], torch.arange(4) + step) for step in range(4)]
     for batch in batches[:2]:
         head.loss(*batch)
     file = io.BytesIO()
@@ -96,8 +90,7 @@ def test_a_resumed_head_goes_on_with_the_same_neighbours(head):
     resumed = NNCLRHead(6, 9, queue_size=10, temperature=0.2)
     resumed.load_state_dict(torch.load(file))
     for batch in batches[2:]:
-        assert torch.equal(head.loss(*batch)['loss'],
-                           resumed.loss(*batch)['loss'])
+        assert torch.equal(head.loss(*batch)['loss'], resumed.loss(*batch)['loss'])
     for name, value in head.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
 
@@ -128,10 +121,15 @@ def test_features_of_another_width_are_refused(head):
         head.loss([torch.randn(4, 7)], torch.arange(4))
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(temperature=0.), 'temperature must be positive: 0.0'),
-    (dict(topk=-1), 'topk=-1 '), (dict(topk=9), 'topk=9 .* queue_size=8'),
-    (dict(queue_size=0), 'queue_size must be at least 1')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(temperature=0.0), 'temperature must be positive: 0.0'),
+        (dict(topk=-1), 'topk=-1 '),
+        (dict(topk=9), 'topk=9 .* queue_size=8'),
+        (dict(queue_size=0), 'queue_size must be at least 1'),
+    ],
+)
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         NNCLRHead(**{**dict(in_channels=6, queue_size=8), **arguments})

@@ -17,9 +17,13 @@ def test_a_cell_predicts_its_own_frames_and_joints():
                 torch.testing.assert_close(found[b, t, v], cell[t % 4, v % 2])
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(temporal_stride=0), 'temporal_stride must be at least 1, got 0'),
-    (dict(joint_stride=-1), 'joint_stride must be at least 1, got -1')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(temporal_stride=0), 'temporal_stride must be at least 1, got 0'),
+        (dict(joint_stride=-1), 'joint_stride must be at least 1, got -1'),
+    ],
+)
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         FramePredictor(**arguments)

@@ -1,4 +1,5 @@
 """The queue against Python lists."""
+
 import io
 
 import pytest
@@ -46,9 +47,11 @@ def _filled(size=12, dims=4):
 
 def _most_similar_of_others(queue, query, own):
     """Indices of the other samples' entries, most similar first."""
-    candidates = [(float(query.dot(feat)), index)
-                  for index, feat in enumerate(queue.feats)
-                  if int(queue.ids[index]) != own]
+    candidates = [
+        (float(query.dot(feat)), index)
+        for index, feat in enumerate(queue.feats)
+        if int(queue.ids[index]) != own
+    ]
     return [index for _, index in sorted(candidates, reverse=True)]
 
 
@@ -68,20 +71,18 @@ def test_topk_draws_evenly_from_the_most_similar(topk):
     queue = _filled()
     query, own = queue.feats[2], int(queue.ids[2])
     draws = 3000
-    found = queue.nearest(
-        query.expand(draws, -1), torch.full((draws, ), own), topk)
+    found = queue.nearest(query.expand(draws, -1), torch.full((draws,), own), topk)
     expected = _most_similar_of_others(queue, query, own)[:topk]
     counts = torch.bincount(found, minlength=queue.size)
     assert counts.nonzero().flatten().tolist() == sorted(expected)
     shares = counts[expected] / draws
-    torch.testing.assert_close(
-        shares, torch.full((topk, ), 1 / topk), atol=0.05, rtol=0)
+    torch.testing.assert_close(shares, torch.full((topk,), 1 / topk), atol=0.05, rtol=0)
 
 
 def test_topk_never_takes_the_own_sample():
     queue = FeatureQueue(6, 4)
     queue.push(_unit(6, 4), torch.tensor([7, 7, 3, 7, 7, 4]))
-    found = queue.nearest(_unit(200, 4), torch.full((200, ), 7), topk=5)
+    found = queue.nearest(_unit(200, 4), torch.full((200,), 7), topk=5)
     assert set(found.tolist()) == {2, 5}
 
 
@@ -96,10 +97,9 @@ def test_autocast_compares_in_float32():
     queue = FeatureQueue(300, 8)
     # entries so alike that bfloat16, with its 8 bits, cannot tell them apart
     base = _unit(8)
-    queue.push(F.normalize(base + 0.02 * torch.randn(300, 8)),
-               torch.arange(300))
+    queue.push(F.normalize(base + 0.02 * torch.randn(300, 8)), torch.arange(300))
     query = F.normalize(base + 0.02 * torch.randn(20, 8))
-    own = torch.full((20, ), -1)
+    own = torch.full((20,), -1)
     expected = (query.double() @ queue.feats.double().t()).argmax(dim=1)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert torch.equal(queue.nearest(query, own), expected)

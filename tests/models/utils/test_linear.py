@@ -1,4 +1,5 @@
 """A linear layer, by whichever library."""
+
 import pytest
 import torch
 from torch import nn
@@ -13,8 +14,7 @@ def convolutions(monkeypatch):
     found, conv2d = [], module.F.conv2d
     monkeypatch.setattr(module, 'MIN_NUMEL', 1)
     monkeypatch.setattr(module, 'onednn_is_faster', lambda: True)
-    monkeypatch.setattr(module.F, 'conv2d', lambda *args: found.append(
-        1) or conv2d(*args))
+    monkeypatch.setattr(module.F, 'conv2d', lambda *args: found.append(1) or conv2d(*args))
     return found
 
 
@@ -30,10 +30,9 @@ def test_values_and_gradients(convolutions, shape, bias):
     torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-6)
     weight = torch.randn_like(out)
     for a, b in zip(
-            torch.autograd.grad((out * weight).sum(),
-                                [x, *layer.parameters()]),
-            torch.autograd.grad((expected * weight).sum(),
-                                [x, *plain.parameters()])):
+        torch.autograd.grad((out * weight).sum(), [x, *layer.parameters()]),
+        torch.autograd.grad((expected * weight).sum(), [x, *plain.parameters()]),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
@@ -41,7 +40,10 @@ def test_a_part_of_the_tokens(convolutions):
     layer, x = module.Linear(8, 4), torch.randn(5, 10, 8)
     torch.testing.assert_close(
         module.linear(x[:, 2:], layer.weight[1:], layer.bias[1:]),
-        layer(x)[:, 2:, 1:], rtol=1e-5, atol=1e-6)
+        layer(x)[:, 2:, 1:],
+        rtol=1e-5,
+        atol=1e-6,
+    )
     assert len(convolutions) == 2
 
 

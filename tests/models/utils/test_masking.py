@@ -1,4 +1,5 @@
 """Masking against sequential sampling without replacement, enumerated."""
+
 from itertools import permutations
 
 import numpy as np
@@ -26,7 +27,7 @@ def _hidden_by_sequential_draws(probs: np.ndarray, draws: int) -> np.ndarray:
     other without replacement, by enumeration."""
     marginal = np.zeros(len(probs))
     for order in permutations(range(len(probs)), draws):
-        left, chance = 1., 1.
+        left, chance = 1.0, 1.0
         for token in order:
             chance *= probs[token] / left
             left -= probs[token]
@@ -36,12 +37,10 @@ def _hidden_by_sequential_draws(probs: np.ndarray, draws: int) -> np.ndarray:
 
 @pytest.mark.parametrize('tau', [0.3, 0.8])
 def test_motion_aware_marginals(tau):
-    patches = torch.randn(3, 2, 12) * torch.tensor([1., 4.])[:, None]
-    expected = _hidden_by_sequential_draws(
-        _probabilities(patches.double().numpy(), tau), draws=4)
+    patches = torch.randn(3, 2, 12) * torch.tensor([1.0, 4.0])[:, None]
+    expected = _hidden_by_sequential_draws(_probabilities(patches.double().numpy(), tau), draws=4)
     B = 40000
-    _, _, mask = motion_aware_masking(
-        patches.expand(B, -1, -1, -1), 0.6, tau, torch.rand(B, 6))
+    _, _, mask = motion_aware_masking(patches.expand(B, -1, -1, -1), 0.6, tau, torch.rand(B, 6))
     # 6 standard errors of a share estimated from B draws are 0.015
     np.testing.assert_allclose(mask.mean(0), expected, atol=0.015)
     assert expected.max() - expected.min() > 0.15  # not uniform by chance
@@ -56,20 +55,17 @@ def test_high_temperature_is_uniform_masking():
 
 def test_low_temperature_keeps_the_stillest():
     patches = torch.randn(4, 5, 3, 12)
-    ids_keep, _, _ = motion_aware_masking(patches, 0.5, 1e-4,
-                                          torch.rand(4, 15))
+    ids_keep, _, _ = motion_aware_masking(patches, 0.5, 1e-4, torch.rand(4, 15))
     for patch, kept in zip(patches.double().numpy(), ids_keep):
-        stillest = np.argsort(_probabilities(patch, 1.))[:7]
+        stillest = np.argsort(_probabilities(patch, 1.0))[:7]
         # the first two columns have equal motion: compare the motion itself
-        probs = _probabilities(patch, 1.)
-        np.testing.assert_allclose(
-            np.sort(probs[kept]), np.sort(probs[stillest]), rtol=1e-5)
+        probs = _probabilities(patch, 1.0)
+        np.testing.assert_allclose(np.sort(probs[kept]), np.sort(probs[stillest]), rtol=1e-5)
 
 
 def test_uniform_masking_keeps_the_lowest_noise():
-    noise = torch.tensor([[.5, .1, .9, .3, .7, .2]])
-    ids_keep, ids_restore, mask = random_masking(
-        torch.zeros(1, 3, 2, 12), 0.5, noise)
+    noise = torch.tensor([[0.5, 0.1, 0.9, 0.3, 0.7, 0.2]])
+    ids_keep, ids_restore, mask = random_masking(torch.zeros(1, 3, 2, 12), 0.5, noise)
     assert ids_keep.tolist() == [[1, 5, 3]]
     assert mask.tolist() == [[1, 0, 1, 0, 1, 0]]
     assert ids_restore.tolist() == [[3, 0, 5, 2, 4, 1]]
@@ -77,8 +73,7 @@ def test_uniform_masking_keeps_the_lowest_noise():
 
 def test_ids_restore_brings_kept_and_hidden_back():
     patches = torch.randn(3, 5, 4, 12)
-    ids_keep, ids_restore, mask = motion_aware_masking(
-        patches, 0.7, 0.8, torch.rand(3, 20))
+    ids_keep, ids_restore, mask = motion_aware_masking(patches, 0.7, 0.8, torch.rand(3, 20))
     for b in range(3):
         kept = ids_keep[b].tolist()
         assert len(kept) == len(set(kept)) == 6
@@ -87,20 +82,25 @@ def test_ids_restore_brings_kept_and_hidden_back():
         assert sorted(ids_restore[b].tolist()) == list(range(20))
 
 
-@pytest.mark.parametrize('num_tokens, ratio, kept', [
-    (750, 0.75, 187), (16, 0.5, 8), (10, 0.85, 1),
-    (30, 0.9, 2), (250, 0.9, 24),  # as the golden arrays: 1 − 0.9 < 0.1
-])
+@pytest.mark.parametrize(
+    'num_tokens, ratio, kept',
+    [
+        (750, 0.75, 187),
+        (16, 0.5, 8),
+        (10, 0.85, 1),
+        (30, 0.9, 2),
+        (250, 0.9, 24),  # as the golden arrays: 1 − 0.9 < 0.1
+    ],
+)
 def test_number_of_kept_tokens(num_tokens, ratio, kept):
     assert num_kept_tokens(num_tokens, ratio) == kept
     patches = torch.zeros(1, num_tokens // 2, 2, 12)
-    ids_keep, _, mask = random_masking(patches, ratio,
-                                       torch.rand(1, num_tokens))
+    ids_keep, _, mask = random_masking(patches, ratio, torch.rand(1, num_tokens))
     assert ids_keep.shape == (1, kept)
     assert mask.sum() == num_tokens - kept
 
 
-@pytest.mark.parametrize('ratio', [0., 0.95, 1., 1.5, -0.2])
+@pytest.mark.parametrize('ratio', [0.0, 0.95, 1.0, 1.5, -0.2])
 def test_ratios_that_keep_or_hide_nothing_are_refused(ratio):
     with pytest.raises(ValueError, match=f'mask_ratio={ratio} keeps'):
         num_kept_tokens(10, ratio)
@@ -114,10 +114,13 @@ def test_without_motion_masking_is_uniform():
 
 
 @pytest.mark.parametrize('shape', [(2, 5), (3, 6), (2, 3, 2)])
-@pytest.mark.parametrize('masking', [
-    lambda patches, noise: random_masking(patches, 0.5, noise),
-    lambda patches, noise: motion_aware_masking(patches, 0.5, 0.8, noise)
-])
+@pytest.mark.parametrize(
+    'masking',
+    [
+        lambda patches, noise: random_masking(patches, 0.5, noise),
+        lambda patches, noise: motion_aware_masking(patches, 0.5, 0.8, noise),
+    ],
+)
 def test_noise_of_another_shape_is_refused(masking, shape):
     with pytest.raises(ValueError, match=r'\(B, L\) = \(2, 6\)'):
         masking(torch.zeros(2, 3, 2, 12), torch.zeros(shape))
@@ -125,13 +128,13 @@ def test_noise_of_another_shape_is_refused(masking, shape):
 
 def test_hide_tokens_chooses_the_masking():
     patches, noise = torch.randn(3, 4, 5, 6), torch.rand(3, 20)
-    for tau, expected in ((None, random_masking(patches, 0.5, noise)),
-                          (0.1, motion_aware_masking(patches, 0.5, 0.1,
-                                                     noise))):
+    for tau, expected in (
+        (None, random_masking(patches, 0.5, noise)),
+        (0.1, motion_aware_masking(patches, 0.5, 0.1, noise)),
+    ):
         for a, b in zip(hide_tokens(patches, 0.5, tau, noise), expected):
             assert torch.equal(a, b)
     torch.manual_seed(3)
     drawn = hide_tokens(patches, 0.5, None)
     torch.manual_seed(3)
-    assert torch.equal(
-        drawn[2], random_masking(patches, 0.5, torch.rand(3, 20))[2])
+    assert torch.equal(drawn[2], random_masking(patches, 0.5, torch.rand(3, 20))[2])

@@ -1,4 +1,5 @@
 """Patches against loops."""
+
 import pytest
 import torch
 
@@ -14,10 +15,13 @@ def test_patches_hold_frame_joint_channel_in_this_order(t, v):
     assert patches.shape == (2, 8 // t, 6 // v, t * v * 3)
     for tubelet in range(8 // t):
         for part in range(6 // v):
-            values = [x[:, tubelet * t + i, part * v + j, c]
-                      for i in range(t) for j in range(v) for c in range(3)]
-            assert torch.equal(patches[:, tubelet, part],
-                               torch.stack(values, dim=1))
+            values = [
+                x[:, tubelet * t + i, part * v + j, c]
+                for i in range(t)
+                for j in range(v)
+                for c in range(3)
+            ]
+            assert torch.equal(patches[:, tubelet, part], torch.stack(values, dim=1))
 
 
 @pytest.mark.parametrize('t, v', SIZES)
@@ -28,6 +32,8 @@ def test_unpatchify_is_the_inverse(t, v):
 
 @pytest.mark.parametrize('t, v', [(3, 1), (4, 4), (16, 1)])
 def test_patches_have_to_fill_the_clip(t, v):
-    with pytest.raises(ValueError, match='8 frames and 6 joints cannot be '
-                       f'cut .* tubelet_size={t} .* joint_patch_size={v}'):
+    with pytest.raises(
+        ValueError,
+        match=f'8 frames and 6 joints cannot be cut .* tubelet_size={t} .* joint_patch_size={v}',
+    ):
         patchify(torch.zeros(1, 8, 6, 3), t, v)

@@ -1,4 +1,5 @@
 """The moving average against its closed form."""
+
 import copy
 import io
 import math
@@ -43,30 +44,29 @@ def test_closed_form():
     weights = follow(teacher, model, 6)
     expected = 0.9**5 * weights[0]
     for step, weight in enumerate(weights[1:], start=1):
-        expected = expected + 0.1 * 0.9**(5 - step) * weight
+        expected = expected + 0.1 * 0.9 ** (5 - step) * weight
     torch.testing.assert_close(teacher.module[0].weight, expected)
 
 
 def test_starts_as_the_student_of_the_first_update():
     model = student()
     teacher = MomentumTeacher(model, 0.999)
-    first, = follow(teacher, model, 1)  # weights that were loaded meanwhile
+    (first,) = follow(teacher, model, 1)  # weights that were loaded meanwhile
     assert torch.equal(teacher.module[0].weight, first)
 
 
 def test_momentum_follows_half_a_cosine(hub):
     model = student()
-    teacher = MomentumTeacher(model, (0.9, 1.))
+    teacher = MomentumTeacher(model, (0.9, 1.0))
     assert teacher.momentum == 0.9  # no training yet
     hub.update_info('max_iters', 8)
     expected = None
     for iteration in range(9):
         hub.update_info('iter', iteration)
-        weight, = follow(teacher, model, 1)
+        (weight,) = follow(teacher, model, 1)
         m = 1 - 0.1 * (math.cos(math.pi * iteration / 8) + 1) / 2
         assert teacher.momentum == pytest.approx(m)
-        expected = (weight if expected is None else m * expected +
-                    (1 - m) * weight)
+        expected = weight if expected is None else m * expected + (1 - m) * weight
         torch.testing.assert_close(teacher.module[0].weight, expected)
     assert teacher.momentum == 1
 
@@ -110,12 +110,11 @@ def test_branch_gives_an_output_a_view(encoder):
     found = Branch(backbone, projector, neck)(inputs)
     for view, output in enumerate(found):
         tokens = backbone(inputs[:, view])
-        torch.testing.assert_close(
-            output, projector(neck(tokens.mean(dim=(1, 3, 4)))))
+        torch.testing.assert_close(output, projector(neck(tokens.mean(dim=(1, 3, 4)))))
     assert len(found) == 3
 
 
-@pytest.mark.parametrize('momentum', [1.1, -0.1, (0.9, 1.5), (0.9, 1., 1.)])
+@pytest.mark.parametrize('momentum', [1.1, -0.1, (0.9, 1.5), (0.9, 1.0, 1.0)])
 def test_bad_momentum(momentum):
     with pytest.raises(ValueError, match='teacher_momentum=.*from 0 to 1'):
         MomentumTeacher(student(), momentum)

@@ -1,14 +1,18 @@
 """Transformer layers against their formulas."""
+
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from stars_mm.models.utils.transformer import (MLP, SelfAttention,
-                                               TransformerBlock,
-                                               compile_blocks,
-                                               init_transformer_weights)
+from stars_mm.models.utils.transformer import (
+    MLP,
+    SelfAttention,
+    TransformerBlock,
+    compile_blocks,
+    init_transformer_weights,
+)
 
 
 @pytest.mark.parametrize('qkv_bias', [True, False])
@@ -21,14 +25,15 @@ def test_attention_is_softmax_attention(qkv_bias):
     for b in range(2):
         for head in range(3):
             query, key, value = (
-                x[b] @ weight[at:at + 4].t() +
-                (bias[at:at + 4] if qkv_bias else 0)
-                for at in (head * 4, 12 + head * 4, 24 + head * 4))
+                x[b] @ weight[at : at + 4].t() + (bias[at : at + 4] if qkv_bias else 0)
+                for at in (head * 4, 12 + head * 4, 24 + head * 4)
+            )
             for i in range(5):
                 scores = torch.stack([query[i].dot(k) for k in key])
                 scores = (scores / math.sqrt(4)).exp()
-                expected[b, i, head * 4:head * 4 + 4] = sum(
-                    s * v for s, v in zip(scores / scores.sum(), value))
+                expected[b, i, head * 4 : head * 4 + 4] = sum(
+                    s * v for s, v in zip(scores / scores.sum(), value)
+                )
     expected = expected @ attention.proj.weight.t() + attention.proj.bias
     torch.testing.assert_close(attention(x), expected, rtol=1e-5, atol=1e-6)
 
@@ -68,8 +73,9 @@ def test_tokens_that_are_only_looked_at(qkv_bias):
     torch.testing.assert_close(part, whole[:, 4:], rtol=0, atol=1e-6)
     weight, params = torch.randn_like(part), list(block.parameters())
     for a, b in zip(
-            torch.autograd.grad((part * weight).sum(), params),
-            torch.autograd.grad((whole[:, 4:] * weight).sum(), params)):
+        torch.autograd.grad((part * weight).sum(), params),
+        torch.autograd.grad((whole[:, 4:] * weight).sum(), params),
+    ):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
@@ -84,8 +90,7 @@ def test_compiled_blocks_are_the_same():
     assert list(model.state_dict()) == names
     found = model['a'](x, start=2)
     torch.testing.assert_close(found, expected)
-    for a, b in zip(torch.autograd.grad(found.square().sum(), params),
-                    expected_grads):
+    for a, b in zip(torch.autograd.grad(found.square().sum(), params), expected_grads):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
     torch.compiler.reset()
 
@@ -112,8 +117,8 @@ def test_drop_path_skips_whole_samples():
 
 def test_initialisation():
     layers = nn.Sequential(
-        nn.Linear(60, 30), nn.LayerNorm(30), nn.Linear(30, 7, bias=False),
-        nn.Conv2d(3, 5, 1))
+        nn.Linear(60, 30), nn.LayerNorm(30), nn.Linear(30, 7, bias=False), nn.Conv2d(3, 5, 1)
+    )
     nn.init.normal_(layers[1].weight)
     before = layers[3].weight.clone()
     layers.apply(init_transformer_weights)

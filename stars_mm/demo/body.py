@@ -1,0 +1,171 @@
+"""Joints, bones and the differences between people."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+JOINTS = (
+    'spine_base',
+    'spine_mid',
+    'neck',
+    'head',
+    'shoulder_l',
+    'elbow_l',
+    'wrist_l',
+    'hand_l',
+    'shoulder_r',
+    'elbow_r',
+    'wrist_r',
+    'hand_r',
+    'hip_l',
+    'knee_l',
+    'ankle_l',
+    'foot_l',
+    'hip_r',
+    'knee_r',
+    'ankle_r',
+    'foot_r',
+    'spine_shoulder',
+    'hand_tip_l',
+    'thumb_l',
+    'hand_tip_r',
+    'thumb_r',
+)
+
+# Joints per side, in the order (left, right), which is the order of every
+# two-sided array in this package.
+SHOULDER, ELBOW, WRIST, HAND = (4, 8), (5, 9), (6, 10), (7, 11)
+HAND_TIP, THUMB = (21, 23), (22, 24)
+HIP, KNEE, ANKLE, FOOT = (12, 16), (13, 17), (14, 18), (15, 19)
+SPINE_BASE, SPINE_MID, NECK, HEAD, SPINE_SHOULDER = 0, 1, 2, 3, 20
+ARMS = tuple((SHOULDER[i], ELBOW[i], WRIST[i], HAND[i], HAND_TIP[i], THUMB[i]) for i in range(2))
+LEGS = tuple((HIP[i], KNEE[i], ANKLE[i], FOOT[i]) for i in range(2))
+
+# (child, parent), rooted at the spine base.
+BONES = (
+    (1, 0),
+    (20, 1),
+    (2, 20),
+    (3, 2),
+    (4, 20),
+    (5, 4),
+    (6, 5),
+    (7, 6),
+    (21, 7),
+    (22, 6),
+    (8, 20),
+    (9, 8),
+    (10, 9),
+    (11, 10),
+    (23, 11),
+    (24, 10),
+    (12, 0),
+    (13, 12),
+    (14, 13),
+    (15, 14),
+    (16, 0),
+    (17, 16),
+    (18, 17),
+    (19, 18),
+)
+
+LEFT, RIGHT = 0, 1
+
+# Segment length / stature, Drillis & Contini (1966) as reprinted by Winter.
+# Neck and head are the distances from shoulder height (0.818) to chin height
+# (0.870) to eye height (0.936); the trunk goes from hip (0.530) to shoulder.
+SEGMENT_RATIOS = dict(
+    trunk=0.288,
+    neck=0.052,
+    head=0.066,
+    shoulder=0.129,
+    upper_arm=0.186,
+    forearm=0.146,
+    hand=0.108,
+    hip=0.0955,
+    thigh=0.245,
+    shank=0.246,
+    ankle=0.039,
+    foot=0.152,
+)
+
+# Adult stature in metres: mean and spread over both sexes, kept in a range
+# that nobody would find remarkable.
+STATURE_MEAN, STATURE_STD, STATURE_RANGE = 1.70, 0.09, (1.50, 1.92)
+# Own proportions: a few percent around the table's ratios.
+PROPORTION_STD = 0.04
+# About one in ten people is left-handed; more here, so that a split with few
+# subjects has some on both sides.
+LEFT_HANDED_SHARE = 0.25
+# Third word of a subject's seed. Clips use ``[seed, clip]``, which numpy pads
+# with zeros, so a non-zero third word is a stream of its own.
+SUBJECT_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person: bones and habits.
+
+    Args:
+        bones (dict): Segment lengths in metres, keys as ``SEGMENT_RATIOS``.
+        amplitude (float): Size of movements, 1 is average.
+        tempo (float): Speed of movements, 1 is average.
+        lean (float): Habitual forward lean of the trunk in radians.
+        stance (float): Half the distance between the feet in metres.
+        toe_out (float): Turn of each foot to the outside in radians.
+        hand (int): Preferred side, ``LEFT`` or ``RIGHT``.
+        arms (np.ndarray): (3,) habitual offset (outward, up, forward) of the
+            hanging hands in arm lengths.
+        sway (float): Size of the idle sway, 1 is average.
+    """
+
+    bones: dict[str, float]
+    amplitude: float
+    tempo: float
+    lean: float
+    stance: float
+    toe_out: float
+    hand: int
+    arms: np.ndarray
+    sway: float
+
+    @property
+    def arm(self) -> float:
+        """Shoulder to wrist in metres."""
+        return self.bones['upper_arm'] + self.bones['forearm']
+
+    @property
+    def leg(self) -> float:
+        """Hip to ankle in metres."""
+        return self.bones['thigh'] + self.bones['shank']
+
+
+def draw_subject(seed: int, index: int) -> Subject:
+    """Draw a person.
+
+    Args:
+        seed (int): Seed of the data set.
+        index (int): Number of the subject.
+
+    Returns:
+        Subject: Always the same one for the same two numbers.
+    """
+    rng = np.random.default_rng([seed, index, SUBJECT_STREAM])
+    stature = float(np.clip(rng.normal(STATURE_MEAN, STATURE_STD), *STATURE_RANGE))
+    bones = {
+        name: stature * ratio * (1 + PROPORTION_STD * rng.normal())
+        for name, ratio in SEGMENT_RATIOS.items()
+    }
+    # The ranges below are habits that are easily seen in a crowd; they were
+    # set by eye on rendered clips.
+    return Subject(
+        bones=bones,
+        amplitude=rng.uniform(0.7, 1.25),
+        tempo=rng.uniform(0.7, 1.4),
+        lean=rng.uniform(-0.05, 0.15),
+        stance=stature * rng.uniform(0.05, 0.11),
+        toe_out=rng.uniform(0.0, 0.35),
+        hand=LEFT if rng.random() < LEFT_HANDED_SHARE else RIGHT,
+        arms=np.array([rng.uniform(0.0, 0.16), rng.uniform(0.0, 0.06), rng.uniform(-0.05, 0.15)]),
+        sway=rng.uniform(0.5, 1.6),
+    )

@@ -1,0 +1,1 @@
+"""Recordings to annotation files: readers, layouts, conversion, inspection."""

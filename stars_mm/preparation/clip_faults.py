@@ -1,0 +1,222 @@
+"""Finds the clips that would spoil a training before it starts."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from stars_mm.preparation.annotation_file import clip_key
+
+#: Per floating type: the integer of its width, and the bits of infinity.
+_BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7FF0000000000000)}
+
+
+class ClipSizes(NamedTuple):
+    """The sizes of a data set's clips.
+
+    Attributes:
+        num_joints (int): V, the same in all clips.
+        in_channels (int): C, and one more where clips have scores, because
+            ``FormatGCNInput`` appends them.
+        max_persons (int): The largest M.
+    """
+
+    num_joints: int
+    in_channels: int
+    max_persons: int
+
+
+def _value_fault(key: str, array: np.ndarray) -> str | None:
+    """Says whether values are NaN or infinite, or zero throughout.
+
+    One pass over the bits without their sign: as integers they are ordered as
+    the magnitudes are, with infinity and then NaN on top. (float16 arithmetic
+    is many times slower, and NTU holds 1.2 GB of it.)
+    """
+    if array.dtype.kind == 'f' and array.dtype.itemsize in _BITS:
+        integer, infinity = _BITS[array.dtype.itemsize]
+        bits = np.ascontiguousarray(array, array.dtype.newbyteorder('='))
+        unsigned = integer(np.iinfo(integer).max >> 1)
+        largest = (bits.view(integer) & unsigned).max()
+        finite, zero = largest < infinity, largest == 0
+    else:
+        finite, zero = np.isfinite(array).all(), not array.any()
+    if not finite:
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        return f'{key}{list(where)} is {array[where]}'
+    if zero and key == 'keypoint':
+        return 'keypoint is zero throughout, an empty recording'
+    return None
+
+
+def clip_fault(clip: dict) -> str | None:
+    """Says what is wrong with the shape or the values of a clip."""
+    keypoint = clip.get('keypoint')
+    found = getattr(keypoint, 'dtype', type(keypoint).__name__)
+    if not isinstance(keypoint, np.ndarray) or found.kind not in 'fiu':
+        return f'keypoint is {found}, no array of numbers'
+    if keypoint.ndim != 4 or 0 in keypoint.shape:
+        return (
+            f'keypoint has shape {keypoint.shape}; (M persons, T frames, '
+            'V joints, C coordinates) is needed, none of them 0'
+        )
+    score = clip.get('keypoint_score')
+    if score is not None and (not isinstance(score, np.ndarray) or score.dtype.kind not in 'fiu'):
+        found = getattr(score, 'dtype', type(score).__name__)
+        return f'keypoint_score is {found}, no array of numbers'
+    if score is not None and score.shape != keypoint.shape[:3]:
+        return (
+            f'keypoint_score has shape {score.shape} beside a '
+            f'keypoint of shape {keypoint.shape}; (M, T, V) is needed'
+        )
+    frames = clip.get('total_frames', keypoint.shape[1])
+    if not isinstance(frames, (int, np.integer)) or not (0 < frames <= keypoint.shape[1]):
+        return (
+            f'total_frames is {frames!r} beside a keypoint of shape {keypoint.shape} (M, T, V, C)'
+        )
+    fault = _value_fault('keypoint', keypoint)
+    if fault is None and score is not None:
+        fault = _value_fault('keypoint_score', score)
+    return fault
+
+
+def _size(clip: dict) -> tuple[int, int, bool]:
+    """V, C and whether there are scores: the same in every clip."""
+    return clip['keypoint'].shape[2:] + ('keypoint_score' in clip,)
+
+
+def _describe(size: tuple[int, int, bool]) -> str:
+    return (
+        f'V={size[0]} joints, C={size[1]} coordinates, {"with" if size[2] else "no"} keypoint_score'
+    )
+
+
+def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[int, str]:
+    """Looks through clips for what no training can use.
+
+    Args:
+        clips (list[dict]): Annotations with ``keypoint`` (M, T, V, C).
+        known (dict, optional): What :func:`clip_fault` says of the clips, by
+            position, where they have been looked through before.
+
+    Returns:
+        dict: Position of a faulty clip → what is wrong with it.
+    """
+    if known is None:
+        known = dict(enumerate(map(clip_fault, clips)))
+    faults = {number: fault for number, fault in known.items() if fault}
+    sizes = Counter(_size(clip) for number, clip in enumerate(clips) if number not in faults)
+    if len(sizes) > 1:
+        ((usual, count),) = sizes.most_common(1)
+        for number, clip in enumerate(clips):
+            if number not in faults and _size(clip) != usual:
+                faults[number] = (
+                    f'keypoint has shape {clip["keypoint"].shape} '
+                    f'({_describe(_size(clip))}), and {count} of the '
+                    f'{len(clips)} clips have {_describe(usual)}'
+                )
+    return faults
+
+
+def is_class_list(label: Any) -> bool:
+    """Whether a label is a list of classes, as for ``multi_class``."""
+    return isinstance(label, (list, tuple, np.ndarray)) and getattr(label, 'ndim', 1) == 1
+
+
+def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
+    """Says what is wrong with the label of a clip.
+
+    Args:
+        clip (dict): An annotation.
+        num_classes (int): Labels are 0 to ``num_classes`` - 1.
+        multi_class (bool): Whether a label is a list of classes.
+
+    Returns:
+        str, optional: What is wrong, None if nothing is.
+    """
+    label = clip.get('label')
+    if multi_class and is_class_list(label):
+        values = label
+    elif multi_class and label is not None:
+        return f'label is {label!r}, no list of classes'
+    else:
+        values = [label]
+    for value in values:
+        if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):
+            return (
+                f'label is {value!r}, and num_classes={num_classes} '
+                f'needs an integer from 0 to {num_classes - 1}'
+            )
+    return None
+
+
+def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
+    """Raises a ValueError on the first label that is no class.
+
+    Args:
+        clips (list[dict]): Annotations.
+        num_classes (int): Labels are 0 to ``num_classes`` - 1.
+        multi_class (bool): Whether a label is a list of classes.
+        source (str): The annotation file, for the message.
+    """
+    key = clip_key(clips)
+    for clip in clips:
+        fault = label_fault(clip, num_classes, multi_class)
+        if fault:
+            raise ValueError(
+                f'{source}: clip {clip.get(key)!r}: {fault}. Mend the label or num_classes.'
+            )
+
+
+def check_clips(
+    clips: list[dict],
+    missing: list[str],
+    invalid: str,
+    source: str,
+    known: dict[int, str] | None = None,
+) -> tuple[list[dict], ClipSizes]:
+    """Refuses faulty clips, or leaves them out.
+
+    Args:
+        clips (list[dict]): Annotations of one split. ``total_frames`` is
+            filled in where it is missing.
+        missing (list[str]): Clips that the split lists and the file lacks.
+        invalid (str): 'error' raises on the first fault, 'drop' logs them.
+        source (str): The annotation file, for messages.
+        known (dict, optional): As :func:`find_faults` takes it.
+
+    Returns:
+        tuple: The clips that are sound, and their sizes.
+
+    Raises:
+        ValueError: If there is a fault and ``invalid`` is 'error', or if no
+            sound clip is left.
+    """
+    faults = find_faults(clips, known)
+    key = clip_key(clips)
+    reasons = [(clips[number].get(key), fault) for number, fault in sorted(faults.items())]
+    reasons += [(name, 'the split lists it, the annotations lack it') for name in missing]
+    sound = [clip for n, clip in enumerate(clips) if n not in faults]
+    if reasons and (invalid == 'error' or not sound):
+        name, fault = reasons[0]
+        more = f' (and {len(reasons) - 1} more clips)' * (len(reasons) > 1)
+        raise ValueError(
+            f'{source}: clip {name!r}: {fault}{more}. '
+            + (
+                "Mend the file, or say invalid='drop' to leave such clips out."
+                if sound
+                else 'No sound clip is left: make the file again.'
+            )
+        )
+    if reasons:
+        MMLogger.get_current_instance().warning(
+            f"{source}: invalid='drop' leaves out {len(reasons)} clips, "
+            f'{len(sound)} remain:\n' + '\n'.join(f'  {name!r}: {fault}' for name, fault in reasons)
+        )
+    for clip in sound:
+        clip.setdefault('total_frames', clip['keypoint'].shape[1])
+    num_joints, channels, scored = _size(sound[0])
+    return sound, ClipSizes(
+        num_joints, channels + scored, max(clip['keypoint'].shape[0] for clip in sound)
+    )

@@ -1,0 +1,147 @@
+"""Faults: what no training can use.
+
+They are found by the functions by which
+:class:`~stars_mm.datasets.SkeletonDataset` refuses a file.
+"""
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from stars_mm.preparation.annotation_file import Splits, select_split
+from stars_mm.preparation.clip_faults import find_faults, is_class_list, label_fault
+from stars_mm.preparation.inspection.findings import Finding, finding, shown
+
+
+def name_of(clip: dict, key: str, number: int) -> str:
+    """The name of a clip for a message."""
+    return shown(clip[key]) if key in clip else f'annotation {number}'
+
+
+def clip_faults(annotations: list[dict], key: str) -> tuple[dict[int, str], list[Finding]]:
+    """Clips of a wrong shape, with NaN, zero throughout, ….
+
+    Args:
+        annotations (list[dict]): All clips of the file.
+        key (str): The key that names a clip.
+
+    Returns:
+        tuple: Position of each faulty clip → what is wrong with it; and the
+        findings, one for all clips whose faults differ in numbers alone.
+    """
+    faults = find_faults(annotations)
+    alike = defaultdict(list)
+    for number, fault in sorted(faults.items()):
+        alike[re.sub(r'-?\d[\d.]*', '…', fault)].append(number)
+    findings = []
+    for fault, numbers in alike.items():
+        findings += finding(
+            'clip', fault, [f'{name_of(annotations[n], key, n)}: {faults[n]}' for n in numbers]
+        )
+    return faults, findings
+
+
+def is_multi_class(annotations: list[dict]) -> bool:
+    """Whether labels are lists of classes, as the first label of a clip is."""
+    first = next((clip['label'] for clip in annotations if clip.get('label') is not None), None)
+    return is_class_list(first)
+
+
+def classes_of(clip: dict, multi_class: bool) -> list[int]:
+    """The classes of a clip, less those that are no integer from 0."""
+    label = clip.get('label')
+    if not (multi_class and is_class_list(label)):
+        label = [label]
+    return [int(value) for value in label if isinstance(value, (int, np.integer)) and value >= 0]
+
+
+def class_list(class_names: Any) -> list[str] | None:
+    """The names of the classes; None where they are no list of text."""
+    if isinstance(class_names, np.ndarray):  # as an .npz holds them
+        class_names = class_names.tolist()
+    if (
+        isinstance(class_names, (list, tuple))
+        and class_names
+        and all(isinstance(name, str) for name in class_names)
+    ):
+        return list(class_names)
+    return None
+
+
+def label_faults(
+    annotations: list[dict], key: str, num_classes: int, class_names: list | None
+) -> list[Finding]:
+    """Labels that are no class.
+
+    Args:
+        annotations (list[dict]): All clips of the file.
+        key (str): The key that names a clip.
+        num_classes (int): Labels are 0 to ``num_classes`` - 1.
+        class_names (list, optional): Whether the number is theirs.
+
+    Returns:
+        list[Finding]: None where no clip has a label at all: masked motion
+        prediction needs none.
+    """
+    if all(clip.get('label') is None for clip in annotations):
+        return []
+    multi_class = is_multi_class(annotations)
+    faults = (label_fault(clip, num_classes, multi_class) for clip in annotations)
+    message = 'the label is no class of the file, which ' + (
+        f'names {num_classes} in class_names'
+        if class_names
+        else f'has {num_classes} by its largest label'
+    )
+    return finding(
+        'label',
+        message,
+        [
+            f'{name_of(clip, key, n)}: {shown(clip.get("label"))}'
+            for n, (clip, fault) in enumerate(zip(annotations, faults))
+            if fault
+        ],
+    )
+
+
+def split_faults(
+    annotations: list[dict], splits: Splits | None, key: str, path: str
+) -> tuple[dict[str, list[int]], list[Finding]]:
+    """Splits that are empty, or list what is not there.
+
+    Args:
+        annotations (list[dict]): All clips of the file.
+        splits (dict, optional): The names of each split's clips.
+        key (str): The key that names a clip.
+        path (str): The file, for messages.
+
+    Returns:
+        tuple: The positions of each usable split's clips, and the findings.
+    """
+    members: dict[str, list[int]] = {}
+    refused: list[str] = []
+    findings: list[Finding] = []
+    for split in (None, *(splits or ())):
+        try:
+            _, missing = select_split(annotations, splits, split, path)
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        except TypeError as error:  # such as a number where a list belongs
+            refused.append(
+                f'split={shown(split)}: its names, or those of '
+                f'the annotations, are no list of text ({error})'
+            )
+            continue
+        if split is None:
+            continue
+        findings += finding(
+            'missing',
+            f'split {shown(split)} lists clips that have no annotation',
+            map(shown, missing),
+        )
+        names = set(splits[split])
+        members[split] = [n for n, clip in enumerate(annotations) if clip[key] in names]
+    refused = list(dict.fromkeys(refused))  # one fault may be each split's
+    return members, [Finding('split', text, 1) for text in refused] + findings

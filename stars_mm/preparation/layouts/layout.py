@@ -1,0 +1,198 @@
+"""The description of a skeleton."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Union
+
+#: Metres, centimetres, millimetres, pixels, or anything else.
+UNITS = ('m', 'cm', 'mm', 'px', 'other')
+
+Joint = Union[int, str]
+
+
+@dataclass(frozen=True)
+class SkeletonLayout:
+    """Joints of a skeleton, their bones and their sides.
+
+    Joints are numbered from 0 in the order of a clip's V axis. To make one of
+    joint names, use :meth:`from_dict`.
+
+    Args:
+        name (str): Name of the layout.
+        joints (tuple[str, ...]): Names of the V joints.
+        parents (tuple[int, ...]): Of each joint, the joint at the other end of
+            its bone; the root is its own parent.
+        center (int): The joint that ``CenterSkeleton`` puts at the origin.
+        pairs (tuple[tuple[int, int], ...]): Each left joint and its
+            counterpart on the right.
+        align (tuple[int, int], optional): Two joints, left and right, whose
+            line ``CenterSkeleton`` may turn along x, such as the shoulders.
+        unit (str): Unit of the coordinates as they are usually recorded:
+            'm', 'cm', 'mm', 'px' (pixels) or 'other'.
+
+    Raises:
+        ValueError: Names the layout, the key and the value.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    center: int
+    pairs: tuple[tuple[int, int], ...] = ()
+    align: tuple[int, int] | None = None
+    unit: str = 'm'
+
+    def __post_init__(self) -> None:
+        self._check_joints()
+        self._check_tree()
+        sided = [joint for pair in self.pairs for joint in pair]
+        if len(set(sided)) < len(sided):
+            raise ValueError(
+                f'layout {self.name!r}: pairs={self.pairs} names '
+                'a joint twice. Each has one counterpart.'
+            )
+        if self.align is not None and len(set(self.align)) != 2:
+            raise ValueError(
+                f'layout {self.name!r}: align={self.align} must be two joints, left and right.'
+            )
+        if self.unit not in UNITS:
+            raise ValueError(f'layout {self.name!r}: unit={self.unit!r} must be one of {UNITS}.')
+
+    def _check_joints(self) -> None:
+        V = self.num_joints
+        if V == 0 or len(set(self.joints)) < V:
+            raise ValueError(
+                f'layout {self.name!r}: joints={self.joints} must be names, each of them once.'
+            )
+        used = [('parents', joint) for joint in self.parents]
+        used += [('center', self.center)]
+        used += [('pairs', joint) for pair in self.pairs for joint in pair]
+        used += [('align', joint) for joint in self.align or ()]
+        for key, joint in used:
+            if not 0 <= joint < V:
+                raise ValueError(
+                    f'layout {self.name!r}: {key} names joint {joint}; its '
+                    f'{V} joints are 0 to {V - 1}.'
+                )
+
+    def _check_tree(self) -> None:
+        V = self.num_joints
+        if len(self.parents) != V:
+            raise ValueError(
+                f'layout {self.name!r}: {len(self.parents)} '
+                f'parents for {V} joints. Give each joint one.'
+            )
+        roots = [joint for joint in range(V) if self.parents[joint] == joint]
+        if len(roots) != 1:
+            raise ValueError(
+                f'layout {self.name!r}: {len(roots)} joints are their own '
+                f'parent, {[self.joints[joint] for joint in roots]}. One must '
+                'be, the root.'
+            )
+        for joint in range(V):
+            end = joint
+            for _ in range(V):
+                end = self.parents[end]
+            if end != roots[0]:
+                raise ValueError(
+                    f'layout {self.name!r}: from {self.joints[joint]!r} the '
+                    f'parents run in a circle and do not reach the root, '
+                    f'{self.joints[roots[0]]!r}.'
+                )
+
+    @classmethod
+    def from_dict(cls, content: dict, source: str = '') -> 'SkeletonLayout':
+        """Makes a layout whose joints may be given by name or number.
+
+        Args:
+            content (dict): ``joints`` (names), ``parents`` (one a joint, the
+                root's being null or itself), ``center``, and optionally
+                ``name``, ``pairs``, ``align`` and ``unit``.
+            source (str): Where it comes from, for messages, and the name of
+                a layout without one.
+        """
+        where = f'layout {content.get("name") or source!r}'
+        needed, known = {'joints', 'parents', 'center'}, cls.__annotations__
+        if not needed <= set(content) or not set(content) <= set(known):
+            raise ValueError(
+                f'{where}: has the keys {sorted(content)}; {sorted(needed)} '
+                f'are needed, and {sorted(set(known) - needed)} may be given.'
+            )
+        joints = [str(joint) for joint in content['joints']]
+
+        def number(joint: Joint, key: str) -> int:
+            if isinstance(joint, int) and not isinstance(joint, bool):
+                return joint
+            if joint not in joints:
+                raise ValueError(
+                    f'{where}: {key} names {joint!r}, which is '
+                    f'none of its joints: {", ".join(joints)}.'
+                )
+            return joints.index(joint)
+
+        def numbers(some: Sequence[Joint], key: str) -> tuple[int, ...]:
+            return tuple(number(joint, key) for joint in some)
+
+        parents = [
+            joint if parent is None else parent for joint, parent in zip(joints, content['parents'])
+        ]
+        parents += content['parents'][len(joints) :]
+        align = content.get('align')
+        pairs = [numbers(pair, 'pairs') for pair in content.get('pairs', ())]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError(
+                f'{where}: pairs={content["pairs"]} must be pairs, a left joint and a right one.'
+            )
+        return cls(
+            name=content.get('name') or source,
+            joints=tuple(joints),
+            parents=numbers(parents, 'parents'),
+            center=number(content['center'], 'center'),
+            pairs=tuple(pairs),
+            align=None if align is None else numbers(align, 'align'),
+            unit=content.get('unit', 'm'),
+        )
+
+    def to_dict(self) -> dict:
+        """The layout as plain types, which :meth:`from_dict` takes back."""
+        return dict(
+            name=self.name,
+            joints=list(self.joints),
+            parents=list(self.parents),
+            center=self.center,
+            pairs=[list(pair) for pair in self.pairs],
+            align=None if self.align is None else list(self.align),
+            unit=self.unit,
+        )
+
+    @property
+    def num_joints(self) -> int:
+        """int: V."""
+        return len(self.joints)
+
+    @property
+    def root(self) -> int:
+        """int: The joint that is its own parent."""
+        return next(j for j, parent in enumerate(self.parents) if j == parent)
+
+    @property
+    def bones(self) -> list[tuple[int, int]]:
+        """list[tuple[int, int]]: (joint, parent) of every joint but the
+        root."""
+        return [(joint, parent) for joint, parent in enumerate(self.parents) if joint != parent]
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """tuple[int, ...]: Joints of the left side."""
+        return tuple(left for left, _ in self.pairs)
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """tuple[int, ...]: Their counterparts, in the same order."""
+        return tuple(right for _, right in self.pairs)
+
+    @property
+    def graph(self) -> dict:
+        """dict: ``num_node``, ``inward`` and ``center``, as the ``layout`` of
+        mmaction2's graph networks."""
+        return dict(num_node=self.num_joints, inward=self.bones, center=self.root)

@@ -1,0 +1,161 @@
+"""BVH motion capture, as that of CMU, as an example of a reader.
+
+A ``.bvh`` holds a tree of joints with offsets, and for each frame the angles
+(and the root's position) that move it. CMU's files are called
+``SUBJECT_TAKE.bvh``; put those of a class into a folder of its name. Of the
+joints, the 17 of ``--layout h36m-17`` are taken. The lengths are not metres:
+say ``--unit other``.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stars_mm.preparation.recording import Recording
+
+#: CMU's joints at the places of 'h36m-17'.
+H36M = (
+    'Hips',
+    'RightUpLeg',
+    'RightLeg',
+    'RightFoot',
+    'LeftUpLeg',
+    'LeftLeg',
+    'LeftFoot',
+    'Spine',
+    'Spine1',
+    'Neck1',
+    'Head',
+    'LeftArm',
+    'LeftForeArm',
+    'LeftHand',
+    'RightArm',
+    'RightForeArm',
+    'RightHand',
+)
+
+
+class Joint(NamedTuple):
+    """A joint of the tree; ``parent`` is its place in the list, -1 of the
+    root, ``channels`` such as 'Zrotation' in the order of the numbers."""
+
+    name: str
+    parent: int
+    offset: np.ndarray
+    channels: tuple[str, ...]
+
+
+def read(src: str, joints: Sequence[str] = H36M, step: int = 4) -> Iterator[Recording]:
+    """Yields the clips of a folder with one folder a class.
+
+    Args:
+        src (str): The folder.
+        joints (sequence[str]): Those to take, in the layout's order.
+        step (int): Every how manieth frame; CMU has 120 a second.
+    """
+    for path in sorted(Path(src).rglob('*.bvh')):
+        yield Recording(
+            name=path.relative_to(src).with_suffix('').as_posix(),
+            label=path.parent.name,
+            subject=path.stem.split('_')[0],
+            keypoints=partial(load, path, joints, step),
+            source=str(path),
+        )
+
+
+def load(path: Path, joints: Sequence[str], step: int) -> np.ndarray:
+    """Positions of some joints of a file, (1, T, V, 3)."""
+    words = path.read_text().split()
+    try:
+        start = words.index('MOTION')
+        tree = parse_tree(words[:start])
+        count, width = int(words[start + 2]), sum(len(joint.channels) for joint in tree)
+        numbers = np.array(words[start + 6 :], dtype=np.float64)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f'is no whole BVH ({error}).') from error
+    if len(numbers) != count * width:
+        raise ValueError(
+            f'has {len(numbers)} numbers; {count} frames of '
+            f'{width} are {count * width}. Is it cut off?'
+        )
+    names = [joint.name for joint in tree]
+    missing = [joint for joint in joints if joint not in names]
+    if missing:
+        raise ValueError(
+            f'has no joint {missing[0]!r}; its joints are {", ".join(names)}. Say which to take.'
+        )
+    places = positions(tree, numbers.reshape(count, width)[::step])
+    return places[None, :, [names.index(joint) for joint in joints]]
+
+
+def parse_tree(words: list[str]) -> list[Joint]:
+    """The joints of a file's HIERARCHY, parents first."""
+    tree: list[Joint] = []
+    open_joints = [-1]
+    i = words.index('ROOT')
+    while i < len(words):
+        if words[i] in ('ROOT', 'JOINT', 'End'):
+            tree.append(Joint(words[i + 1], open_joints[-1], np.zeros(3), ()))
+            i += 2
+        elif words[i] == '{':
+            open_joints.append(len(tree) - 1)
+            i += 1
+        elif words[i] == '}':
+            open_joints.pop()
+            i += 1
+        elif words[i] == 'OFFSET':
+            tree[-1] = tree[-1]._replace(offset=np.array(words[i + 1 : i + 4], dtype=np.float64))
+            i += 4
+        elif words[i] == 'CHANNELS':
+            end = i + 2 + int(words[i + 1])
+            tree[-1] = tree[-1]._replace(channels=tuple(words[i + 2 : end]))
+            i = end
+        else:
+            raise ValueError(f'unknown word {words[i]!r}')
+    return tree
+
+
+def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
+    """Forward kinematics.
+
+    Args:
+        tree (sequence[Joint]): Joints, parents first.
+        numbers (np.ndarray): (T, channels of all joints); degrees.
+
+    Returns:
+        np.ndarray: (T, joints, 3).
+    """
+    T = len(numbers)
+    turns = np.empty((len(tree), T, 3, 3))
+    places = np.empty((len(tree), T, 3))
+    column = 0
+    for j, joint in enumerate(tree):
+        move, turn = np.tile(joint.offset, (T, 1)), np.eye(3)
+        for channel in joint.channels:
+            values, axis = numbers[:, column], 'XYZ'.index(channel[0])
+            if channel.endswith('position'):
+                move[:, axis] += values
+            else:
+                turn = turn @ _turn(np.radians(values), axis)
+            column += 1
+        if joint.parent < 0:
+            turns[j], places[j] = turn, move
+        else:
+            parent = turns[joint.parent]
+            turns[j] = parent @ turn
+            places[j] = places[joint.parent] + (parent @ move[..., None])[..., 0]
+    return places.swapaxes(0, 1)
+
+
+def _turn(angles: np.ndarray, axis: int) -> np.ndarray:
+    """Rotations (T, 3, 3) about an axis, for column vectors."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    turn = np.zeros((len(angles), 3, 3))
+    turn[:, axis, axis] = 1
+    turn[:, a, a] = turn[:, b, b] = np.cos(angles)
+    turn[:, b, a] = np.sin(angles)
+    turn[:, a, b] = -turn[:, b, a]
+    return turn

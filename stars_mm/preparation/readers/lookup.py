@@ -1,0 +1,81 @@
+"""Finds a reader by name, or in a file of one's own."""
+
+import importlib
+import importlib.util
+import inspect
+import os.path as osp
+import sys
+from collections.abc import Callable, Iterable
+
+from stars_mm.preparation.recording import Recording
+
+#: A function of the source and options.
+Reader = Callable[..., Iterable[Recording]]
+
+#: Name → module of this package, whose function is ``read``.
+_READERS: dict[str, str] = {
+    'folder': 'folder',
+    'bvh': 'bvh',
+    'msr-action3d': 'msr_action3d',
+    'utkinect': 'utkinect',
+}
+
+
+def known_readers() -> list[str]:
+    """Names that :func:`get_reader` knows."""
+    return list(_READERS)
+
+
+def get_reader(spec: str) -> Reader:
+    """A reader by name, or from a Python file.
+
+    Args:
+        spec (str): 'folder', 'bvh', 'msr-action3d' or 'utkinect'; or a file
+            and a function in it, ``my_reader.py:read`` (``read`` may be left
+            out). The file is run.
+
+    Returns:
+        callable: ``read(src, **options)``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the name is unknown, or the file has no such function.
+    """
+    if spec in _READERS:
+        module = importlib.import_module(f'.{_READERS[spec]}', __package__)
+        return module.read
+    path, _, function = spec.partition('.py')
+    if not _ or (function and not function.startswith(':')):
+        raise ValueError(
+            f'reader {spec!r}: choose one of {known_readers()}, '
+            'or give a file and its function, my_reader.py:read.'
+        )
+    path, function = f'{path}.py', function[1:] or 'read'
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'reader {spec!r}: there is no file {path}.')
+    name = osp.splitext(osp.basename(path))[0]
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules.setdefault(name, module)  # for what pickles or imports it
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(
+            f'reader {path}: {type(error).__name__}: {error} while it was imported.'
+        ) from error
+    if not callable(getattr(module, function, None)):
+        raise ValueError(f'reader {path}: has no function {function}().')
+    return getattr(module, function)
+
+
+def call_reader(reader: Reader, src: str, options: dict) -> Iterable:
+    """Calls a reader; options that it does not know are a ValueError."""
+    try:
+        inspect.signature(reader).bind(src, **options)
+    except TypeError as error:
+        raise ValueError(
+            f'reader {reader.__module__}.{reader.__name__}'
+            f'{inspect.signature(reader)}: {error}. Correct '
+            '--reader-options.'
+        ) from None
+    return reader(src, **options)

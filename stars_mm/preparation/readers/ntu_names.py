@@ -1,0 +1,184 @@
+"""What a name of NTU RGB+D says: action, and the splits it belongs to.
+
+A recording is named ``SsssCcccPpppRrrrAaaa``: set-up, camera, performer, take
+and action, counted from 1. The splits are those of Shahroudy et al., CVPR 2016
+(60 classes) and Liu et al., TPAMI 2020 (120 classes).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The performers of the training split xsub. NTU-60 has the first 20.
+XSUB_TRAIN = (
+    1,
+    2,
+    4,
+    5,
+    8,
+    9,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+    19,
+    25,
+    27,
+    28,
+    31,
+    34,
+    35,
+    38,
+    45,
+    46,
+    47,
+    49,
+    50,
+    52,
+    53,
+    54,
+    55,
+    56,
+    57,
+    58,
+    59,
+    70,
+    74,
+    78,
+    80,
+    81,
+    82,
+    83,
+    84,
+    85,
+    86,
+    89,
+    91,
+    92,
+    93,
+    94,
+    95,
+    97,
+    98,
+    100,
+    103,
+)
+#: The cameras of the training split xview of NTU-60.
+XVIEW_TRAIN = (2, 3)
+#: The last class of NTU-60; the later ones are novel to who trained on it.
+LAST_OF_60 = 60
+_NAME = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})')
+
+
+@dataclass(frozen=True)
+class NTU:
+    """The extent of a release of NTU RGB+D.
+
+    Args:
+        classes (int): Actions, the set's name too: 60 or 120.
+        setups (int): Set-ups.
+        subjects (int): Performers.
+        clips (int): The recordings that have a usable skeleton.
+        split_names (tuple[str]): The splits, in the order of the file.
+    """
+
+    classes: int
+    setups: int
+    subjects: int
+    clips: int
+    split_names: tuple[str, ...]
+
+
+DATASETS: dict[int, NTU] = {
+    60: NTU(60, 17, 40, 56578, ('xsub_train', 'xsub_val', 'xview_train', 'xview_val')),
+    120: NTU(
+        120,
+        32,
+        106,
+        113945,
+        ('xsub_train', 'xsub_val', 'xset_train', 'xset_val', 'novel_train', 'novel_val'),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class NTUName:
+    """A recording's name, taken apart; numbers count from 1."""
+
+    setup: int
+    camera: int
+    subject: int
+    take: int
+    action: int
+
+    @property
+    def label(self) -> int:
+        """The class, counted from 0."""
+        return self.action - 1
+
+
+def parse_name(name: str) -> NTUName:
+    """Takes a name such as S001C002P003R002A013 apart.
+
+    Raises:
+        ValueError: If it is another kind of name. Does not say which file.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError('is not named SsssCcccPpppRrrrAaaa.skeleton. Rename or remove it.')
+    return NTUName(*map(int, match.groups()))
+
+
+def check_name(name: NTUName, dataset: NTU) -> None:
+    """Refuses a recording that the data set cannot have.
+
+    Raises:
+        ValueError: Says which number is wrong, and not in which file.
+    """
+    for what, letter, value, most in (
+        ('set-up', 'S', name.setup, dataset.setups),
+        ('camera', 'C', name.camera, 3),
+        ('subject', 'P', name.subject, dataset.subjects),
+        ('action', 'A', name.action, dataset.classes),
+    ):
+        if not 1 <= value <= most:
+            raise ValueError(
+                f"{what} '{letter}{value:03}' is not in NTU-{dataset.classes},"
+                f' which has {letter}001 to {letter}{most:03}. Rename or '
+                'remove it.'
+            )
+
+
+def splits_of(name: NTUName, dataset: NTU) -> list[str]:
+    """Names the splits that a recording belongs to.
+
+    Args:
+        name (NTUName): The recording.
+        dataset (NTU): One of ``DATASETS``.
+
+    Returns:
+        list[str]: One split of each protocol that the recording is part of.
+    """
+    xsub = 'train' if name.subject in XSUB_TRAIN else 'val'
+    splits = [f'xsub_{xsub}']
+    if dataset.classes == LAST_OF_60:
+        train = name.camera in XVIEW_TRAIN
+        return splits + ['xview_train' if train else 'xview_val']
+    splits.append('xset_val' if name.setup % 2 else 'xset_train')
+    if name.action > LAST_OF_60:
+        splits.append(f'novel_{xsub}')
+    return splits
+
+
+def missing_skeletons(path: Path | None = None) -> frozenset[str]:
+    """The recordings that the data set's authors list as having no skeleton.
+
+    Those of set-ups 1 to 17 are the 302 of NTU-60; NTU-120 has all 535.
+
+    Args:
+        path (Path, optional): The list to read; by default the published one.
+    """
+    path = path or Path(__file__).with_name('ntu_missing_skeletons.txt')
+    return frozenset(path.read_text('utf-8').split())

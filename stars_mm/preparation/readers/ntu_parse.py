@@ -1,0 +1,195 @@
+"""Reads a ``.skeleton`` recording of NTU RGB+D.
+
+The file is text: the number of frames; for each frame the number of bodies;
+for each body a line of 10 values, of which the first is the body's id, a line
+with the number of joints, 25, and for each joint 12 values, of which the first
+three are x, y and z in metres.
+"""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+NUM_JOINTS = 25
+_BODY_VALUES = 10
+_JOINT_VALUES = 12
+#: The largest coordinate that a float32 holds.
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass
+class Body:
+    """A tracked body: one id of a recording.
+
+    Args:
+        start (int): The frame in which it first appears. Frames without any
+            body are not counted.
+        joints (np.ndarray): (T, 25, 3) float32, metres: the frames that have
+            it. They are taken to follow one another, as in the preparation
+            that published results share: a body that was lost for some frames
+            and found again under its id closes up.
+    """
+
+    start: int
+    joints: np.ndarray
+
+    @property
+    def end(self) -> int:
+        """The last of its frames."""
+        return self.start + len(self.joints) - 1
+
+
+@dataclass
+class Recording:
+    """The bodies of a recording.
+
+    Args:
+        bodies (list[Body]): In the order of their first frames.
+        num_frames (int): Frames that have a body.
+        num_empty (int): Frames that have none.
+    """
+
+    bodies: list[Body]
+    num_frames: int
+    num_empty: int
+
+
+class _Lines:
+    """The lines of a file, taken one after another; counts them from 1."""
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self.lines = content.decode('ascii').splitlines()
+        except UnicodeDecodeError as error:
+            line = content.count(b'\n', 0, error.start) + 1
+            raise ValueError(f'line {line}: is no text. Get the file again.') from error
+        self.at = 0
+        self.where = 'the number of frames'
+
+    def fail(self, line: int, problem: str) -> NoReturn:
+        raise ValueError(f'line {line}: {problem}. Get the file again.')
+
+    def take(self, count: int) -> list[str]:
+        """The next lines.
+
+        Raises:
+            ValueError: If the file has not as many.
+        """
+        begin, self.at = self.at, self.at + count
+        if self.at > len(self.lines):
+            self.fail(
+                len(self.lines) + 1,
+                f'the file ends where {self.where} should follow; it is cut off',
+            )
+        return self.lines[begin : self.at]
+
+    def take_count(self, what: str) -> int:
+        """The next line, which holds a count."""
+        (line,) = self.take(1)
+        if not line.strip().isdecimal() or len(line) > 20:
+            self.fail(self.at, f'has {line[:40]!r} where the number of {what} belongs')
+        return int(line)
+
+    def take_values(self, count: int) -> list[str]:
+        """The values of the next line."""
+        (line,) = self.take(1)
+        values = line.split()
+        if len(values) != count:
+            self.fail(self.at, f'has {len(values)} values where {count} belong')
+        wrong = [value for value in values if not _is_number(value)]
+        if wrong:
+            self.fail(self.at, f'has {wrong[0][:40]!r} where a number belongs')
+        return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        # How Microsoft's C library writes NaN and infinity.
+        return '.#' in text
+    return True
+
+
+def _read_joints(lines: _Lines) -> list[float]:
+    """The 25 times 3 coordinates of a body in a frame."""
+    begin = lines.at
+    rows = [row.split() for row in lines.take(NUM_JOINTS)]
+    try:
+        values = [float(value) for row in rows for value in row]
+        if all(len(row) == _JOINT_VALUES for row in rows) and (
+            abs(sum(values)) <= _LARGEST
+        ):  # not so if one of them is NaN
+            return [
+                value for i in range(0, len(values), _JOINT_VALUES) for value in values[i : i + 3]
+            ]
+    except ValueError:
+        pass  # the rows are gone through to find the line
+    points: list[float] = []
+    for number, row in enumerate(rows, begin + 1):
+        if len(row) != _JOINT_VALUES:
+            lines.fail(number, f'has {len(row)} values where the {_JOINT_VALUES} of a joint belong')
+        wrong = [value for value in row if not _is_number(value)]
+        if wrong:
+            lines.fail(number, f'has {wrong[0][:40]!r} where a number belongs')
+        # Image positions and orientations, which are not used, may be NaN.
+        wrong = [value for value in row[:3] if '.#' in value or not abs(float(value)) <= _LARGEST]
+        if wrong:
+            lines.fail(number, f'has the coordinate {wrong[0][:40]!r}')
+        points.extend(map(float, row[:3]))
+    return points
+
+
+def _read_body(lines: _Lines, points: dict[str, list[float]], seen: list[str]) -> str:
+    """Appends a body's coordinates in this frame; gives the body's id."""
+    body = lines.take_values(_BODY_VALUES)[0]
+    if body in seen:
+        lines.fail(lines.at, f'has the body {body} a second time in one frame')
+    joints = lines.take_count('joints')
+    if joints != NUM_JOINTS:
+        lines.fail(lines.at, f'says {joints} joints; NTU RGB+D has {NUM_JOINTS}')
+    points.setdefault(body, []).extend(_read_joints(lines))
+    return body
+
+
+def parse_recording(content: bytes) -> Recording:
+    """Reads a recording.
+
+    Args:
+        content (bytes): The ``.skeleton`` file.
+
+    Returns:
+        Recording: Its bodies.
+
+    Raises:
+        ValueError: If the file is cut off, its counts do not fit, a value is
+            no number, or no frame has a body. Says in which line, and not in
+            which file.
+    """
+    lines = _Lines(content)
+    num_frames = lines.take_count('frames')
+    points: dict[str, list[float]] = {}
+    starts: dict[str, int] = {}
+    present = 0
+    for frame in range(num_frames):
+        lines.where = f'frame {frame + 1} of {num_frames}'
+        num_bodies = lines.take_count('bodies')
+        seen: list[str] = []
+        for body in range(num_bodies):
+            lines.where = f'body {body + 1} of {num_bodies} in frame {frame + 1} of {num_frames}'
+            seen.append(_read_body(lines, points, seen))
+            starts.setdefault(seen[-1], present)
+        present += num_bodies > 0
+    for number in range(lines.at, len(lines.lines)):
+        if lines.lines[number].strip():
+            lines.fail(number + 1, f'goes on after the {num_frames} frames of line 1')
+    if not present:
+        raise ValueError(f'line 1: none of its {num_frames} frames has a body. Remove it.')
+    bodies = [
+        Body(starts[body], np.array(values, np.float32).reshape(-1, NUM_JOINTS, 3))
+        for body, values in points.items()
+    ]
+    if not any(body.joints.any() for body in bodies):
+        raise ValueError('line 1: all coordinates of all bodies are zero. Remove it.')
+    return Recording(bodies, present, num_frames - present)

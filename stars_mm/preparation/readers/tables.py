@@ -1,0 +1,281 @@
+"""Clips in a file each: ``.csv``, ``.npy`` and ``.json``.
+
+What a column or the last axis holds is said by ``channels``: 'xy', 'xyz',
+'xyc' or 'xyzc', c being the confidence of a joint.
+"""
+
+import csv
+import json
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from stars_mm.preparation.layouts import SkeletonLayout
+from stars_mm.preparation.readers.mmpose import is_mmpose, parse_mmpose
+from stars_mm.preparation.recording import Clip
+
+CHANNELS = ('xy', 'xyz', 'xyc', 'xyzc')
+_AXES = dict(
+    x='x', y='y', z='z', c='c', score='c', conf='c', confidence='c', likelihood='c', visibility='c'
+)
+_COLUMN = re.compile(rf'(.+)[ _.:-]({"|".join(_AXES)})', re.IGNORECASE)
+_Rows = list[tuple[int, list[str]]]
+
+
+class TableOptions(NamedTuple):
+    """How to read a file.
+
+    Attributes:
+        layout (SkeletonLayout): Its joints, in the order of the columns or
+            of the joints' axis.
+        channels (str, optional): See the module. None: as a CSV's header
+            says; else 'xy' for two numbers a joint, 'xyzc' for four, and for
+            three 'xyc' where the layout is in pixels, 'xyz' where not.
+        num_person (int): Persons that are kept of mmpose's predictions.
+    """
+
+    layout: SkeletonLayout
+    channels: str | None = None
+    num_person: int = 2
+
+
+def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
+    """Parts coordinates and confidences.
+
+    Args:
+        array (np.ndarray): (…, V, numbers a joint).
+        options (TableOptions): How to read it.
+
+    Returns:
+        tuple: Keypoints (…, V, C) and scores (…, V) or None.
+    """
+    count = array.shape[-1]
+    three = 'xyc' if options.layout.unit == 'px' else 'xyz'
+    channels = options.channels or {2: 'xy', 3: three, 4: 'xyzc'}.get(count)
+    if channels is None or len(channels) != count:
+        raise ValueError(
+            f'has {count} numbers a joint; channels={channels or CHANNELS} '
+            'needs another number. Correct --layout or --channels.'
+        )
+    if channels.endswith('c'):
+        return array[..., :-1], array[..., -1]
+    return array, None
+
+
+def load_npy(path: str, options: TableOptions) -> Clip:
+    """A ``.npy`` of (T, V, …), (M, T, V, …) or (T, V · …) numbers."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f'is no readable .npy ({error}).') from error
+    return _split_array(array, options)
+
+
+def load_json(path: str, options: TableOptions) -> Clip:
+    """A ``.json``: mmpose's predictions; or (T, V, …) or (M, T, V, …) lists,
+    bare or under the key ``keypoints``."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'is no readable JSON ({error}).') from error
+    if is_mmpose(content):
+        return parse_mmpose(content, options.layout.num_joints, options.num_person)
+    if isinstance(content, dict):
+        if 'keypoints' not in content:
+            raise ValueError(
+                "has no 'keypoints' (and no 'instance_info' of "
+                f'mmpose); its keys are {sorted(content)}.'
+            )
+        content = content['keypoints']
+    return _split_array(_to_array(content), options)
+
+
+def _to_array(content: list) -> np.ndarray:
+    """Nested lists as an array; null is NaN. Says where lists differ."""
+
+    def shape_of(value, where: str) -> tuple:
+        if value is None or type(value) in (int, float):
+            return ()
+        if not isinstance(value, list):
+            raise ValueError(f'keypoints{where} is {value!r}, no number.')
+        shapes = [shape_of(v, f'{where}[{i}]') for i, v in enumerate(value)]
+        for i, shape in enumerate(shapes):
+            if shape != shapes[0]:
+                raise ValueError(
+                    f'keypoints{where}[{i}] has shape {shape}, and those before it {shapes[0]}.'
+                )
+        return (len(value), *(shapes[0] if shapes else ()))
+
+    shape_of(content, '')
+    return np.array(content, dtype=np.float64)
+
+
+def _split_array(array: np.ndarray, options: TableOptions) -> Clip:
+    V = options.layout.num_joints
+    if array.dtype.kind not in 'fiu':
+        raise ValueError(f'holds {array.dtype}, no numbers.')
+    if array.ndim == 2 and array.shape[1] and array.shape[1] % V == 0:
+        array = array.reshape(len(array), V, -1)
+    if array.ndim not in (3, 4) or array.shape[-2] != V:
+        raise ValueError(
+            f'has shape {array.shape}; ([M persons,] T frames, V={V} joints '
+            f"of layout '{options.layout.name}', numbers a joint) is needed."
+        )
+    return split_channels(array, options)
+
+
+def load_csv(path: str, options: TableOptions) -> Clip:
+    """A ``.csv`` (or ``.tsv``) with a row for each frame.
+
+    With a header, columns are named ``left_wrist_x``, ``left_wrist_y``, … in
+    any order, ``_c`` or ``_score`` being the confidence; ``frame`` and
+    ``person`` columns part persons; others do not count. Without one, they
+    are the numbers of the joints in the layout's order. An empty cell is a
+    missing value.
+    """
+    with open(path, encoding='utf-8-sig', newline='') as file:
+        try:
+            lines = file.read().splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f'is no text file ({error}).') from error
+    first = next((line for line in lines if line.strip()), '')
+    comma = max(',;\t', key=first.count)
+    if not first.count(comma):
+        raise ValueError(
+            'its first line has one column. Put commas, semicolons or tabs between the numbers.'
+        )
+    rows = [
+        (number, [cell.strip() for cell in cells])
+        for number, cells in enumerate(csv.reader(lines, delimiter=comma), 1)
+        if any(cells)
+    ]
+    header = None
+    if not all(map(_is_number, rows[0][1])):
+        header = rows.pop(0)[1]
+    if not rows:
+        raise ValueError('has no frame.')
+    width = len(header or rows[0][1])
+    for number, cells in rows:
+        if len(cells) != width:
+            raise ValueError(
+                f'line {number} has {len(cells)} columns, the '
+                f'first one {width}. Is the file cut off?'
+            )
+    if header is None:
+        V = options.layout.num_joints
+        if width % V:
+            raise ValueError(
+                f'has {width} columns, no multiple of the {V} joints of '
+                f"layout '{options.layout.name}'. Give another --layout, or a "
+                'header of columns such as left_wrist_x.'
+            )
+        values = _numbers(rows, range(width), None)
+        return split_channels(values.reshape(len(rows), V, -1), options)
+    return _with_header(header, rows, options)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or 'nan')
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(rows: _Rows, columns, header: list[str] | None) -> np.ndarray:
+    """The cells of some columns, (rows, columns)."""
+    values = np.empty((len(rows), len(columns)))
+    for i, (number, cells) in enumerate(rows):
+        for j, column in enumerate(columns):
+            try:
+                values[i, j] = float(cells[column] or 'nan')
+            except ValueError:
+                name = header[column] if header else column + 1
+                raise ValueError(
+                    f'line {number}, column {name}: {cells[column]!r} is no number.'
+                ) from None
+    return values
+
+
+def _plain(name: str) -> str:
+    return re.sub('[^a-z0-9]', '', name.lower())
+
+
+def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int, str], int]:
+    """(joint, axis) → column."""
+    joints = {_plain(joint): j for j, joint in enumerate(layout.joints)}
+    found = {}
+    for column, cell in enumerate(header):
+        match = _COLUMN.fullmatch(cell)
+        if match is None:
+            continue
+        name, axis = match[1], _AXES[match[2].lower()]
+        if _plain(name) not in joints:
+            raise ValueError(
+                f"column {cell!r} names no joint of layout '{layout.name}', "
+                f'which has {", ".join(layout.joints)}.'
+            )
+        key = (joints[_plain(name)], axis)
+        if key in found:
+            raise ValueError(f'columns {header[found[key]]!r} and {cell!r} are the same.')
+        found[key] = column
+    if not found:
+        raise ValueError(
+            'its header names no joints: columns such as '
+            f'{layout.joints[0]}_x are needed, or no header and the columns '
+            f"in the order of layout '{layout.name}'."
+        )
+    return found
+
+
+def _with_header(header: list[str], rows: _Rows, options: TableOptions) -> Clip:
+    layout = options.layout
+    columns = _joint_columns(header, layout)
+    axes = [axis for axis in 'xyzc' if any(a == axis for _, a in columns)]
+    channels = options.channels or ''.join(axes)
+    if channels not in CHANNELS:
+        raise ValueError(f'its header has the axes {axes}; x and y are needed.')
+    wanted = [(j, axis) for j in range(layout.num_joints) for axis in channels]
+    missing = [f'{layout.joints[j]}_{axis}' for j, axis in wanted if (j, axis) not in columns]
+    if missing:
+        raise ValueError(
+            f"lacks {len(missing)} columns, such as {missing[0]}, of layout '{layout.name}'."
+        )
+    values = _numbers(rows, [columns[key] for key in wanted], header)
+    values = values.reshape(len(rows), layout.num_joints, -1)
+    values = _by_person(values, header, rows)
+    return split_channels(values, options._replace(channels=channels))
+
+
+def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray:
+    """(rows, V, C) → (M, T, V, C), by the columns frame and person."""
+    special = {_plain(cell): c for c, cell in enumerate(header)}
+    frame, person = special.get('frame'), special.get('person')
+    if frame is None and person is None:
+        return values[None]
+    if frame is None:
+        raise ValueError("has a column 'person' and none 'frame'.")
+    frames = _numbers(rows, [frame], header)[:, 0]
+    if person is None:
+        late = np.flatnonzero(np.diff(frames) <= 0)
+        if len(late):
+            raise ValueError(
+                f'line {rows[late[0] + 1][0]}: frame '
+                f'{frames[late[0] + 1]:g} comes after frame '
+                f'{frames[late[0]]:g}.'
+            )
+        return values[None]
+    names = [cells[person] for _, cells in rows]
+    persons = {name: m for m, name in enumerate(dict.fromkeys(names))}
+    times = {time: t for t, time in enumerate(sorted(set(frames)))}
+    out = np.zeros((len(persons), len(times), *values.shape[1:]))
+    seen = set()
+    for (number, _), time, name, value in zip(rows, frames, names, values):
+        key = persons[name], times[time]
+        if key in seen:
+            raise ValueError(f'line {number}: person {name} is in frame {time:g} twice.')
+        seen.add(key)
+        out[key] = value
+    return out

@@ -1,0 +1,156 @@
+"""Parts clips into training and test clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_mm.preparation.recording import Recording
+
+Splits = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """Which clips train and which test.
+
+    Args:
+        train_subjects (sequence[str], optional): These train, the others
+            test: splits ``xsub_train`` and ``xsub_val``.
+        val_subjects (sequence[str], optional): The other way round.
+        val_cameras (sequence[str], optional): These cameras test, the others
+            train: ``xview_train`` and ``xview_val``.
+        val_fraction (float, optional): So large a part of the subjects,
+            drawn at random, tests: ``xsub_train`` and ``xsub_val``. 0.3 where
+            nothing else is said and no clip names its split.
+        over (str): 'subject', or 'clip' to draw among the clips of each
+            class: ``clip_train`` and ``clip_val``.
+        seed (int): Seed of the draw.
+    """
+
+    train_subjects: Sequence[str] | None = None
+    val_subjects: Sequence[str] | None = None
+    val_cameras: Sequence[str] | None = None
+    val_fraction: float | None = None
+    over: str = 'subject'
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.over not in ('subject', 'clip'):
+            raise ValueError(f"over={self.over!r}: choose 'subject' or 'clip'.")
+        if self.val_fraction is not None and not 0 < self.val_fraction < 1:
+            raise ValueError(f'val_fraction={self.val_fraction}: must lie between 0 and 1.')
+        given = [
+            key
+            for key in ('train_subjects', 'val_subjects', 'val_fraction')
+            if getattr(self, key) is not None
+        ]
+        if len(given) > 1:
+            raise ValueError(f'{given[0]} and {given[1]} both part the subjects. Give one of them.')
+
+    def apply(self, clips: Sequence[Recording]) -> Splits:
+        """Parts clips.
+
+        Args:
+            clips (sequence[Recording]): All clips.
+
+        Returns:
+            dict: Name of a split → names of its clips.
+
+        Raises:
+            ValueError: If a clip lacks what the rule goes by, a name is that
+                of no subject or camera, or a split is empty.
+        """
+        splits = _named(clips)
+        subjects = self.train_subjects or self.val_subjects
+        if subjects is not None:
+            _merge(splits, _by(clips, 'subject', subjects, 'xsub', val=self.train_subjects is None))
+        if self.val_cameras is not None:
+            _merge(splits, _by(clips, 'camera', self.val_cameras, 'xview'))
+        if self.val_fraction is not None or not splits:
+            _merge(splits, self._draw(clips, self.val_fraction or 0.3))
+        for name, names in splits.items():
+            if not names:
+                raise ValueError(
+                    f'split {name!r} would have no clip. Choose '
+                    'other subjects, cameras or fractions.'
+                )
+        return splits
+
+    def _draw(self, clips: Sequence[Recording], fraction: float) -> Splits:
+        rng = np.random.default_rng(self.seed)
+        if self.over == 'clip':
+            chosen = set()
+            for label in sorted({clip.label for clip in clips}, key=str):
+                names = [c.name for c in clips if c.label == label]
+                chosen |= set(_share(names, fraction, rng))
+            return _part(clips, 'clip', [clip.name in chosen for clip in clips])
+        subjects = sorted(set(_values(clips, 'subject')))
+        if len(subjects) < 2:
+            raise ValueError(
+                f'all clips are of subject {subjects[0]!r}, so no other can '
+                'test. Part the clips at random (--split-over clip) or '
+                'through an index.'
+            )
+        chosen = _share(subjects, fraction, rng)
+        return _by(clips, 'subject', chosen, 'xsub')
+
+
+def _share(names: list[str], fraction: float, rng) -> list[str]:
+    """At least one and not all; of a single one, none."""
+    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    return [names[i] for i in rng.permutation(len(names))[:count]]
+
+
+def _named(clips: Sequence[Recording]) -> Splits:
+    splits: Splits = {}
+    for clip in clips:
+        if clip.split is not None:
+            splits.setdefault(str(clip.split), []).append(clip.name)
+    if splits:
+        bare = next((clip for clip in clips if clip.split is None), None)
+        if bare is not None:
+            raise ValueError(
+                f'{bare.place}: {bare.name!r} names no split, and others do, {sorted(splits)}.'
+            )
+    return splits
+
+
+def _values(clips: Sequence[Recording], key: str) -> list[str]:
+    for clip in clips:
+        if getattr(clip, key) is None:
+            raise ValueError(
+                f'{clip.place}: the {key} of {clip.name!r} is not known, and '
+                f'the split goes by it. Put {{{key}}} into --pattern, give an '
+                '--index with it, or part the clips at random (--split-over '
+                'clip).'
+            )
+    return [str(getattr(clip, key)) for clip in clips]
+
+
+def _by(
+    clips: Sequence[Recording], key: str, names: Sequence[str], split: str, val: bool = True
+) -> Splits:
+    values = _values(clips, key)
+    unknown = [name for name in names if name not in values]
+    if unknown:
+        raise ValueError(
+            f'no clip is of {key} {unknown[0]!r}. There are {", ".join(sorted(set(values)))}.'
+        )
+    return _part(clips, split, [(value in names) == val for value in values])
+
+
+def _part(clips: Sequence[Recording], split: str, tests: Sequence[bool]) -> Splits:
+    return {
+        f'{split}_{part}': [
+            clip.name for clip, test in zip(clips, tests) if test == (part == 'val')
+        ]
+        for part in ('train', 'val')
+    }
+
+
+def _merge(splits: Splits, more: Splits) -> None:
+    double = sorted(splits.keys() & more.keys())
+    if double:
+        raise ValueError(f'two rules would make split {double[0]!r}.')
+    splits.update(more)

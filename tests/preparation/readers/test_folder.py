@@ -1,0 +1,136 @@
+"""Names, labels and subjects of a folder's clips."""
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.readers.folder import path_pattern, read, read_index
+
+STICK = get_layout(dict(name='stick', joints=['hip', 'hand'], parents=[None, 0], center=0))
+
+
+def make(tmp_path, *names):
+    for number, name in enumerate(names):
+        path = tmp_path / 'lab' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.full((3, 2, 3), number))
+    return str(tmp_path / 'lab')
+
+
+def facts(recordings):
+    return [(r.name, r.label, r.subject, r.camera, r.split) for r in recordings]
+
+
+def test_the_folder_is_the_label(tmp_path):
+    src = make(tmp_path, 'wave/b.npy', 'kick/deep/a.npy', 'wave/.hidden.npy')
+    (tmp_path / 'lab/notes.txt').write_text('not a clip')
+    found = read(src, STICK)
+    assert facts(found) == [
+        ('kick/deep/a', 'deep', None, None, None),
+        ('wave/b', 'wave', None, None, None),
+    ]
+    keypoints, scores = found[1].load()
+    assert keypoints.shape == (1, 3, 2, 3) and scores is None
+    assert not keypoints.any()  # the file written first
+
+
+def test_pattern(tmp_path):
+    src = make(tmp_path, 'S1/a03_c2_first_take.npy', 'S2/a10_c1_x.npy')
+    found = read(src, STICK, pattern='S{subject}/a{label}_c{camera}_*')
+    assert facts(found) == [
+        ('S1/a03_c2_first_take', '03', '1', '2', None),
+        ('S2/a10_c1_x', '10', '2', '1', None),
+    ]
+
+
+@pytest.mark.parametrize(
+    'template, path, fields',
+    [
+        ('{label}_{subject}_{take}', 'sit_s1_2', ('sit', 's1', '2')),
+        ('{a}_{b}', 'x_y_z', ('x', 'y_z')),
+        ('{a}.{b}', 'x.y', ('x', 'y')),
+        ('{a}.{b}', 'xay', None),
+        ('{a}_{b}', 'd/x_y', None),
+        ('*/{a}', 'd/x', ('x',)),
+        ('*/{a}', 'd/e/x', None),
+    ],
+)
+def test_path_pattern(template, path, fields):
+    match = path_pattern(template).fullmatch(path)
+    assert (match and match.groups()) == fields
+
+
+@pytest.mark.parametrize('template', ['{label}/{label}', '{}', 'a*', '{1}'])
+def test_bad_patterns(template):
+    with pytest.raises(ValueError, match='--pattern'):
+        path_pattern(template)
+
+
+def index_file(tmp_path, text):
+    path = tmp_path / 'index.csv'
+    path.write_text(text)
+    return str(path)
+
+
+def test_index(tmp_path):
+    src = make(tmp_path, 'x/a.npy', 'x/b.npy', 'y/b.npy', 'y/c.npy')
+    index = index_file(
+        tmp_path, 'name,label,subject,split\ny/b,wave,s2,test\na.npy, kick ,,train\n'
+    )
+    assert facts(read(src, STICK, index=index)) == [
+        ('x/a', 'kick', None, None, 'train'),
+        ('y/b', 'wave', 's2', None, 'test'),
+    ]
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('name,label\nb,wave\n', r"line 2: there is no file 'b' \(or several"),
+        ('name,label\na,wave\nx/a,wave\n', "line 3: 'x/a' is the file of an ear"),
+        ('name,label\na,wave\na,wave\n', "line 3: 'a' is in line 2 too"),
+        ('name,label\na\n', 'line 2 has not 2 columns'),
+        ('name,label\na,b,c\n', 'line 2 has not 2 columns'),
+        ('name,label\na,\n', 'line 2: name or label is empty'),
+        ('file,label\na,b\n', 'line 1 must name the columns name,label'),
+        ('name,label,age\na,b,3\n', 'line 1 must name .*name,label,age'),
+        ('name,label\n', 'names no clip'),
+    ],
+)
+def test_bad_index(tmp_path, text, message):
+    src = make(tmp_path, 'x/a.npy', 'x/b.npy', 'y/b.npy')
+    index = index_file(tmp_path, text)
+    with pytest.raises(ValueError, match=rf'index\.csv: {message}'):
+        read(src, STICK, index=index)
+
+
+def test_unreadable_index(tmp_path):
+    path = tmp_path / 'index.csv'
+    path.write_bytes(b'name,label\n\xff\xfe,b\n')
+    with pytest.raises(ValueError, match='no readable CSV'):
+        read_index(str(path))
+
+
+def test_bad_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none: there is no such fol'):
+        read(str(tmp_path / 'none'), STICK)
+    with pytest.raises(ValueError, match=r'holds no \.csv'):
+        read(str(tmp_path), STICK)
+    src = make(tmp_path, 'a.npy')
+    with pytest.raises(ValueError, match=r'a\.npy: lies in no folder'):
+        read(src, STICK)
+    with pytest.raises(ValueError, match=r"'a' does not match the pattern"):
+        read(src, STICK, pattern='{label}_{take}')
+    with pytest.raises(ValueError, match=r'has no \{label\}'):
+        read(src, STICK, pattern='{subject}')
+    with pytest.raises(ValueError, match="channels='zyx': choose"):
+        read(src, STICK, channels='zyx')
+    with pytest.raises(FileNotFoundError, match='--index none.csv'):
+        read(src, STICK, index='none.csv')
+    (tmp_path / 'lab/a.csv').write_text('1,2')
+    with pytest.raises(
+        ValueError,
+        match=r'a\.npy: has the same name as .*a\.c'
+        r'sv',
+    ):
+        read(src, STICK, pattern='{label}')

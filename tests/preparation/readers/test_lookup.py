@@ -1,0 +1,69 @@
+"""Readers by name and of one's own."""
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation.readers import Recording, get_reader
+from stars_mm.preparation.readers.lookup import call_reader, known_readers
+
+READER = """
+import numpy as np
+
+def read(src, count=2):
+    for number in range(int(count)):
+        yield dict(name=f'{src}{number}', label=number, subject='s',
+                   keypoints=np.ones((1, 3, 2, 3)))
+
+def other(src):
+    return []
+
+constant = 3
+"""
+
+
+def test_names():
+    for name in known_readers():
+        assert callable(get_reader(name))
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / 'my_reader.py'
+    path.write_text(READER)
+    for spec in (str(path), f'{path}:read'):
+        found = list(call_reader(get_reader(spec), 'x', dict(count=3)))
+        assert [clip['name'] for clip in found] == ['x0', 'x1', 'x2']
+    assert get_reader(f'{path}:other')('x') == []
+    with pytest.raises(ValueError, match=r"my_reader\.read.*'size'.*--reader"):
+        call_reader(get_reader(str(path)), 'x', dict(size=3))
+
+
+def test_readers_that_are_none(tmp_path):
+    path = tmp_path / 'my_reader2.py'
+    path.write_text(READER)
+    for function in ('constant', 'missing'):
+        with pytest.raises(ValueError, match=rf'has no function {function}\('):
+            get_reader(f'{path}:{function}')
+    with pytest.raises(ValueError, match="reader 'kinect': choose one of"):
+        get_reader('kinect')
+    with pytest.raises(FileNotFoundError, match='there is no file none.py'):
+        get_reader('none.py:read')
+    path.write_text('import nothing_of_that_name')
+    with pytest.raises(ValueError, match='ModuleNotFoundError.*nothing_of'):
+        get_reader(str(path))
+
+
+def test_recordings_are_checked():
+    def clip(keypoints, scores=None):
+        return Recording('a', 0, 's', keypoints, scores)
+
+    keypoints, scores = clip(np.ones((4, 5, 2)), np.ones((4, 5))).load()
+    assert keypoints.shape == (1, 4, 5, 2) and scores.shape == (1, 4, 5)
+    assert clip(lambda: (np.ones((4, 5, 2)), None)).load()[1] is None
+    assert clip(lambda: np.ones((4, 5, 2))).load()[0].shape == (1, 4, 5, 2)
+    for keypoints in (np.ones((5, 2)), np.ones((1, 4, 5, 4)), np.ones((1, 0, 5, 3))):
+        with pytest.raises(ValueError, match='keypoints have shape'):
+            clip(keypoints).load()
+    with pytest.raises(ValueError, match=r'scores have shape \(1, 4, 1\)'):
+        clip(np.ones((4, 5, 2)), np.ones((4, 1))).load()
+    with pytest.raises(ValueError, match='no numbers'):
+        clip([[['a', 'b']]]).load()

@@ -1,0 +1,113 @@
+"""mmpose's predictions, made of tracks that are known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.readers.mmpose import is_mmpose, parse_mmpose
+from stars_mm.preparation.readers.tables import TableOptions, load_json
+
+
+def tracks(channels=2, persons=2, frames=12, seed=0):
+    """Persons who walk past each other, and their scores."""
+    rng = np.random.default_rng(seed)
+    body = rng.normal(0, 10, (persons, 1, 17, channels))
+    steps = rng.normal(0, 1, (persons, frames, 17, channels))
+    start = np.arange(persons)[:, None, None, None] * 200
+    return (np.round(body + steps + start, 2), rng.uniform(0.5, 1, (persons, frames, 17)).round(3))
+
+
+def instance(keypoints, scores):
+    return dict(
+        keypoints=keypoints.tolist(),
+        keypoint_scores=scores.tolist(),
+        bbox=[[0.0, 0.0, 1.0, 1.0]],
+        bbox_score=0.9,
+    )
+
+
+def predictions(keypoints, scores, seen=None, seed=0):
+    """As the inferencer saves them, persons in another order each frame."""
+    rng = np.random.default_rng(seed)
+    M, T = scores.shape[:2]
+    seen = np.ones((M, T), bool) if seen is None else seen
+    return [
+        dict(
+            frame_id=t,
+            instances=[
+                instance(keypoints[m, t], scores[m, t]) for m in rng.permutation(M) if seen[m, t]
+            ],
+        )
+        for t in range(T)
+    ]
+
+
+@pytest.mark.parametrize('channels', [2, 3])
+@pytest.mark.parametrize('demo', [False, True])
+def test_persons_are_followed(tmp_path, channels, demo):
+    keypoints, scores = tracks(channels)
+    scores[1] += 0.4  # the second one is seen more surely: comes first
+    content = predictions(keypoints, scores)
+    if demo:
+        content = dict(meta_info=dict(dataset_name='coco'), instance_info=content)
+    path = tmp_path / 'video.json'
+    path.write_text(json.dumps(content))
+    assert is_mmpose(content)
+    found = load_json(str(path), TableOptions(get_layout('coco-17')))
+    np.testing.assert_allclose(found[0], keypoints[::-1])
+    np.testing.assert_allclose(found[1], scores[::-1])
+
+
+def test_who_comes_and_goes():
+    keypoints, scores = tracks(persons=3)
+    seen = np.ones((3, 12), bool)
+    seen[:, :2] = seen[:, 11] = False  # nobody at the ends
+    seen[1, 5:7] = False  # away for two frames
+    seen[2, 3:] = False  # a short visit
+    found, confidence = parse_mmpose(predictions(keypoints, scores, seen), 17, num_person=2)
+    expected = np.where(seen[..., None, None], keypoints, 0)[:2, 2:11]
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(confidence, np.where(seen[..., None], scores, 0)[:2, 2:11])
+
+
+def test_a_lifters_axis_of_length_one():
+    keypoints, scores = tracks(3, persons=1)
+    content = [
+        dict(frame_id=t, instances=[instance(keypoints[:, t], scores[:, t])]) for t in range(12)
+    ]
+    found, confidence = parse_mmpose(content, 17, 2)
+    np.testing.assert_allclose(found, keypoints)
+    np.testing.assert_allclose(confidence, scores)
+
+
+def broken(change):
+    content = predictions(*tracks())
+    change(content)
+    return content
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (broken(lambda c: c[3].pop('instances')), r"instance_info\[3\] has no list 'instances'"),
+        (
+            broken(lambda c: c[3]['instances'][1].pop('keypoint_scores')),
+            r"\[3\]\['instances'\]\[1\]\['keypoint_scores'\] is missing",
+        ),
+        (
+            broken(lambda c: c[3]['instances'][1]['keypoints'].pop()),
+            r"\[3\]\['instances'\]\[1\]\['keypoints'\] has shape \(16, 2\); .* 17",
+        ),
+        (
+            broken(lambda c: c[3]['instances'][1]['keypoints'].__setitem__(2, 'a')),
+            r"\[1\]\['keypoints'\] is missing or holds no numbers",
+        ),
+        ([dict(frame_id=0, instances=[])], 'shows no body in any frame'),
+        ([dict(keypoints=[[0, 0]] * 17, keypoint_scores=[1] * 17)], 'no prediction of a video'),
+    ],
+)
+def test_bad_predictions(content, message):
+    with pytest.raises(ValueError, match=message):
+        parse_mmpose(content, 17, 2)

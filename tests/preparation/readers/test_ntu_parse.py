@@ -1,0 +1,116 @@
+"""Reading ``.skeleton`` files, whole and damaged."""
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation.readers.ntu_parse import parse_recording
+
+
+def text(ntu, num_frames=2):
+    return ntu.recording(ntu.track(num_frames, a1=(0, ntu.person(num_frames, 1)))).replace(
+        'a1', '72057594037939240'
+    )
+
+
+def test_a_recording(ntu):
+    one, other = ntu.person(4, 1), ntu.person(2, 2)
+    frames = ntu.track(5, _7=(0, one), _8=(1, other))
+    frames.insert(2, {})  # bodies lost, then found again
+    found = parse_recording(ntu.recording(frames).encode())
+    assert (found.num_frames, found.num_empty) == (4, 2)
+    assert [body.start for body in found.bodies] == [0, 1]
+    assert [body.end for body in found.bodies] == [3, 2]
+    np.testing.assert_array_equal(found.bodies[0].joints, one)
+    np.testing.assert_array_equal(found.bodies[1].joints, other)
+    assert found.bodies[0].joints.dtype == np.float32
+
+
+def test_a_body_that_comes_back_closes_up(ntu):
+    gone = ntu.person(4, 1)
+    frames = ntu.track(6, _7=(0, gone[:2]), _8=(0, ntu.person(6, 2)))
+    frames[4]['7'], frames[5]['7'] = gone[2:]
+    body = parse_recording(ntu.recording(frames).encode()).bodies[0]
+    assert (body.start, body.end) == (0, 3)
+    np.testing.assert_array_equal(body.joints, gone)
+
+
+@pytest.mark.parametrize('value', ['nan', '-1.#IND', '1.#QNAN'])
+def test_nan_beside_the_coordinates_is_no_matter(ntu, value):
+    whole = text(ntu)
+    damaged = whole.replace('243.4', value)
+    np.testing.assert_array_equal(
+        parse_recording(damaged.encode()).bodies[0].joints,
+        parse_recording(whole.encode()).bodies[0].joints,
+    )
+
+
+def change(number, new):
+    """Changes a line, counted from 1; ``new`` is made of the old one."""
+
+    def changed(whole):
+        lines = whole.splitlines()
+        lines[number - 1 : number] = new(lines[number - 1])
+        return '\n'.join(lines)
+
+    return changed
+
+
+def point(*values):
+    return lambda old: [' '.join([*values, *old.split()[len(values) :]])]
+
+
+# A recording of two frames: line 1 counts them; lines 2 to 29 and 30 to 57 are
+# a frame: count of bodies, body, count of joints, 25 joints.
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (lambda whole: '', 'line 1: the file ends where the number of frames'),
+        (
+            lambda whole: '\n'.join(whole.splitlines()[:40]),
+            r'line 41: the file ends where body 1 of 1 in frame 2 of 2',
+        ),
+        (
+            lambda whole: '\n'.join(whole.splitlines()[:29]),
+            r'line 30: the file ends where frame 2 of 2 should follow; it is cut',
+        ),
+        (lambda whole: whole[:-40], r'line 57: has \d+ values where the 12 of a'),
+        (change(1, lambda old: ['3']), 'line 58: the file ends where frame 3'),
+        (change(1, lambda old: ['1']), 'line 30: goes on after the 1 frames'),
+        (change(1, lambda old: ['two']), "line 1: has 'two' where the number"),
+        (change(1, lambda old: ['9' * 5000]), 'line 1: has .* number of frames'),
+        (change(2, lambda old: ['-1']), "line 2: has '-1' where the number of b"),
+        (change(2, lambda old: ['2']), 'line 30: has 1 values where 10 belong'),
+        (change(2, lambda old: ['0']), "line 3: has '7.*number of bodies"),
+        (change(3, lambda old: [old + ' 1']), 'line 3: has 11 values where 10'),
+        (change(3, point('7', 'x')), "line 3: has 'x' where a number belongs"),
+        (change(4, lambda old: ['24']), 'line 4: says 24 joints; .* has 25'),
+        (change(4, lambda old: ['x']), "line 4: has 'x' where the number of j"),
+        (change(5, lambda old: []), 'line 29: has 1 values where the 12 of a j'),
+        (change(9, point('0.1', 'abc')), "line 9: has 'abc' where a number"),
+        (change(9, lambda old: [old[:-1] + 'x']), "line 9: has 'x' where"),
+        (change(9, point('nan')), "line 9: has the coordinate 'nan'"),
+        (change(9, point('0', '-1.#IND')), "line 9: has the coordinate '-1.#IND'"),
+        (change(9, point('0', '0', 'inf')), "line 9: has the coordinate 'inf'"),
+        (change(9, point('1e39')), "line 9: has the coordinate '1e39'"),
+        (lambda whole: '2\n0\n0\n', 'line 1: none of its 2 frames has a body'),
+        (lambda whole: '0\n', 'line 1: none of its 0 frames has a body'),
+    ],
+)
+def test_damage_is_named(ntu, damage, message):
+    with pytest.raises(ValueError, match=f'^{message}'):
+        parse_recording(damage(text(ntu)).encode())
+
+
+def test_a_body_twice_in_a_frame_is_named(ntu):
+    frames = ntu.track(2, _7=(0, ntu.person(2)), _8=(0, ntu.person(2)))
+    whole = ntu.recording(frames).replace('\n8 ', '\n7 ')
+    with pytest.raises(ValueError, match='line 30: has the body 7 a second'):
+        parse_recording(whole.encode())
+
+
+def test_zero_and_binary_recordings_are_named(ntu):
+    zero = ntu.recording(ntu.track(2, _7=(0, np.zeros((2, 25, 3)))))
+    with pytest.raises(ValueError, match='all coordinates .* are zero'):
+        parse_recording(zero.encode())
+    with pytest.raises(ValueError, match='line 2: is no text'):
+        parse_recording(b'1\n\xff\n')

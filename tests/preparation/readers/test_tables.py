@@ -1,0 +1,194 @@
+"""Clips of a file each against arrays that were written down."""
+
+import json
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.readers.tables import TableOptions, load_csv, load_json, load_npy
+
+STICK = get_layout(
+    dict(name='stick', joints=['hip', 'left_hand', 'right_hand'], parents=[None, 0, 0], center=0)
+)
+PIXELS = get_layout(dict(STICK.to_dict(), unit='px'))
+OPTIONS = TableOptions(STICK)
+
+
+def clip(channels, frames=4):
+    shape = (frames, 3, channels)
+    return np.random.default_rng(0).normal(0, 9, shape).round(3)
+
+
+def csv_file(tmp_path, rows, header=None, comma=','):
+    lines = [comma.join(header)] if header else []
+    lines += [comma.join(map(str, row)) for row in rows]
+    path = tmp_path / 'clip.csv'
+    path.write_text('\n'.join(lines) + '\n')
+    return str(path)
+
+
+@pytest.mark.parametrize('comma', [',', ';', '\t'])
+@pytest.mark.parametrize(
+    'layout, channels, coordinates, scored',
+    [
+        (STICK, 2, 2, False),
+        (STICK, 3, 3, False),
+        (STICK, 4, 3, True),
+        (PIXELS, 2, 2, False),
+        (PIXELS, 3, 2, True),
+        (PIXELS, 4, 3, True),
+    ],
+)
+def test_columns_in_order(tmp_path, comma, layout, channels, coordinates, scored):
+    values = clip(channels)
+    path = csv_file(tmp_path, values.reshape(4, -1), comma=comma)
+    keypoints, scores = load_csv(path, TableOptions(layout))
+    np.testing.assert_array_equal(keypoints, values[..., :coordinates])
+    assert (scores is not None) == scored
+    if scored:
+        np.testing.assert_array_equal(scores, values[..., -1])
+
+
+def test_channels_decide(tmp_path):
+    values = clip(3)
+    path = csv_file(tmp_path, values.reshape(4, -1))
+    for layout in (STICK, PIXELS):
+        keypoints, scores = load_csv(path, TableOptions(layout, 'xyz'))
+        assert scores is None and keypoints.shape == (4, 3, 3)
+        keypoints, scores = load_csv(path, TableOptions(layout, 'xyc'))
+        np.testing.assert_array_equal(scores, values[..., 2])
+    with pytest.raises(ValueError, match='3 numbers a joint; channels=xy '):
+        load_csv(path, TableOptions(STICK, 'xy'))
+
+
+def test_named_columns_in_any_order(tmp_path):
+    header = [
+        'time',
+        'right_hand_score',
+        'Right Hand.X',
+        'rightHand_y',
+        'hip_y',
+        'hip_x',
+        'left_hand_x',
+        'left_hand_y',
+        'left_hand_likelihood',
+        'hip_c',
+    ]
+    rows = [[0.1, 0.5, 1, 2, 3, 4, 5, 6, 0.7, 0.8], [0.2, 0.6, 7, 8, 9, 10, 11, '', 0.9, 1]]
+    path = csv_file(tmp_path, rows, header)
+    keypoints, scores = load_csv(path, OPTIONS)
+    np.testing.assert_array_equal(
+        keypoints, [[[[4, 3], [5, 6], [1, 2]], [[10, 9], [11, np.nan], [7, 8]]]]
+    )
+    np.testing.assert_array_equal(scores, [[[0.8, 0.7, 0.5], [1, 0.9, 0.6]]])
+
+
+def test_persons_of_a_csv(tmp_path):
+    header = ['person', 'frame'] + [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
+    rows = [['b', 7, *range(1, 7)], ['a', 7, *range(11, 17)], ['a', 5, *range(21, 27)]]
+    keypoints, scores = load_csv(csv_file(tmp_path, rows, header), OPTIONS)
+    assert scores is None and keypoints.shape == (2, 2, 3, 2)
+    assert not keypoints[0, 0].any()  # b is not in frame 5
+    np.testing.assert_array_equal(keypoints[0, 1].ravel(), range(1, 7))
+    np.testing.assert_array_equal(keypoints[1, 0].ravel(), range(21, 27))
+    np.testing.assert_array_equal(keypoints[1, 1].ravel(), range(11, 17))
+
+
+XY = [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
+ROW = list(range(6))
+
+
+@pytest.mark.parametrize(
+    'header, rows, message',
+    [
+        (None, [ROW, ROW[:-1]], 'line 2 has 5 columns, the first one 6.*cut off'),
+        (XY, [ROW, [0, 1, 2, '3m', 4, 5]], "line 3, column left_hand_y: '3m' is no number"),
+        (None, [ROW, [0, 1, 2, 'x', 4, 5]], "line 2, column 4: 'x' is no number"),
+        (None, [[*ROW, 6]], 'has 7 columns, no multiple of the 3 joints'),
+        (XY[:-1], [ROW[:-1]], 'lacks 1 columns, such as right_hand_y'),
+        (['head_x', *XY[1:]], [ROW], "'head_x' names no joint of layout 'stick'"),
+        ([*XY[:-1], 'hip_x'], [ROW], "columns 'hip_x' and 'hip_x' are the same"),
+        (list('abcdef'), [ROW], 'its header names no joints'),
+        (XY, [], 'has no frame'),
+        (None, [[1]], 'its first line has one column'),
+        (['frame', *XY], [[2, *ROW], [2, *ROW]], 'line 3: frame 2 comes after'),
+        (['person', *XY], [[1, *ROW]], "a column 'person' and none 'frame'"),
+        (
+            ['person', 'frame', *XY],
+            [['p', 1, *ROW], ['p', 1, *ROW]],
+            'line 3: person p is in frame 1 twice',
+        ),
+    ],
+)
+def test_bad_csv(tmp_path, header, rows, message):
+    with pytest.raises(ValueError, match=message):
+        load_csv(csv_file(tmp_path, rows, header), OPTIONS)
+
+
+def test_binary_csv(tmp_path):
+    path = tmp_path / 'clip.csv'
+    path.write_bytes(b'1,2\n\xff\xfe')
+    with pytest.raises(ValueError, match='no text file'):
+        load_csv(str(path), OPTIONS)
+
+
+@pytest.mark.parametrize('shape', [(4, 3, 3), (2, 4, 3, 3), (4, 9)])
+def test_npy_and_json(tmp_path, shape):
+    values = np.random.default_rng(0).normal(0, 1, shape)
+    np.save(tmp_path / 'clip.npy', values)
+    (tmp_path / 'bare.json').write_text(json.dumps(values.tolist()))
+    (tmp_path / 'key.json').write_text(json.dumps(dict(fps=30, keypoints=values.tolist())))
+    expected = values.reshape(4, 3, 3) if shape == (4, 9) else values
+    for load, name in ((load_npy, 'clip.npy'), (load_json, 'bare.json'), (load_json, 'key.json')):
+        keypoints, scores = load(str(tmp_path / name), OPTIONS)
+        np.testing.assert_array_equal(keypoints, expected)
+        assert scores is None
+        keypoints, scores = load(str(tmp_path / name), TableOptions(STICK, 'xyc'))
+        np.testing.assert_array_equal(keypoints, expected[..., :2])
+        np.testing.assert_array_equal(scores, expected[..., 2])
+
+
+def test_null_is_missing(tmp_path):
+    path = tmp_path / 'clip.json'
+    path.write_text('[[[1, 2], [null, null], [5, 6]]]')
+    keypoints, _ = load_json(str(path), OPTIONS)
+    np.testing.assert_array_equal(keypoints, [[[1, 2], [np.nan, np.nan], [5, 6]]])
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('[[[1, 2], [3', 'no readable JSON'),
+        (
+            '[[[1, 2], [3, 4], [5, 6, 7]]]',
+            r'keypoints\[0\]\[2\] has shape \(3,\), and those before it \(2,\)',
+        ),
+        ('[[[1, 2], [3, 4], [5, "6"]]]', r"keypoints\[0\]\[2\]\[1\] is '6', no"),
+        ('[[[1, 2], [3, 4]]]', r'has shape \(1, 2, 2\); .* V=3 joints'),
+        ('[]', r'has shape \(0,\)'),
+        ('{"poses": []}', r"has no 'keypoints'.*\['poses'\]"),
+    ],
+)
+def test_bad_json(tmp_path, content, message):
+    path = tmp_path / 'clip.json'
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load_json(str(path), OPTIONS)
+
+
+def test_bad_npy(tmp_path):
+    path = tmp_path / 'clip.npy'
+    np.save(path, np.array([dict(a=1)], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match='no readable .npy.*allow_pickle'):
+        load_npy(str(path), OPTIONS)
+    np.save(path, np.ones((4, 3, 3)))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match='no readable .npy'):
+        load_npy(str(path), OPTIONS)
+    np.save(path, np.array([['a'] * 3] * 3))
+    with pytest.raises(ValueError, match='holds <U1, no numbers'):
+        load_npy(str(path), OPTIONS)
+    path.write_bytes(b'')
+    with pytest.raises(ValueError, match='no readable .npy'):
+        load_npy(str(path), OPTIONS)

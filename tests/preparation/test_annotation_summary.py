@@ -1,0 +1,157 @@
+"""What a config reads from an annotation file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from stars_mm.datasets import save_annotations
+from stars_mm.preparation.annotation_summary import file_facts
+from stars_mm.preparation.layouts import get_layout
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+def write(
+    path,
+    joints=17,
+    channels=2,
+    persons=(1, 2),
+    scored=True,
+    splits=('xsub_train', 'xsub_val'),
+    unit=1.0,
+    **extra,
+):
+    rng = np.random.default_rng(0)
+    clips = []
+    for number in range(6):
+        M = persons[number % len(persons)]
+        shape = (M, 20 + number, joints, channels)
+        clip = dict(
+            frame_dir=f'clip{number}',
+            label=number % 3,
+            keypoint=rng.normal(5, 1, shape).astype('f4') * unit,
+            total_frames=20 + number,
+        )
+        if scored:
+            clip['keypoint_score'] = rng.uniform(size=shape[:3]).astype('f4')
+        clips.append(clip)
+    names = [clip['frame_dir'] for clip in clips]
+    save_annotations(str(path), clips, {splits[0]: names[:4], splits[1]: names[4:]}, **extra)
+    return str(path)
+
+
+def test_facts(tmp_path):
+    skeleton = get_layout('coco-17').to_dict()
+    path, npz = (
+        write(
+            tmp_path / name, layout='coco-17', skeleton=skeleton, class_names=['a', 'b', 'c', 'd']
+        )
+        for name in ('a.pkl', 'a.npz')
+    )
+    facts = file_facts(path)
+    assert file_facts(npz) == facts
+    assert facts == dict(
+        num_joints=17,
+        coordinates=2,
+        in_channels=3,
+        num_person=2,
+        num_classes=4,
+        train_clips=4,
+        train_split='xsub_train',
+        val_split='xsub_val',
+        layout=skeleton,
+        center=0,
+        align=(5, 6),
+        left=tuple(range(1, 17, 2)),
+        right=tuple(range(2, 17, 2)),
+        unit='px',
+    )
+    assert file_facts(path, 'h36m-17')['unit'] == 'm'
+
+
+def test_files_that_say_less(tmp_path):
+    path = write(tmp_path / 'a.pkl', joints=20, channels=3, scored=False, splits=('train', 'test'))
+    with pytest.raises(ValueError, match=r'a\.pkl: does not say what its joi'):
+        file_facts(path)
+    facts = file_facts(path, 'kinect-20')
+    assert (facts['num_classes'], facts['in_channels']) == (3, 3)
+    assert (facts['train_split'], facts['val_split']) == ('train', 'test')
+    facts = file_facts(path, 'kinect-20', 'test', 'train')
+    assert facts['train_clips'] == 2
+    with pytest.raises(ValueError, match="20 joints, layout 'coco-17' 17"):
+        file_facts(path, 'coco-17')
+    with pytest.raises(ValueError, match=r"val_split='x' .*\['train',"):
+        file_facts(path, 'kinect-20', val_split='x')
+    path = write(tmp_path / 'b.pkl', splits=('one', 'two'), layout='coco-17')
+    with pytest.raises(ValueError, match='train_split=None is none of its'):
+        file_facts(path)
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    path = write(tmp_path / 'a.pkl', layout='coco-17')
+    assert file_facts(path)['num_person'] == 2
+    write(path, layout='coco-17', persons=(3,))
+    assert file_facts(path)['num_person'] == 3
+
+
+def test_no_file():
+    facts = file_facts('data/skeleton/made-up.pkl', 'h36m-17')
+    assert (facts['num_joints'], facts['in_channels']) == (17, 3)
+
+
+@pytest.mark.parametrize(
+    'layout, channels, scored, unit',
+    [
+        ('coco-17', 2, False, 'px'),
+        ('coco-17', 2, True, 'px'),
+        ('h36m-17', 3, True, 'other'),
+        ('kinect-20', 3, False, 'm'),
+    ],
+)
+def test_both_stages_and_a_classifier_take_the_file(
+    tmp_path, monkeypatch, layout, channels, scored, unit
+):
+    layout = get_layout(layout)
+    V, C = layout.num_joints, channels + scored
+    metres = unit == 'm'
+    path = write(
+        tmp_path / 'lab.pkl',
+        V,
+        channels,
+        scored=scored,
+        layout=layout.name,
+        unit=1.0 if metres else 300.0,
+        skeleton=dict(layout.to_dict(), unit=unit),
+    )
+    monkeypatch.setenv('ANN_FILE', path)
+    for name, views in (
+        ('stars_custom', 2),
+        ('mamp/mamp_vit-4l-128d_1xb32_custom', 1),
+        ('benchmarks/linear/linear_vit-4l-128d_1xb32-50e_custom', 1),
+        ('benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_custom', 1),
+    ):
+        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        assert cfg.train_dataloader.batch_size == 4  # all there are
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            data = DATASETS.build(cfg.train_dataloader.dataset)
+            model = MODELS.build(cfg.model)
+        data.set_epoch(0, 0)
+        clips = torch.stack([data[i]['inputs'] for i in range(4)])
+        assert clips.shape == (4, views, 2, 64, V, C)
+        places = clips[:, :, 0, ..., :channels]
+        size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
+        assert metres or 0.4 < size.median() < 0.6
+        samples = [
+            ActionDataSample(metainfo=dict(sample_idx=i)).set_gt_label(i % 3) for i in range(4)
+        ]
+        loss = model(clips, samples, mode='loss')
+        total = sum(value for key, value in loss.items() if 'loss' in key)
+        total.backward()
+        grads = [p.grad for p in model.parameters() if p.grad is not None]
+        assert grads and all(grad.isfinite().all() for grad in grads)

@@ -1,0 +1,173 @@
+import json
+
+import pytest
+from mmaction.datasets.transforms import JointToBone
+from mmaction.models.utils import Graph
+
+from stars_mm.preparation.layouts import (
+    NW_UCLA,
+    SkeletonLayout,
+    get_layout,
+    joint_parents,
+    known_layouts,
+    stored_layout,
+)
+from stars_mm.visualization.skeleton import bones_for
+
+
+@pytest.mark.parametrize(
+    'theirs, ours', [('nturgb+d', 'ntu-25'), ('coco', 'coco-17'), ('openpose', 'openpose-18')]
+)
+def test_bones_are_mmactions(theirs, ours):
+    pairs = dict(JointToBone(theirs).pairs)
+    assert dict(enumerate(joint_parents(theirs))) == pairs
+    assert dict(enumerate(joint_parents(ours))) == pairs
+
+
+def test_nw_ucla_has_the_bones_that_are_drawn():
+    parents = joint_parents('nw-ucla')
+    found = {frozenset(pair) for pair in enumerate(parents) if len(set(pair)) == 2}
+    assert found == {frozenset(pair) for pair in bones_for(20)}
+    assert joint_parents(NW_UCLA) == parents
+    for joint in range(20):  # every joint hangs on the centre
+        for _ in range(20):
+            joint = parents[joint]
+        assert joint == NW_UCLA['center'] == 2
+
+
+@pytest.mark.parametrize('name', known_layouts())
+def test_mmactions_graph_takes_the_layout(name):
+    layout = get_layout(name)
+    V = layout.num_joints
+    assert name.endswith(f'-{V}')
+    graph = Graph(layout=layout.graph, mode='spatial')
+    assert graph.A.shape == (3, V, V)
+    joined = graph.A[1:].sum(0) > 0
+    assert joined.sum() == 2 * (V - 1) and (joined == joined.T).all()
+
+
+@pytest.mark.parametrize('name', known_layouts())
+def test_sides(name):
+    """Every sided joint has the counterpart of its name, and the mirrored
+    skeleton is the same skeleton."""
+    layout = get_layout(name)
+    sided = [joint for joint in layout.joints if 'left_' in joint]
+    assert sorted(layout.joints[j] for j in layout.left) == sorted(sided)
+    for left, right in layout.pairs:
+        assert layout.joints[right] == layout.joints[left].replace('left_', 'right_')
+    mirror = dict(layout.pairs) | {r: l for l, r in layout.pairs}
+    bones = {(mirror.get(a, a), mirror.get(b, b)) for a, b in layout.bones}
+    assert bones == set(layout.bones)
+    assert [layout.joints[j] for j in layout.align] == ['left_shoulder', 'right_shoulder']
+
+
+def stick(**changes):
+    """A body of five joints, as a user writes it."""
+    return {
+        **dict(
+            name='stick',
+            joints=['hip', 'neck', 'hand_l', 'hand_r', 'foot'],
+            parents=[None, 'hip', 'neck', 'neck', 'hip'],
+            center='neck',
+            pairs=[['hand_l', 'hand_r']],
+            align=['hand_l', 'hand_r'],
+            unit='mm',
+        ),
+        **changes,
+    }
+
+
+def test_layout_of_a_file(tmp_path):
+    expected = SkeletonLayout(
+        name='stick',
+        joints=('hip', 'neck', 'hand_l', 'hand_r', 'foot'),
+        parents=(0, 0, 1, 1, 0),
+        center=1,
+        pairs=((2, 3),),
+        align=(2, 3),
+        unit='mm',
+    )
+    (tmp_path / 'a.json').write_text(json.dumps(stick()))
+    (tmp_path / 'b.py').write_text(
+        '\n'.join(f'{key} = {value!r}' for key, value in stick().items())
+    )
+    for path in ('a.json', 'b.py'):
+        assert get_layout(str(tmp_path / path)) == expected
+    assert get_layout(expected.to_dict()) == get_layout(expected) == expected
+    assert json.loads(json.dumps(expected.to_dict())) == expected.to_dict()
+    assert (expected.num_joints, expected.root) == (5, 0)
+    assert (expected.left, expected.right) == ((2,), (3,))
+    assert expected.bones == [(1, 0), (2, 1), (3, 1), (4, 0)]
+    nameless = stick()
+    del nameless['name']
+    (tmp_path / 'c.json').write_text(json.dumps(nameless))
+    assert get_layout(str(tmp_path / 'c.json')).name == 'c.json'
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(joints=['hip', 'neck', 'hand_l', 'hand_r', 'hip']), 'each of them'),
+        (dict(parents=[None, 0, 1, 1]), '4 parents for 5 joints'),
+        (dict(parents=[None, 0, 1, 1, 0, 0]), '6 parents for 5 joints'),
+        (dict(parents=[None, 0, 1, 1, None]), r"2 joints .*\['hip', 'foot'\]"),
+        (dict(parents=[None, 2, 1, 1, 0]), "from 'neck' the parents run in a cir"),
+        (dict(parents=[None, 0, 1, 'arm', 0]), "parents names 'arm', which is no"),
+        (dict(center=5), 'center names joint 5; its 5 joints are 0 to 4'),
+        (dict(center='head'), "center names 'head'.*: hip, neck, hand_l"),
+        (dict(pairs=[[2, 3], [3, 4]]), 'a joint twice'),
+        (dict(pairs=[[2, 3, 4]]), 'must be pairs'),
+        (dict(align=[2, 2]), 'must be two joints'),
+        (dict(unit='inch'), "unit='inch' must be one of"),
+        (dict(sides=[]), r"has the keys .*'sides'"),
+    ],
+)
+def test_bad_user_layouts(tmp_path, changes, message):
+    path = tmp_path / 'stick.json'
+    path.write_text(json.dumps(stick(**changes)))
+    with pytest.raises(ValueError, match=rf'stick\.json.*{message}'):
+        get_layout(str(path))
+
+
+def test_bad_files(tmp_path):
+    path = tmp_path / 'cut.json'
+    path.write_text('{"joints": [')
+    with pytest.raises(ValueError, match=r'cut\.json: cannot be read'):
+        get_layout(str(path))
+    with pytest.raises(FileNotFoundError, match='none.json'):
+        get_layout('none.json')
+
+
+@pytest.mark.parametrize(
+    'layout, message',
+    [
+        ('ntu', r'layout="ntu" is not known.*nturgb\+d.*nw-ucla'),
+        (dict(num_node=3, inward=[]), r"lacks \['center'\]"),
+        (dict(num_node=3, inward=[(1, 0)], center=0), r'3 joints .*\[0, 1\]'),
+        (dict(num_node=3, inward=[(1, 0), (2, 0), (2, 1)], center=0), r'3 joints .*\[0, 1, 2, 2\]'),
+    ],
+)
+def test_bad_layouts(layout, message):
+    with pytest.raises(ValueError, match=message):
+        joint_parents(layout)
+
+
+def test_layout_that_a_file_names():
+    assert stored_layout({}, 'a.pkl') is None
+    assert stored_layout(dict(layout='nw-ucla'), 'a.pkl').num_joints == 20
+    given = dict(layout='own', skeleton=get_layout('coco-17').to_dict())
+    assert stored_layout(given, 'a.pkl') == get_layout('coco-17')
+    with pytest.raises(ValueError, match='a.pkl: .*unit'):
+        stored_layout(dict(layout=stick(unit='inch')), 'a.pkl')
+
+
+@pytest.mark.parametrize('kind', ['layout', 'skeleton'])
+def test_a_strangers_file_runs_nothing(tmp_path, kind):
+    ran = tmp_path / 'ran'
+    path = tmp_path / 'layout.py'
+    path.write_text(f'open({str(ran)!r}, "w")')
+    with pytest.raises(ValueError, match=r'a\.pkl: its layout .*layout\.py'):
+        stored_layout({kind: str(path)}, 'a.pkl')
+    assert not ran.exists()
+    with pytest.raises(ValueError, match=r'a\.pkl: its layout \[1\]'):
+        stored_layout({kind: [1]}, 'a.pkl')

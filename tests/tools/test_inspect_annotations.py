@@ -1,0 +1,205 @@
+"""tools/data/inspect_annotations.py, and its name beside the standard library's."""
+
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def make_file(path, faulty=False, doubtful=False):
+    rng = np.random.default_rng(0)
+    clips = []
+    for number in range(8):
+        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3))
+        steps = rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3))
+        clips.append(
+            dict(
+                frame_dir=f'clip{number}',
+                label=number % 2,
+                keypoint=(body + np.cumsum(steps, 1) + (0, 0, 3)).astype('f4'),
+                total_frames=12 + number,
+            )
+        )
+    if faulty:
+        clips[3]['keypoint'][0, 1, 2, 0] = np.nan
+    if doubtful:
+        clips[6]['keypoint'], clips[6]['total_frames'] = (clips[1]['keypoint'], 13)
+    names = [clip['frame_dir'] for clip in clips]
+    path.write_bytes(
+        pickle.dumps(
+            dict(
+                split=dict(xsub_train=names[:5], xsub_val=names[5:]),
+                annotations=clips,
+                class_names=['wave', 'cost $1_a$'],
+            )
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope='module')
+def tool(repo_root):
+    spec = importlib.util.spec_from_file_location(
+        'inspect_tool', repo_root / 'tools/data/inspect_annotations.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def start(repo_root, *command, **kwargs):
+    env = dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1')
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', *map(str, command)],
+        env=env,
+        capture_output=True,
+        text=True,
+        **kwargs,
+    )
+
+
+def test_the_command(repo_root, tmp_path):
+    out = tmp_path / 'new' / 'out.json'
+    done = start(
+        repo_root,
+        repo_root / 'tools/data/inspect_annotations.py',
+        make_file(tmp_path / 'a.pkl', faulty=True),
+        '--json',
+        out,
+    )
+    assert done.returncode == 1, done.stderr
+    assert 'task/s' in done.stderr and '8/8' in done.stderr
+    assert "'clip3': keypoint[0, 1, 2, 0] is nan" in done.stdout
+    assert done.stdout.endswith('training cannot use it as it is: 1 fault, 0 warnings\n')
+    report = json.loads(out.read_text())
+    assert report['sound'] is False and report['warnings'] == []
+    assert report['faults'][0]['kind'] == 'clip'
+    assert report['whole']['clips'] == 8 and report['persons'] == {'1': 7}
+    assert report['splits']['xsub_val'] == dict(
+        clips=3, classes=2, frames=dict(min=17, median=18.0, mean=18.0, max=19)
+    )
+    assert report['classes'][0] == dict(
+        label=0, name='wave', clips=4, splits=dict(xsub_train=3, xsub_val=1)
+    )
+    assert report['units']['name'] == 'metres'
+    assert os.listdir(out.parent) == ['out.json']
+
+
+@pytest.mark.parametrize(
+    'doubtful, strict, status',
+    [(False, False, 0), (False, True, 0), (True, False, 0), (True, True, 1)],
+)
+def test_status(tool, tmp_path, capsys, doubtful, strict, status):
+    path = make_file(tmp_path / 'a.pkl', doubtful=doubtful)
+    assert tool.main([str(path)] + ['--strict'] * strict) == status
+    text = capsys.readouterr().out
+    assert ("'clip6' = 'clip1'" in text) == doubtful
+    assert f'sound: 0 faults, {2 * doubtful} warnings' in text
+
+
+def test_what_cannot_be_read(tool, tmp_path, capsys):
+    cut = tmp_path / 'cut.pkl'
+    cut.write_bytes(make_file(tmp_path / 'a.pkl').read_bytes()[:-50])
+    evil = tmp_path / 'evil.pkl'
+    evil.write_bytes(b'cbuiltins\neval\n(V1/0\ntR.')
+    for path, message in (
+        (tmp_path / 'nowhere.pkl', 'no such file'),
+        (tmp_path, 'ann_file='),
+        (cut, 'cut off'),
+        (evil, 'refused to open'),
+    ):
+        assert tool.main([str(path)]) == 2
+        output = capsys.readouterr()
+        assert message in output.err and output.out == ''
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ([], 'required: file'),
+        (['{}', '--json', '{}'], 'is the annotation file itself'),
+        (['{}', '--layout', 'octopus'], 'layout="octopus" is not known'),
+    ],
+)
+def test_wrong_usage(tool, tmp_path, capsys, options, message):
+    path = make_file(tmp_path / 'a.pkl')
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as end:
+        tool.main([option.format(path) for option in options])
+    assert end.value.code == 2 and message in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_layout_of_other_joints(tool, tmp_path, capsys):
+    path = make_file(tmp_path / 'a.pkl')
+    assert (
+        tool.main([str(path), '--pictures', str(tmp_path / 'pictures'), '--layout', 'nw-ucla']) == 2
+    )
+    assert 'has 20 joints, the clips have 25' in capsys.readouterr().err
+
+
+def test_an_interrupt(tool, tmp_path, capsys, monkeypatch):
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool, 'inspect_annotations', interrupt)
+    out = tmp_path / 'out.json'
+    path = make_file(tmp_path / 'a.pkl')
+    assert tool.main([str(path), '--json', str(out)]) == 130
+    assert not out.exists()
+
+
+def test_pictures(tool, tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', '')  # without ffmpeg
+    folder = tmp_path / 'pictures'
+    path = make_file(tmp_path / 'a.pkl', faulty=True)
+    assert tool.main([str(path), '--pictures', str(folder)]) == 1
+    assert sorted(os.listdir(folder)) == ['classes.png', 'lengths.png', 'samples.gif']
+
+
+def test_the_library_s_inspect_is_found(repo_root):
+    """As in a tool that is started from its folder, or from within it."""
+    folder = repo_root / 'tools' / 'data'
+    code = (
+        'import sys; sys.path.insert(0, {!r}); before = sys.path[:]; '
+        'import inspect; print(inspect.signature(inspect.getmodule)); '
+        'import inspect as again; assert again is inspect; '
+        'assert sys.path == before; print(inspect.__file__)'
+    )
+    for entry in (str(folder), os.path.relpath(folder, folder), ''):
+        done = start(repo_root, '-S', '-c', code.format(entry), cwd=folder)
+        assert done.returncode == 0, done.stderr
+        signature, path = done.stdout.splitlines()
+        assert signature == '(object, _filename=None)'
+        assert os.path.dirname(path) == os.path.dirname(os.__file__)
+
+
+def test_no_other_tool_has_a_name_of_the_library(repo_root):
+    names = {path.stem for path in (repo_root / 'tools/data').glob('*.py')}
+    assert names & sys.stdlib_module_names == {'inspect'}
+
+
+def test_all_tools_start_in_their_folder(repo_root):
+    """One process for all: each is run as `python tools/data/NAME.py` is."""
+    folder = repo_root / 'tools' / 'data'
+    code = """if True:
+        import runpy, sys
+        sys.path[0] = sys.argv[1]  # as Python does for a script of the folder
+        for tool in sys.argv[2:]:
+            sys.argv = [tool, '--help']
+            try:
+                runpy.run_path(tool, run_name='__main__')
+            except SystemExit as end:
+                assert not end.code, (tool, end.code)
+        """
+    tools = sorted(folder.glob('*.py'))
+    done = start(repo_root, '-c', code, folder, *tools)
+    assert done.returncode == 0, done.stderr
+    for tool in tools:
+        assert f'usage: {tool.name}' in done.stdout
