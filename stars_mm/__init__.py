@@ -1,8 +1,7 @@
 """STARS: self-supervised skeleton action recognition for mmaction2.
 
-Importing this package registers its models, datasets, transforms, runner,
-hooks and metrics in mmaction2's registries. A config does so by
-``custom_imports = dict(imports=['stars_mm'])``.
+Importing this package registers its models, datasets, transforms, runner, hooks and metrics in
+mmaction2's registries. A config does so by ``custom_imports = dict(imports=['stars_mm'])``.
 """
 
 from stars_mm import compat

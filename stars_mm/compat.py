@@ -48,8 +48,7 @@ def check_requirements() -> None:
     assertion, so it is looked at last.
 
     Raises:
-        ImportError: One sentence that names the version needed and the command
-            that installs it.
+        ImportError: One sentence that names the version needed and the command that installs it.
     """
     for module, name, versions, command in REQUIREMENTS:
         needed = f'stars_mm needs {name}{versions}'
@@ -160,9 +159,8 @@ def start_processes_without_gpu() -> None:
 def wrap_models_without_gpu() -> None:
     """mmengine hands ``device_ids=[LOCAL_RANK]`` to DDP, also on the CPU.
 
-    DDP refuses device ids for a model on the CPU, so there they are left out.
-    (No report of it upstream is known.) The wrapped model is noted for
-    :func:`_leave_process_group`.
+    DDP refuses device ids for a model on the CPU, so there they are left out. (No report of it
+    upstream is known.) The wrapped model is noted for :func:`_leave_process_group`.
     """
     from mmengine.runner import Runner
 
@@ -185,8 +183,7 @@ def wrap_models_without_gpu() -> None:
 def write_test_results_once() -> None:
     """mmengine's every process writes the JSON of a test, to one file.
 
-    Two that write at once can leave a file that is no JSON. (No report of it
-    upstream is known.)
+    Two that write at once can leave a file that is no JSON. (No report of it upstream is known.)
     """
     from mmengine.dist import master_only
     from mmengine.hooks import LoggerHook
@@ -199,10 +196,9 @@ def write_test_results_once() -> None:
 def bound_histories() -> None:
     """mmengine copies all that it ever logged of a number to add to it.
 
-    A million entries are kept, and an iteration adds to some five such
-    numbers, so that an iteration takes the longer, the more there were. No
-    more than the last epoch's are read, unless a log processor's
-    ``custom_cfg`` asks for ``window_size='global'``, which is then the mean of
+    A million entries are kept, and an iteration adds to some five such numbers, so that an
+    iteration takes the longer, the more there were. No more than the last epoch's are read, unless
+    a log processor's ``custom_cfg`` asks for ``window_size='global'``, which is then the mean of
     those that are kept. (No report of it upstream is known.)
     """
     from mmengine.logging import HistoryBuffer
@@ -221,10 +217,9 @@ def bound_histories() -> None:
 def register_conv_branch() -> None:
     """mmaction2 looks for the initialiser of ``AAGCN`` where it is not.
 
-    ``ConvBranch`` is registered by ``mmaction.engine.model``, the registry
-    imports ``mmaction.models``: weights are initialised in a runner, which has
-    imported the former for its hooks, and nowhere else. (No report of it
-    upstream is known.)
+    ``ConvBranch`` is registered by ``mmaction.engine.model``, the registry imports
+    ``mmaction.models``: weights are initialised in a runner, which has imported the former for its
+    hooks, and nowhere else. (No report of it upstream is known.)
     """
     from mmaction.registry import WEIGHT_INITIALIZERS
 
@@ -306,10 +301,9 @@ def _on_cpu_by_gloo(init):
 def _leave_process_group() -> None:
     """Ends gloo's threads, which may abort a process that exits with them.
 
-    A thread that frees the tensors of the last collective needs the
-    interpreter; before Python 3.14 it is killed if that has gone, and with it
-    the process: ``terminate called without an active exception``. The threads
-    end with the process group, which every DDP model holds on to.
+    A thread that frees the tensors of the last collective needs the interpreter; before Python 3.14
+    it is killed if that has gone, and with it the process: ``terminate called without an active
+    exception``. The threads end with the process group, which every DDP model holds on to.
     """
     from torch import distributed
     from torch.nn.parallel import DistributedDataParallel

@@ -34,8 +34,7 @@ def data_dir() -> Path:
 def shared_dir() -> Path:
     """Large reference material, which not every checkout has beside it.
 
-    ``$STARS_SHARED`` names the folder; the default is ``shared`` beside the
-    repository.
+    ``$STARS_SHARED`` names the folder; the default is ``shared`` beside the repository.
     """
     path = Path(os.environ.get('STARS_SHARED', ROOT.parent / 'shared'))
     if not path.is_dir():

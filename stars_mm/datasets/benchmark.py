@@ -96,8 +96,7 @@ def measure_opening(path: str, repeats: int = 3) -> dict[str, float]:
     """Seconds until the file is open as a data set.
 
     Returns:
-        dict: ``first``, when the map is made, and ``again``, the median of
-        later ones.
+        dict: ``first``, when the map is made, and ``again``, the median of later ones.
     """
     times = [seconds_to(lambda: build('SkeletonDataset', path, [])) for _ in range(1 + repeats)]
     return dict(first=times[0], again=statistics.median(times[1:]))
@@ -204,8 +203,7 @@ def measure(
         progress (callable): Is told what comes next.
 
     Returns:
-        list[dict]: One of each ``work``: 'data' (a clip through the
-        pipeline), 'open' and 'memory'.
+        list[dict]: One of each ``work``: 'data' (a clip through the pipeline), 'open' and 'memory'.
     """
     path = os.path.join(folder, 'large.pkl')
     progress(f'writing {num_clips} clips')

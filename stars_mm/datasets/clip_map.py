@@ -1,11 +1,9 @@
 """The memory map of an annotation file: found, checked, or made.
 
-The map lies beside the annotation file, ``ann.pkl.map`` for ``ann.pkl``, or,
-where nothing can be written there, in ``$XDG_CACHE_HOME/stars_mm`` (by default
-``~/.cache/stars_mm``). It belongs to the file's content, known by its SHA-256.
-The content is hashed again where size, time of change or time of status change
-are not what they were, and always where the file is small, since times are
-coarse.
+The map lies beside the annotation file, ``ann.pkl.map`` for ``ann.pkl``, or, where nothing can be
+written there, in ``$XDG_CACHE_HOME/stars_mm`` (by default ``~/.cache/stars_mm``). It belongs to the
+file's content, known by its SHA-256. The content is hashed again where size, time of change or time
+of status change are not what they were, and always where the file is small, since times are coarse.
 """
 
 import ctypes
@@ -60,9 +58,8 @@ def open_clip_map(ann_file: str) -> ClipStore:
         ann_file (str): A ``.pkl`` or ``.npz``, see :mod:`.annotation`.
 
     Returns:
-        ClipStore: Its ``read_about()`` has ``clips`` (each clip's entries
-        but the arrays), ``split``, and ``faults`` (number of a clip → what
-        is wrong with it).
+        ClipStore: Its ``read_about()`` has ``clips`` (each clip's entries but the arrays),
+        ``split``, and ``faults`` (number of a clip → what is wrong with it).
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
@@ -171,8 +168,7 @@ def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:
 def _give_memory_back() -> None:
     """Returns what the clips took to the system, where the C library is GNU's.
 
-    It keeps memory of many small arrays for itself otherwise, and all workers
-    would inherit it.
+    It keeps memory of many small arrays for itself otherwise, and all workers would inherit it.
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)

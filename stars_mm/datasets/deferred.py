@@ -16,8 +16,7 @@ class DeferredClip(NamedTuple):
     Attributes:
         keypoint (Tensor): (M, T, V, C) as stored; a person who is absent from
             a frame is zero there.
-        persons (Tensor): (P, ) the person in each slot of the views, -1 for
-            none.
+        persons (Tensor): (P, ) the person in each slot of the views, -1 for none.
         center (Tensor): (C, ) the point that becomes the origin.
         before (Tensor): (views, T′) the frame before each frame of a view.
         after (Tensor): (views, T′) the frame after it.
@@ -49,8 +48,7 @@ class DeferredBatch(NamedTuple):
 
     Attributes:
         frames (Tensor): (F, V, C) the frames of all persons of all clips.
-        start (Tensor): (N, P) the first frame of the person in each slot, -1
-            for none.
+        start (Tensor): (N, P) the first frame of the person in each slot, -1 for none.
         center (Tensor): (N, C).
         before (Tensor): (N, views, T′), as in :class:`DeferredClip`.
         after (Tensor): (N, views, T′).

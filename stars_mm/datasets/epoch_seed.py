@@ -12,10 +12,9 @@ from torch.utils.data import get_worker_info
 class EpochSeed:
     """Seeds the generators from (seed, epoch, sample index).
 
-    A data loader's workers each have their own generators, so what a sample
-    gets depends on how many workers there are and what they did before. The
-    epoch lies in shared memory, because persistent workers hold a copy of the
-    data set that was made before the first epoch.
+    A data loader's workers each have their own generators, so what a sample gets depends on how
+    many workers there are and what they did before. The epoch lies in shared memory, because
+    persistent workers hold a copy of the data set that was made before the first epoch.
     """
 
     def __init__(self) -> None:
@@ -44,9 +43,8 @@ class EpochSeed:
     def sample(self, index: int) -> Iterator[None]:
         """Seeds ``numpy.random``, ``random`` and torch for one sample.
 
-        Does nothing before the first :meth:`set`. In the main process, the
-        generators go on afterwards as if nothing had happened: the model and
-        the hooks draw from them too.
+        Does nothing before the first :meth:`set`. In the main process, the generators go on
+        afterwards as if nothing had happened: the model and the hooks draw from them too.
 
         Args:
             index (int): The sample's position in the data set.

@@ -1,9 +1,8 @@
 """Measures how many clips a second data loaders could hand to a GPU.
 
-A clip costs its worker some time of a core, and the main process some. Both
-are measured on this machine, with one worker; a computer with more cores has
-as many workers as it has cores beside the main process, until that has no
-more time.
+A clip costs its worker some time of a core, and the main process some. Both are measured on this
+machine, with one worker; a computer with more cores has as many workers as it has cores beside the
+main process, until that has no more time.
 """
 
 import statistics
@@ -24,8 +23,7 @@ class Feeding(NamedTuple):
     """Seconds of a core that a clip takes.
 
     Attributes:
-        worker (float): In a worker: reading, drawing or making views,
-            collating, sending.
+        worker (float): In a worker: reading, drawing or making views, collating, sending.
         main (float): In the main process: receiving.
         views (float): In the data preprocessor, on this processor. A GPU does
             it where there is one.

@@ -30,9 +30,8 @@ def select_labels(clips: list[dict], labels: Sequence[int | str], source: str) -
 
     Args:
         clips (list[dict]): Annotations.
-        labels (Sequence[int | str]): Classes by number, or by what the clips'
-            names say: 'A061' takes those of the 61st action of NTU RGB+D,
-            'a05' those of NW-UCLA's fifth.
+        labels (Sequence[int | str]): Classes by number, or by what the clips' names say: 'A061'
+            takes those of the 61st action of NTU RGB+D, 'a05' those of NW-UCLA's fifth.
         source (str): The split and its file, for messages.
 
     Returns:

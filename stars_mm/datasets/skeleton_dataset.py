@@ -24,32 +24,27 @@ _NUMBER = '_number_in_file'
 class SkeletonDataset(PoseDataset):
     """Skeleton clips, checked when they are loaded.
 
-    It takes mmaction2's annotation file and arguments, and
-    :class:`mmaction.datasets.PoseDataset` works in its place. What it adds:
-    the file cannot run code, every clip is checked before training starts,
-    random transforms can be tied to the epoch (:meth:`set_epoch`), and the
-    coordinates stay on the disk: when the file is opened for the first time,
-    a memory map is made of it, from which all workers and ranks, and later
-    runs, read the clips that they need (:mod:`.clip_map`).
+    It takes mmaction2's annotation file and arguments, and :class:`mmaction.datasets.PoseDataset`
+    works in its place. What it adds: the file cannot run code, every clip is checked before
+    training starts, random transforms can be tied to the epoch (:meth:`set_epoch`), and the
+    coordinates stay on the disk: when the file is opened for the first time, a memory map is made
+    of it, from which all workers and ranks, and later runs, read the clips that they need
+    (:mod:`.clip_map`).
 
     Args:
-        ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format
-            (or, without ``split``, the list of annotations alone) or an
-            ``.npz`` of :mod:`.ragged_npz`.
+        ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format (or, without
+            ``split``, the list of annotations alone) or an ``.npz`` of :mod:`.ragged_npz`.
         pipeline (list[dict | callable]): The transforms of a clip.
         split (str, optional): The split to use, such as 'xsub_train'. None
             takes every clip of the file.
-        invalid (str): What to do about a clip that no training can use (a
-            wrong shape, no frame, zeros throughout, NaN, no annotation):
-            'error' stops at the first, 'drop' leaves it out and logs why. A
-            label outside ``num_classes`` is always an error.
-        subset (str, optional): An index file, one name of a clip a line: the
-            others of the split are left out. ``tools/data/draw_subset.py``
-            draws some.
-        labels (Sequence[int | str], optional): Only clips of these classes
-            are kept, and keep their labels: nothing is numbered anew, so
-            ``num_classes`` stays that of the file. A string selects by the
-            clip's name: 'A061' takes NTU RGB+D's 61st action.
+        invalid (str): What to do about a clip that no training can use (a wrong shape, no frame,
+            zeros throughout, NaN, no annotation): 'error' stops at the first, 'drop' leaves it out
+            and logs why. A label outside ``num_classes`` is always an error.
+        subset (str, optional): An index file, one name of a clip a line: the others of the split
+            are left out. ``tools/data/draw_subset.py`` draws some.
+        labels (Sequence[int | str], optional): Only clips of these classes are kept, and keep their
+            labels: nothing is numbered anew, so ``num_classes`` stays that of the file. A string
+            selects by the clip's name: 'A061' takes NTU RGB+D's 61st action.
         **kwargs: The other arguments of ``PoseDataset``: ``num_classes``,
             ``multi_class``, ``test_mode``, ``indices``, ``data_root``, ….
 
@@ -97,8 +92,7 @@ class SkeletonDataset(PoseDataset):
         """Opens the annotation file and checks the clips of the split.
 
         Returns:
-            list[dict]: The sound clips, in the order of the file, without
-            their arrays.
+            list[dict]: The sound clips, in the order of the file, without their arrays.
         """
         self._store = open_clip_map(self.ann_file)
         about = self._store.read_about()

@@ -22,8 +22,7 @@ def read_subset(path: str) -> list[str]:
     """Reads an index file.
 
     Args:
-        path (str): One name a line; empty lines and those that start with #
-            do not count.
+        path (str): One name a line; empty lines and those that start with # do not count.
 
     Returns:
         list[str]: The names, in the order of the file.
@@ -64,8 +63,7 @@ def select_subset(
         source (str): The split and its file, for messages.
 
     Returns:
-        tuple: The clips, in the order of the annotations, and the names among
-        ``missing``.
+        tuple: The clips, in the order of the annotations, and the names among ``missing``.
 
     Raises:
         ValueError: If the split has no clip of a name.
@@ -90,8 +88,7 @@ def select_subset(
 def draw_subset(
     labels: Sequence[int], percent: float, seed: int = 0, draw: int = 0, balanced: bool = False
 ) -> np.ndarray:
-    """Draws clips at random. Of the same seed and draw, a smaller share is a
-    part of a larger one.
+    """Draws clips at random. Of the same seed and draw, a smaller share is a part of a larger one.
 
     Args:
         labels (Sequence[int]): Class of each clip.

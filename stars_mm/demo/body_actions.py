@@ -1,8 +1,7 @@
 """Scripts of the actions that trunk and legs perform.
 
-Called as those of ``hand_actions.py``. Feet are in metres, scaled by the
-length of the leg where the size of the body matters; sizes, times and
-frequencies were set by eye on rendered clips.
+Called as those of ``hand_actions.py``. Feet are in metres, scaled by the length of the leg where
+the size of the body matters; sizes, times and frequencies were set by eye on rendered clips.
 """
 
 import numpy as np
@@ -188,8 +187,7 @@ def _tread(pose, progress, take, hertz, lift, swing, fold):
 
 
 def _swing_arms(pose, take, right_leg):
-    """Arms go against the legs: ``right_leg`` > 0 brings the left hand forward
-    (arm lengths)."""
+    """Arms go against the legs: ``right_leg`` > 0 brings the left hand forward (arm lengths)."""
     for side, sign in enumerate((1.0, -1.0)):
         pose.hands[:, side, 2] += sign * right_leg
         pose.hands[:, side, 1] += 0.5 * right_leg**2

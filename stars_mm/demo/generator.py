@@ -25,8 +25,7 @@ class Action:
         seconds (tuple): Shortest and longest repetition at average tempo.
         times (tuple): Fewest and most repetitions.
         persons (int): 1 or 2.
-        returns (bool): Whether it ends as it began, so that people do it
-            again and again.
+        returns (bool): Whether it ends as it began, so that people do it again and again.
     """
 
     name: str
@@ -141,8 +140,7 @@ def make_clip(
     Args:
         label (int): Index into ``CLASS_NAMES``.
         subjects (tuple): One subject per person of the action.
-        rng (np.random.Generator): Source of chance; the motion does not depend
-            on ``noise``.
+        rng (np.random.Generator): Source of chance; the motion does not depend on ``noise``.
         noise (bool): Whether the tracker errs.
 
     Returns:
@@ -205,17 +203,15 @@ def make_annotations(
     Each clip has a source of chance of its own, ``[seed, clip]``.
 
     Args:
-        clips_per_class (int): Clips of every class, dealt to the subjects in
-            turn.
+        clips_per_class (int): Clips of every class, dealt to the subjects in turn.
         num_subjects (int): Every third one is for validation.
         seed (int): The same seed gives the same bytes.
         noise (bool): Whether the tracker errs.
 
     Returns:
-        dict: mmaction2's annotations: ``split`` (``xsub_train`` and
-        ``xsub_val``) and ``annotations`` (``frame_dir``, ``label``,
-        ``keypoint`` (M, T, 25, 3) in metres, ``total_frames``); besides,
-        ``class_names`` and ``provenance``.
+        dict: mmaction2's annotations: ``split`` (``xsub_train`` and ``xsub_val``) and
+        ``annotations`` (``frame_dir``, ``label``, ``keypoint`` (M, T, 25, 3) in metres,
+        ``total_frames``); besides, ``class_names`` and ``provenance``.
 
     Raises:
         ValueError: If a split would lack subjects or classes.

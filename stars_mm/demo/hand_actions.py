@@ -1,10 +1,9 @@
 """Scripts of the actions that the hands perform.
 
-Every script is called as ``script(pose, progress, take)``: ``pose`` holds an
-idle person, ``progress`` is (T,), 0 where the action starts and 1 where it
-ends, and the script steers the pose in place. Targets are in the axes of
-``pose.py`` (arm lengths from the spine shoulder, outward, up, forward); they,
-the times and the frequencies were set by eye on rendered clips.
+Every script is called as ``script(pose, progress, take)``: ``pose`` holds an idle person,
+``progress`` is (T,), 0 where the action starts and 1 where it ends, and the script steers the pose
+in place. Targets are in the axes of ``pose.py`` (arm lengths from the spine shoulder, outward, up,
+forward); they, the times and the frequencies were set by eye on rendered clips.
 """
 
 import numpy as np

@@ -168,10 +168,9 @@ def _arm(joints: np.ndarray, pose: Pose, subject: Subject, upper: np.ndarray, si
 def _elbow_pole(upper: np.ndarray, line: np.ndarray, swivel: np.ndarray, sign: float) -> np.ndarray:
     """(T, 3) side to which the elbow of an arm along ``line`` points.
 
-    The pole turns with the arm: backward when it hangs, downward when it is
-    held ahead, forward when it is held up. A lesser share always points
-    outward, down and backward, ``swivel`` adding to the outward part, so that
-    there is a pole for arms held sideways, too.
+    The pole turns with the arm: backward when it hangs, downward when it is held ahead, forward
+    when it is held up. A lesser share always points outward, down and backward, ``swivel`` adding
+    to the outward part, so that there is a pole for arms held sideways, too.
     """
     across = turn(upper, np.array([1.0, 0.0, 0.0]))
     along_with_arm = np.cross(_unit(line), across)

@@ -1,9 +1,8 @@
 """Scripts of the actions of two persons who face each other.
 
-Called as ``script(poses, progress, takes, distance)`` with two poses and two
-takes; ``distance`` is between the persons' standing points in metres. What one
-touches on the other is written in the own axes (right, up, forward), where
-the other one stands at (0, 0, distance) and looks back.
+Called as ``script(poses, progress, takes, distance)`` with two poses and two takes; ``distance`` is
+between the persons' standing points in metres. What one touches on the other is written in the own
+axes (right, up, forward), where the other one stands at (0, 0, distance) and looks back.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,9 @@
 """The controls that an action script steers, and the curves to steer with.
 
-A person's own axes are (right, up, forward), the origin is on the floor
-between the feet. Hands are written as (outward, up, forward) from the spine
-shoulder joint, in the trunk's axes and in arm lengths, so that one target
-suits both sides and every body: the shoulder is at (0.39, 0, 0), a hanging
-wrist near (0.5, -0.9, 0.1), the mouth near (0, 0.25, 0.3).
+A person's own axes are (right, up, forward), the origin is on the floor between the feet. Hands are
+written as (outward, up, forward) from the spine shoulder joint, in the trunk's axes and in arm
+lengths, so that one target suits both sides and every body: the shoulder is at (0.39, 0, 0), a
+hanging wrist near (0.5, -0.9, 0.1), the mouth near (0, 0.25, 0.3).
 """
 
 from dataclasses import dataclass, fields
@@ -38,10 +37,8 @@ class Pose:
 
     Args:
         pelvis (np.ndarray): (T, 3) metres from the standing position.
-        lean, bend, twist (np.ndarray): (T,) trunk forward, to the left, and
-            turned to the left.
-        nod, tilt, look (np.ndarray): (T,) the same for the head, added to
-            the trunk's.
+        lean, bend, twist (np.ndarray): (T,) trunk forward, to the left, and turned to the left.
+        nod, tilt, look (np.ndarray): (T,) the same for the head, added to the trunk's.
         hands (np.ndarray): (T, 2, 3) wrists, see the module's axes.
         reach (np.ndarray): (T, 2, 3) wrists in the person's axes in metres,
             for what is touched outside the own body.
@@ -149,9 +146,8 @@ def drift(rng: np.random.Generator, time: np.ndarray, shape: tuple, band=(0.1, 0
 def idle(subject: Subject, rng: np.random.Generator, time: np.ndarray) -> Pose:
     """A person who stands and does nothing in particular.
 
-    Sizes are in metres, arm lengths and radians and were set by eye: about a
-    centimetre of sway, hands that wander by a few centimetres, a head that
-    looks around.
+    Sizes are in metres, arm lengths and radians and were set by eye: about a centimetre of sway,
+    hands that wander by a few centimetres, a head that looks around.
 
     Args:
         subject (Subject): Who stands.

@@ -19,13 +19,12 @@ HEIGHT = (0.8, 2.2)  # of the camera above the floor in metres
 CHEST = 1.0  # the camera is tilted to look at about this height in metres
 TILT_SPREAD = np.deg2rad(4.0)
 
-# Tracking error in metres at 3 m, one standard deviation. Kinect v2's joints
-# are off by one to two centimetres in good conditions; most of that error
-# stays through a clip, some changes slowly, and the tracker's own filter leaves
-# little jitter from frame to frame. How little was set by recordings: in
-# NW-UCLA a tenth of the joints' steps from frame to frame are below 2.7 mm, and
-# successive steps correlate by 0.52; between every second frame of the demo,
-# the closer match in time, it is 2.6 mm and 0.61.
+# Tracking error in metres at 3 m, one standard deviation. Kinect v2's joints are off by one to two
+# centimetres in good conditions; most of that error stays through a clip, some changes slowly, and
+# the tracker's own filter leaves little jitter from frame to frame. How little was set by
+# recordings: in NW-UCLA a tenth of the joints' steps from frame to frame are below 2.7 mm, and
+# successive steps correlate by 0.52; between every second frame of the demo, the closer match in
+# time, it is 2.6 mm and 0.61.
 BIAS, SLOW_NOISE, FAST_NOISE, NOISE_DISTANCE = 0.010, 0.005, 0.0015, 3.0
 SLOW_SECONDS = 0.2  # standard deviation of the slow part's smoothing
 TRACKER_FILTER = np.array([0.25, 0.5, 0.25])

@@ -65,8 +65,7 @@ class FeatureSet:
 
     @classmethod
     def from_samples(cls, data_samples: list) -> 'FeatureSet':
-        """Stack data samples, or dicts of them, that an algorithm's
-        ``predict`` returned."""
+        """Stack data samples, or dicts of them, that an algorithm's ``predict`` returned."""
         names = [s.get('frame_dir') for s in data_samples]
         return cls(
             features=torch.stack([s.get('feature') for s in data_samples]).float(),
@@ -105,8 +104,7 @@ def extract_features(model: nn.Module, dataloader: Iterable) -> FeatureSet:
     """Sequence features of all clips of a data loader, in this process.
 
     Args:
-        model (nn.Module): A self-supervised algorithm; it is left in
-            evaluation mode.
+        model (nn.Module): A self-supervised algorithm; it is left in evaluation mode.
         dataloader (Iterable): Batches as ``model.test_step`` takes them.
 
     Returns:

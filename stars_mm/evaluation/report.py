@@ -25,8 +25,7 @@ class RawFeatures(BaseModel):
     """The clip itself as its feature: what every encoder has to beat.
 
     Args:
-        motion (bool): Differences between neighbouring frames instead of
-            coordinates.
+        motion (bool): Differences between neighbouring frames instead of coordinates.
     """
 
     def __init__(self, motion: bool = False) -> None:
@@ -53,8 +52,7 @@ def unturned(cfg: Config) -> Config | None:
     """A config whose test clips are centred but not turned.
 
     Args:
-        cfg (Config): Config with ``test_dataloader`` and
-            ``test_cfg.bank_dataloader``.
+        cfg (Config): Config with ``test_dataloader`` and ``test_cfg.bank_dataloader``.
 
     Returns:
         Config or None: None where the clips are not turned anyway.
@@ -72,8 +70,7 @@ class FeatureReader:
     """Reads the features of a config's bank and test clips.
 
     Args:
-        cfg (Config): Config with ``test_dataloader`` and
-            ``test_cfg.bank_dataloader``.
+        cfg (Config): Config with ``test_dataloader`` and ``test_cfg.bank_dataloader``.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -137,8 +134,7 @@ def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> di
         seed (int): Seed of the report.
 
     Returns:
-        dict: ``seed``, ``clips``, ``classes``, ``protocol``, ``stages`` and
-        ``versions``.
+        dict: ``seed``, ``clips``, ``classes``, ``protocol``, ``stages`` and ``versions``.
     """
     bank, query = reader.bank.dataset, reader.query.dataset
     sets = [

@@ -15,14 +15,12 @@ def read_scores(path: str | Path) -> ClassScores:
     """Read the scores of a test set.
 
     Args:
-        path (str or Path): A ``.pkl`` that ``tools/test.py --dump`` wrote, of
-            a classifier (``pred_score``) or of a feature extractor with its
-            bank (``feature``), which scores by nearest neighbours; or an
-            ``.npz`` of :func:`write_scores`.
+        path (str or Path): A ``.pkl`` that ``tools/test.py --dump`` wrote, of a classifier
+            (``pred_score``) or of a feature extractor with its bank (``feature``), which scores by
+            nearest neighbours; or an ``.npz`` of :func:`write_scores`.
 
     Returns:
-        ClassScores: The scores; clips that a distributed sampler repeated
-        count once.
+        ClassScores: The scores; clips that a distributed sampler repeated count once.
 
     Raises:
         FileNotFoundError: If there is no such file.

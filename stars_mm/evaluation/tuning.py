@@ -86,9 +86,8 @@ def summary_table(rows: Sequence[dict]) -> str:
     """Markdown table, a line for every config, data share and progress.
 
     Args:
-        rows (sequence[dict]): Results of single runs: ``config``,
-            ``fraction``, ``progress``, ``seed``, ``purity``, ``before`` and
-            ``after`` with ``knn_top1`` and ``silhouette``.
+        rows (sequence[dict]): Results of single runs: ``config``, ``fraction``, ``progress``,
+            ``seed``, ``purity``, ``before`` and ``after`` with ``knn_top1`` and ``silhouette``.
 
     Returns:
         str: The table; mean ± standard deviation over seeds.

@@ -1,9 +1,8 @@
 """The project's one annotation format: reads it, picks a split, writes it.
 
-It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]},
-annotations=[dict(frame_dir, label, keypoint (M, T, V, C), total_frames)])``.
-For those who will not open a pickle there is the same as an ``.npz``
-(:mod:`.ragged_npz`).
+It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, label,
+keypoint (M, T, V, C), total_frames)])``. For those who will not open a pickle there is the same as
+an ``.npz`` (:mod:`.ragged_npz`).
 """
 
 import io
@@ -73,11 +72,9 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
     """Reads an annotation file without running anything that it holds.
 
     Args:
-        path (str): A ``.pkl`` in the format of this module, or holding the
-            list of annotations alone, or an ``.npz`` of
-            :mod:`.ragged_npz`.
-        extra (dict, optional): Takes up the further entries of the file, such
-            as ``class_names``.
+        path (str): A ``.pkl`` in the format of this module, or holding the list of annotations
+            alone, or an ``.npz`` of :mod:`.ragged_npz`.
+        extra (dict, optional): Takes up the further entries of the file, such as ``class_names``.
 
     Returns:
         tuple: The annotations as they are in the file, and its splits, None
@@ -158,8 +155,7 @@ def select_split(
         path (str): The file, for messages.
 
     Returns:
-        tuple: The clips, and the names that the split lists but that have no
-        annotation.
+        tuple: The clips, and the names that the split lists but that have no annotation.
 
     Raises:
         ValueError: If the split is unknown or empty, or a clip has no name.
@@ -220,13 +216,11 @@ def check_suffix(path: str) -> None:
 def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **extra) -> None:
     """Writes an annotation file whole or not at all.
 
-    Of an iterator that makes annotations as they are asked for, one at a time
-    is held in memory.
+    Of an iterator that makes annotations as they are asked for, one at a time is held in memory.
 
     Args:
-        path (str): The ``.pkl`` or ``.npz`` to write. Its folder is made; a
-            file that is there already is replaced once the new one is
-            complete.
+        path (str): The ``.pkl`` or ``.npz`` to write. Its folder is made; a file that is there
+            already is replaced once the new one is complete.
         annotations (Iterable[dict]): Each with ``frame_dir``, ``label``,
             ``keypoint`` (M, T, V, C) and ``total_frames``.
         splits (dict): The names of each split's clips.
@@ -234,8 +228,7 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **e
             are written after the annotations.
 
     Raises:
-        ValueError: If the name ends otherwise, or an ``.npz`` cannot keep
-            what a clip holds.
+        ValueError: If the name ends otherwise, or an ``.npz`` cannot keep what a clip holds.
     """
     check_suffix(path)
     with written_whole(path) as partial:

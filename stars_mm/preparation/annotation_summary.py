@@ -28,9 +28,8 @@ def file_facts(
     """Describes an annotation file for a config.
 
     Args:
-        ann_file (str): The file. One that does not exist gives the facts of a
-            single person's 2D clips with scores, 'coco-17' if ``layout`` says
-            nothing else.
+        ann_file (str): The file. One that does not exist gives the facts of a single person's 2D
+            clips with scores, 'coco-17' if ``layout`` says nothing else.
         layout (str or dict, optional): What the joints are; see
             :func:`stars_mm.preparation.layouts.get_layout`. By default what the
             file says, as ``tools/data/convert.py`` writes it.
@@ -40,10 +39,9 @@ def file_facts(
             training split's name with 'val' or 'test' at its end.
 
     Returns:
-        dict: Plain values: ``num_joints`` V, ``in_channels`` (scores
-        included), ``coordinates`` C, ``num_person`` (largest M),
-        ``num_classes``, ``train_clips``, ``train_split``, ``val_split``, and
-        of the layout ``layout`` (its dict), ``center``, ``align``, ``left``,
+        dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,
+        ``num_person`` (largest M), ``num_classes``, ``train_clips``, ``train_split``,
+        ``val_split``, and of the layout ``layout`` (its dict), ``center``, ``align``, ``left``,
         ``right`` and ``unit``.
 
     Raises:

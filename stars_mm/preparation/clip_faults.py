@@ -190,8 +190,7 @@ def check_clips(
         tuple: The clips that are sound, and their sizes.
 
     Raises:
-        ValueError: If there is a fault and ``invalid`` is 'error', or if no
-            sound clip is left.
+        ValueError: If there is a fault and ``invalid`` is 'error', or if no sound clip is left.
     """
     faults = find_faults(clips, known)
     key = clip_key(clips)

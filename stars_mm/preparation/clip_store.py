@@ -59,8 +59,7 @@ class Column(NamedTuple):
     Attributes:
         key (str): The entry.
         dtype (str or np.dtype): Type of the values, such as '<f2'.
-        offsets (np.ndarray): (N,) bytes from the start of the file, -1 for a
-            clip without.
+        offsets (np.ndarray): (N,) bytes from the start of the file, -1 for a clip without.
         shapes (np.ndarray): (N, axes).
     """
 
@@ -86,8 +85,7 @@ class ArrayWriter:
 
     Args:
         file (IO[bytes]): The file, open for writing.
-        wanted (callable): Says of an entry's key and value whether it is an
-            array to be written.
+        wanted (callable): Says of an entry's key and value whether it is an array to be written.
     """
 
     def __init__(self, file: IO[bytes], wanted: Callable[[str, Any], bool]) -> None:
@@ -162,8 +160,7 @@ def write_clip_store(path: str | Path, clips: Iterable[dict], source: Source, ab
 class ClipStore:
     """The arrays of clips, in a file that is mapped into memory.
 
-    A copy shares the map, and a process that is handed a store opens the file
-    itself.
+    A copy shares the map, and a process that is handed a store opens the file itself.
 
     Args:
         path (str or Path): A file of :func:`write_clip_store`.
@@ -228,8 +225,7 @@ class ClipStore:
 
     @property
     def lengths(self) -> np.ndarray:
-        """np.ndarray: (N,) frames T of each ``keypoint`` (M, T, V, C), 0 for
-        a clip without."""
+        """np.ndarray: (N,) frames T of each ``keypoint`` (M, T, V, C), 0 for a clip without."""
         lengths = np.zeros(len(self), np.int64)
         for key, _, offsets, shapes in self._columns:
             if key == 'keypoint' and shapes.shape[1] == 4:
@@ -244,8 +240,7 @@ class ClipStore:
             return read_pickle(file, self.path)
 
     def restamp(self, stamp: Stamp) -> None:
-        """Notes that the source, whose content is the same, has another
-        stamp now.
+        """Notes that the source, whose content is the same, has another stamp now.
 
         Raises:
             OSError: If the file may not be written.

@@ -36,8 +36,7 @@ class Options:
         missing (str): What to do about missing joints: 'error' or
             'interpolate', see :func:`fill_missing`.
         scores (bool): Whether confidences are kept.
-        invalid (str): What to do about a clip that cannot be used: 'error'
-            or 'drop'.
+        invalid (str): What to do about a clip that cannot be used: 'error' or 'drop'.
     """
 
     unit: str | None = None
@@ -102,8 +101,7 @@ def convert(
         Result: What was made.
 
     Raises:
-        ValueError: Lists what is wrong, with file and place; nothing is
-            written.
+        ValueError: Lists what is wrong, with file and place; nothing is written.
         OSError: If the file cannot be written.
     """
     check_suffix(dst)
@@ -204,8 +202,7 @@ def _as_recording(clip) -> Recording:
 def _prepare(
     clip: Recording, layout: SkeletonLayout, options: Options, counts: Counter
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """A clip's keypoints (M, T, V, C) and scores (M, T, V) as they are
-    stored, float32."""
+    """A clip's keypoints (M, T, V, C) and scores (M, T, V) as they are stored, float32."""
     keypoints, scores = clip.load()
     *_, V, C = keypoints.shape
     if V != layout.num_joints:

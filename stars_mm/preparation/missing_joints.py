@@ -8,9 +8,8 @@ from stars_mm.preparation.layouts import SkeletonLayout
 def find_missing(keypoints: np.ndarray, scores: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """Finds missing joints and absent persons.
 
-    A joint is missing where a coordinate is NaN, or where all are zero and
-    its score too, as OpenPose writes it. A person of whom nothing else is
-    there is absent.
+    A joint is missing where a coordinate is NaN, or where all are zero and its score too, as
+    OpenPose writes it. A person of whom nothing else is there is absent.
 
     Args:
         keypoints (np.ndarray): (M, T, V, C).

@@ -115,8 +115,7 @@ def convert_parts(parts: Sequence[Part], workers: int) -> int:
         int: Recordings that were converted before.
 
     Raises:
-        ValueError: Lists what is wrong with the recordings, once all have
-            been tried.
+        ValueError: Lists what is wrong with the recordings, once all have been tried.
         OSError: If a part cannot be written.
         RuntimeError: If a process was ended from outside.
     """

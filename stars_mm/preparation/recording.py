@@ -16,19 +16,16 @@ class Recording:
     Args:
         name (str): Name of the clip; no two have the same.
         label (str or int): Name or number of its class.
-        subject (str or int, optional): Who is seen. Splits by subject need
-            it.
-        keypoints (np.ndarray or callable): (M persons, T frames, V joints,
-            C = 2 or 3 coordinates), or (T, V, C) of a single person. A person
-            who is absent from a frame is zero or NaN there. Or a function
-            without arguments that gives such an array, or a pair of it and
-            the scores: it is called when the clip is converted, and a
-            ValueError of it does not keep other clips from being looked at.
+        subject (str or int, optional): Who is seen. Splits by subject need it.
+        keypoints (np.ndarray or callable): (M persons, T frames, V joints, C = 2 or 3 coordinates),
+            or (T, V, C) of a single person. A person who is absent from a frame is zero or NaN
+            there. Or a function without arguments that gives such an array, or a pair of it and the
+            scores: it is called when the clip is converted, and a ValueError of it does not keep
+            other clips from being looked at.
         scores (np.ndarray, optional): Confidence of each joint, of the shape
             of ``keypoints`` without C.
         camera (str or int, optional): Which camera or view it is from.
-        split (str, optional): The split that it belongs to, where the data
-            say so.
+        split (str, optional): The split that it belongs to, where the data say so.
         source (str): File (and place in it), for messages.
     """
 

@@ -44,8 +44,7 @@ class Spool:
             scores (np.ndarray, optional): (M, T, V).
 
         Raises:
-            ValueError: If V, C or the presence of scores differ from those of
-                the first clip.
+            ValueError: If V, C or the presence of scores differ from those of the first clip.
         """
         size = (*keypoints.shape[2:], scores is not None)
         if size != (self._size or size):
@@ -70,8 +69,7 @@ class Spool:
             labels (dict): Name of a class → its number.
 
         Yields:
-            dict: The annotation of a clip, with ``subject`` and ``camera``
-            where they are known.
+            dict: The annotation of a clip, with ``subject`` and ``camera`` where they are known.
         """
         self.file.seek(0)
         for clip, frames in zip(self.clips, self.frames):

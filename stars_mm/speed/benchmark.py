@@ -28,8 +28,7 @@ def run_work(
         device (torch.device): Where.
         repeats (int): How often each mode is timed.
         progress (Callable): Is told what comes next.
-        profiled (bool): Whether each mode is run once more to see where its
-            time goes.
+        profiled (bool): Whether each mode is run once more to see where its time goes.
 
     Returns:
         list[dict]: A row for each mode.
@@ -88,9 +87,8 @@ def run_work(
 
 
 def add_peaks(rows: list[dict], device: torch.device) -> None:
-    """Compare the rows' speed with that of a large matrix product, of the
-    numbers in which the mode computes; profiled ones also with the floors
-    that FLOPs and bytes set."""
+    """Compare the rows' speed with that of a large matrix product, of the numbers in which the
+    mode computes; profiled ones also with the floors that FLOPs and bytes set."""
     dtypes = {torch.float32}
     if device.type == 'cuda':
         dtypes.add(torch.bfloat16)

@@ -50,8 +50,7 @@ def look_at(work: Work, device: torch.device) -> tuple[int, int | None]:
         device (torch.device): Where it computes.
 
     Returns:
-        tuple[int, int or None]: Its floating-point operations, and the bytes
-        that it needs at most.
+        tuple[int, int or None]: Its floating-point operations, and the bytes that it needs at most.
     """
     flops = []
     with torch.compiler.set_stance('force_eager'):  # else nothing is counted
@@ -88,8 +87,7 @@ def alternate(
     device: torch.device,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, list[Seconds]]:
-    """Time pieces of work in turn, so that what else the machine does falls
-    on all of them.
+    """Time pieces of work in turn, so that what else the machine does falls on all of them.
 
     Args:
         works (dict[str, Callable]): The pieces, which have run before: what
@@ -120,8 +118,7 @@ def spread(times: list[float]) -> list[float]:
 def matmul_peak(
     device: torch.device, dtype: torch.dtype, size: int | None = None, repeats: int = 5
 ) -> float:
-    """Floating-point operations a second in the best of some square matrix
-    products.
+    """Floating-point operations a second in the best of some square matrix products.
 
     Args:
         device (torch.device): Where.

@@ -1,10 +1,8 @@
-"""The plain schedule: the same mathematics with the same weights, with no
-work spared.
+"""The plain schedule: the same mathematics with the same weights, with no work spared.
 
-Softmax attention is written out, all tokens are embedded and predicted, every
-slot for a person is encoded, present or not, and every view, and gradients are
-computed of frozen layers too. Speed is measured against it, and what spares
-work is tested to give its results.
+Softmax attention is written out, all tokens are embedded and predicted, every slot for a person is
+encoded, present or not, and every view, and gradients are computed of frozen layers too. Speed is
+measured against it, and what spares work is tested to give its results.
 """
 
 import copy

@@ -27,8 +27,7 @@ def together(
         progress (Callable): Is told what comes next.
 
     Returns:
-        dict[str, list[float]]: Seconds of each run, those of the slowest
-        process.
+        dict[str, list[float]]: Seconds of each run, those of the slowest process.
     """
     names = list(works)
     times = torch.zeros(repeats, len(works), dtype=torch.float64)
@@ -54,10 +53,9 @@ def make_row(work: str, processes: int, clips: int, times: dict[str, list[float]
         work (str): Name of the work.
         processes (int): How many processes did it.
         clips (int): Clips (or queries) of all processes in one run.
-        times (dict[str, list[float]]): Seconds of ``step``, and of the same
-            step with ``no_sync`` and of ``reduce``, the gradients' all-reduce
-            alone, where there are several processes; of parts of the step
-            under other names.
+        times (dict[str, list[float]]): Seconds of ``step``, and of the same step with ``no_sync``
+            and of ``reduce``, the gradients' all-reduce alone, where there are several processes;
+            of parts of the step under other names.
 
     Returns:
         dict: Medians, quartiles, shares; see docs/scaling.md.
@@ -92,10 +90,9 @@ def overlap(
         reduce (Sequence[float]): Of the all-reduce alone.
 
     Returns:
-        dict: Medians and quartiles; ``exposed_seconds`` is what the
-        all-reduce adds to a step, the median over the turns, which noise can
-        make negative, and ``hidden_share`` is 1 − exposed / alone, held
-        between 0 and 1.
+        dict: Medians and quartiles; ``exposed_seconds`` is what the all-reduce adds to a step, the
+        median over the turns, which noise can make negative, and ``hidden_share`` is 1 − exposed /
+        alone, held between 0 and 1.
     """
     added = [a - b for a, b in zip(step, no_sync)]
     exposed = statistics.median(added)

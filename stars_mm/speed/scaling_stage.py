@@ -46,8 +46,7 @@ class Scale:
         batch (int): Clips of a step on each process.
         single (float): Share of the clips with one person.
         clips (int): Clips on each process whose features are computed.
-        bank (int): Features, on all processes together, in which neighbours
-            are sought.
+        bank (int): Features, on all processes together, in which neighbours are sought.
         queries (int): Features on each process whose neighbours are sought.
         repeats (int): How often each work is timed.
         bucket_mib (float, optional): Size of the buckets in which gradients

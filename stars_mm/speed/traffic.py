@@ -54,8 +54,7 @@ def look_at_traffic(
 
     Args:
         model (nn.Module): The bare model.
-        wrap (Callable): Wraps it for distribution, or does nothing where
-            there is but one process.
+        wrap (Callable): Wraps it for distribution, or does nothing where there is but one process.
         data (dict): A batch as ``train_step`` takes it.
 
     Returns:

@@ -21,8 +21,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             stays as it is where an error or an interrupt comes first.
 
     Yields:
-        Path: A name beside it. Whatever is written there has to be closed
-        before the block ends.
+        Path: A name beside it. Whatever is written there has to be closed before the block ends.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

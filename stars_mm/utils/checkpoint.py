@@ -53,12 +53,10 @@ def convert_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
             without ``encoder_student.``), or of a linear or finetuned model.
 
     Returns:
-        dict[str, Tensor]: State dict of our ``MAMP``, ``STARS`` or of a
-        ``RecognizerGCN``.
+        dict[str, Tensor]: State dict of our ``MAMP``, ``STARS`` or of a ``RecognizerGCN``.
 
     Raises:
-        KeyError: If a name is unknown, or the encoder or a part of the queue
-            is not there.
+        KeyError: If a name is unknown, or the encoder or a part of the queue is not there.
     """
     renamed = _rename_all(
         {name.removeprefix(_STUDENT): value for name, value in state.items()},
@@ -80,8 +78,7 @@ def convert_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename our weights to the authors' names: the inverse of
-    :func:`convert_official`.
+    """Rename our weights to the authors' names: the inverse of :func:`convert_official`.
 
     Args:
         state (dict[str, Tensor]): State dict of our ``MAMP``, ``STARS`` or of
@@ -163,8 +160,7 @@ def check_checkpoint(state: dict[str, Tensor], model: nn.Module, filename: str) 
         filename (str): Where the weights are from, for the message.
 
     Raises:
-        ValueError: If a tensor's shape differs, or an encoder's tensor is
-            missing.
+        ValueError: If a tensor's shape differs, or an encoder's tensor is missing.
     """
     state = {name.removeprefix('module.'): value for name, value in state.items()}
     own = model.state_dict()

@@ -14,8 +14,7 @@ class Part(NamedTuple):
     """One part of a model.
 
     Attributes:
-        name (str): 'encoder', 'decoder', 'NNCLR head', 'classifier' or
-            'other'.
+        name (str): 'encoder', 'decoder', 'NNCLR head', 'classifier' or 'other'.
         tensors (list[str]): Names of its tensors.
         text (str): Its sizes, in words.
     """

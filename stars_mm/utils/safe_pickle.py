@@ -1,11 +1,10 @@
 """Opens pickles that hold data, and refuses those that would run something.
 
-A pickle is a small program: ``pickle.load`` on a stranger's file runs what the
-stranger likes. numpy's own rebuilding functions are no safer: an array made
-from chosen bytes with a chosen dtype may hold forged object pointers. So
-nothing that a file names is looked up here: names select one of a few
-functions of ours, and dtypes and arrays are rebuilt from checked parts only
-once the file has been read.
+A pickle is a small program: ``pickle.load`` on a stranger's file runs what the stranger likes.
+numpy's own rebuilding functions are no safer: an array made from chosen bytes with a chosen dtype
+may hold forged object pointers. So nothing that a file names is looked up here: names select one of
+a few functions of ours, and dtypes and arrays are rebuilt from checked parts only once the file has
+been read.
 """
 
 import collections
@@ -182,8 +181,7 @@ def load_pickle(path: str, tensors: bool = False) -> Any:
         Any: What was pickled.
 
     Raises:
-        UnsafePickleError: If the file asks for anything else. Nothing of it
-            has been run.
+        UnsafePickleError: If the file asks for anything else. Nothing of it has been run.
         ValueError: If the file is no pickle or is cut off.
         FileNotFoundError: If there is no such file.
     """

@@ -21,19 +21,16 @@ def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read weights without running anything that the file holds.
 
     Args:
-        path (str or Path): A checkpoint of mmengine (weights under
-            ``state_dict``), one of the authors' (under ``model``, or the
-            weights alone), or a ``.safetensors`` file.
+        path (str or Path): A checkpoint of mmengine (weights under ``state_dict``), one of the
+            authors' (under ``model``, or the weights alone), or a ``.safetensors`` file.
 
     Returns:
-        tuple[dict[str, Tensor], dict]: The weights by name, without the
-        ``module.`` of distributed training, and what else is known of them,
-        such as ``epoch``.
+        tuple[dict[str, Tensor], dict]: The weights by name, without the ``module.`` of distributed
+        training, and what else is known of them, such as ``epoch``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds something else, or more than the safe loader
-            takes.
+        ValueError: If it holds something else, or more than the safe loader takes.
     """
     path = Path(path)
     if not path.is_file():
@@ -58,13 +55,11 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
     """Write weights whole or not at all.
 
     Args:
-        path (str or Path): The file, by its suffix ``.pth``, ``.pt`` or
-            ``.safetensors``. One that is there already is replaced once the
-            new one is complete.
-        content (dict): What ``torch.save`` is given: weights by name, or a
-            dict with them under ``state_dict`` or ``model``. In a
-            ``.safetensors`` file the weights come by name, and ``meta`` as
-            JSON.
+        path (str or Path): The file, by its suffix ``.pth``, ``.pt`` or ``.safetensors``. One that
+            is there already is replaced once the new one is complete.
+        content (dict): What ``torch.save`` is given: weights by name, or a dict with them under
+            ``state_dict`` or ``model``. In a ``.safetensors`` file the weights come by name, and
+            ``meta`` as JSON.
     """
     path = Path(path)
     check_suffix(path)

@@ -101,8 +101,7 @@ def write_gif(
     """Animate clips, a row a clip: recording, kept tokens, prediction.
 
     Args:
-        clips (sequence[MaskedClip]): Clips of the same length T, each with
-            somebody in it.
+        clips (sequence[MaskedClip]): Clips of the same length T, each with somebody in it.
         path (str or Path): The GIF to write.
         caption (str): Text under the panels.
         max_frames (int): Longer clips skip frames.

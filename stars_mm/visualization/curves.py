@@ -43,8 +43,7 @@ class StageLog:
 
         Args:
             key (str): Name of the scalar, for example ``'knn/top1_k1'``.
-            iters_per_epoch (float): What one ``step`` is worth; 1 where
-                the loop counts iterations.
+            iters_per_epoch (float): What one ``step`` is worth; 1 where the loop counts iterations.
 
         Returns:
             tuple[list, list[float]]: Iterations in order, values.
@@ -99,9 +98,8 @@ def read_scalars(path: str | Path) -> list[dict]:
 def read_stage_log(work_dir: str | Path) -> StageLog:
     """Merge the logs of all runs of one stage.
 
-    A resumed run starts again at its checkpoint, so what an earlier run
-    logged from that point on is superseded; the same rule makes a fresh
-    run in an old folder replace the old one.
+    A resumed run starts again at its checkpoint, so what an earlier run logged from that point on
+    is superseded; the same rule makes a fresh run in an old folder replace the old one.
 
     Args:
         work_dir (str or Path): The stage's folder with one

@@ -31,9 +31,8 @@ class FeaturePanel:
 def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
     """Place features in the plane by t-SNE on their cosine geometry.
 
-    On unit vectors the squared Euclidean distance is twice the cosine
-    distance, so normalised features with the default metric show what a
-    cosine nearest-neighbour classifier sees.
+    On unit vectors the squared Euclidean distance is twice the cosine distance, so normalised
+    features with the default metric show what a cosine nearest-neighbour classifier sees.
 
     Args:
         features (np.ndarray): (N, C), N >= 4.
@@ -89,8 +88,7 @@ def plot_tsne(
         panels (sequence[FeaturePanel]): One panel an encoder, same clips.
         labels (np.ndarray): (N,) class of each clip.
         path (str or Path): The PNG to write.
-        class_names (sequence[str], optional): Names for the legend; class
-            numbers where left out.
+        class_names (sequence[str], optional): Names for the legend; class numbers where left out.
         seed (int): Seed of t-SNE and of the choice of clips.
     """
     labels = np.asarray(labels)

@@ -61,8 +61,7 @@ def draw_inspection(
         bones (tuple): Pairs of joints; without any, joints are dots.
 
     Returns:
-        list[Path]: The pictures. What there is nothing to draw of is left
-        out.
+        list[Path]: The pictures. What there is nothing to draw of is left out.
 
     Raises:
         OSError: If a file cannot be written.

@@ -1,9 +1,8 @@
 """From a decoder's predictions back to joint positions.
 
-A decoder of MAMP predicts motion, not places, and motion normalised patch
-by patch. To show it, a prediction is scaled back by the *true* mean and
-standard deviation of its patch and added up from the *true* position at
-the first frame of its token. :func:`hidden_joint_errors` says how much of
+A decoder of MAMP predicts motion, not places, and motion normalised patch by patch. To show it, a
+prediction is scaled back by the *true* mean and standard deviation of its patch and added up from
+the *true* position at the first frame of its token. :func:`hidden_joint_errors` says how much of
 the result the decoder contributes.
 """
 
@@ -152,10 +151,9 @@ def hidden_joint_errors(output: dict[str, Tensor], decoder: MotionDecoder) -> di
         decoder (MotionDecoder): The model's settings.
 
     Returns:
-        dict[str, float]: Mean distance in centimetres: ``decoder_cm``;
-        ``no_decoder_cm``, all predictions 0, which leaves the true patch
-        mean; ``standing_still_cm``, each joint resting where its token
-        starts.
+        dict[str, float]: Mean distance in centimetres: ``decoder_cm``; ``no_decoder_cm``, all
+        predictions 0, which leaves the true patch mean; ``standing_still_cm``, each joint resting
+        where its token starts.
     """
     x, pred, mask = _to_cpu(output)
     place = torch.arange(x.shape[1]) % decoder.tubelet_size

@@ -111,8 +111,7 @@ def animate(
     """Writes moving skeletons, as MP4 too where ffmpeg is installed.
 
     Args:
-        recordings (sequence[Recording]): One a panel, each with somebody in
-            it.
+        recordings (sequence[Recording]): One a panel, each with somebody in it.
         bones (tuple): Pairs of joints.
         folder (Path): Where ``samples.gif`` and ``samples.mp4`` go.
         max_frames (int): Longer recordings skip frames.

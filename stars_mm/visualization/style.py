@@ -7,9 +7,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe & Ito, "Color Universal Design" (2008): told apart with any of the
-# common kinds of colour blindness. Their yellow is left out: too faint for
-# thin lines and small points on white.
+# Okabe & Ito, "Color Universal Design" (2008): told apart with any of the common kinds of colour
+# blindness. Their yellow is left out: too faint for thin lines and small points on white.
 PALETTE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000')
 MARKERS = ('o', '^', 's', 'D', 'v', 'P', 'X', '*', '<', '>')
 GREY = '#9A9A9A'
@@ -60,8 +59,7 @@ def new_figure(rows: int, columns: int, **kwargs) -> tuple[Figure, list]:
             :meth:`matplotlib.figure.Figure.subplots`.
 
     Returns:
-        tuple[Figure, list]: The figure and its axes as ``rows`` lists of
-        ``columns`` axes.
+        tuple[Figure, list]: The figure and its axes as ``rows`` lists of ``columns`` axes.
     """
     figure = Figure(figsize=kwargs.pop('figsize'), layout='constrained')
     FigureCanvasAgg(figure)

@@ -52,8 +52,7 @@ def _markers(rows: Sequence[dict]) -> dict[float, str]:
 
 
 def _plot_iterations(axis, rows: Sequence[dict], configs: list[str]) -> None:
-    """Mean gain over seeds while stage 2 goes on; whole data, whole stage 1,
-    the others faint."""
+    """Mean gain over seeds while stage 2 goes on; whole data, whole stage 1, the others faint."""
     groups = {}
     for row in rows:
         key = row['config'], row['fraction'], row['progress']

@@ -211,8 +211,7 @@ def trained(load_cfg, build, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def assert_same_run() -> Callable[[Path, Path], None]:
-    """Compares the weights, buffers and optimizers of two runs' ends, bit by
-    bit."""
+    """Compares the weights, buffers and optimizers of two runs' ends, bit by bit."""
 
     def _assert(work_dir: Path, other: Path, epoch: int = 4) -> None:
         ours, theirs = (
@@ -227,8 +226,7 @@ def assert_same_run() -> Callable[[Path, Path], None]:
 
 @pytest.fixture
 def two_ranks(tmp_path) -> Callable:
-    """Calls a function in two processes that talk by gloo; returns what each
-    returned."""
+    """Calls a function in two processes that talk by gloo; returns what each returned."""
 
     def _rank(rank: int, function: Callable, results) -> None:
         os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')

@@ -134,10 +134,9 @@ def _project_and_predict(params: dict[str, Tensor], feat: Tensor):
 def nnclr_oracle() -> Callable:
     """NNCLR of REFERENCE.md §3 in loops over processes, views and samples.
 
-    ``nnclr_oracle(params, ranks, queue, queue_ids, temperature)`` with
-    ``ranks`` a list of (views, ids) gives the mean of the ranks' losses, the
-    first view's projections in the order of the ranks, and the indices of the
-    neighbours, ``[rank][view][sample]``.
+    ``nnclr_oracle(params, ranks, queue, queue_ids, temperature)`` with ``ranks`` a list of (views,
+    ids) gives the mean of the ranks' losses, the first view's projections in the order of the
+    ranks, and the indices of the neighbours, ``[rank][view][sample]``.
     """
 
     def oracle(params, ranks, queue, queue_ids, temperature):

@@ -2,12 +2,11 @@
 
     python tools/analysis/benchmark_data.py
 
-makes an annotation file like NTU RGB+D 60's in a temporary folder and says how
-long it takes to open it for the first time and again, what time of a core a
-clip takes through the pipeline of stage 1, what memory a worker of a data
-loader holds, for the whole file and for one of a tenth of its clips, and how
-many clips a second the data loaders of stage 1, of its fast recipe, and of
-encoding in the fast recipe could hand to a GPU.
+makes an annotation file like NTU RGB+D 60's in a temporary folder and says how long it takes to
+open it for the first time and again, what time of a core a clip takes through the pipeline of stage
+1, what memory a worker of a data loader holds, for the whole file and for one of a tenth of its
+clips, and how many clips a second the data loaders of stage 1, of its fast recipe, and of encoding
+in the fast recipe could hand to a GPU.
 """
 
 import argparse

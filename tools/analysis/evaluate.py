@@ -5,10 +5,9 @@
         --protocols knn clusters few-shot linear finetune semi-10 \\
         --json work_dirs/stars_nw-ucla_small/evaluation.json
 
-Protocols: knn, clusters, few-shot (bank and query of the recipe, or of the
-config that it names in protocols.fewshot), linear, finetune, semi-1, semi-10
-or any semi-<percent>, transfer (the configs that it names in `protocols`).
-What is finished is read back when the command is given again.
+Protocols: knn, clusters, few-shot (bank and query of the recipe, or of the config that it names in
+protocols.fewshot), linear, finetune, semi-1, semi-10 or any semi-<percent>, transfer (the configs
+that it names in `protocols`). What is finished is read back when the command is given again.
 """
 
 import argparse

@@ -1,8 +1,7 @@
 """Adds up the scores of several streams, clip by clip.
 
-Each file is what ``tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`` wrote,
-for a classifier or for a config with nearest-neighbour metrics, or an .npz
-that this tool wrote.
+Each file is what ``tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`` wrote, for a classifier or for
+a config with nearest-neighbour metrics, or an .npz that this tool wrote.
 """
 
 import argparse

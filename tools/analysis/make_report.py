@@ -2,8 +2,7 @@
 
     python tools/analysis/make_report.py configs/stars_demo.py
 
-Leaves results.json, results.md, report.html and the pictures in
-<work-dir>/report/.
+Leaves results.json, results.md, report.html and the pictures in <work-dir>/report/.
 """
 
 import argparse

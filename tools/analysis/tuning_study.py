@@ -1,17 +1,15 @@
 """When does contrastive tuning pay? Trains stage 2 from many starting points.
 
-A start is an encoder of stage 1: seed, share of the training clips, and how
-far stage 1 has come. From every start each config's stage 2 is trained, and
-what it gains is set against the neighbour purity that it found: the share of
-training clips whose nearest other clip, by the feature before tuning, is of
-the same class. (Labels are looked at to explain, by nothing in training.)
+A start is an encoder of stage 1: seed, share of the training clips, and how far stage 1 has come.
+From every start each config's stage 2 is trained, and what it gains is set against the neighbour
+purity that it found: the share of training clips whose nearest other clip, by the feature before
+tuning, is of the same class. (Labels are looked at to explain, by nothing in training.)
 
   python tools/analysis/tuning_study.py work_dirs/tuning_demo \\
       --configs configs/stars_demo.py configs/ablations/alpha-0.45_demo.py \\
       --seeds 0 1 2 --fractions 0.1 0.3 1 --progress 0.33 1
 
-What is finished is not done again. Leaves results.json, results.md and
-tuning.png in the folder.
+What is finished is not done again. Leaves results.json, results.md and tuning.png in the folder.
 """
 
 import argparse

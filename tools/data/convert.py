@@ -3,9 +3,8 @@
     python tools/data/convert.py recordings data/skeleton/custom.pkl \\
         --layout coco-17 --pattern '{label}/{subject}_{take}'
 
-SRC is a folder with one .csv, .tsv, .npy or .json a clip, mmpose's predictions
-of videos included, or what --reader reads. docs/own-recordings.md explains the
-formats and how to write a reader.
+SRC is a folder with one .csv, .tsv, .npy or .json a clip, mmpose's predictions of videos included,
+or what --reader reads. docs/own-recordings.md explains the formats and how to write a reader.
 """
 
 import argparse

@@ -6,11 +6,10 @@
 Our own format may be a .pkl or an .npz either way; the authors' .npz is told
 from ours by the arrays in it.
 
-The authors' files know no names of clips: positions become names
-(train_000000, ..., test_000000, ...), in x_train's and x_test's order. The
-coordinates stay as they are. Those of NTU RGB+D are centred there already, and
-a second person who is absent is zeros in the files of NTU-60 and PKU-MMD, the
-first person again in those of NTU-120; either is taken away here.
+The authors' files know no names of clips: positions become names (train_000000, ..., test_000000,
+...), in x_train's and x_test's order. The coordinates stay as they are. Those of NTU RGB+D are
+centred there already, and a second person who is absent is zeros in the files of NTU-60 and
+PKU-MMD, the first person again in those of NTU-120; either is taken away here.
 """
 
 import argparse

@@ -187,8 +187,7 @@ def convert(src: str) -> tuple[list[dict], dict[str, list[str]], dict]:
         src (str): The zip or folder as it is distributed.
 
     Returns:
-        tuple: Annotations, splits, and where they come from, as
-        ``save_annotations`` takes them.
+        tuple: Annotations, splits, and where they come from, as ``save_annotations`` takes them.
     """
     names = list_recordings(src)
     annotations: list[dict] = []

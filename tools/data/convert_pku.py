@@ -3,12 +3,11 @@
     python tools/data/convert_pku.py PKU-MMD-v2 data/skeleton/pku2_3d.pkl \\
         --phase 2
 
-SRC is a folder or zip with, at any depth, the folders skeleton and label (one
-NAME.txt a recording in each) and the split files: cross-subject.txt and
-cross-view.txt of phase I, cross_subject_v2.txt and cross_view_v2.txt of phase
-II. The clips are those of the published preparation: coordinates as recorded,
-metres, the first 300 frames, and what is zero throughout left out. An
-interrupted conversion goes on when the command is given again.
+SRC is a folder or zip with, at any depth, the folders skeleton and label (one NAME.txt a recording
+in each) and the split files: cross-subject.txt and cross-view.txt of phase I, cross_subject_v2.txt
+and cross_view_v2.txt of phase II. The clips are those of the published preparation: coordinates as
+recorded, metres, the first 300 frames, and what is zero throughout left out. An interrupted
+conversion goes on when the command is given again.
 """
 
 import argparse

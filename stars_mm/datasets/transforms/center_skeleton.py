@@ -32,8 +32,7 @@ def first_body(keypoint: np.ndarray) -> np.ndarray | None:
     """The first body of the first person who is there at all.
 
     Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a
-            frame is zero there.
+        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
 
     Returns:
         np.ndarray, optional: (V, C) float32; None where nobody is there.
@@ -51,11 +50,10 @@ def first_body(keypoint: np.ndarray) -> np.ndarray | None:
 class CenterSkeleton(BaseTransform):
     """Puts the origin at a joint of the first actor's first frame.
 
-    The first frame is the first in which the first person is there, that is,
-    not all zero; if that person never is, the next one counts. A person that
-    is absent from a frame stays zero. All persons are moved and turned alike.
-    (The preparation of NTU RGB+D that STARS and MAMP use; joint 1 is NTU's
-    "middle of the spine". The turn is ours: it takes out the camera's yaw.)
+    The first frame is the first in which the first person is there, that is, not all zero; if that
+    person never is, the next one counts. A person that is absent from a frame stays zero. All
+    persons are moved and turned alike. (The preparation of NTU RGB+D that STARS and MAMP use; joint
+    1 is NTU's "middle of the spine". The turn is ours: it takes out the camera's yaw.)
 
     Required Keys:
 
@@ -67,11 +65,10 @@ class CenterSkeleton(BaseTransform):
 
     Args:
         center_joint (int): The joint at the origin, counted from 0.
-        align (Sequence[int], optional): Two joints, such as the shoulders
-            (4, 8) of NTU. The clip is turned about the vertical axis y
-            through the origin until the first frame's vector from the one to
-            the other has its horizontal part along +x. It stays unturned
-            where that part is zero. None does not turn. Needs 3D clips.
+        align (Sequence[int], optional): Two joints, such as the shoulders (4, 8) of NTU. The clip
+            is turned about the vertical axis y through the origin until the first frame's vector
+            from the one to the other has its horizontal part along +x. It stays unturned where that
+            part is zero. None does not turn. Needs 3D clips.
     """
 
     def __init__(self, center_joint: int = 1, align: Sequence[int] | None = None) -> None:
@@ -136,8 +133,7 @@ class CenterSkeleton(BaseTransform):
         return results
 
     def defer(self, plan) -> None:
-        """Centres, and with ``align`` turns, a view that is made later, see
-        :class:`ViewPlan`."""
+        """Centres, and with ``align`` turns, a view that is made later, see :class:`ViewPlan`."""
         self._check(plan.results)
         if not plan.is_new:
             raise ValueError(f'{self}: comes after another transform of PackViews. Put it first.')

@@ -12,9 +12,8 @@ from mmcv.transforms import BaseTransform
 class MultiView(BaseTransform):
     """Transforms copies of a clip, each with its own random draw.
 
-    The views follow each other in time, and ``num_clips`` says how many there
-    are, so that mmaction2's ``FormatGCNInput`` puts them on the clips axis:
-    (num_views, M, T, V, C).
+    The views follow each other in time, and ``num_clips`` says how many there are, so that
+    mmaction2's ``FormatGCNInput`` puts them on the clips axis: (num_views, M, T, V, C).
 
     Required Keys:
 
@@ -35,9 +34,8 @@ class MultiView(BaseTransform):
 
     Args:
         num_views (int): Copies to make.
-        transforms (Sequence[dict | callable]): What is done to each. All
-            views must come out with the same number of frames, so one of
-            them is usually ``TemporalCropResize``.
+        transforms (Sequence[dict | callable]): What is done to each. All views must come out with
+            the same number of frames, so one of them is usually ``TemporalCropResize``.
     """
 
     def __init__(self, num_views: int = 2, transforms: Sequence[dict | Callable] = ()) -> None:

@@ -43,8 +43,7 @@ class ViewPlan:
 
     @property
     def is_new(self) -> bool:
-        """bool: Whether coordinates and frames are still those of the
-        clip."""
+        """bool: Whether coordinates and frames are still those of the clip."""
         return (
             self.crop is None
             and not self.center.any()
@@ -56,11 +55,10 @@ class ViewPlan:
 class PackViews(PackActionInputs):
     """Draws what transforms do to a clip, without doing it.
 
-    It ends a pipeline in place of ``MultiView``, ``FormatGCNInput`` and
-    ``PackActionInputs``. What it packs is the recording and a few numbers for
-    each view; ``SkeletonPreprocessor`` makes the views of the whole batch
-    from them, on the GPU where the model is on one. They are the views that
-    the transforms would make of the same random numbers. Set
+    It ends a pipeline in place of ``MultiView``, ``FormatGCNInput`` and ``PackActionInputs``. What
+    it packs is the recording and a few numbers for each view; ``SkeletonPreprocessor`` makes the
+    views of the whole batch from them, on the GPU where the model is on one. They are the views
+    that the transforms would make of the same random numbers. Set
     ``collate_fn=dict(type='collate_clips')`` in the data loader.
 
     Required Keys:
@@ -70,14 +68,12 @@ class PackViews(PackActionInputs):
         - label (optional)
 
     Args:
-        transforms (Sequence[dict | BaseTransform]): In their order; each needs
-            a method ``defer``, as ``CenterSkeleton``, ``TemporalCropResize``,
-            ``RandomMirror`` and ``RandomRot`` have. One is
-            ``TemporalCropResize``.
+        transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``defer``,
+            as ``CenterSkeleton``, ``TemporalCropResize``, ``RandomMirror`` and ``RandomRot`` have.
+            One is ``TemporalCropResize``.
         num_views (int): Views of each clip.
         num_person (int): Slots for persons, as in ``FormatGCNInput``.
-        mode (str): 'zero' leaves a slot without person empty, 'loop' repeats
-            the only person in it.
+        mode (str): 'zero' leaves a slot without person empty, 'loop' repeats the only person in it.
         **kwargs: Those of ``PackActionInputs``, such as ``meta_keys``.
     """
 

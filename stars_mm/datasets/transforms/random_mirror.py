@@ -13,11 +13,10 @@ from stars_mm.preparation.layouts import SkeletonLayout, get_layout
 class RandomMirror(BaseTransform):
     """Mirrors a clip at the plane x = 0, with all its persons.
 
-    What was done with the right hand is then done with the left one: the
-    joints' coordinates are mirrored, and left and right joints change their
-    places, so that the clip shows an ordinary person. Centre the clip first;
-    one that ``CenterSkeleton`` has aligned stays so. Not for classes that
-    differ in the side alone.
+    What was done with the right hand is then done with the left one: the joints' coordinates are
+    mirrored, and left and right joints change their places, so that the clip shows an ordinary
+    person. Centre the clip first; one that ``CenterSkeleton`` has aligned stays so. Not for classes
+    that differ in the side alone.
 
     Required Keys:
 
@@ -31,8 +30,7 @@ class RandomMirror(BaseTransform):
 
     Args:
         left (Sequence[int], optional): Joints of the left side.
-        right (Sequence[int], optional): Their counterparts, in the same
-            order.
+        right (Sequence[int], optional): Their counterparts, in the same order.
         prob (float): Probability with which a clip is mirrored.
         layout (str, dict or SkeletonLayout, optional): In place of ``left``
             and ``right``: the layout whose pairs they are, such as 'coco-17';

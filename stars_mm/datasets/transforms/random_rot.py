@@ -31,8 +31,7 @@ def rotate(keypoint: np.ndarray, angles: Sequence[float]) -> np.ndarray:
 
     Args:
         keypoint (np.ndarray): (..., 3), or (..., 2) in the image plane.
-        angles (Sequence[float]): About x, y and z, radians; in the image
-            plane the last one alone.
+        angles (Sequence[float]): About x, y and z, radians; in the image plane the last one alone.
 
     Returns:
         np.ndarray: Of the same shape; float32 for float16 and float32 points.

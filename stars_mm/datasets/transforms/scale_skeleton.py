@@ -12,8 +12,7 @@ def body_size(keypoint: np.ndarray) -> float:
     frames, so that single frames that went wrong do not count.
 
     Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a
-            frame is zero there.
+        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
 
     Returns:
         float: In the unit of ``keypoint``; 0 where nobody is there.
@@ -42,8 +41,7 @@ class ScaleSkeleton(BaseTransform):
         - keypoint (becomes float32)
 
     Args:
-        size (float): The :func:`body_size` that clips get. 0.5 is that of
-            grown-ups in metres.
+        size (float): The :func:`body_size` that clips get. 0.5 is that of grown-ups in metres.
     """
 
     def __init__(self, size: float = 0.5) -> None:

@@ -73,8 +73,7 @@ def resizing(begin: int, length: int, clip_len: int) -> tuple[np.ndarray, np.nda
 def resize_frames(frames: np.ndarray, clip_len: int) -> np.ndarray:
     """Resamples the time axis by linear interpolation.
 
-    Equal to ``torch.nn.functional.interpolate(mode='linear',
-    align_corners=False)`` on that axis.
+    Equal to ``torch.nn.functional.interpolate(mode='linear', align_corners=False)`` on that axis.
 
     Args:
         frames (np.ndarray): (M, T, ...), of any length T > 0.
@@ -123,9 +122,8 @@ class TemporalCropResize(BaseTransform):
 
     Args:
         clip_len (int): Frames of the result, 120 in the paper.
-        p_interval (float or Sequence[float]): The part of the frames to keep.
-            A number crops the centre, a pair draws the length between both
-            and the place at random.
+        p_interval (float or Sequence[float]): The part of the frames to keep. A number crops the
+            centre, a pair draws the length between both and the place at random.
         min_frames (int): A random crop has at least so many frames, or all
             where the clip has fewer. Choose it below the usual length of a
             clip: 64 suits NTU RGB+D, not NW-UCLA's 39 frames.
@@ -173,8 +171,7 @@ class TemporalCropResize(BaseTransform):
         return results
 
     def defer(self, plan) -> None:
-        """Crops and resizes a view that is made later, see
-        :class:`ViewPlan`."""
+        """Crops and resizes a view that is made later, see :class:`ViewPlan`."""
         if plan.crop is not None:
             raise ValueError(
                 f'{self}: the views are cropped twice. Leave one '

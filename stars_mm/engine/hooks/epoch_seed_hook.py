@@ -11,9 +11,8 @@ from mmengine.runner import Runner
 class EpochSeedHook(Hook):
     """Make every epoch's randomness a function of seed, epoch and rank alone.
 
-    A run that was interrupted and resumed then draws the same masks, crops
-    and rotations as one that went through, which mmengine, whose checkpoints
-    hold no random state, does not ensure.
+    A run that was interrupted and resumed then draws the same masks, crops and rotations as one
+    that went through, which mmengine, whose checkpoints hold no random state, does not ensure.
     """
 
     priority = 'VERY_HIGH'

@@ -35,17 +35,15 @@ class FrozenCacheHook(Hook):
     """Compute what the frozen half of the encoder gives for each clip once,
     before stage 2 starts, instead of in every epoch.
 
-    It does so by itself where nothing changes but the time it takes: if the
-    encoder's first layers are frozen, and the pipeline makes the same clip
-    each time. Otherwise, or if there is no room, it says why in the log, and
-    the training goes on as without it. Nothing enters a checkpoint; a resumed
-    run computes the cache anew.
+    It does so by itself where nothing changes but the time it takes: if the encoder's first layers
+    are frozen, and the pipeline makes the same clip each time. Otherwise, or if there is no room,
+    it says why in the log, and the training goes on as without it. Nothing enters a checkpoint; a
+    resumed run computes the cache anew.
 
     Args:
-        storage (str): ``'device'`` (memory of the GPU), ``'host'`` (memory),
-            ``'disk'`` (a mapped file in the work directory, shared by the
-            processes of a computer; it is gone with them), or ``'auto'``, the
-            first of those that has room.
+        storage (str): ``'device'`` (memory of the GPU), ``'host'`` (memory), ``'disk'`` (a mapped
+            file in the work directory, shared by the processes of a computer; it is gone with
+            them), or ``'auto'``, the first of those that has room.
         share (float): How much of what is free there may be taken.
     """
 

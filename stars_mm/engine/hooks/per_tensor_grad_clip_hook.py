@@ -9,10 +9,9 @@ from torch.optim import Optimizer
 class PerTensorGradClipHook(Hook):
     """Clip the gradient of each parameter tensor to its own maximum norm.
 
-    mmengine's ``clip_grad`` bounds the norm of all gradients together; STARS
-    tunes with each tensor bounded by itself. The gradients are clipped just
-    before the optimizer's step: after the all-reduce, and after mixed
-    precision has unscaled them.
+    mmengine's ``clip_grad`` bounds the norm of all gradients together; STARS tunes with each tensor
+    bounded by itself. The gradients are clipped just before the optimizer's step: after the
+    all-reduce, and after mixed precision has unscaled them.
 
     Args:
         max_norm (float): Largest L2 norm of a tensor's gradient.

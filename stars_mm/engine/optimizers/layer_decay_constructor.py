@@ -13,20 +13,18 @@ _OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Learning rates that fall from the head to the embeddings.
 
-    With a backbone of ``depth`` blocks, block i learns at base ·
-    ``layer_decay`` ^ (depth − i), the embeddings at base · ``layer_decay`` ^
-    (depth + 1), the final norm and all that is not backbone at base. The
-    backbone tells the layer of a parameter by ``get_layer_depth``; those of
-    mmaction2's graph networks are known, and with a ``layer_decay`` of 1 any
-    backbone will do. What is frozen does not enter the optimizer.
+    With a backbone of ``depth`` blocks, block i learns at base · ``layer_decay`` ^ (depth − i), the
+    embeddings at base · ``layer_decay`` ^ (depth + 1), the final norm and all that is not backbone
+    at base. The backbone tells the layer of a parameter by ``get_layer_depth``; those of
+    mmaction2's graph networks are known, and with a ``layer_decay`` of 1 any backbone will do. What
+    is frozen does not enter the optimizer.
 
     Args:
         optim_wrapper_cfg (dict): Config of the optimizer wrapper.
-        paramwise_cfg (dict): ``layer_decay`` (float, 1 by default);
-            ``num_trainable_layers`` (int, all by default): the last blocks
-            that are trained, those before and the embeddings are frozen;
-            ``decay_1d`` (bool, True by default): whether biases and norms,
-            the parameters of one dimension, decay too.
+        paramwise_cfg (dict): ``layer_decay`` (float, 1 by default); ``num_trainable_layers`` (int,
+            all by default): the last blocks that are trained, those before and the embeddings are
+            frozen; ``decay_1d`` (bool, True by default): whether biases and norms, the parameters
+            of one dimension, decay too.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:

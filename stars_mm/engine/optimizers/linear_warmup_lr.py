@@ -7,12 +7,10 @@ INF = int(1e9)  # mmengine's "no end"
 
 @PARAM_SCHEDULERS.register_module()
 class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
-    """Learning rate that grows linearly from 0 at ``begin`` to its full value
-    at ``end``.
+    """Learning rate that grows linearly from 0 at ``begin`` to its full value at ``end``.
 
-    mmengine's ``LinearLR`` cannot start from 0 and reaches the full value one
-    step too early; the reference's learning rate at iteration i of W warm-up
-    iterations is exactly base · i / W.
+    mmengine's ``LinearLR`` cannot start from 0 and reaches the full value one step too early; the
+    reference's learning rate at iteration i of W warm-up iterations is exactly base · i / W.
 
     Args:
         optimizer (Optimizer or BaseOptimWrapper): Whose learning rate it is.

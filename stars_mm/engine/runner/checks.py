@@ -16,8 +16,7 @@ from stars_mm.utils.checkpoint import check_checkpoint
 def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
     """Check trainings that follow one another before the first one starts.
 
-    The data of the first are left out: its loops check them, and it starts
-    now.
+    The data of the first are left out: its loops check them, and it starts now.
 
     Args:
         runs (list[tuple[Config, nn.Module]]): Config and model of each.
@@ -38,9 +37,8 @@ def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
 
 
 def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
-    """Raise a ValueError where a training that needs a pretrained encoder
-    (``needs_pretrained`` of the model or the config) would start from a
-    random one.
+    """Raise a ValueError where a training that needs a pretrained encoder (``needs_pretrained`` of
+    the model or the config) would start from a random one.
 
     Args:
         cfg (Config): The config.
@@ -100,8 +98,7 @@ def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
 
 
 def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
-    """Check the classes, and the first clip as the pipeline makes it, against
-    the model.
+    """Check the classes, and the first clip as the pipeline makes it, against the model.
 
     Args:
         dataset (BaseDataset): Data set of a loop.
@@ -110,8 +107,7 @@ def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
         cfg (Config): The config, for the message.
 
     Raises:
-        ValueError: If classes, frames, joints, channels or persons do not
-            fit.
+        ValueError: If classes, frames, joints, channels or persons do not fit.
     """
     backbone = getattr(model, 'backbone', None)
     path = getattr(dataset, 'ann_file', type(dataset).__name__)

@@ -27,10 +27,9 @@ from stars_mm.utils.checkpoint import check_checkpoint, check_classifier, load_s
 
 DEFAULT_SEED = 0
 
-#: Gradients are all-reduced in buckets of about this size, each as soon as it
-#: is full. By torch's default, 25 MiB after a first bucket of 1 MiB, the last
-#: one of stage 2 holds four fifths of the gradients, and nothing is left of
-#: the backward pass to hide it behind; see docs/scaling.md.
+#: Gradients are all-reduced in buckets of about this size, each as soon as it is full. By torch's
+#: default, 25 MiB after a first bucket of 1 MiB, the last one of stage 2 holds four fifths of the
+#: gradients, and nothing is left of the backward pass to hide it behind; see docs/scaling.md.
 BUCKET_MIB = 4
 
 
@@ -45,11 +44,10 @@ class StagedRunner(Runner):
             dict(name='pretrain', config='mamp/….py', options={}),
         ]
 
-    Each stage is trained in ``work_dir/<name>/``, its last checkpoint is what
-    the next one starts from, and the config's own training comes last.
-    ``resume`` goes on in the stage that was interrupted, and skips those that
-    are finished. A ``load_from`` skips the earlier stages. Without stages it
-    is mmengine's runner plus checks of data and weights before training.
+    Each stage is trained in ``work_dir/<name>/``, its last checkpoint is what the next one starts
+    from, and the config's own training comes last. ``resume`` goes on in the stage that was
+    interrupted, and skips those that are finished. A ``load_from`` skips the earlier stages.
+    Without stages it is mmengine's runner plus checks of data and weights before training.
 
     Two runs of a config are the same run: the seed is 0 where none is given.
 
@@ -215,8 +213,7 @@ class StagedRunner(Runner):
         return checkpoint
 
     def _make_current(self) -> None:
-        """Let mmengine's global instances be this runner's again, after those
-        of the stages."""
+        """Let mmengine's global instances be this runner's again, after those of the stages."""
         for manager, instance in (
             (MMLogger, self.logger),
             (MessageHub, self.message_hub),

@@ -21,8 +21,7 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
         cfg (Config): The config, for where it lies.
 
     Raises:
-        ValueError: If a stage lacks a key, has an unknown one, or shares its
-            name with another.
+        ValueError: If a stage lacks a key, has an unknown one, or shares its name with another.
         FileNotFoundError: If a stage's config does not exist.
     """
     names = []
@@ -75,9 +74,8 @@ def find_stage_config(path: str, cfg: Config) -> str:
 
 
 def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
-    """Read a stage's config and hand on what the user asked of the whole run:
-    launcher, seed, resuming, mixed precision, compilation, scaled learning
-    rate, no validation.
+    """Read a stage's config and hand on what the user asked of the whole run: launcher, seed,
+    resuming, mixed precision, compilation, scaled learning rate, no validation.
 
     Args:
         cfg (Config): The config that names the stage.
@@ -152,9 +150,8 @@ def latest_checkpoint(work_dir: str) -> str | None:
 def forget_checkpoints(work_dirs: list[str]) -> None:
     """Remove the pointers to the last checkpoints of an earlier run.
 
-    When this run is interrupted and resumed, what the earlier one left in
-    stages that this one has not reached must not count as done. The
-    checkpoints themselves stay.
+    When this run is interrupted and resumed, what the earlier one left in stages that this one has
+    not reached must not count as done. The checkpoints themselves stay.
 
     Args:
         work_dirs (list[str]): Folders of the runs.

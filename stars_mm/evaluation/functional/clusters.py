@@ -20,14 +20,12 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
         seed (int): Seed of k-means.
 
     Returns:
-        dict[str, float]: ``nmi`` (0…1) and ``ari`` (−1…1) of the k-means
-        clusters against the classes; ``silhouette`` (−1…1), the mean
-        silhouette of the true classes under cosine distance; and
-        ``distance_ratio``, see :func:`class_distances`.
+        dict[str, float]: ``nmi`` (0…1) and ``ari`` (−1…1) of the k-means clusters against the
+        classes; ``silhouette`` (−1…1), the mean silhouette of the true classes under cosine
+        distance; and ``distance_ratio``, see :func:`class_distances`.
 
     Raises:
-        ValueError: If the features hold fewer than two classes, or no two
-            clips of a class.
+        ValueError: If the features hold fewer than two classes, or no two clips of a class.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -54,18 +52,16 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
 def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
     """Silhouette of every clip under cosine distance, 1 − cos.
 
-    As scikit-learn's, without its distances of all pairs: the mean of the
-    cosines to the clips of a class is one product, with the sum of their
-    directions.
+    As scikit-learn's, without its distances of all pairs: the mean of the cosines to the clips of a
+    class is one product, with the sum of their directions.
 
     Args:
         feats (Tensor): Features, (N, C).
         labels (Tensor): Classes, (N, ), at least two.
 
     Returns:
-        Tensor: (b − a) / max(a, b) of each clip, (N, ), where a is the mean
-        distance to the others of its class and b that to the nearest other
-        class; 0 for a clip that is alone in its class.
+        Tensor: (b − a) / max(a, b) of each clip, (N, ), where a is the mean distance to the others
+        of its class and b that to the nearest other class; 0 for a clip that is alone in its class.
     """
     own, counts, sums, norms = _classes(feats, labels)
     cosines = torch.cat([part @ sums.t() for part in _directions(feats)])

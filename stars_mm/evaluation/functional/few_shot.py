@@ -36,12 +36,10 @@ def draw_exemplars(
         seed (int): Seed of all draws.
 
     Returns:
-        list[dict[int, list[int]]]: For each draw: class → places of its
-        examples in the bank.
+        list[dict[int, list[int]]]: For each draw: class → places of its examples in the bank.
 
     Raises:
-        ValueError: If a class has fewer clips than shots, or there are fewer
-            classes than ways.
+        ValueError: If a class has fewer clips than shots, or there are fewer classes than ways.
     """
     of_class: dict[int, list[int]] = {}
     for place in sorted(range(len(names)), key=lambda n: names[n]):
@@ -88,14 +86,12 @@ def few_shot_accuracy(
 ) -> dict[tuple[str, int], list[float]]:
     """Accuracy of classifying by a few examples of each class.
 
-    ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'``
-    that of the nearest mean of a class's L2-normalised examples, both under
-    cosine similarity; where classes are equally near, the smallest. Exact and
-    the same on all devices, as :func:`nearest_neighbours`.
+    ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'`` that of the nearest
+    mean of a class's L2-normalised examples, both under cosine similarity; where classes are
+    equally near, the smallest. Exact and the same on all devices, as :func:`nearest_neighbours`.
 
     Args:
-        bank_feats (Tensor): Features that the draws' places point into, (B,
-            C).
+        bank_feats (Tensor): Features that the draws' places point into, (B, C).
         query_feats (Tensor): Features to classify, (Q, C).
         query_labels (Tensor): Their true classes, (Q, ). A draw is judged by
             the clips of its own classes.
@@ -103,8 +99,7 @@ def few_shot_accuracy(
         shots (Sequence[int]): How many of the examples count.
         classifiers (Sequence[str]): Some of 'exemplar' and 'mean'.
         chunk_size (int): Queries compared at a time.
-        device (str, optional): Where to compare; the GPU where there is one
-            by default.
+        device (str, optional): Where to compare; the GPU where there is one by default.
 
     Returns:
         dict[tuple[str, int], list[float]]: Classifier and number of shots →
@@ -170,8 +165,7 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
         values (Sequence[float]): The accuracy of each draw.
 
     Returns:
-        tuple[float, float]: The mean and half the interval's width; NaN for a
-        single draw.
+        tuple[float, float]: The mean and half the interval's width; NaN for a single draw.
     """
     from scipy import stats
 

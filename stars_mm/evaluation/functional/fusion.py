@@ -59,8 +59,7 @@ def fuse(
 
     Args:
         streams (Sequence[ClassScores]): Scores of the same clips.
-        weights (Sequence[float], optional): Weight of each stream; 1 by
-            default.
+        weights (Sequence[float], optional): Weight of each stream; 1 by default.
         softmax (bool): Whether scores are made probabilities first.
 
     Returns:

@@ -3,11 +3,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# Directions are rounded to multiples of 2^-26, a quarter of the spacing of
-# single-precision numbers below 1. Times 2^26 they are whole numbers, and a
-# scalar product of two of them stays below 2^53, as all its partial sums do:
-# double precision holds them exactly, so neither the order of the sum, nor the
-# sizes of the chunks, nor the device can change a similarity.
+# Directions are rounded to multiples of 2^-26, a quarter of the spacing of single-precision numbers
+# below 1. Times 2^26 they are whole numbers, and a scalar product of two of them stays below 2^53,
+# as all its partial sums do: double precision holds them exactly, so neither the order of the sum,
+# nor the sizes of the chunks, nor the device can change a similarity.
 _GRID = 2.0**26
 
 
@@ -73,8 +72,7 @@ def knn_predict(
     temperature: float | None = None,
     **kwargs,
 ) -> Tensor:
-    """Classify by the votes of the nearest neighbours under cosine
-    similarity.
+    """Classify by the votes of the nearest neighbours under cosine similarity.
 
     Ties are decided the same everywhere: of equally similar clips the first of
     the bank is nearer, of classes with equal votes the smallest wins.

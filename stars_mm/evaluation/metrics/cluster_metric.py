@@ -7,13 +7,11 @@ from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 @METRICS.register_module()
 class ClusterMetric(FeatureMetric):
-    """How well the query's features cluster by class: ``cluster/nmi``,
-    ``cluster/ari``, ``cluster/silhouette`` and ``cluster/distance_ratio``, the
-    mean distance within classes over that between them; see
-    :func:`cluster_scores`.
+    """How well the query's features cluster by class: ``cluster/nmi``, ``cluster/ari``,
+    ``cluster/silhouette`` and ``cluster/distance_ratio``, the mean distance within classes over
+    that between them; see :func:`cluster_scores`.
 
-    Beside k-means, memory and time grow with clips × classes: no distances of
-    all pairs are made.
+    Beside k-means, memory and time grow with clips × classes: no distances of all pairs are made.
 
     Args:
         seed (int): Seed of k-means.

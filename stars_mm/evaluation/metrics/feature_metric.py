@@ -8,8 +8,7 @@ from stars_mm.engine.features import ClipList, FeatureSet
 
 
 class FeatureMetric(BaseMetric):
-    """Base of the metrics that compare the features of a query set with those
-    of a bank.
+    """Base of the metrics that compare the features of a query set with those of a bank.
 
     :class:`FeatureValLoop` and :class:`FeatureTestLoop` hand every metric the
     data samples of both sets, told apart by the metainfo ``role``, ``'bank'``
@@ -34,8 +33,7 @@ class FeatureMetric(BaseMetric):
         self.check_clips(bank, query)
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
-        """Raise a ValueError where the metric cannot be computed; see
-        :meth:`prepare`."""
+        """Raise a ValueError where the metric cannot be computed; see :meth:`prepare`."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the features of one batch.

@@ -20,12 +20,11 @@ from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 class FewShotMetric(FeatureMetric):
     """Recognition by a few labelled examples a class, drawn from the bank.
 
-    In every draw each class gets its examples, and all query clips of these
-    classes are classified by cosine similarity: by the nearest example
-    (``fewshot/exemplar_5shot``) and by the nearest mean of a class's examples
-    (``fewshot/mean_5shot``). The values are means over the draws, in percent;
-    ``…_ci95`` is half the width of their 95 % confidence interval (Student's
-    t), which speaks of the draws, not of other trainings.
+    In every draw each class gets its examples, and all query clips of these classes are classified
+    by cosine similarity: by the nearest example (``fewshot/exemplar_5shot``) and by the nearest
+    mean of a class's examples (``fewshot/mean_5shot``). The values are means over the draws, in
+    percent; ``…_ci95`` is half the width of their 95 % confidence interval (Student's t), which
+    speaks of the draws, not of other trainings.
 
     The examples are saved by name in ``<prefix>_exemplars.json`` in the work
     directory, and ``exemplars=PATH`` takes such a list instead of drawing.

@@ -15,16 +15,14 @@ class KNNMetric(FeatureMetric):
     """Accuracy of the k nearest neighbours under cosine similarity, in
     percent: ``knn/top1_k1`` and so on.
 
-    Exact for any number of clips, in bounded memory, and the same on CPU and
-    GPU and however many processes computed the features, each of which seeks
-    the neighbours of its share of the query; see :func:`knn_predict` for how
-    ties are decided.
+    Exact for any number of clips, in bounded memory, and the same on CPU and GPU and however many
+    processes computed the features, each of which seeks the neighbours of its share of the query;
+    see :func:`knn_predict` for how ties are decided.
 
     Args:
         topk_neighbors (Sequence[int]): Numbers k of neighbours.
-        temperature (float, optional): Votes weigh exp(similarity /
-            temperature). By default all weigh the same, the protocol of the
-            reported figures.
+        temperature (float, optional): Votes weigh exp(similarity / temperature). By default all
+            weigh the same, the protocol of the reported figures.
         collect_device (str): As every metric of mmengine has it; the ranks'
             features meet by the processes' own backend whatever it says.
         prefix (str, optional): What stands before the names; ``'knn'``, or

@@ -27,9 +27,8 @@ def evaluate(names: list[str], settings: Settings, work_dir: Path, out: Path, co
     Args:
         names (list[str]): Protocols.
         settings (Settings): What is asked of all of them.
-        work_dir (Path): Where features, trainings and results are kept. A
-            result is read back where recipe, checkpoint, clips and settings
-            are the same.
+        work_dir (Path): Where features, trainings and results are kept. A result is read back where
+            recipe, checkpoint, clips and settings are the same.
         out (Path): The ``.json`` to write; the Markdown table lies beside it.
         command (str): What the user typed, for the table.
 

@@ -102,8 +102,7 @@ class FeatureTask(Task):
         )
 
     def _novelty(self) -> str:
-        """Whether the encoder's training had these classes, as far as the
-        configs say."""
+        """Whether the encoder's training had these classes, as far as the configs say."""
         train = self.settings.cfg.train_dataloader.dataset
         asked = set(self.data.clips('query').labels)
         if train.ann_file != self.data.loader_cfg('query').dataset.ann_file:

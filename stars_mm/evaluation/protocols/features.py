@@ -62,8 +62,7 @@ class FeatureData:
     """The clips of a config's bank and query.
 
     Args:
-        cfg (Config): Config with ``test_dataloader`` and
-            ``test_cfg.bank_dataloader``.
+        cfg (Config): Config with ``test_dataloader`` and ``test_cfg.bank_dataloader``.
 
     Raises:
         ValueError: If the config tests something else than features.
@@ -134,8 +133,7 @@ class FeatureStore:
         self._models: dict[str, nn.Module] = {}
 
     def check(self, data: FeatureData) -> None:
-        """Raise a ValueError where the encoder does not fit the config, or
-        the config its data."""
+        """Raise a ValueError where the encoder does not fit the config, or the config its data."""
         model = self.model(data.cfg)
         for role in ROLES:
             check_dataset(data.loader(role).dataset, model, data.cfg)

@@ -66,8 +66,7 @@ def run_tool(name: str, arguments: list[str], log: Path, num_processes: int = 1)
         name (str): Its path in ``tools/``.
         arguments (list[str]): Its arguments.
         log (Path): File that takes its output, at the end of what is there.
-        num_processes (int): Processes on this machine; several are started
-            by torchrun.
+        num_processes (int): Processes on this machine; several are started by torchrun.
 
     Raises:
         RuntimeError: If it fails, with the end of its output.

@@ -18,14 +18,12 @@ class Settings:
         cfg (Config): The recipe.
         store (FeatureStore): The encoder and its features.
         seed (int): Seed of k-means, of draws and of trainings.
-        draws (int): Label subsets of semi-supervised training, and trainings
-            of transfer.
+        draws (int): Label subsets of semi-supervised training, and trainings of transfer.
         episodes (int): Draws of few-shot recognition.
         shots (tuple[int]): Its numbers of examples.
         baselines (bool): Whether raw coordinates are measured, too.
         num_processes (int): Processes of a training.
-        options (dict): Protocol → settings that replace those of its config,
-            by dotted names.
+        options (dict): Protocol → settings that replace those of its config, by dotted names.
     """
 
     cfg: Config
@@ -90,7 +88,6 @@ class Task(ABC):
             folder (Path): A folder of its own.
 
         Returns:
-            dict: ``scores`` by name, ``spread`` by name where there is one
-            and ``spread_of`` which says of what, ``baselines`` (row →
-            scores), ``epoch``, ``protocol`` in words, and more.
+            dict: ``scores`` by name, ``spread`` by name where there is one and ``spread_of`` which
+            says of what, ``baselines`` (row → scores), ``epoch``, ``protocol`` in words, and more.
         """

@@ -45,8 +45,7 @@ def run_training(
         checkpoint (str or Path): Checkpoint of MAMP or STARS.
         work_dir (str or Path): Folder of this training and no other.
         seed (int): Seed of the training.
-        options (dict, optional): Settings that replace those of the config,
-            by dotted names.
+        options (dict, optional): Settings that replace those of the config, by dotted names.
         num_processes (int): Processes (GPUs) on this machine.
 
     Returns:
@@ -57,8 +56,7 @@ def run_training(
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If the encoder does not fit, or another training lies in
-            ``work_dir``.
+        ValueError: If the encoder does not fit, or another training lies in ``work_dir``.
         RuntimeError: If the training fails.
     """
     cfg = _load_config(config_path, options, num_processes)
@@ -96,15 +94,13 @@ def run_semi(
 ) -> dict:
     """Finetune on several random label subsets.
 
-    Draw d takes the clips of ``draw_subset(…, seed, draw=d)`` and trains with
-    seed ``seed + d``. Where a subset holds less than a batch, the batch is the
-    subset.
+    Draw d takes the clips of ``draw_subset(…, seed, draw=d)`` and trains with seed ``seed + d``.
+    Where a subset holds less than a batch, the batch is the subset.
 
     Args:
         config (str or Path): Config of the benchmark.
         checkpoint (str or Path): Checkpoint of MAMP or STARS.
-        work_dir (str or Path): Folder of all draws; the index files go to its
-            ``subsets/``.
+        work_dir (str or Path): Folder of all draws; the index files go to its ``subsets/``.
         percent (float): Share of the training split.
         draws (int): Number of subsets.
         seed (int): Seed of the draws.
@@ -203,9 +199,8 @@ def summarise(runs: list[dict]) -> dict:
         runs (list[dict]): What :func:`run_training` gave of each.
 
     Returns:
-        dict: ``accuracy`` and ``std`` (of the sample; None for one run),
-        ``best_of_test``, ``epoch``, ``seconds`` in all, ``batch_size``,
-        ``config``, ``checkpoint``, ``runs``.
+        dict: ``accuracy`` and ``std`` (of the sample; None for one run), ``best_of_test``,
+        ``epoch``, ``seconds`` in all, ``batch_size``, ``config``, ``checkpoint``, ``runs``.
     """
     accuracies = [run['accuracy'] for run in runs]
     best = [run['best_of_test']['accuracy'] for run in runs]

@@ -13,8 +13,7 @@ class BaseSkeletonSSL(BaseModel):
     """Base of the self-supervised algorithms for skeleton sequences.
 
     Args:
-        backbone (dict or nn.Module): Encoder that maps (N, M, T, V, C) to
-            (N, M, C′, T′, V′).
+        backbone (dict or nn.Module): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
         head (dict or nn.Module): Target and loss.
         neck (dict or nn.Module, optional): What stands between the two.
         data_preprocessor (dict or nn.Module, optional): Collates and moves
@@ -57,9 +56,8 @@ class BaseSkeletonSSL(BaseModel):
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
             data_samples (list[ActionDataSample], optional): One a sample.
-            mode (str): ``'loss'`` gives the losses, ``'predict'`` the data
-                samples with their sequence ``feature``, ``'tensor'`` the
-                features alone.
+            mode (str): ``'loss'`` gives the losses, ``'predict'`` the data samples with their
+                sequence ``feature``, ``'tensor'`` the features alone.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -117,8 +115,7 @@ def sample_indices(data_samples: list[ActionDataSample], device: torch.device) -
     """Index of every sample in its data set.
 
     Args:
-        data_samples (list[ActionDataSample]): N data samples whose metainfo
-            holds ``sample_idx``.
+        data_samples (list[ActionDataSample]): N data samples whose metainfo holds ``sample_idx``.
         device (torch.device): Where the indices are wanted.
 
     Returns:

@@ -17,8 +17,7 @@ class InputMaskedMAMP(BaseSkeletonSSL):
     as in :class:`MAMP`: which patches are hidden, the target and the loss.
 
     Args:
-        backbone (dict): Encoder that maps (N, M, T, V, C) to
-            (N, M, C′, T′, V′).
+        backbone (dict): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
         neck (dict): :class:`FramePredictor`, or what else maps
             (B, C′, T′, V′) to (B, T, V, C) and knows its ``out_channels`` C.
         head (dict): :class:`MAMPHead`, which says how large a patch is.

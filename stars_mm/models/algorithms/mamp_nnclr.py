@@ -12,8 +12,7 @@ class MAMPNNCLR(MAMP):
     """Both of STARS's losses in one stage, which the paper compares with its
     two stages (arXiv 2407.10935, ablation).
 
-    The encoder sees the kept tokens for the motion loss, and all tokens for
-    the contrastive one.
+    The encoder sees the kept tokens for the motion loss, and all tokens for the contrastive one.
 
     Args:
         contrast_head (dict): Contrastive head, such as :class:`NNCLRHead`.
@@ -39,8 +38,7 @@ class MAMPNNCLR(MAMP):
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C); each clip
                 beyond the first is a further view of the sample.
-            data_samples (list[ActionDataSample]): N data samples with
-                ``sample_idx``.
+            data_samples (list[ActionDataSample]): N data samples with ``sample_idx``.
             noise (Tensor, optional): See :meth:`MAMP.loss`.
 
         Returns:

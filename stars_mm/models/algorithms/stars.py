@@ -14,16 +14,13 @@ class STARS(BaseSkeletonSSL):
     """Contrastive tuning of a pretrained encoder, the second stage of STARS
     (arXiv 2407.10935, section 3.3).
 
-    A head that names a ``teacher_momentum``, as :class:`MoCoHead` and
-    :class:`DINOHead` do, is also given what a :class:`MomentumTeacher` makes
-    of the views.
+    A head that names a ``teacher_momentum``, as :class:`MoCoHead` and :class:`DINOHead` do, is also
+    given what a :class:`MomentumTeacher` makes of the views.
 
     Args:
-        backbone (dict): Encoder that maps (N, M, T, V, C) to
-            (N, M, C′, T′, V′).
+        backbone (dict): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
         head (dict): Contrastive head, such as :class:`NNCLRHead`.
-        neck (dict, optional): Maps sequence features (N, C′) to those that
-            the head takes.
+        neck (dict, optional): Maps sequence features (N, C′) to those that the head takes.
         data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
         init_cfg (dict, optional): mmengine's initialisation.
     """
@@ -58,8 +55,7 @@ class STARS(BaseSkeletonSSL):
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C); each clip
                 beyond the first is a further view of the sample.
-            data_samples (list[ActionDataSample]): N data samples with
-                ``sample_idx``.
+            data_samples (list[ActionDataSample]): N data samples with ``sample_idx``.
 
         Returns:
             dict[str, Tensor]: The losses of the head.

@@ -10,8 +10,7 @@ from stars_mm.models.utils.transformer import TransformerBlock, init_transformer
 
 
 class SkeletonPatchEmbed(nn.Module):
-    """Linear projection of patches of ``tubelet_size`` frames ×
-    ``joint_patch_size`` joints.
+    """Linear projection of patches of ``tubelet_size`` frames × ``joint_patch_size`` joints.
 
     The weights are those of a convolution whose kernel equals its stride, so
     that published weights fit, but only the patches asked for are projected.
@@ -46,8 +45,7 @@ class SkeletonTransformer(BaseModule):
         embed_dims (int): Channels of a token.
         depth (int): Number of transformer blocks.
         num_heads (int): Attention heads of a block.
-        mlp_ratio (float): Hidden channels of a block's MLP over
-            ``embed_dims``.
+        mlp_ratio (float): Hidden channels of a block's MLP over ``embed_dims``.
         num_frames (int): Frames T of a clip; a multiple of ``tubelet_size``.
         num_joints (int): Joints V; a multiple of ``joint_patch_size``.
         tubelet_size (int): Frames in a token.
@@ -160,16 +158,14 @@ class SkeletonTransformer(BaseModule):
 
         Args:
             x (Tensor): Skeletons of shape (B, T, V, C), B = N·M.
-            ids_keep (Tensor, optional): Indices (B, K) of the tokens to
-                encode, all L = T′·V′ of them by default. Token t′·V′ + v′
-                stands for tubelet t′ and joint patch v′.
+            ids_keep (Tensor, optional): Indices (B, K) of the tokens to encode, all L = T′·V′ of
+                them by default. Token t′·V′ + v′ stands for tubelet t′ and joint patch v′.
 
         Returns:
             Tensor: Tokens of shape (B, K or L, embed_dims).
 
         Raises:
-            ValueError: If frames, joints or channels differ from what the
-                model was built for.
+            ValueError: If frames, joints or channels differ from what the model was built for.
         """
         return self.transform(self.embed(x, ids_keep))
 
@@ -218,8 +214,7 @@ class SkeletonTransformer(BaseModule):
 
         Args:
             param_name (str): Name of the parameter.
-            prefix (str): What stands before this module's own names, such as
-                ``'backbone.'``.
+            prefix (str): What stands before this module's own names, such as ``'backbone.'``.
 
         Returns:
             tuple[int, int]: The layer (embeddings 0, block i → i + 1, final

@@ -17,8 +17,7 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
     would take longer than that of the clips.
 
     Args:
-        non_blocking (bool): Whether copies of pinned memory to a GPU go on
-            while the program does.
+        non_blocking (bool): Whether copies of pinned memory to a GPU go on while the program does.
         blending (dict, optional): mmaction2's blending of a batch's clips.
     """
 
@@ -30,14 +29,12 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         """Collate a batch.
 
         Args:
-            data (dict): ``inputs``: a list of clips (views, M, T, V, C), or
-                the tensor of them, or a :class:`DeferredBatch`; and
-                ``data_samples``.
+            data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
+                a :class:`DeferredBatch`; and ``data_samples``.
             training (bool): Whether this is training.
 
         Returns:
-            dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and
-            ``data_samples``.
+            dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and ``data_samples``.
         """
         inputs = data['inputs']
         if isinstance(inputs, DeferredClip):  # of lists: collated by mmengine

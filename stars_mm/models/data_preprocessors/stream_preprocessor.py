@@ -14,22 +14,19 @@ class StreamPreprocessor(SkeletonPreprocessor):
     """Turns the joints of a batch into one of the streams that are usually
     trained apart and fused (arXiv 1912.06971, section 3.4).
 
-    The streams are those of mmaction2's ``GenSkeFeat`` (j, b, jm, bm) put at
-    the end of the pipeline. Here they are a part of the model: one line of a
-    config changes every stage and loader, and a checkpoint cannot be fed with
-    the wrong stream.
+    The streams are those of mmaction2's ``GenSkeFeat`` (j, b, jm, bm) put at the end of the
+    pipeline. Here they are a part of the model: one line of a config changes every stage and
+    loader, and a checkpoint cannot be fed with the wrong stream.
 
     Args:
         stream (str): ``'joint'`` leaves the coordinates, ``'bone'`` gives each
             joint's position seen from its parent, ``'motion'`` the way to the
             next frame (0 at the last), ``'bone_motion'`` that of the bones.
-        layout (str or dict): Which joint is whose parent; see
-            :func:`joint_parents`.
+        layout (str or dict): Which joint is whose parent; see :func:`joint_parents`.
         scale (float): Factor on the result; frame-to-frame motion in metres
             is some ten times smaller than the coordinates.
-        scored (bool): Whether the last channel is the joints' confidence: a
-            bone and a way then have the mean of their two ends', as in
-            mmaction2, and no factor.
+        scored (bool): Whether the last channel is the joints' confidence: a bone and a way then
+            have the mean of their two ends', as in mmaction2, and no factor.
         **kwargs: Those of :class:`SkeletonPreprocessor`.
     """
 
@@ -66,8 +63,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
             Tensor: The stream, of the same shape.
 
         Raises:
-            ValueError: If the clips have another number of joints than the
-                layout.
+            ValueError: If the clips have another number of joints than the layout.
         """
         V = joints.shape[-2]
         if V != len(self.parents):

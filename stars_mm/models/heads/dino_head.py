@@ -52,8 +52,7 @@ class DINOHead(BaseModule):
             ranks out evenly, ``'mean'`` subtracts a running mean.
         sinkhorn_iters (int): Iterations of Sinkhorn-Knopp.
         koleo_weight (float): Weight of the KoLeo term on the features.
-        teacher_momentum (float or tuple[float, float]): See
-            :class:`MomentumTeacher`.
+        teacher_momentum (float or tuple[float, float]): See :class:`MomentumTeacher`.
     """
 
     def __init__(

@@ -7,9 +7,8 @@ from stars_mm.models.utils.head_parts import check_channels
 
 @MODELS.register_module()
 class LinearProbeHead(BaseHead):
-    """Linear classifier on the sequence feature, standardised by batch
-    statistics: how well classes can be told apart without training the
-    encoder.
+    """Linear classifier on the sequence feature, standardised by batch statistics: how well classes
+    can be told apart without training the encoder.
 
     The feature is the mean over persons, time and joints; an empty person
     slot counts like any other, as in pretraining.

@@ -13,18 +13,15 @@ from stars_mm.models.utils.head_parts import check_channels, projection_mlp, vie
 class MoCoHead(BaseModule):
     """Momentum contrast (arXiv 1911.05722) as the loss of STARS's tuning.
 
-    Each sample's query must pick the key that the teacher made of the same
-    sample out among a queue of earlier keys. ``STARS`` sees
-    ``teacher_momentum`` and keeps the teacher.
+    Each sample's query must pick the key that the teacher made of the same sample out among a queue
+    of earlier keys. ``STARS`` sees ``teacher_momentum`` and keeps the teacher.
 
     Args:
-        in_channels (int): Channels C of the sequence feature, and of queries
-            and keys.
+        in_channels (int): Channels C of the sequence feature, and of queries and keys.
         hidden_channels (int): Hidden channels of the projector.
         queue_size (int): Entries of the queue.
         temperature (float): Temperature of the softmax.
-        teacher_momentum (float or tuple[float, float]): See
-            :class:`MomentumTeacher`.
+        teacher_momentum (float or tuple[float, float]): See :class:`MomentumTeacher`.
     """
 
     def __init__(

@@ -14,17 +14,15 @@ from stars_mm.models.utils.head_parts import check_channels, view_pairs
 class NNCLRHead(BaseModule):
     """Nearest-neighbour contrastive head of STARS (arXiv 2407.10935, 3.3).
 
-    Each sample's *projection* looks up its nearest neighbour in a queue of
-    earlier projections, and the sample's *prediction* must pick that
-    neighbour out among those of the batch.
+    Each sample's *projection* looks up its nearest neighbour in a queue of earlier projections, and
+    the sample's *prediction* must pick that neighbour out among those of the batch.
 
     Args:
         in_channels (int): Channels C of the sequence feature.
         hidden_channels (int): Hidden channels of the predictor.
         queue_size (int): Entries of the queue.
         temperature (float): Temperature of the softmax.
-        topk (int): 0 takes the nearest neighbour, k > 0 a random one of the k
-            nearest.
+        topk (int): 0 takes the nearest neighbour, k > 0 a random one of the k nearest.
     """
 
     def __init__(

@@ -14,8 +14,7 @@ class FramePredictor(BaseModule):
     Args:
         in_channels (int): Channels C′ of the feature map.
         out_channels (int): Channels C of the data.
-        temporal_stride (int): Frames a cell stands for, T / T′: 4 for
-            ``STGCN`` and ``AAGCN``.
+        temporal_stride (int): Frames a cell stands for, T / T′: 4 for ``STGCN`` and ``AAGCN``.
         joint_stride (int): Joints a cell stands for, V / V′.
     """
 

@@ -17,8 +17,7 @@ class MAMPDecoder(BaseModule):
         embed_dims (int): Channels of the decoder's tokens.
         depth (int): Number of transformer blocks.
         num_heads (int): Attention heads of a block.
-        mlp_ratio (float): Hidden channels of a block's MLP over
-            ``embed_dims``.
+        mlp_ratio (float): Hidden channels of a block's MLP over ``embed_dims``.
         out_channels (int): Channels C of the data.
         num_frames (int): Frames T of a clip.
         num_joints (int): Joints V.
@@ -86,8 +85,7 @@ class MAMPDecoder(BaseModule):
             ids_hidden (Tensor): The places of the hidden ones, (B, L − K).
 
         Returns:
-            Tensor: Predicted patches of shape (B, L − K, P), in the order of
-            ``ids_hidden``.
+            Tensor: Predicted patches of shape (B, L − K, P), in the order of ``ids_hidden``.
         """
         x = self._embed_all(tokens, torch.cat((ids_keep, ids_hidden), dim=1))
         K, last = ids_keep.shape[1], len(self.blocks) - 1

@@ -36,8 +36,7 @@ class FrozenRecognizerGCN(RecognizerGCN):
 
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-            stage (str): ``'backbone'`` for the feature map, ``'head'`` for
-                the class scores.
+            stage (str): ``'backbone'`` for the feature map, ``'head'`` for the class scores.
             **kwargs: Those of ``RecognizerGCN.extract_feat``.
 
         Returns:

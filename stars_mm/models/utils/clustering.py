@@ -12,8 +12,7 @@ EPS = 1e-8  # of KoLeo's distance and logarithm, as in DINOv2
 def sinkhorn_knopp(logits: Tensor, num_iters: int = 3) -> Tensor:
     """Share the samples of all ranks out evenly among the clusters.
 
-    exp(logits) is scaled in turn so that the clusters weigh the same and that
-    each sample weighs 1.
+    exp(logits) is scaled in turn so that the clusters weigh the same and that each sample weighs 1.
 
     Args:
         logits (Tensor): This rank's scores divided by the temperature,

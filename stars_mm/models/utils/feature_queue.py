@@ -33,8 +33,7 @@ class FeatureQueue(nn.Module):
     def nearest(self, query: Tensor, sample_idx: Tensor, topk: int = 0) -> Tensor:
         """Index of each query's nearest entry that another sample left.
 
-        An epoch ago the sample itself may have entered the queue; it is never
-        its own neighbour.
+        An epoch ago the sample itself may have entered the queue; it is never its own neighbour.
 
         Args:
             query (Tensor): L2-normalised features, (N, C).

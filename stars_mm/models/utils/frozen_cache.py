@@ -9,22 +9,17 @@ from stars_mm.models.utils.persons import person_sources
 class FrozenCache:
     """What the frozen part of an encoder gives for every clip of a data set.
 
-    Where stage 2 sees the same clip every epoch, its frozen layers do the
-    same work every epoch. Here it is done once; :meth:`features` goes on from
-    there. One row is kept for each person that is present, row 0 for the
-    absent one; where the whole encoder is frozen, the mean of a person's
+    Where stage 2 sees the same clip every epoch, its frozen layers do the same work every epoch.
+    Here it is done once; :meth:`features` goes on from there. One row is kept for each person that
+    is present, row 0 for the absent one; where the whole encoder is frozen, the mean of a person's
     tokens is all that is needed.
 
     Args:
-        backbone (nn.Module): A :class:`SkeletonTransformer`, of which some
-            ``num_frozen_layers``.
-        num_persons (Sequence[int]): The most persons that each clip of the
-            data set can hold.
-        person_shape (tuple[int, int, int]): Frames, joints and channels of
-            the clips.
+        backbone (nn.Module): A :class:`SkeletonTransformer`, of which some ``num_frozen_layers``.
+        num_persons (Sequence[int]): The most persons that each clip of the data set can hold.
+        person_shape (tuple[int, int, int]): Frames, joints and channels of the clips.
         num_slots (int): Slots M of the clips for persons.
-        allocate (Callable): Maps the shape and dtype of the rows to a tensor
-            to keep them in.
+        allocate (Callable): Maps the shape and dtype of the rows to a tensor to keep them in.
 
     Raises:
         ValueError: If no layer is frozen.

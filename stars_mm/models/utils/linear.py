@@ -15,10 +15,9 @@ _NUM_IMAGES = range(16, 65)
 class Linear(nn.Linear):
     """``nn.Linear`` at the full speed of an AMD processor.
 
-    On a CPU, torch gives single-precision matrix products to MKL, which uses
-    half of the vector units of AMD processors with AVX-512, and convolutions
-    to oneDNN, which uses all of them. A linear layer is a convolution with a
-    kernel of one pixel. Everywhere else this is ``nn.Linear``.
+    On a CPU, torch gives single-precision matrix products to MKL, which uses half of the vector
+    units of AMD processors with AVX-512, and convolutions to oneDNN, which uses all of them. A
+    linear layer is a convolution with a kernel of one pixel. Everywhere else this is ``nn.Linear``.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,10 +28,9 @@ def mask_from_scores(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor,
         mask_ratio (float): Share of the tokens to hide.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), the tokens that
-        stay, lowest score first; ``ids_restore`` (B, L), which brings the
-        sequence [kept, hidden] back into the original order; and ``mask``
-        (B, L), 1 where a token is hidden and 0 where it is kept.
+        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), the tokens that stay, lowest score
+        first; ``ids_restore`` (B, L), which brings the sequence [kept, hidden] back into the
+        original order; and ``mask`` (B, L), 1 where a token is hidden and 0 where it is kept.
     """
     num_keep = num_kept_tokens(scores.shape[1], mask_ratio)
     ids_shuffle = scores.argsort(dim=1, stable=True)
@@ -50,8 +49,7 @@ def hide_tokens(
         mask_ratio (float): Share of the tokens to hide.
         tau (float, optional): Temperature of :func:`motion_aware_masking`;
             ``None`` masks uniformly.
-        noise (Tensor, optional): Uniform draw from [0, 1) of shape (B, L);
-            drawn here by default.
+        noise (Tensor, optional): Uniform draw from [0, 1) of shape (B, L); drawn here by default.
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
@@ -71,8 +69,7 @@ def random_masking(
     """Hide tokens uniformly at random, as a plain masked autoencoder does.
 
     Args:
-        patches (Tensor): Patches of shape (B, T′, V′, P); only the shape of
-            the token grid counts.
+        patches (Tensor): Patches of shape (B, T′, V′, P); only the shape of the token grid counts.
         mask_ratio (float): Share of the tokens to hide.
         noise (Tensor): Uniform draw from [0, 1) of shape (B, L).
 

@@ -12,9 +12,8 @@ def person_sources(x: Tensor) -> Tensor:
         x (Tensor): Skeletons of shape (N, M, T, V, C).
 
     Returns:
-        Tensor: Indices (N·M, ) into the slots: of an empty one the first
-        empty one, of one that repeats its sample's first person that one's,
-        of any other its own.
+        Tensor: Indices (N·M, ) into the slots: of an empty one the first empty one, of one that
+        repeats its sample's first person that one's, of any other its own.
     """
     N, M = x.shape[:2]
     slots = torch.arange(N * M, device=x.device).reshape(N, M)

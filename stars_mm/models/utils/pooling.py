@@ -5,8 +5,7 @@ def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
     """Sequence feature of every clip: mean over persons, time and joints.
 
     Args:
-        backbone (nn.Module): Encoder that maps (N, M, T, V, C) to
-            (N, M, C′, T′, V′).
+        backbone (nn.Module): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
         inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
 
     Returns:

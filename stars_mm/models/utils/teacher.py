@@ -34,16 +34,14 @@ class Branch(nn.Module):
 class MomentumTeacher(BaseAveragedModel):
     """Moving average of a student: θ ← m · θ + (1 − m) · θ_student.
 
-    The first update copies the student, so that the teacher starts from
-    whatever weights the student was given. Nothing of it receives a gradient;
-    a checkpoint holds all of it.
+    The first update copies the student, so that the teacher starts from whatever weights the
+    student was given. Nothing of it receives a gradient; a checkpoint holds all of it.
 
     Args:
         student (nn.Module): The student.
-        momentum (float or tuple[float, float]): Momentum m, or its value at
-            the first iteration and that at the last, with half a cosine
-            between. How far the training is, mmengine's message hub tells;
-            without a training the first value holds.
+        momentum (float or tuple[float, float]): Momentum m, or its value at the first iteration and
+            that at the last, with half a cosine between. How far the training is, mmengine's
+            message hub tells; without a training the first value holds.
     """
 
     def __init__(self, student: nn.Module, momentum: float | tuple[float, float]) -> None:

@@ -38,8 +38,7 @@ class SelfAttention(nn.Module):
 
         Args:
             x (Tensor): Tokens of shape (B, L, C).
-            start (int): The tokens before this one are attended to, but do
-                not attend themselves.
+            start (int): The tokens before this one are attended to, but do not attend themselves.
 
         Returns:
             Tensor: Tokens of shape (B, L − start, C).

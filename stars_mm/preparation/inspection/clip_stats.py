@@ -37,8 +37,7 @@ class ClipStats(NamedTuple):
         persons (int): Persons who are somewhere not zero; one who repeats
             another throughout is not counted.
         empty_frames (int): Frames in which nobody is.
-        size (float): Diagonal of the box around a body, the median over
-            frames and persons.
+        size (float): Diagonal of the box around a body, the median over frames and persons.
         reach (float): The largest magnitude of a coordinate.
         scored (bool): Whether the third coordinate is taken for a confidence.
         jumps (int): Frames that a joint jumps to.

@@ -82,8 +82,7 @@ def label_faults(
         class_names (list, optional): Whether the number is theirs.
 
     Returns:
-        list[Finding]: None where no clip has a label at all: masked motion
-        prediction needs none.
+        list[Finding]: None where no clip has a label at all: masked motion prediction needs none.
     """
     if all(clip.get('label') is None for clip in annotations):
         return []

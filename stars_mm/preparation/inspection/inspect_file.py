@@ -71,8 +71,7 @@ class Inspection:
         dtypes (dict[str, int]): Clips by type of number.
         persons (dict[int, int]): Clips by number of persons.
         units (Units): The unit, as it seems.
-        stats (dict[int, ClipStats]): What is measured of each clip without a
-            fault, by position.
+        stats (dict[int, ClipStats]): What is measured of each clip without a fault, by position.
         faults (list[Finding]): What no training can use.
         warnings (list[Finding]): What trains, but looks wrong.
     """
@@ -210,8 +209,7 @@ def inspect_annotations(
     Args:
         annotations (list[dict]): As :func:`load_annotations` gives them.
         splits (dict, optional): Likewise.
-        class_names (list[str], optional): As the file has them; anything
-            else is warned of.
+        class_names (list[str], optional): As the file has them; anything else is warned of.
         path (str): The file, for messages.
         track (Callable): Iterates over the annotations, to show progress.
 

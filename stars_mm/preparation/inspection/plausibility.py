@@ -173,8 +173,7 @@ def class_warnings(
         annotations (list[dict]): All clips of the file.
         class_names (Any): What the file has under this key.
         num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        class_counts (dict): Clips by class, of each split, and of the whole
-            file under None.
+        class_counts (dict): Clips by class, of each split, and of the whole file under None.
         pairs (list[tuple[str, str]]): Splits that exclude one another.
 
     Returns:

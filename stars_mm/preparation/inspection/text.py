@@ -87,8 +87,7 @@ def as_text(report: Inspection) -> str:
         report (Inspection): What was found.
 
     Returns:
-        str: Some paragraphs. Names from the file are shown without control
-        characters.
+        str: Some paragraphs. Names from the file are shown without control characters.
     """
     lines = _heading(report)
     rows = [['split', 'clips', 'classes', 'clips a class', 'frames: min', 'median', 'max']]

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: How large a body is in each unit of space: the diagonal of the box around
-#: it. It is 1.3 to 2.1 m in recordings of adults; a child, or someone seated
-#: or seen from the waist up, is smaller.
+#: How large a body is in each unit of space: the diagonal of the box around it. It is 1.3 to 2.1 m
+#: in recordings of adults; a child, or someone seated or seen from the waist up, is smaller.
 _BODY = {'metres': (0.4, 3.5), 'centimetres': (40, 350), 'millimetres': (400, 3500)}
 
 
@@ -15,10 +14,8 @@ class Units(NamedTuple):
     """The unit of a file, as it seems.
 
     Attributes:
-        name (str): 'metres', 'centimetres', 'millimetres', 'pixels',
-            'normalised' or 'unknown'.
-        body_size (float): Diagonal of the box around a body, the median over
-            clips.
+        name (str): 'metres', 'centimetres', 'millimetres', 'pixels', 'normalised' or 'unknown'.
+        body_size (float): Diagonal of the box around a body, the median over clips.
         dims (int): 2 or 3 dimensions; a third coordinate may be a confidence.
         why (str): By which rule.
     """
@@ -33,8 +30,7 @@ def guess_units(sizes: Sequence[float], reach: float, dims: int) -> Units:
     """Guesses the unit from how large bodies are.
 
     Args:
-        sizes (Sequence[float]): The size of a body in each clip; NaN for an
-            empty one.
+        sizes (Sequence[float]): The size of a body in each clip; NaN for an empty one.
         reach (float): The largest magnitude of a coordinate in the file.
         dims (int): 2 or 3.
 

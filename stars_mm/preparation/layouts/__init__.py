@@ -1,5 +1,4 @@
-"""Skeleton layouts: what the joints of a clip are called and how they hang
-together."""
+"""Skeleton layouts: what the joints of a clip are called and how they hang together."""
 
 from stars_mm.preparation.layouts.known import COCO_17, H36M_17, KINECT_20, NTU_25, OPENPOSE_18
 from stars_mm.preparation.layouts.layout import SkeletonLayout

@@ -111,9 +111,8 @@ KINECT_20 = SkeletonLayout.from_dict(
     )
 )
 
-#: The body of COCO, as most 2D pose estimators give it; bones as in
-#: mmaction2's ``JointToBone``. No joint lies in the middle of the body, so the
-#: nose is the root and the centre, as in mmaction2.
+#: The body of COCO, as most 2D pose estimators give it; bones as in mmaction2's ``JointToBone``. No
+#: joint lies in the middle of the body, so the nose is the root and the centre, as in mmaction2.
 COCO_17 = SkeletonLayout.from_dict(
     dict(
         name='coco-17',
@@ -144,8 +143,7 @@ COCO_17 = SkeletonLayout.from_dict(
     )
 )
 
-#: The 17 of Human3.6M's joints that are commonly used, as mmpose's lifters
-#: give them, in metres.
+#: The 17 of Human3.6M's joints that are commonly used, as mmpose's lifters give them, in metres.
 H36M_17 = SkeletonLayout.from_dict(
     dict(
         name='h36m-17',
@@ -175,8 +173,7 @@ H36M_17 = SkeletonLayout.from_dict(
     )
 )
 
-#: OpenPose's COCO model with the neck; bones as in mmaction2's
-#: ``JointToBone``.
+#: OpenPose's COCO model with the neck; bones as in mmaction2's ``JointToBone``.
 OPENPOSE_18 = SkeletonLayout.from_dict(
     dict(
         name='openpose-18',

@@ -23,8 +23,7 @@ class SkeletonLayout:
         parents (tuple[int, ...]): Of each joint, the joint at the other end of
             its bone; the root is its own parent.
         center (int): The joint that ``CenterSkeleton`` puts at the origin.
-        pairs (tuple[tuple[int, int], ...]): Each left joint and its
-            counterpart on the right.
+        pairs (tuple[tuple[int, int], ...]): Each left joint and its counterpart on the right.
         align (tuple[int, int], optional): Two joints, left and right, whose
             line ``CenterSkeleton`` may turn along x, such as the shoulders.
         unit (str): Unit of the coordinates as they are usually recorded:
@@ -105,11 +104,9 @@ class SkeletonLayout:
         """Makes a layout whose joints may be given by name or number.
 
         Args:
-            content (dict): ``joints`` (names), ``parents`` (one a joint, the
-                root's being null or itself), ``center``, and optionally
-                ``name``, ``pairs``, ``align`` and ``unit``.
-            source (str): Where it comes from, for messages, and the name of
-                a layout without one.
+            content (dict): ``joints`` (names), ``parents`` (one a joint, the root's being null or
+                itself), ``center``, and optionally ``name``, ``pairs``, ``align`` and ``unit``.
+            source (str): Where it comes from, for messages, and the name of a layout without one.
         """
         where = f'layout {content.get("name") or source!r}'
         needed, known = {'joints', 'parents', 'center'}, cls.__annotations__
@@ -177,8 +174,7 @@ class SkeletonLayout:
 
     @property
     def bones(self) -> list[tuple[int, int]]:
-        """list[tuple[int, int]]: (joint, parent) of every joint but the
-        root."""
+        """list[tuple[int, int]]: (joint, parent) of every joint but the root."""
         return [(joint, parent) for joint, parent in enumerate(self.parents) if joint != parent]
 
     @property

@@ -11,9 +11,8 @@ _KNOWN = {layout.name: layout for layout in (NTU_25, KINECT_20, COCO_17, H36M_17
 #: mmaction2's names, and those of data sets.
 _ALIASES = {'nturgb+d': NTU_25, 'nw-ucla': KINECT_20, 'coco': COCO_17, 'openpose': OPENPOSE_18}
 
-#: Kinect v1 joints of Northwestern-UCLA Multiview Action 3D as mmaction2's
-#: graph networks take them: ``inward`` holds (joint, next joint towards the
-#: centre).
+#: Kinect v1 joints of Northwestern-UCLA Multiview Action 3D as mmaction2's graph networks take
+#: them: ``inward`` holds (joint, next joint towards the centre).
 NW_UCLA = KINECT_20.graph
 
 
@@ -26,10 +25,9 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
     """A layout by name, from a file or from a dict.
 
     Args:
-        layout (str, dict or SkeletonLayout): A name such as 'coco-17'; the
-            path of a ``.json``, ``.yml`` or ``.py`` with the keys that
-            :meth:`SkeletonLayout.from_dict` takes; such a dict; or a dict
-            with ``num_node``, ``inward`` and ``center``, as mmaction2's graph
+        layout (str, dict or SkeletonLayout): A name such as 'coco-17'; the path of a ``.json``,
+            ``.yml`` or ``.py`` with the keys that :meth:`SkeletonLayout.from_dict` takes; such a
+            dict; or a dict with ``num_node``, ``inward`` and ``center``, as mmaction2's graph
             networks take it. A ``.py`` is run like a config.
 
     Returns:

@@ -1,10 +1,9 @@
 """BVH motion capture, as that of CMU, as an example of a reader.
 
-A ``.bvh`` holds a tree of joints with offsets, and for each frame the angles
-(and the root's position) that move it. CMU's files are called
-``SUBJECT_TAKE.bvh``; put those of a class into a folder of its name. Of the
-joints, the 17 of ``--layout h36m-17`` are taken. The lengths are not metres:
-say ``--unit other``.
+A ``.bvh`` holds a tree of joints with offsets, and for each frame the angles (and the root's
+position) that move it. CMU's files are called ``SUBJECT_TAKE.bvh``; put those of a class into a
+folder of its name. Of the joints, the 17 of ``--layout h36m-17`` are taken. The lengths are not
+metres: say ``--unit other``.
 """
 
 from collections.abc import Iterator, Sequence

@@ -35,9 +35,8 @@ def path_pattern(template: str) -> Pattern:
     """Compiles a template of paths.
 
     Args:
-        template (str): Such as '{label}/{subject}_{take}' or
-            'a{label}_s{subject}_*'; a field is a part of a folder's or file's
-            name and as short as it can be.
+        template (str): Such as '{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; a field is a
+            part of a folder's or file's name and as short as it can be.
 
     Returns:
         re.Pattern: For paths without their ending, with a group a field.
@@ -112,17 +111,15 @@ def read(
     """Lists the clips of a folder; each is read when it is converted.
 
     Args:
-        src (str): A folder; every ``.csv``, ``.tsv``, ``.npy`` and ``.json``
-            in it, at any depth, is a clip. Its name is its path in the
-            folder without the ending.
+        src (str): A folder; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any depth,
+            is a clip. Its name is its path in the folder without the ending.
         layout (str, dict or SkeletonLayout): The joints.
         pattern (str, optional): Where label, subject, camera and split stand
             in that name; see :func:`path_pattern`. Without it and ``index``,
             the label is the name of the folder that a file lies in.
         index (str, optional): A CSV that says it for each name; see
             :func:`read_index`. Files that it does not name are left out.
-        channels (str, optional): What the numbers of a joint are; see
-            :class:`TableOptions`.
+        channels (str, optional): What the numbers of a joint are; see :class:`TableOptions`.
         num_person (int): Persons that are kept of mmpose's predictions.
 
     Returns:
@@ -201,9 +198,8 @@ def _facts_of_path(name: str, path: Path, pattern: str | None) -> dict:
 
 
 def _facts_of_index(files: dict[str, Path], index: str) -> dict[str, dict]:
-    """The rows of an index under the names of the files; a row may give the
-    whole name, or the file's alone where no two share it, with or without the
-    ending."""
+    """The rows of an index under the names of the files; a row may give the whole name, or the
+    file's alone where no two share it, with or without the ending."""
     stems = Counter(name.rsplit('/', 1)[-1] for name in files)
     known = {}
     for name, path in files.items():

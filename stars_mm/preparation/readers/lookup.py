@@ -30,9 +30,8 @@ def get_reader(spec: str) -> Reader:
     """A reader by name, or from a Python file.
 
     Args:
-        spec (str): 'folder', 'bvh', 'msr-action3d' or 'utkinect'; or a file
-            and a function in it, ``my_reader.py:read`` (``read`` may be left
-            out). The file is run.
+        spec (str): 'folder', 'bvh', 'msr-action3d' or 'utkinect'; or a file and a function in it,
+            ``my_reader.py:read`` (``read`` may be left out). The file is run.
 
     Returns:
         callable: ``read(src, **options)``.

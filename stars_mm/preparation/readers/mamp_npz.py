@@ -1,11 +1,10 @@
 """Reads and writes the arrays on which the authors of MAMP and STARS train.
 
-Such a file, ``NTU60_XSub.npz`` or of another name, holds ``x_train`` and
-``x_test`` (clip, frame, 2·25·3): two persons of 25 joints, xyz, zeros after a
-clip's end; and ``y_train`` and ``y_test`` (clip, class), one-hot. It knows no
-names of clips: a clip's name here is its position, such as
-``train_000012``. Arrays are read and written a clip at a time, because a file
-of NTU RGB+D has more bytes than many machines have memory.
+Such a file, ``NTU60_XSub.npz`` or of another name, holds ``x_train`` and ``x_test`` (clip, frame,
+2·25·3): two persons of 25 joints, xyz, zeros after a clip's end; and ``y_train`` and ``y_test``
+(clip, class), one-hot. It knows no names of clips: a clip's name here is its position, such as
+``train_000012``. Arrays are read and written a clip at a time, because a file of NTU RGB+D has more
+bytes than many machines have memory.
 """
 
 import os.path as osp
@@ -127,8 +126,7 @@ def _to_keypoint(flat: np.ndarray, pad: str) -> np.ndarray:
 
     Args:
         flat (np.ndarray): (T, 150), zeros after the clip's end.
-        pad (str): What stands for an absent second person: 'zero' or 'loop',
-            the first one again.
+        pad (str): What stands for an absent second person: 'zero' or 'loop', the first one again.
 
     Returns:
         np.ndarray: (M, T', 25, 3) float32; T' is 0 where all is zero.
@@ -262,8 +260,7 @@ def write_npz(
         path (str): The ``.npz`` to write.
         parts (dict): Annotations of 'train' and 'test', sound ones.
         num_classes (int): Columns of the one-hot rows.
-        num_frames (int): Frames a clip, the authors' 300; a shorter clip is
-            filled with zeros.
+        num_frames (int): Frames a clip, the authors' 300; a shorter clip is filled with zeros.
         pad (str): What stands for an absent second person: 'zero', or 'loop'
             as in the files of NTU-120, the first person again.
 

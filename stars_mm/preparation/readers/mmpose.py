@@ -26,13 +26,11 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
     Args:
         content (dict or list): The content of the JSON file.
         num_joints (int): V.
-        num_person (int): Persons to keep: those that are seen longest and
-            most surely.
+        num_person (int): Persons to keep: those that are seen longest and most surely.
 
     Returns:
-        tuple: Keypoints (M, T, V, C) and scores (M, T, V), zero where a person
-        is not seen; M is at most ``num_person``. Frames without anybody at
-        the beginning and the end are left out.
+        tuple: Keypoints (M, T, V, C) and scores (M, T, V), zero where a person is not seen; M is at
+        most ``num_person``. Frames without anybody at the beginning and the end are left out.
 
     Raises:
         ValueError: Names the frame, the instance and the key.

@@ -23,8 +23,7 @@ def read(src: str) -> Iterator[Recording]:
     """Yields the clips of a folder.
 
     Args:
-        src (str): The folder with ``aXX_sXX_eXX_skeleton3D.txt``, at any
-            depth.
+        src (str): The folder with ``aXX_sXX_eXX_skeleton3D.txt``, at any depth.
     """
     for path in sorted(Path(src).rglob('*_skeleton3D.txt')):
         match = re.fullmatch(r'(a\d+)_(s\d+)_e\d+_skeleton3D', path.stem)

@@ -106,10 +106,9 @@ def choose_actors(recording: Recording) -> tuple[np.ndarray, Counter]:
 
     Returns:
         tuple: keypoint (M, T, 25, 3) float32 in metres, M one or two actors,
-        and what was done, as counts: ``empty`` frames without a body,
-        ``short``, ``wide`` and ``third`` bodies dropped, ``rescued`` 1 where
-        every body was short and the longest was kept, ``uncovered`` frames
-        that only dropped bodies had.
+        and what was done, as counts: ``empty`` frames without a body, ``short``, ``wide`` and
+        ``third`` bodies dropped, ``rescued`` 1 where every body was short and the longest was kept,
+        ``uncovered`` frames that only dropped bodies had.
     """
     bodies = recording.bodies
     done = Counter(empty=recording.num_empty)

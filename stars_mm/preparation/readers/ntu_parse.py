@@ -1,9 +1,8 @@
 """Reads a ``.skeleton`` recording of NTU RGB+D.
 
-The file is text: the number of frames; for each frame the number of bodies;
-for each body a line of 10 values, of which the first is the body's id, a line
-with the number of joints, 25, and for each joint 12 values, of which the first
-three are x, y and z in metres.
+The file is text: the number of frames; for each frame the number of bodies; for each body a line of
+10 values, of which the first is the body's id, a line with the number of joints, 25, and for each
+joint 12 values, of which the first three are x, y and z in metres.
 """
 
 from dataclasses import dataclass
@@ -23,12 +22,10 @@ class Body:
     """A tracked body: one id of a recording.
 
     Args:
-        start (int): The frame in which it first appears. Frames without any
-            body are not counted.
-        joints (np.ndarray): (T, 25, 3) float32, metres: the frames that have
-            it. They are taken to follow one another, as in the preparation
-            that published results share: a body that was lost for some frames
-            and found again under its id closes up.
+        start (int): The frame in which it first appears. Frames without any body are not counted.
+        joints (np.ndarray): (T, 25, 3) float32, metres: the frames that have it. They are taken to
+            follow one another, as in the preparation that published results share: a body that was
+            lost for some frames and found again under its id closes up.
     """
 
     start: int
@@ -163,9 +160,8 @@ def parse_recording(content: bytes) -> Recording:
         Recording: Its bodies.
 
     Raises:
-        ValueError: If the file is cut off, its counts do not fit, a value is
-            no number, or no frame has a body. Says in which line, and not in
-            which file.
+        ValueError: If the file is cut off, its counts do not fit, a value is no number, or no frame
+            has a body. Says in which line, and not in which file.
     """
     lines = _Lines(content)
     num_frames = lines.take_count('frames')

@@ -15,8 +15,7 @@ class Entry(NamedTuple):
         name (str): Its name without folder and ending.
         path (str): The file, or its path within ``archive``.
         archive (str, optional): The zip that holds it.
-        stamp (str): Size and age, or in a zip size and checksum: changes when
-            the file does.
+        stamp (str): Size and age, or in a zip size and checksum: changes when the file does.
     """
 
     name: str

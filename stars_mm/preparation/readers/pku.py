@@ -1,10 +1,9 @@
 """Reads the recordings of PKU-MMD, cuts them into clips and splits these.
 
-PKU-MMD (Liu et al., 2017) is distributed as one ``skeleton/NAME.txt`` a
-recording, of some minutes: a row of 150 numbers a frame, two bodies of 25
-joints, xyz in metres, zeros for an absent second body. ``label/NAME.txt`` has
-a row for each action in it: class (1 to 51), first frame, the frame after the
-last, confidence. Two files say which recordings train.
+PKU-MMD (Liu et al., 2017) is distributed as one ``skeleton/NAME.txt`` a recording, of some minutes:
+a row of 150 numbers a frame, two bodies of 25 joints, xyz in metres, zeros for an absent second
+body. ``label/NAME.txt`` has a row for each action in it: class (1 to 51), first frame, the frame
+after the last, confidence. Two files say which recordings train.
 """
 
 import hashlib
@@ -25,8 +24,7 @@ from stars_mm.version import __version__
 #: is longer loses its end.
 MAX_FRAMES = 300
 SPLITS = ('xsub_train', 'xsub_val', 'xview_train', 'xview_val')
-#: The actions, in the order of their labels 0 to 50 (the data set's
-#: ``Actions.xlsx``).
+#: The actions, in the order of their labels 0 to 50 (the data set's ``Actions.xlsx``).
 CLASS_NAMES = (
     'bow',
     'brushing hair',
@@ -82,8 +80,7 @@ CLASS_NAMES = (
 )
 
 
-#: Part of a file's name between runs: a change of what is done to a recording
-#: must change it.
+#: Part of a file's name between runs: a change of what is done to a recording must change it.
 _RULES = 'pku 1'
 
 
@@ -93,8 +90,7 @@ class Result:
 
     Args:
         splits (dict): The names of each split's clips.
-        clips (dict): Name of a clip → its label and frames, by recording and
-            label row.
+        clips (dict): Name of a clip → its label and frames, by recording and label row.
         dropped (dict): Name of a clip left out → why.
         counts (Counter): What was done → to how many clips.
         notes (list[str]): What of the source has no counterpart.
@@ -195,17 +191,14 @@ def convert(
     """Makes the annotation file of a phase.
 
     Args:
-        src (str): The folder or zip with ``skeleton``, ``label`` and the
-            split files, at any depth.
-        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it
-            is complete, the folder ``DST.parts``: what is interrupted goes on
-            from there. Clips are in the order of the sorted file names and
-            the label rows.
+        src (str): The folder or zip with ``skeleton``, ``label`` and the split files, at any depth.
+        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it is complete, the
+            folder ``DST.parts``: what is interrupted goes on from there. Clips are in the order of
+            the sorted file names and the label rows.
         phase (int): 1 or 2.
         max_frames (int): What is longer loses its end; 0 keeps all.
-        outside (str): What to do about a label row that goes past the end of
-            its recording: 'error', or 'cut' to end the clip there, as the
-            published arrays do.
+        outside (str): What to do about a label row that goes past the end of its recording:
+            'error', or 'cut' to end the clip there, as the published arrays do.
         workers (int): Processes to work in.
 
     Returns:

@@ -27,8 +27,7 @@ class TableOptions(NamedTuple):
     """How to read a file.
 
     Attributes:
-        layout (SkeletonLayout): Its joints, in the order of the columns or
-            of the joints' axis.
+        layout (SkeletonLayout): Its joints, in the order of the columns or of the joints' axis.
         channels (str, optional): See the module. None: as a CSV's header
             says; else 'xy' for two numbers a joint, 'xyzc' for four, and for
             three 'xyc' where the layout is in pixels, 'xyz' where not.
@@ -129,10 +128,9 @@ def _split_array(array: np.ndarray, options: TableOptions) -> Clip:
 def load_csv(path: str, options: TableOptions) -> Clip:
     """A ``.csv`` (or ``.tsv``) with a row for each frame.
 
-    With a header, columns are named ``left_wrist_x``, ``left_wrist_y``, … in
-    any order, ``_c`` or ``_score`` being the confidence; ``frame`` and
-    ``person`` columns part persons; others do not count. Without one, they
-    are the numbers of the joints in the layout's order. An empty cell is a
+    With a header, columns are named ``left_wrist_x``, ``left_wrist_y``, … in any order, ``_c`` or
+    ``_score`` being the confidence; ``frame`` and ``person`` columns part persons; others do not
+    count. Without one, they are the numbers of the joints in the layout's order. An empty cell is a
     missing value.
     """
     with open(path, encoding='utf-8-sig', newline='') as file:

@@ -1,9 +1,8 @@
 """UTKinect-Action3D (Xia et al., CVPRW 2012), as an example of a reader.
 
-``joints/joints_s01_e01.txt`` has a row a frame: the frame's number and the xyz
-of 20 Kinect v1 joints in metres. A recording shows ten actions;
-``actionLabel.txt`` says where: a line ``s01_e01``, then ten such as
-``walk: 252 390``, first and last frame. Convert with ``--layout kinect-20``.
+``joints/joints_s01_e01.txt`` has a row a frame: the frame's number and the xyz of 20 Kinect v1
+joints in metres. A recording shows ten actions; ``actionLabel.txt`` says where: a line ``s01_e01``,
+then ten such as ``walk: 252 390``, first and last frame. Convert with ``--layout kinect-20``.
 """
 
 import re

@@ -24,8 +24,7 @@ class OneWeight(BaseModel):
 
 @pytest.fixture
 def schedule(repo_root, tmp_path):
-    """Builds optimizer and schedulers of the published schedule as mmengine's
-    runner does."""
+    """Builds optimizer and schedulers of the published schedule as mmengine's runner does."""
     cfg = Config.fromfile(repo_root / 'configs/_base_/schedules/mamp_adamw_8xb16-400e.py')
 
     def _build():

@@ -202,8 +202,7 @@ def test_what_the_user_asked_of_the_run_reaches_a_stage(load_cfg, tmp_path):
 
 
 def test_stages_found_from_elsewhere(load_cfg, build, tmp_path, monkeypatch):
-    """From a foreign folder, and by the copy of the config in the work
-    directory."""
+    """From a foreign folder, and by the copy of the config in the work directory."""
     (tmp_path / 'elsewhere').mkdir()
     monkeypatch.chdir(tmp_path / 'elsewhere')
     cfg = load_cfg(tmp_path / 'run', SHORT)
@@ -287,8 +286,7 @@ def test_a_config_for_gpus_trains_on_the_cpu(load_cfg, build, tmp_path):
 
 
 def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path, monkeypatch):
-    """As with a GPU; that compiled blocks compute the same is seen where they
-    are."""
+    """As with a GPU; that compiled blocks compute the same is seen where they are."""
     module = 'stars_mm.engine.runner.staged_runner'
     monkeypatch.setattr(f'{module}.no_accelerator', lambda: False)
     compiled = []

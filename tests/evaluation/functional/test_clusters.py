@@ -71,9 +71,8 @@ def test_silhouette_of_every_clip_against_sklearn(data):
 
 @pytest.mark.parametrize('angle', [0.3, 1.0, 2.0])
 def test_distances_in_closed_form(angle):
-    """Two classes of two clips each at ±angle / 2 about the directions 0 and
-    π: within, all pairs are the angle apart; between, two are π apart and two
-    are π ± angle."""
+    """Two classes of two clips each at ±angle / 2 about the directions 0 and π: within, all
+    pairs are the angle apart; between, two are π apart and two are π ± angle."""
     angles = torch.tensor(
         [-angle / 2, angle / 2, np.pi - angle / 2, np.pi + angle / 2], dtype=torch.float64
     )

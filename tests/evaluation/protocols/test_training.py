@@ -132,8 +132,7 @@ def test_semi_from_draws_to_spread(bench, tmp_path):
     assert run() == first
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
 
-    # as if draw 0 had been stopped before its last validation, and draw 1 in
-    # its second epoch
+    # as if draw 0 had been stopped before its last validation, and draw 1 in its second epoch
     for name in names:
         record = json.loads((tmp_path / name / 'training.json').read_text())
         record['result'] = None

@@ -9,8 +9,7 @@ from stars_mm.models.utils import linear as module
 
 @pytest.fixture
 def convolutions(monkeypatch):
-    """Lets small products on any processor take the detour; the list grows by
-    one at each."""
+    """Lets small products on any processor take the detour; the list grows by one at each."""
     found, conv2d = [], module.F.conv2d
     monkeypatch.setattr(module, 'MIN_NUMEL', 1)
     monkeypatch.setattr(module, 'onednn_is_faster', lambda: True)
