@@ -9,8 +9,6 @@ import pytest
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.datasets.subset import draw_subset, read_subset, select_subset, write_subsets
 
-from .conftest import make_clip
-
 # 60, 30 and 10 clips of three classes, mixed
 LABELS = np.random.default_rng(0).permutation([0] * 60 + [1] * 30 + [2] * 10)
 
@@ -87,7 +85,7 @@ def test_labels_that_are_no_classes():
 
 
 @pytest.fixture
-def ann_path(write):
+def ann_path(write, make_clip):
     """20 clips, 15 of them in the training split."""
     clips = [make_clip(i, label=i % 3) for i in range(20)]
     names = [clip['frame_dir'] for clip in clips]
@@ -162,7 +160,7 @@ def test_missing_index_file(write, clips):
         SkeletonDataset(write(clips), [], split='train', subset='no.txt')
 
 
-def test_clips_that_the_split_lists_and_the_file_lacks(tmp_path):
+def test_clips_that_the_split_lists_and_the_file_lacks(tmp_path, make_clip):
     path = tmp_path / 'names.txt'
     path.write_text('clip0\ngone\n')
     chosen = select_subset([make_clip(0), make_clip(1)], ['gone', 'other'], str(path), 'split')

@@ -1,4 +1,4 @@
-"""tools/data/inspect_annotations.py, and its name beside the standard library's."""
+"""tools/data/inspect_annotations.py."""
 
 import importlib.util
 import json
@@ -163,26 +163,9 @@ def test_pictures(tool, tmp_path, monkeypatch):
     assert sorted(os.listdir(folder)) == ['classes.png', 'lengths.png', 'samples.gif']
 
 
-def test_the_library_s_inspect_is_found(repo_root):
-    """As in a tool that is started from its folder, or from within it."""
-    folder = repo_root / 'tools' / 'data'
-    code = (
-        'import sys; sys.path.insert(0, {!r}); before = sys.path[:]; '
-        'import inspect; print(inspect.signature(inspect.getmodule)); '
-        'import inspect as again; assert again is inspect; '
-        'assert sys.path == before; print(inspect.__file__)'
-    )
-    for entry in (str(folder), os.path.relpath(folder, folder), ''):
-        done = start(repo_root, '-S', '-c', code.format(entry), cwd=folder)
-        assert done.returncode == 0, done.stderr
-        signature, path = done.stdout.splitlines()
-        assert signature == '(object, _filename=None)'
-        assert os.path.dirname(path) == os.path.dirname(os.__file__)
-
-
 def test_no_other_tool_has_a_name_of_the_library(repo_root):
     names = {path.stem for path in (repo_root / 'tools/data').glob('*.py')}
-    assert names & sys.stdlib_module_names == {'inspect'}
+    assert names & sys.stdlib_module_names == set()
 
 
 def test_all_tools_start_in_their_folder(repo_root):
