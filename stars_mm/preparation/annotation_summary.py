@@ -19,7 +19,7 @@ _NO_FILE = dict(
 )
 
 
-def file_facts(
+def summarize_annotations(
     ann_file: str,
     layout: str | dict | None = None,
     train_split: str | None = None,

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from stars_mm.datasets import save_annotations
-from stars_mm.preparation.annotation_summary import file_facts
+from stars_mm.preparation.annotation_summary import summarize_annotations
 from stars_mm.preparation.layouts import get_layout
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -54,8 +54,8 @@ def test_facts(tmp_path):
         )
         for name in ('a.pkl', 'a.npz')
     )
-    facts = file_facts(path)
-    assert file_facts(npz) == facts
+    facts = summarize_annotations(path)
+    assert summarize_annotations(npz) == facts
     assert facts == dict(
         num_joints=17,
         coordinates=2,
@@ -72,36 +72,36 @@ def test_facts(tmp_path):
         right=tuple(range(2, 17, 2)),
         unit='px',
     )
-    assert file_facts(path, 'h36m-17')['unit'] == 'm'
+    assert summarize_annotations(path, 'h36m-17')['unit'] == 'm'
 
 
 def test_files_that_say_less(tmp_path):
     path = write(tmp_path / 'a.pkl', joints=20, channels=3, scored=False, splits=('train', 'test'))
     with pytest.raises(ValueError, match=r'a\.pkl: does not say what its joi'):
-        file_facts(path)
-    facts = file_facts(path, 'kinect-20')
+        summarize_annotations(path)
+    facts = summarize_annotations(path, 'kinect-20')
     assert (facts['num_classes'], facts['in_channels']) == (3, 3)
     assert (facts['train_split'], facts['val_split']) == ('train', 'test')
-    facts = file_facts(path, 'kinect-20', 'test', 'train')
+    facts = summarize_annotations(path, 'kinect-20', 'test', 'train')
     assert facts['train_clips'] == 2
     with pytest.raises(ValueError, match="20 joints, layout 'coco-17' 17"):
-        file_facts(path, 'coco-17')
+        summarize_annotations(path, 'coco-17')
     with pytest.raises(ValueError, match=r"val_split='x' .*\['train',"):
-        file_facts(path, 'kinect-20', val_split='x')
+        summarize_annotations(path, 'kinect-20', val_split='x')
     path = write(tmp_path / 'b.pkl', splits=('one', 'two'), layout='coco-17')
     with pytest.raises(ValueError, match='train_split=None is none of its'):
-        file_facts(path)
+        summarize_annotations(path)
 
 
 def test_a_file_that_changed_is_read_again(tmp_path):
     path = write(tmp_path / 'a.pkl', layout='coco-17')
-    assert file_facts(path)['num_person'] == 2
+    assert summarize_annotations(path)['num_person'] == 2
     write(path, layout='coco-17', persons=(3,))
-    assert file_facts(path)['num_person'] == 3
+    assert summarize_annotations(path)['num_person'] == 3
 
 
 def test_no_file():
-    facts = file_facts('data/skeleton/made-up.pkl', 'h36m-17')
+    facts = summarize_annotations('data/skeleton/made-up.pkl', 'h36m-17')
     assert (facts['num_joints'], facts['in_channels']) == (17, 3)
 
 

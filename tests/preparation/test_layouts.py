@@ -55,7 +55,7 @@ def test_sides(name):
     assert sorted(layout.joints[j] for j in layout.left) == sorted(sided)
     for left, right in layout.pairs:
         assert layout.joints[right] == layout.joints[left].replace('left_', 'right_')
-    mirror = dict(layout.pairs) | {r: l for l, r in layout.pairs}
+    mirror = dict(layout.pairs) | {right: left for left, right in layout.pairs}
     bones = {(mirror.get(a, a), mirror.get(b, b)) for a, b in layout.bones}
     assert bones == set(layout.bones)
     assert [layout.joints[j] for j in layout.align] == ['left_shoulder', 'right_shoulder']

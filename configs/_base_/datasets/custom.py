@@ -1,6 +1,6 @@
 _base_ = ['ntu60-xsub.py']
 
-from stars_mm.preparation.annotation_summary import file_facts  # noqa: E402
+from stars_mm.preparation.annotation_summary import summarize_annotations  # noqa: E402
 
 # ---- Yours to change. The environment may name the file as well:
 # ---- ANN_FILE=data/skeleton/other.pkl python tools/train.py …
@@ -14,7 +14,7 @@ mirror = False  # mirror at random: where no class is of one side
 # ----
 
 # joints, channels, persons, classes and splits are the file's
-facts = file_facts(ann_file, layout)
+facts = summarize_annotations(ann_file, layout)
 num_classes = facts['num_classes']
 encoder = dict(
     num_frames=num_frames, num_joints=facts['num_joints'], in_channels=facts['in_channels']

@@ -66,7 +66,7 @@ def test_random_crop_lengths():
     assert abs((length == 64).mean() - 0.30) < 0.03
     shortest = begin[length == 64]
     assert shortest.min() == 0 and shortest.max() == 36
-    assert set(crop[1] for crop in (random_crop(39, (0.5, 1.0), 64) for _ in range(50))) == {39}
+    assert {crop[1] for crop in (random_crop(39, (0.5, 1.0), 64) for _ in range(50))} == {39}
     assert random_crop(1, (0.5, 1.0), 1) == (0, 1)
     assert random_crop(80, (1.0, 1.0), 64) == (0, 80)
 
