@@ -1,6 +1,6 @@
 _base_ = [
-    '_base_/models/stars_vit-4l-128d.py',
-    '_base_/datasets/custom_two-views.py',
+    '_base_/models/stars_vit-8l-256d.py',
+    '_base_/datasets/custom.py',
     '_base_/schedules/stars_adamw_8xb16-20e.py',
     '_base_/default_runtime.py',
 ]
@@ -15,7 +15,12 @@ protocols = dict(
     finetune='benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_custom.py',
 )
 
-model = dict(backbone=_base_.encoder)
+# small enough for minutes on a CPU
+model = dict(
+    backbone=_base_.encoder, head=dict(in_channels=128, hidden_channels=1024, queue_size=512)
+)
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.two_views_pipeline))
 
 # every block at the same learning rate
 optim_wrapper = dict(

@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/stars_vit-4l-64d.py',
+    '_base_/models/stars_vit-8l-256d.py',
     '_base_/datasets/demo.py',
     '_base_/schedules/stars_adamw_8xb16-20e.py',
     '_base_/default_runtime.py',
@@ -13,27 +13,14 @@ protocols = dict(
     semi='benchmarks/semi/semi_vit-4l-64d_1xb16-100e_demo-10pct.py',
 )
 
-# two mildly different views: with a thousand clips identical ones teach nothing
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
-            dict(
-                type='MultiView',
-                num_views=2,
-                transforms=[
-                    dict(
-                        type='TemporalCropResize', clip_len=64, p_interval=(0.5, 1.0), min_frames=32
-                    ),
-                    {{_base_.mirror}},
-                    dict(type='RandomRot', theta=(0.3, 0.6, 0.3)),
-                ],
-            ),
-            dict(type='FormatGCNInput', num_person=2, mode='zero'),
-            dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
-        ]
-    )
+# small enough for minutes on a CPU
+model = dict(
+    backbone=dict(embed_dims=64, depth=4, num_heads=4, num_frames=64, tubelet_size=8),
+    head=dict(in_channels=64, hidden_channels=512, queue_size=512),
 )
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.two_views_pipeline))
+
 # 22 iterations an epoch: 352 in all, every block at the same learning rate
 optim_wrapper = dict(
     optimizer=dict(lr=5e-4), paramwise_cfg=dict(layer_decay=1.0, num_trainable_layers=4)

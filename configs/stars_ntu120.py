@@ -1,4 +1,9 @@
-_base_ = ['stars/stars_vit-8l-256d_8xb16-20e_ntu120-xsub.py']
+_base_ = [
+    '_base_/models/stars_vit-8l-256d.py',
+    '_base_/datasets/ntu120-xsub.py',
+    '_base_/schedules/stars_adamw_8xb16-20e.py',
+    '_base_/default_runtime.py',
+]
 
 stages = [
     dict(name='pretrain', config='mamp/mamp_vit-8l-256d_8xb16-400e_ntu120-xsub.py', options={})
@@ -9,3 +14,12 @@ protocols = dict(
     finetune='benchmarks/finetune/finetune_vit-8l-256d_8xb6-100e_ntu120-xsub.py',
     transfer='benchmarks/transfer/transfer_vit-8l-256d_8xb6-100e_pku2-xsub.py',
 )
+
+# two identical views, so one: the whole clip, without augmentation
+train_dataloader = dict(dataset=dict(pipeline=_base_.whole_clip_pipeline))
+
+# on a GPU; a CPU computes in single precision and compiles nothing
+optim_wrapper = dict(
+    type='AmpOptimWrapper', dtype='bfloat16', loss_scale=1.0, paramwise_cfg=dict(layer_decay=0.40)
+)
+compile = True

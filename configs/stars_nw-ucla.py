@@ -1,6 +1,6 @@
 _base_ = [
     '_base_/models/stars_vit-8l-256d.py',
-    '_base_/datasets/nw-ucla_two-views.py',
+    '_base_/datasets/nw-ucla.py',
     '_base_/schedules/stars_adamw_8xb16-20e.py',
     '_base_/default_runtime.py',
 ]
@@ -15,7 +15,12 @@ protocols = dict(
 
 model = dict(backbone=dict(num_frames=64, num_joints=20), head=dict(queue_size=512))
 
-train_dataloader = dict(batch_size=64, num_workers=4, persistent_workers=True)
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    dataset=dict(pipeline=_base_.two_views_pipeline),
+)
 
 # 15 iterations an epoch: 300 in all
 optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(layer_decay=1.0))

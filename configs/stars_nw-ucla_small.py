@@ -1,6 +1,6 @@
 _base_ = [
-    '_base_/models/stars_vit-4l-128d.py',
-    '_base_/datasets/nw-ucla_two-views.py',
+    '_base_/models/stars_vit-8l-256d.py',
+    '_base_/datasets/nw-ucla.py',
     '_base_/schedules/stars_adamw_8xb16-20e.py',
     '_base_/default_runtime.py',
 ]
@@ -13,7 +13,15 @@ protocols = dict(
     semi='benchmarks/semi/semi_vit-4l-128d_1xb16-100e_nw-ucla-10pct.py',
 )
 
-model = dict(backbone=dict(num_joints=20))
+# small enough for minutes on a CPU
+model = dict(
+    backbone=dict(
+        embed_dims=128, depth=4, num_heads=4, num_frames=64, num_joints=20, tubelet_size=8
+    ),
+    head=dict(in_channels=128, hidden_channels=1024, queue_size=512),
+)
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.two_views_pipeline))
 
 # 31 iterations an epoch: 248 in all, every block at the same learning rate
 optim_wrapper = dict(

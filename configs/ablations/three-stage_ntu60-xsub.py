@@ -4,8 +4,8 @@ _base_ = ['../stars_ntu60.py']
 stages = _base_.stages + [
     dict(
         name='head',
-        config='stars/stars_vit-8l-256d_8xb16-20e_ntu60-xsub.py',
-        options=dict(model=dict(backbone=dict(frozen_stages=8))),
+        config='stars_ntu60.py',
+        options=dict(stages=None, model=dict(backbone=dict(frozen_stages=8))),
     )
 ]
 train_cfg = dict(max_epochs=10)

@@ -4,11 +4,11 @@ _base_ = ['../stars_ntu60.py']
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='CenterSkeleton', center_joint=1),
             dict(
-                type='MultiView',
+                type='PackViews',
                 num_views=2,
                 transforms=[
+                    dict(type='CenterSkeleton', center_joint=1),
                     dict(
                         type='TemporalCropResize',
                         clip_len=120,
@@ -17,9 +17,10 @@ train_dataloader = dict(
                     ),
                     dict(type='RandomRot', theta=(0.3, 0.6, 0.3)),
                 ],
-            ),
-            dict(type='FormatGCNInput', num_person=2, mode='zero'),
-            dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+                num_person=2,
+                mode='zero',
+                meta_keys=('sample_idx', 'frame_dir'),
+            )
         ]
     )
 )

@@ -1,9 +1,14 @@
-_base_ = ['../stars_ntu60.py', '../_base_/models/stgcn.py']
+_base_ = ['../stars_ntu60.py']
 
+# ST-GCN++ and AAGCN in its place: see docs/backbones.md
 stages = [dict(name='pretrain', config='backbones/mamp_stgcn_ntu60-xsub.py', options={})]
 protocols = dict(_delete_=True, linear='backbones/linear_stgcn_ntu60-xsub.py')
 
-model = dict(backbone=_base_.backbone)
+model = dict(
+    backbone=dict(
+        _delete_=True, type='STGCN', graph_cfg=dict(layout='nturgb+d', mode='stgcn_spatial')
+    )
+)
 
 # no layer is frozen: its batch norms would keep the statistics of stage 1's
 # masked clips

@@ -1,11 +1,17 @@
 _base_ = [
-    '../_base_/models/mamp_vit-4l-128d.py',
+    '../_base_/models/mamp_vit-8l-256d.py',
     '../_base_/datasets/nw-ucla.py',
     '../_base_/schedules/mamp_adamw_8xb16-400e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(num_joints=20))
+# small enough for minutes on a CPU
+model = dict(
+    backbone=dict(
+        embed_dims=128, depth=4, num_heads=4, num_frames=64, num_joints=20, tubelet_size=8
+    ),
+    neck=dict(embed_dims=64, depth=2, num_heads=4),
+)
 
 # 31 iterations an epoch: 4650 in all
 param_scheduler = [

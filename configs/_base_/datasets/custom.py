@@ -1,4 +1,4 @@
-_base_ = ['ntu60-xsub.py']
+_base_ = ['nw-ucla.py']
 
 from stars_mm.preparation.annotation_summary import summarize_annotations  # noqa: E402
 
@@ -14,26 +14,33 @@ mirror = False  # mirror at random: where no class is of one side
 # ----
 
 # joints, channels, persons, classes and splits are the file's
-facts = summarize_annotations(ann_file, layout)
-num_classes = facts['num_classes']
+summary = summarize_annotations(ann_file, layout)
+num_classes = summary['num_classes']
+train_clips = summary['train_clips']
 encoder = dict(
-    num_frames=num_frames, num_joints=facts['num_joints'], in_channels=facts['in_channels']
+    embed_dims=128,
+    depth=4,
+    num_heads=4,
+    num_frames=num_frames,
+    num_joints=summary['num_joints'],
+    in_channels=summary['in_channels'],
+    tubelet_size=8,
 )
 
-batch_size = min(batch_size, facts['train_clips'])
+batch_size = min(batch_size, train_clips)
 # as many iterations as NW-UCLA's small recipe has, whatever the clips' number
-per_epoch = max(facts['train_clips'] // batch_size, 1)
+per_epoch = max(train_clips // batch_size, 1)
 pretrain_epochs = max(4650 // per_epoch, 1)
 tune_epochs = max(248 // per_epoch, 1)
 
 begin = [
     dict(
         type='CenterSkeleton',
-        center_joint=facts['center'],
-        align=facts['align'] if turn and facts['coordinates'] == 3 else None,
+        center_joint=summary['center'],
+        align=summary['align'] if turn and summary['coordinates'] == 3 else None,
     )
 ]
-if facts['unit'] != 'm':
+if summary['unit'] != 'm':
     begin.append(dict(type='ScaleSkeleton', size=0.5))
 crop = [
     dict(
@@ -41,56 +48,44 @@ crop = [
     )
 ]
 if mirror:
-    crop.append(dict(type='RandomMirror', left=facts['left'], right=facts['right']))
+    crop.append(dict(type='RandomMirror', left=summary['left'], right=summary['right']))
 end = [
-    dict(type='FormatGCNInput', num_person=facts['num_person']),
+    dict(type='FormatGCNInput', num_person=summary['num_person']),
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
 train_pipeline = [*begin, *crop, dict(type='RandomRot', theta=0.3), *end]
+two_views_pipeline = [
+    *begin,
+    dict(
+        type='MultiView',
+        num_views=2,
+        transforms=[*crop, dict(type='RandomRot', theta=(0.3, 0.6, 0.3))],
+    ),
+    *end,
+]
 test_pipeline = [
     *begin,
     dict(type='TemporalCropResize', clip_len=num_frames, p_interval=0.95),
     *end,
 ]
+del begin, crop, end
 
+data = dict(ann_file=ann_file, num_classes=num_classes)
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        ann_file=ann_file,
-        split=facts['train_split'],
-        num_classes=num_classes,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(split=summary['train_split'], pipeline=train_pipeline, **data),
 )
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        ann_file=ann_file, split=facts['val_split'], num_classes=num_classes, pipeline=test_pipeline
-    ),
-)
+val_dataloader = dict(dataset=dict(split=summary['val_split'], pipeline=test_pipeline, **data))
 test_dataloader = val_dataloader
-bank_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        ann_file=ann_file,
-        split=facts['train_split'],
-        num_classes=num_classes,
-        pipeline=test_pipeline,
-    ),
+val_cfg = dict(
+    bank_dataloader=dict(dataset=dict(split=summary['train_split'], pipeline=test_pipeline, **data))
 )
-val_cfg = dict(bank_dataloader=bank_dataloader)
-test_cfg = dict(bank_dataloader=bank_dataloader)
+test_cfg = val_cfg
 
-neighbours = [k for k in (1, 2, 5, 10, 20, 40) if k <= facts['train_clips']]
+neighbors = [k for k in (1, 2, 5, 10, 20, 40) if k <= train_clips]
 val_evaluator = [
-    dict(type='KNNMetric', topk_neighbors=neighbours[:4]),
-    dict(type='KNNMetric', topk_neighbors=neighbours[-3:], temperature=0.1),
+    dict(type='KNNMetric', topk_neighbors=neighbors[:4]),
+    dict(type='KNNMetric', topk_neighbors=neighbors[-3:], temperature=0.1),
 ]
-test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbours[:4]), dict(type='ClusterMetric')]
-del facts
+test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbors[:4]), dict(type='ClusterMetric')]
+del data, layout, min_frames, mirror, neighbors, num_frames, per_epoch, summary, train_clips, turn

@@ -1,13 +1,30 @@
-dataset_type = 'SkeletonDataset'
 ann_file = 'data/skeleton/ntu60_3d.pkl'
 num_classes = 60
 
+# workers read and draw; the model's SkeletonPreprocessor centres, crops,
+# resizes and turns the whole batch, on the GPU where there is one
+pack = dict(num_person=2, mode='zero', meta_keys=('sample_idx', 'frame_dir'))
 train_pipeline = [
-    dict(type='CenterSkeleton', center_joint=1),
-    dict(type='TemporalCropResize', clip_len=120, p_interval=(0.5, 1.0), min_frames=64),
-    dict(type='RandomRot', theta=0.3),
-    dict(type='FormatGCNInput', num_person=2, mode='zero'),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+    dict(
+        type='PackViews',
+        transforms=[
+            dict(type='CenterSkeleton', center_joint=1),
+            dict(type='TemporalCropResize', clip_len=120, p_interval=(0.5, 1.0), min_frames=64),
+            dict(type='RandomRot', theta=0.3),
+        ],
+        **pack,
+    )
+]
+# stage 2: two identical views, so one; the whole clip without augmentation
+whole_clip_pipeline = [
+    dict(
+        type='PackViews',
+        transforms=[
+            dict(type='CenterSkeleton', center_joint=1),
+            dict(type='TemporalCropResize', clip_len=120, p_interval=1.0),
+        ],
+        **pack,
+    )
 ]
 test_pipeline = [
     dict(type='CenterSkeleton', center_joint=1),
@@ -16,52 +33,28 @@ test_pipeline = [
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
 
+loader = dict(
+    num_workers=4, persistent_workers=True, pin_memory=True, collate_fn=dict(type='collate_clips')
+)
+data = dict(type='SkeletonDataset', ann_file=ann_file, num_classes=num_classes)
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
+    prefetch_factor=4,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        ann_file=ann_file,
-        split='xsub_train',
-        num_classes=num_classes,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(split='xsub_train', pipeline=train_pipeline, **data),
+    **loader,
 )
-val_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        ann_file=ann_file,
-        split='xsub_val',
-        num_classes=num_classes,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+loader.update(batch_size=32, sampler=dict(type='DefaultSampler', shuffle=False))
+data.update(pipeline=test_pipeline, test_mode=True)
+val_dataloader = dict(dataset=dict(split='xsub_val', **data), **loader)
 test_dataloader = val_dataloader
-bank_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        ann_file=ann_file,
-        split='xsub_train',
-        num_classes=num_classes,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+bank_dataloader = dict(dataset=dict(split='xsub_train', **data), **loader)
+del data, loader, pack
 
 val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank_dataloader)
 test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank_dataloader)
+del bank_dataloader
 # reported: uniform votes; monitored in training: also weighted ones
 val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)),

@@ -1,8 +1,10 @@
 _base_ = ['ntu60-xsub.py']
 
-data = dict(dataset=dict(ann_file='data/skeleton/pku2_3d.pkl', num_classes=51))
-train_dataloader = data
-val_dataloader = data
-test_dataloader = data
-val_cfg = dict(bank_dataloader=data)
-test_cfg = dict(bank_dataloader=data)
+ann_file = 'data/skeleton/pku2_3d.pkl'
+num_classes = 51
+
+train_dataloader = dict(dataset=dict(ann_file=ann_file, num_classes=num_classes))
+val_dataloader = train_dataloader
+test_dataloader = train_dataloader
+val_cfg = dict(bank_dataloader=train_dataloader)
+test_cfg = val_cfg

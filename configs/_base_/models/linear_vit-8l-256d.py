@@ -1,5 +1,6 @@
 model = dict(
     type='FrozenRecognizerGCN',
+    data_preprocessor=dict(type='SkeletonPreprocessor'),
     backbone=dict(
         type='SkeletonTransformer',
         in_channels=3,

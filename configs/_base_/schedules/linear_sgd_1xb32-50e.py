@@ -1,7 +1,16 @@
-_base_ = ['linear_sgd_8xb32-100e.py']
-
 # for about a thousand clips: minutes on a CPU, and a tenth of NTU-60's
-# iterations, which is why the learning rate stays that of the larger batch
+# iterations, which is why the learning rate stays that of the larger batch;
+# the encoder comes by load_from
+needs_pretrained = True
+
+# without layer_decay, this constructor gives the optimizer all that is trained
+# and nothing else
+optim_wrapper = dict(
+    type='OptimWrapper',
+    constructor='LayerDecayOptimWrapperConstructor',
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0),
+)
+
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
@@ -12,6 +21,8 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-train_cfg = dict(max_epochs=50)
 
-auto_scale_lr = dict(base_batch_size=32)
+# the validations in between are for information: the last epoch counts
+train_cfg = dict(by_epoch=True, max_epochs=50, val_begin=1, val_interval=10)
+
+auto_scale_lr = dict(enable=False, base_batch_size=32)

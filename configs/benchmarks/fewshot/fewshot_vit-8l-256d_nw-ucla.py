@@ -15,3 +15,4 @@ test_dataloader = unseen
 test_cfg = dict(bank_dataloader=unseen)
 test_evaluator = _base_.fewshot_evaluator
 protocols = dict(_delete_=True)
+del seen, unseen

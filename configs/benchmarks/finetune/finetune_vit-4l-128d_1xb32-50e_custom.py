@@ -1,11 +1,19 @@
 _base_ = [
-    '../../_base_/models/finetune_vit-4l-128d.py',
-    '../../_base_/datasets/custom_accuracy.py',
+    '../../_base_/models/finetune_vit-8l-256d.py',
+    '../../_base_/datasets/custom.py',
     '../../_base_/schedules/finetune_adamw_1xb32-50e.py',
     '../../_base_/default_runtime.py',
 ]
 
 model = dict(
     backbone=_base_.encoder,
-    cls_head=dict(num_classes=_base_.num_classes, num_joints=_base_.encoder['num_joints']),
+    cls_head=dict(
+        num_classes=_base_.num_classes, in_channels=128, num_joints=_base_.encoder['num_joints']
+    ),
 )
+
+# accuracy of the head, the last epoch's
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = [dict(type='AccMetric')]
+test_evaluator = val_evaluator

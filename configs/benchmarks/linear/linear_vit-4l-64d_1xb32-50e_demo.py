@@ -1,9 +1,18 @@
 _base_ = [
-    '../../_base_/models/linear_vit-4l-64d.py',
-    '../../_base_/datasets/demo_accuracy.py',
+    '../../_base_/models/linear_vit-8l-256d.py',
+    '../../_base_/datasets/demo.py',
     '../../_base_/schedules/linear_sgd_1xb32-50e.py',
     '../../_base_/default_runtime.py',
 ]
 
 # 22 iterations an epoch: 1100 in all
-model = dict(cls_head=dict(num_classes=15))
+model = dict(
+    backbone=dict(embed_dims=64, depth=4, num_heads=4, num_frames=64, tubelet_size=8),
+    cls_head=dict(num_classes=15, in_channels=64),
+)
+
+# accuracy of the head, the last epoch's
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = [dict(type='AccMetric')]
+test_evaluator = val_evaluator

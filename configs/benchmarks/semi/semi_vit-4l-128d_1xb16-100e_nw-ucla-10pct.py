@@ -1,11 +1,16 @@
 _base_ = [
-    '../../_base_/models/finetune_vit-4l-128d.py',
-    '../../_base_/datasets/nw-ucla_accuracy.py',
+    '../../_base_/models/finetune_vit-8l-256d.py',
+    '../../_base_/datasets/nw-ucla.py',
     '../../_base_/schedules/finetune_adamw_8xb6-100e.py',
     '../../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(num_joints=20), cls_head=dict(num_classes=10, num_joints=20))
+model = dict(
+    backbone=dict(
+        embed_dims=128, depth=4, num_heads=4, num_frames=64, num_joints=20, tubelet_size=8
+    ),
+    cls_head=dict(num_classes=10, in_channels=128, num_joints=20),
+)
 
 # 102 clips, 6 iterations an epoch. The first of five draws:
 # python tools/data/draw_subset.py data/skeleton/nw-ucla.pkl xview_train
@@ -16,3 +21,9 @@ train_dataloader = dict(
 )
 train_cfg = dict(val_interval=50)
 auto_scale_lr = dict(base_batch_size=16)
+
+# accuracy of the head, the last epoch's
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = [dict(type='AccMetric')]
+test_evaluator = val_evaluator

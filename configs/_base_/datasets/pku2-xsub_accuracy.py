@@ -1,6 +1,0 @@
-_base_ = ['pku2-xsub.py']
-
-val_cfg = dict(_delete_=True, type='ValLoop')
-test_cfg = dict(_delete_=True, type='TestLoop')
-val_evaluator = [dict(type='AccMetric')]
-test_evaluator = val_evaluator

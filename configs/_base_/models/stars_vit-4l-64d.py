@@ -1,6 +1,0 @@
-_base_ = ['stars_vit-8l-256d.py']
-
-model = dict(
-    backbone=dict(embed_dims=64, depth=4, num_heads=4, num_frames=64, tubelet_size=8),
-    head=dict(in_channels=64, hidden_channels=512, queue_size=512),
-)

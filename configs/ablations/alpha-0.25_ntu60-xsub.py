@@ -1,3 +1,0 @@
-_base_ = ['../stars_ntu60.py']
-
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.25))

@@ -1,3 +1,0 @@
-_base_ = ['../stars_ntu60.py']
-
-model = dict(head=dict(_delete_=True, type='MoCoHead', in_channels=256))
