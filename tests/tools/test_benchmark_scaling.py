@@ -145,7 +145,7 @@ def test_wrong_arguments(tool, capsys, options, message):
 @pytest.mark.parametrize(
     'config, message',
     [
-        ('stars/stars_vit-8l-256d_8xb16-20e_ntu60-xsub.py', 'ntu60-xsub.py names no first stage'),
+        ('mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub.py', 'ntu60-xsub.py names no first stage'),
         ('none.py', '[Nn]o such file.*none.py'),
     ],
 )

@@ -40,7 +40,6 @@ loader = dict(
 data = dict(type='SkeletonDataset', ann_file=ann_file, num_classes=num_classes)
 train_dataloader = dict(
     batch_size=16,
-    prefetch_factor=4,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(split='xsub_train', pipeline=train_pipeline, **data),

@@ -55,18 +55,22 @@ protocols = dict(linear='linear.py', semi='linear.py', finetune='gone.py')
 )
 LINEAR = (
     """
-_base_ = ['{configs}/_base_/datasets/ntu60-xsub_accuracy.py',
+_base_ = ['{configs}/_base_/datasets/ntu60-xsub.py',
           '{configs}/_base_/schedules/linear_sgd_1xb32-50e.py',
           '{configs}/_base_/default_runtime.py']
 """
     + COMMON
     + """
 model = dict(type='FrozenRecognizerGCN', backbone=backbone,
+             data_preprocessor=dict(type='SkeletonPreprocessor'),
              cls_head=dict(type='LinearProbeHead', num_classes=3,
                            in_channels=16))
 train_dataloader = data
 val_dataloader = data
 test_dataloader = data
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = test_evaluator = [dict(type='AccMetric')]
 param_scheduler = []
 train_cfg = dict(max_epochs=2, val_interval=1)
 auto_scale_lr = dict(base_batch_size=8)

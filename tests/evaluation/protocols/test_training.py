@@ -20,7 +20,7 @@ from stars_mm.preparation.annotation_file import save_annotations
 CONFIG = """
 _base_ = [
     '{configs}/_base_/models/finetune_vit-8l-256d.py',
-    '{configs}/_base_/datasets/ntu60-xsub_accuracy.py',
+    '{configs}/_base_/datasets/ntu60-xsub.py',
     '{configs}/_base_/schedules/finetune_adamw_8xb6-100e.py',
     '{configs}/_base_/default_runtime.py'
 ]
@@ -38,6 +38,9 @@ data = dict(
 train_dataloader = data
 val_dataloader = data
 test_dataloader = data
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = test_evaluator = [dict(type='AccMetric')]
 param_scheduler = []
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_epochs=3, val_interval=1)
