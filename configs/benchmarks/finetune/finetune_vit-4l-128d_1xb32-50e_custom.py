@@ -17,3 +17,4 @@ val_cfg = dict(_delete_=True, type='ValLoop')
 test_cfg = dict(_delete_=True, type='TestLoop')
 val_evaluator = [dict(type='AccMetric')]
 test_evaluator = val_evaluator
+auto_scale_lr = dict(base_batch_size=_base_.batch_size)

@@ -1,0 +1,149 @@
+"""Every config, once read, and made-up recordings in the places that they name."""
+
+import copy
+import pickle
+import runpy
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+#: File → classes, joints, coordinates and the protocols of its splits.
+FILES = {
+    'ntu60_3d': (60, 25, 3, ('xsub', 'xview')),
+    'ntu120_3d': (120, 25, 3, ('xsub', 'xset')),
+    'pku1_3d': (51, 25, 3, ('xsub',)),
+    'pku2_3d': (51, 25, 3, ('xsub',)),
+    'nw-ucla': (10, 20, 3, ('xview',)),
+    'demo': (15, 25, 3, ('xsub',)),
+    'custom': (4, 17, 2, ('xsub',)),
+}
+
+
+def config_names(*folders: str) -> list[str]:
+    """Names of the configs in some folders of ``configs/``, bases left out."""
+    paths = (path.relative_to(CONFIGS) for folder in folders for path in folder_files(folder))
+    return sorted(path.as_posix() for path in paths if '_base_' not in path.parts)
+
+
+def folder_files(folder: str) -> list[Path]:
+    return list((CONFIGS / folder).glob('*.py' if folder in ('.', 'stars') else '**/*.py'))
+
+
+#: What a test that asks for one of these gets, one after another.
+GROUPS = dict(
+    any_config=config_names(
+        '.', 'ablations', 'backbones', 'benchmarks', 'mamp', 'stars', 'streams'
+    ),
+    recipe=config_names('.', 'stars'),
+    benchmark=config_names(
+        *(f'benchmarks/{k}' for k in ('linear', 'finetune', 'semi', 'transfer'))
+    ),
+    fewshot=config_names('benchmarks/fewshot'),
+)
+
+
+def pytest_generate_tests(metafunc):
+    for group, names in GROUPS.items():
+        if group in metafunc.fixturenames:
+            metafunc.parametrize(group, names)
+
+
+def write_clips(path: Path, classes: int, joints: int, channels: int, protocols: tuple) -> None:
+    """Three short clips a class: two train, one tests; every other class has two persons."""
+    rng = np.random.default_rng(classes)
+    clips = []
+    for label in range(classes):
+        persons = 1 if joints == 20 else 1 + label % 2
+        for take in (1, 2, 3):
+            clips.append(
+                dict(
+                    frame_dir=f'S001C001P{take:03d}R001A{label + 1:03d}',
+                    label=label,
+                    total_frames=8,
+                    keypoint=rng.normal(size=(persons, 8, joints, channels)).astype(np.float32),
+                )
+            )
+    splits = dict(
+        train=[clip['frame_dir'] for clip in clips if 'P003' not in clip['frame_dir']],
+        val=[clip['frame_dir'] for clip in clips if 'P003' in clip['frame_dir']],
+    )
+    content = dict(
+        split={f'{name}_{part}': splits[part] for name in protocols for part in splits},
+        annotations=clips,
+    )
+    if channels == 2:
+        content['layout'] = 'coco-17'
+    path.write_bytes(pickle.dumps(content))
+
+
+@pytest.fixture(scope='session')
+def made_up(tmp_path_factory) -> Path:
+    """A folder in which ``data/skeleton/`` has the files and label subsets that configs name."""
+    folder = tmp_path_factory.mktemp('made-up')
+    data = folder / 'data/skeleton'
+    data.mkdir(parents=True)
+    for name, content in FILES.items():
+        write_clips(data / f'{name}.pkl', *content)
+    tool = CONFIGS.parent / 'tools/data/draw_subset.py'
+    patch = pytest.MonkeyPatch()
+    for name, split in (('ntu60_3d', 'xsub'), ('ntu60_3d', 'xview'), ('nw-ucla', 'xview'),
+                        ('demo', 'xsub')):  # fmt: skip
+        words = [data / f'{name}.pkl', f'{split}_train', data / 'subsets', '--percent', '10']
+        patch.setattr(sys, 'argv', [str(tool), *map(str, words)])
+        runpy.run_path(str(tool), run_name='__main__')
+    patch.undo()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def place(made_up, monkeypatch):
+    """Tests run where those files are, and configs of one's own recordings read theirs."""
+    monkeypatch.chdir(made_up)
+    monkeypatch.delenv('ANN_FILE', raising=False)
+    # mmengine's data sets collect garbage, which takes ten times a step's time
+    monkeypatch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=list))
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        yield
+
+
+@lru_cache(maxsize=None)
+def _read(name: str) -> Config:
+    return Config.fromfile(CONFIGS / name)
+
+
+@pytest.fixture(scope='session')
+def read() -> Callable[[str], Config]:
+    """``read(name)``: a config, of which each file is read once."""
+
+    def _copy(name: str) -> Config:
+        cfg = copy.deepcopy(_read(name))
+        cfg.randomness = dict(seed=0)
+        return cfg
+
+    return _copy
+
+
+_SHAPES: dict[str, dict] = {}
+
+
+@pytest.fixture(scope='session')
+def shapes() -> Callable[[dict], dict]:
+    """``shapes(model_cfg)``: name → shape of the state; each different model is built once."""
+
+    def _shapes(model: dict) -> dict:
+        key = str(model)
+        if key not in _SHAPES:
+            state = MODELS.build(model).state_dict()
+            _SHAPES[key] = {name: tuple(value.shape) for name, value in state.items()}
+        return _SHAPES[key]
+
+    return _shapes

@@ -1,0 +1,198 @@
+"""Every config names parts that exist and fit, and reads the splits that it should."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from mmaction.registry import HOOKS, LOOPS, METRICS, RUNNERS
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+
+from stars_mm.engine.runner.stages import build_stage_cfg, find_stage_config
+
+CLASSES = {
+    'ntu60_3d': 60,
+    'ntu120_3d': 120,
+    'pku1_3d': 51,
+    'pku2_3d': 51,
+    'nw-ucla': 10,
+    'demo': 15,
+    'custom': 4,
+}
+MODES = ('train', 'val', 'test')
+#: What the top of a config may hold: mmengine's settings, ours, and what files share by `_base_.…`.
+KEYS = {
+    *(f'{mode}_{what}' for mode in MODES for what in ('cfg', 'dataloader')),
+    *('val_evaluator', 'test_evaluator', 'model', 'optim_wrapper', 'param_scheduler'),
+    *('auto_scale_lr', 'custom_hooks', 'custom_imports', 'default_hooks', 'default_scope'),
+    *('env_cfg', 'load_from', 'log_level', 'log_processor', 'resume', 'runner_type'),
+    *('vis_backends', 'visualizer'),
+    *('stages', 'protocols', 'needs_pretrained', 'allow_random_init', 'compile', 'randomness'),
+    *('ann_file', 'num_classes', 'train_pipeline', 'test_pipeline', 'whole_clip_pipeline'),
+    *('two_views_pipeline', 'encoder', 'batch_size', 'pretrain_epochs', 'tune_epochs'),
+    *('fewshot_evaluator', 'graph_cfg', 'backbone'),
+}
+
+
+def bases(path: Path) -> list[Path]:
+    first = ast.parse(path.read_text()).body[0]
+    if not (isinstance(first, ast.Assign) and first.targets[0].id == '_base_'):
+        return []
+    return [(path.parent / base).resolve() for base in ast.literal_eval(first.value)]
+
+
+def depth(path: Path) -> int:
+    return 1 + max(map(depth, bases(path)), default=0)
+
+
+def test_few_files_of_short_descent(repo_root):
+    """No config stands on more than two others, one above the other, and all bases are used."""
+    paths = set((repo_root / 'configs').rglob('*.py'))
+    assert len(paths) <= 100
+    assert {path.name: depth(path) for path in paths if depth(path) > 3} == {}
+    used = {base for path in paths for base in bases(path)}
+    assert used <= paths
+    assert {path for path in paths if '_base_' in path.parts} <= used
+
+
+def banks(cfg: Config) -> list:
+    loops = (cfg.val_cfg, cfg.test_cfg)
+    return [loop.bank_dataloader for loop in loops if loop.type.startswith('Feature')]
+
+
+def source(loader: dict) -> tuple[str, str]:
+    return loader.dataset.ann_file, loader.dataset.split
+
+
+def test_parts_and_splits(any_config, read):
+    """Training and bank read the training split, the query never does."""
+    cfg = read(any_config)
+    assert set(cfg.keys()) <= KEYS
+    assert RUNNERS.get(cfg.runner_type).__name__ == 'StagedRunner'
+    assert LOOPS.get(cfg.val_cfg.type) and LOOPS.get(cfg.test_cfg.type)
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        Evaluator([METRICS.build(metric) for metric in evaluator])
+    hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
+    assert not any('EarlyStopping' in type(HOOKS.build(hook)).__name__ for hook in hooks)
+    assert 'save_best' not in cfg.default_hooks.checkpoint  # would see test labels
+
+    loaders = [cfg[f'{mode}_dataloader'] for mode in MODES]
+    for loader in [*loaders, *banks(cfg)]:
+        assert loader.dataset.num_classes == CLASSES[Path(loader.dataset.ann_file).stem]
+    if '-to-' in any_config:  # is tested on other data
+        return
+    train, val, test = map(source, loaders)
+    assert all(source(bank) == train for bank in banks(cfg))
+    assert val == test != train
+    assert train[1].replace('_train', '_val') == test[1] != train[1]
+
+
+def test_numbers_fit_the_name(any_config, read):
+    """``…_8xb32-100e_…``: processes × clips, epochs."""
+    cfg = read(any_config)
+    clips, total = cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size
+    processes = 8 if re.search('ntu|pku', cfg.train_dataloader.dataset.ann_file) else 1
+    assert total == processes * clips
+    assert not cfg.auto_scale_lr.get('enable')
+    epochs, schedulers = cfg.train_cfg.max_epochs, cfg.param_scheduler
+    if found := re.search(r'_(\d+)xb(\d+)(?:-(\d+)e)?_', any_config):
+        # of one's own clips, a batch has no more than there are
+        assert (int(found[1]), int(found[2])) == (
+            processes,
+            32 if 'custom' in any_config else clips,
+        )
+        assert found[3] is None or int(found[3]) == epochs
+    if schedulers:
+        assert [s.begin for s in schedulers] == [0, *(s.end for s in schedulers[:-1])]
+        assert schedulers[-1].end == epochs
+    assert cfg.train_cfg.val_interval <= epochs
+
+
+def fits(trained: dict, taken: dict) -> bool:
+    """Whether all of the encoder that is taken was trained, in the same shape."""
+    encoder = {name: shape for name, shape in taken.items() if name.startswith('backbone.')}
+    return bool(encoder) and encoder.items() <= trained.items()
+
+
+def test_stages_and_protocols_take_the_encoder(any_config, read, shapes):
+    """What a stage trains fits the model that goes on with it, and its data are the same."""
+    cfg = read(any_config)
+    own = shapes(cfg.model)
+    classes = cfg.model.get('cls_head', {}).get('num_classes')
+    assert classes in (None, cfg.num_classes)
+    data = source(cfg.train_dataloader)
+    runs = [build_stage_cfg(cfg, stage, 'work_dir') for stage in cfg.get('stages') or []]
+    for run in runs:
+        assert not run.get('stages')
+        assert fits(shapes(run.model), own), run.filename
+        assert source(run.train_dataloader) == data
+        assert run.model.get('data_preprocessor') == cfg.model.get('data_preprocessor')
+    contrastive = cfg.model.type == 'STARS'
+    assert contrastive == (bool(runs) or bool(cfg.get('allow_random_init')))
+    for kind, path in cfg.get('protocols', {}).items():
+        protocol = read(str(Path(find_stage_config(path, cfg)).relative_to(ROOT)))
+        if kind == 'fewshot':
+            assert protocol.model == cfg.model
+            continue
+        assert fits(own, shapes(protocol.model)), path
+        assert protocol.needs_pretrained and protocol.load_from is None
+        assert (source(protocol.train_dataloader) == data) == (kind != 'transfer')
+        if kind == 'transfer':
+            assert source(protocol.train_dataloader)[0].endswith('pku2_3d.pkl')
+        if any_config.startswith('streams/'):
+            assert protocol.model.data_preprocessor == cfg.model.data_preprocessor
+
+
+ROOT = Path(__file__).parents[2] / 'configs'
+
+
+def test_recipes_name_their_protocols(recipe, read):
+    cfg = read(recipe)
+    for kind, path in cfg.protocols.items():
+        assert path.startswith(f'benchmarks/{kind}/')
+    assert {'linear', 'finetune'} <= set(cfg.protocols)
+    assert [stage.name for stage in cfg.stages] == ['pretrain']
+
+
+def test_classifiers_are_judged_by_accuracy(benchmark, read):
+    cfg = read(benchmark)
+    assert (cfg.val_cfg.type, cfg.test_cfg.type) == ('ValLoop', 'TestLoop')
+    assert cfg.val_evaluator == cfg.test_evaluator == [dict(type='AccMetric')]
+    assert 'stages' not in cfg
+    # the clips are those of stage 1 on the same data
+    data = cfg.train_dataloader.dataset
+    for name in ('train', 'val', 'test'):
+        pipeline = cfg[f'{name}_dataloader'].dataset.pipeline
+        assert pipeline == cfg['train_pipeline' if name == 'train' else 'test_pipeline']
+    if 'subset' in data:
+        percent = benchmark.removesuffix('pct.py').split('-')[-1]
+        assert data.subset == (
+            f'data/skeleton/subsets/{Path(data.ann_file).stem}_{data.split}_'
+            f'{percent}pct_random_seed0_draw0.txt'
+        )
+    assert ('subset' in data) == benchmark.startswith('benchmarks/semi')
+    assert 'subset' not in cfg.val_dataloader.dataset
+
+
+def test_custom_needs_no_file(read, repo_root, tmp_path, monkeypatch):
+    """A config of one's own recordings can be read before there are any; the environment names
+    another file."""
+    monkeypatch.chdir(tmp_path)
+    path = repo_root / 'configs/stars_custom.py'
+    assert Config.fromfile(path).ann_file == 'data/skeleton/custom.pkl'
+    monkeypatch.setenv('ANN_FILE', 'data/skeleton/other.pkl')
+    cfg = Config.fromfile(path)
+    assert {source(loader)[0] for loader in [cfg.train_dataloader, *banks(cfg)]} == {
+        'data/skeleton/other.pkl'
+    }
+
+
+@pytest.mark.parametrize('name', ['ntu60-xsub', 'ntu120-xsub', 'pku1-xsub', 'pku2-xsub'])
+def test_large_data_come_in_whole_batches(name, read):
+    """Workers hand over one batch, pinned; nobody's views are made there."""
+    cfg = read(f'_base_/datasets/{name}.py')
+    for loader in [cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader, *banks(cfg)]:
+        assert loader.collate_fn.type == 'collate_clips' and loader.pin_memory
+    for pipeline in (cfg.train_dataloader.dataset.pipeline, cfg.whole_clip_pipeline):
+        assert [step.type for step in pipeline] == ['PackViews']
