@@ -5,7 +5,7 @@ import pickle
 import runpy
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,13 +93,13 @@ def made_up(tmp_path_factory) -> Path:
     data.mkdir(parents=True)
     for name, content in FILES.items():
         write_clips(data / f'{name}.pkl', *content)
-    tool = CONFIGS.parent / 'tools/data/draw_subset.py'
+    tool = str(CONFIGS.parent / 'tools/data/draw_subset.py')
     patch = pytest.MonkeyPatch()
-    for name, split in (('ntu60_3d', 'xsub'), ('ntu60_3d', 'xview'), ('nw-ucla', 'xview'),
-                        ('demo', 'xsub')):  # fmt: skip
-        words = [data / f'{name}.pkl', f'{split}_train', data / 'subsets', '--percent', '10']
-        patch.setattr(sys, 'argv', [str(tool), *map(str, words)])
-        runpy.run_path(str(tool), run_name='__main__')
+    subsets = ('ntu60_3d xsub', 'ntu60_3d xview', 'nw-ucla xview', 'demo xsub')
+    for name, split in map(str.split, subsets):
+        words = (data / f'{name}.pkl', f'{split}_train', data / 'subsets', '--percent', '10')
+        patch.setattr(sys, 'argv', [tool, *map(str, words)])
+        runpy.run_path(tool, run_name='__main__')
     patch.undo()
     return folder
 
@@ -115,7 +115,7 @@ def place(made_up, monkeypatch):
         yield
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(name: str) -> Config:
     return Config.fromfile(CONFIGS / name)
 
@@ -147,3 +147,9 @@ def shapes() -> Callable[[dict], dict]:
         return _SHAPES[key]
 
     return _shapes
+
+
+@pytest.fixture(scope='session')
+def classes() -> dict[str, int]:
+    """Classes of the file of each data set."""
+    return {name: content[0] for name, content in FILES.items()}
