@@ -15,17 +15,7 @@ from mmengine.config import Config
 import stars_mm
 
 #: What a checkout has beside the sources.
-LEFT_OUT = (
-    '.git',
-    '.venv',
-    '.mim',
-    '__pycache__',
-    '*.egg-info',
-    'build',
-    'data',
-    'dist',
-    'work_dirs',
-)
+LEFT_OUT = '.git .venv .mim __pycache__ *.egg-info build data dist work_dirs'.split()
 
 
 def files(folder: Path) -> set:
@@ -45,25 +35,11 @@ def installed(repo_root, tmp_path_factory) -> Path:
     def ignore(path, names):
         # tools/data and tests/data are sources; data at the top is not.
         at_top = Path(path) == repo_root
-        patterns = [p for p in LEFT_OUT if p != 'data' or at_top]
-        return shutil.ignore_patterns(*patterns)(path, names)
+        return shutil.ignore_patterns(*(p for p in LEFT_OUT if p != 'data' or at_top))(path, names)
 
     shutil.copytree(repo_root, folder / 'source', ignore=ignore)
-    subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'pip',
-            'wheel',
-            '--quiet',
-            '--no-deps',
-            '--no-build-isolation',
-            '--wheel-dir',
-            folder,
-            folder / 'source',
-        ],
-        check=True,
-    )
+    pip = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation']
+    subprocess.run([*pip, '--wheel-dir', folder, folder / 'source'], check=True)
     (wheel,) = folder.glob('*.whl')
     assert wheel.name == f'stars_mm-{stars_mm.__version__}-py3-none-any.whl'
     with zipfile.ZipFile(wheel) as archive:
@@ -71,37 +47,31 @@ def installed(repo_root, tmp_path_factory) -> Path:
     return folder / 'site'
 
 
-def test_wheel_carries_the_mim_files(installed, repo_root):
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
+    info = f'stars_mm-{stars_mm.__version__}.dist-info'
+    assert {path.name for path in installed.iterdir()} == {'stars_mm', info}
     mim = installed / 'stars_mm' / '.mim'
-    assert files(mim / 'configs') == files(repo_root / 'configs')
-    assert files(mim / 'tools') == files(repo_root / 'tools')
+    for name in ('configs', 'tools'):
+        assert files(mim / name) == files(repo_root / name)
     assert (mim / 'model-index.yml').read_text() == (repo_root / 'model-index.yml').read_text()
-
-
-def test_wheel_holds_the_package_and_nothing_else(installed, repo_root):
-    assert {path.name for path in installed.iterdir()} == {
-        'stars_mm',
-        f'stars_mm-{stars_mm.__version__}.dist-info',
-    }
-    source = {
-        name
-        for name in files(repo_root / 'stars_mm')
-        if name.endswith(('.py', '.txt')) and not name.startswith('.mim/')
-    }
-    wheel = {name for name in files(installed / 'stars_mm') if not name.startswith('.mim/')}
+    source = {n for n in files(repo_root / 'stars_mm') if n.endswith(('.py', '.txt', '.typed'))}
+    source, wheel = (
+        {name for name in found if not name.startswith('.mim/')}
+        for found in (source, files(installed / 'stars_mm'))
+    )
     assert wheel == source
 
-
-def test_wheel_metadata(installed):
-    text = next(installed.glob('*.dist-info/METADATA')).read_text()
+    text = (installed / info / 'METADATA').read_text()
     needed = re.findall(r'^Requires-Dist: ([\w-]+)(.*)$', text, re.M)
     assert ('mmaction2', '<2,>=1.2') in needed
     assert ('mmcv-lite', '<2.2,>=2.1; extra == "lite"') in needed
     assert 'mmcv' not in dict(needed)
     assert 'License-Expression: Apache-2.0' in text
-    assert next(installed.glob('*.dist-info/licenses/LICENSE')).is_file()
+    assert (installed / info / 'licenses/LICENSE').is_file()
 
 
+@pytest.mark.slow
 def test_installed_package_works_from_another_folder(installed, tmp_path):
     """Its tools import it, and so nothing of the checkout."""
     tool = installed / 'stars_mm' / '.mim' / 'tools' / 'train.py'
@@ -110,14 +80,11 @@ def test_installed_package_works_from_another_folder(installed, tmp_path):
         f'try: runpy.run_path({str(tool)!r}, run_name="__main__")\n'
         'finally: print(sys.modules["stars_mm"].__file__)'
     )
+    env = dict(os.environ, PYTHONPATH=str(installed))
     result = subprocess.run(
         [sys.executable, '-c', code],
-        cwd=tmp_path,
-        text=True,
-        check=True,
-        capture_output=True,
-        env=dict(os.environ, PYTHONPATH=str(installed)),
-    )
+        cwd=tmp_path, text=True, check=True, capture_output=True, env=env,
+    )  # fmt: skip
     assert '--auto-scale-lr' in result.stdout
     assert result.stdout.splitlines()[-1] == str(installed / 'stars_mm' / '__init__.py')
 
@@ -125,29 +92,28 @@ def test_installed_package_works_from_another_folder(installed, tmp_path):
 def test_lock_meets_the_ranges(repo_root):
     from packaging.requirements import Requirement
 
+    def lines(name: str) -> list[str]:
+        text = (repo_root / f'requirements/{name}.txt').read_text()
+        return [line for line in text.splitlines() if not line.startswith('#')]
+
     lock = {}
-    for line in (repo_root / 'requirements/lock.txt').read_text().splitlines():
-        if not line.startswith('#'):
-            pin = Requirement(line)
-            assert re.fullmatch(r'==[\w.]+', str(pin.specifier)), line
-            lock.setdefault(pin.name, []).append(str(pin.specifier)[2:])
+    for pin in map(Requirement, lines('lock')):
+        assert re.fullmatch(r'==[\w.]+', str(pin.specifier)), pin
+        lock.setdefault(pin.name, []).append(str(pin.specifier)[2:])
     for name in ('runtime', 'mmcv-lite', 'tests'):
-        path = repo_root / 'requirements' / f'{name}.txt'
-        for line in path.read_text().splitlines():
-            if not line.startswith('#'):
-                needed = Requirement(line)
-                assert all(v in needed.specifier for v in lock[needed.name])
+        for needed in map(Requirement, lines(name)):
+            assert all(version in needed.specifier for version in lock[needed.name])
 
 
 def test_model_index(repo_root):
     """Every recipe is in it, under its name and its method."""
     index = yaml.safe_load((repo_root / 'model-index.yml').read_text())
-    listed = {model['Config'] for model in index['Models']}
-    assert listed == {
+    recipes = [
         path.relative_to(repo_root).as_posix()
         for pattern in ('*.py', 'mamp/*.py', 'stars/*.py')
         for path in (repo_root / 'configs').glob(pattern)
-    }
+    ]
+    assert sorted(model['Config'] for model in index['Models']) == sorted(recipes)
     collections = {entry['Name'] for entry in index['Collections']}
     for model in index['Models']:
         assert model['In Collection'] in collections

@@ -23,8 +23,8 @@ from stars_mm.datasets.feeding import measure_feeding
 from stars_mm.utils.atomic import written_whole
 
 CONFIG = 'configs/mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub.py'
-FAST = 'configs/mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub_fast.py'
-ENCODE = 'configs/stars_ntu60_fast.py'
+FAST = CONFIG
+ENCODE = 'configs/stars_ntu60.py'
 
 
 def parse_args(argv=None) -> argparse.Namespace:
