@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -28,33 +29,24 @@ FILES = {
 }
 
 
-def config_names(*folders: str) -> list[str]:
-    """Names of the configs in some folders of ``configs/``, bases left out."""
-    paths = (path.relative_to(CONFIGS) for folder in folders for path in folder_files(folder))
-    return sorted(path.as_posix() for path in paths if '_base_' not in path.parts)
-
-
-def folder_files(folder: str) -> list[Path]:
-    return list((CONFIGS / folder).glob('*.py' if folder in ('.', 'stars') else '**/*.py'))
-
-
+NAMES = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
 #: What a test that asks for one of these gets, one after another.
 GROUPS = dict(
-    any_config=config_names(
-        '.', 'ablations', 'backbones', 'benchmarks', 'mamp', 'stars', 'streams'
-    ),
-    recipe=config_names('.', 'stars'),
-    benchmark=config_names(
-        *(f'benchmarks/{k}' for k in ('linear', 'finetune', 'semi', 'transfer'))
-    ),
-    fewshot=config_names('benchmarks/fewshot'),
+    any_config=r'.*',
+    recipe=r'(stars/)?[^/]+$',
+    classifier=r'benchmarks/(linear|finetune|semi|transfer)/',
+    fewshot=r'benchmarks/fewshot/',
 )
 
 
 def pytest_generate_tests(metafunc):
-    for group, names in GROUPS.items():
+    for group, pattern in GROUPS.items():
         if group in metafunc.fixturenames:
-            metafunc.parametrize(group, names)
+            metafunc.parametrize(group, [name for name in NAMES if re.match(pattern, name)])
 
 
 def write_clips(path: Path, classes: int, joints: int, channels: int, protocols: tuple) -> None:

@@ -71,6 +71,8 @@ def test_data(data, stars):
         dict(type='FormatGCNInput', num_person=2, mode=mode),
         dict(type='PackActionInputs', meta_keys=ends['meta_keys']),
     ]
+    for loader in (stars.train_dataloader, stars.test_dataloader, stars.test_cfg.bank_dataloader):
+        assert loader.collate_fn == dict(type='collate_clips') and loader.pin_memory
     assert stars.val_evaluator == [UNIFORM, WEIGHTED]
     assert stars.test_evaluator == [UNIFORM, dict(type='ClusterMetric')]
 

@@ -60,33 +60,18 @@ def give(command, monkeypatch, *more):
     runpy.run_path(words[0], run_name='__main__')
 
 
-def film(rng, label):
-    """(T, 17, 3): x and y in pixels and confidence; one limb swings."""
-    T = int(rng.integers(30, 50))
-    limb = [[5, 7, 9], [6, 8, 10], [13, 15], [14, 16]][label]
-    clip = np.tile(rng.normal(0, 60, (17, 2)) + 500, (T, 1, 1))
-    clip[:, limb, 1] += 50 * np.sin(np.linspace(0, 12, T))[:, None]
-    clip += rng.normal(0, 2, clip.shape)
-    return np.dstack([clip, rng.uniform(0.5, 1, (T, 17))])
-
-
 def make_lab(folder, classes=4, subjects=6, takes=2):
+    """Films of x, y in pixels and confidence, a CSV each."""
     rng = np.random.default_rng(0)
-    header = ','.join(
-        f'{joint}_{axis}' for joint in get_layout('coco-17').joints for axis in ('x', 'y', 'score')
-    )
-    for label in range(classes):
-        (folder / f'swing{label}').mkdir(parents=True)
-        for subject in range(subjects):
-            for take in range(takes):
-                np.savetxt(
-                    folder / f'swing{label}/s{subject:02}_{take}.csv',
-                    film(rng, label).reshape(-1, 51),
-                    '%.3f',
-                    ',',
-                    header=header,
-                    comments='',
-                )
+    joints = get_layout('coco-17').joints
+    header = ','.join(f'{joint}_{axis}' for joint in joints for axis in ('x', 'y', 'score'))
+    for number in range(classes * subjects * takes):
+        label, subject, take = np.unravel_index(number, (classes, subjects, takes))
+        clip = rng.normal(500, 60 + 20 * label, (int(rng.integers(30, 50)), 17, 3))
+        clip[..., 2] = rng.uniform(0.5, 1, clip.shape[:2])
+        path = folder / f'swing{label}/s{subject:02}_{take}.csv'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, clip.reshape(-1, 51), '%.3f', ',', header=header, comments='')
 
 
 def test_from_folder_to_a_config(place, monkeypatch, capsys):
