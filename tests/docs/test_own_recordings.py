@@ -90,7 +90,7 @@ def make_lab(folder, classes=4, subjects=6, takes=2):
                 )
 
 
-def nearest_neighbours(cfg, checkpoint):
+def nearest_neighbors(cfg, checkpoint):
     """Accuracy of 1-NN in percent, written out anew."""
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(cfg.model).eval()
@@ -130,7 +130,7 @@ def test_from_folder_to_neighbours(place, monkeypatch, capsys):
     scores = json.loads(latest.read_text().splitlines()[-1])
     cfg = Config.fromfile('configs/stars_custom.py')
     assert cfg.model.backbone.in_channels == 3  # x, y and confidence
-    assert scores['knn/top1_k1'] == pytest.approx(nearest_neighbours(cfg, checkpoint))
+    assert scores['knn/top1_k1'] == pytest.approx(nearest_neighbors(cfg, checkpoint))
     assert 'cluster/silhouette' in scores
 
 

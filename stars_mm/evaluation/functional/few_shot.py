@@ -88,7 +88,7 @@ def few_shot_accuracy(
 
     ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'`` that of the nearest
     mean of a class's L2-normalised examples, both under cosine similarity; where classes are
-    equally near, the smallest. Exact and the same on all devices, as :func:`nearest_neighbours`.
+    equally near, the smallest. Exact and the same on all devices, as :func:`nearest_neighbors`.
 
     Args:
         bank_feats (Tensor): Features that the draws' places point into, (B, C).

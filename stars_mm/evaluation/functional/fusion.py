@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,26 +31,29 @@ class ClassScores:
                 f'names and {len(self.labels)} labels; the three '
                 'belong to the same clips.'
             )
-        if len(set(self.names)) < N:
-            double = next(name for name in self.names if self.names.count(name) > 1)
+        name, count = max(Counter(self.names).items(), key=lambda item: item[1], default=('', 0))
+        if count > 1:
             raise ValueError(
-                f'{self.source}: clip "{double}" occurs '
-                f'{self.names.count(double)} times; a clip may '
-                'have one score.'
+                f'{self.source}: clip "{name}" occurs {count} times; a clip may have one score.'
             )
-        if not self.scores.isfinite().all():
-            row = int((~self.scores.isfinite()).any(dim=1).int().argmax())
+        row = _first(~self.scores.isfinite().all(dim=1))
+        if row is not None:
             raise ValueError(
                 f'{self.source}: the scores of clip "{self.names[row]}" are not finite.'
             )
-        if N and not 0 <= self.labels.min() <= self.labels.max() < K:
-            wrong = (self.labels < 0) | (self.labels >= K)
-            row = int(wrong.int().argmax())
+        row = _first((self.labels < 0) | (self.labels >= K))
+        if row is not None:
             raise ValueError(
                 f'{self.source}: clip "{self.names[row]}" is of class '
                 f'{int(self.labels[row])}, and there are scores of the '
                 f'classes 0 to {K - 1}.'
             )
+
+
+def _first(wrong: Tensor) -> int | None:
+    """Place of the first that is wrong."""
+    places = wrong.nonzero()
+    return int(places[0]) if len(places) else None
 
 
 def fuse(
@@ -79,9 +83,8 @@ def fuse(
         _check_same_clips(first, stream)
         place = {name: row for row, name in enumerate(stream.names)}
         order = torch.tensor([place[name] for name in first.names])
-        differing = stream.labels[order] != first.labels
-        if differing.any():
-            row = int(differing.int().argmax())
+        row = _first(stream.labels[order] != first.labels)
+        if row is not None:
             raise ValueError(
                 f'Clip "{first.names[row]}" is of class '
                 f'{int(first.labels[row])} in {first.source} and of class '

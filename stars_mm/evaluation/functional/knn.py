@@ -10,7 +10,7 @@ from torch import Tensor
 _GRID = 2.0**26
 
 
-def nearest_neighbours(
+def nearest_neighbors(
     bank_feats: Tensor,
     query_feats: Tensor,
     k: int,
@@ -18,7 +18,7 @@ def nearest_neighbours(
     bank_chunk_size: int = 8192,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The nearest neighbours under cosine similarity.
+    """The nearest neighbors under cosine similarity.
 
     Exact: all pairs are compared. Memory beyond the features is that of some
     arrays of ``chunk_size`` × ``bank_chunk_size`` numbers, and the result does
@@ -26,8 +26,8 @@ def nearest_neighbours(
 
     Args:
         bank_feats (Tensor): Features to search, (B, C).
-        query_feats (Tensor): Features whose neighbours are wanted, (Q, C).
-        k (int): Number of neighbours.
+        query_feats (Tensor): Features whose neighbors are wanted, (Q, C).
+        k (int): Number of neighbors.
         chunk_size (int): Queries compared at a time.
         bank_chunk_size (int): Features of the bank compared at a time.
         device (str or torch.device, optional): Where to compare; the GPU where
@@ -35,7 +35,7 @@ def nearest_neighbours(
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarities, (Q, k) in double precision,
-        the largest first, and the neighbours' places in the bank, (Q, k), both
+        the largest first, and the neighbors' places in the bank, (Q, k), both
         on the CPU. Of equally similar ones the first of the bank comes first.
 
     Raises:
@@ -72,7 +72,7 @@ def knn_predict(
     temperature: float | None = None,
     **kwargs,
 ) -> Tensor:
-    """Classify by the votes of the nearest neighbours under cosine similarity.
+    """Classify by the votes of the nearest neighbors under cosine similarity.
 
     Ties are decided the same everywhere: of equally similar clips the first of
     the bank is nearer, of classes with equal votes the smallest wins.
@@ -81,11 +81,11 @@ def knn_predict(
         bank_feats (Tensor): Features of the labelled samples, (B, C).
         bank_labels (Tensor): Their classes, (B, ).
         query_feats (Tensor): Features to classify, (Q, C).
-        ks (Sequence[int]): Numbers of neighbours.
+        ks (Sequence[int]): Numbers of neighbors.
         temperature (float, optional): Votes weigh exp(similarity /
             temperature); by default all weigh the same.
         **kwargs: Sizes of the chunks and device of
-            :func:`nearest_neighbours`.
+            :func:`nearest_neighbors`.
 
     Returns:
         Tensor: Predicted classes, (len(ks), Q), on the CPU.
@@ -94,7 +94,7 @@ def knn_predict(
         ValueError: If a k exceeds the bank.
     """
     _check_k(ks, len(bank_feats))
-    similarity, index = nearest_neighbours(bank_feats, query_feats, max(ks), **kwargs)
+    similarity, index = nearest_neighbors(bank_feats, query_feats, max(ks), **kwargs)
     weights = torch.ones_like(similarity)  # (Q, k)
     if temperature is not None:
         # relative to the nearest, which cannot overflow
@@ -126,7 +126,7 @@ def knn_accuracy(
         bank_labels (Tensor): Their classes, (B, ).
         query_feats (Tensor): Features to classify, (Q, C).
         query_labels (Tensor): Their true classes, (Q, ).
-        ks (Sequence[int]): Numbers of neighbours.
+        ks (Sequence[int]): Numbers of neighbors.
         temperature (float, optional): See :func:`knn_predict`.
         **kwargs: See :func:`knn_predict`.
 
@@ -147,8 +147,7 @@ def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
         norms (Tensor, optional): Their lengths, (N, ).
 
     Returns:
-        Tensor: The L2-normalised features times 2^26, rounded. Scalar products
-        of them are exact: 2^52 times the cosine.
+        Tensor: The L2-normalised features times 2^26, rounded. Their scalar products are exact.
     """
     norms = _norms(feats) if norms is None else norms
     return (feats.double() / norms[:, None] * _GRID).round()

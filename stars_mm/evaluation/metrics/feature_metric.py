@@ -35,34 +35,6 @@ class FeatureMetric(BaseMetric):
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Raise a ValueError where the metric cannot be computed; see :meth:`prepare`."""
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the features of one batch.
-
-        Args:
-            data_batch (Any): Not used.
-            data_samples (Sequence[dict]): Data samples with ``feature``,
-                ``gt_label``, ``sample_idx`` and ``role``, all of one role.
-        """
-        self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
-
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Compute the metric from the batches of all ranks."""
-        return self.compute(*self.collect(results))
-
-    def collect(self, results: list[tuple]) -> tuple[FeatureSet, FeatureSet]:
-        """Put the batches of all ranks together.
-
-        Args:
-            results (list[tuple]): Role and features of each batch.
-
-        Returns:
-            tuple[FeatureSet, FeatureSet]: The bank and the query.
-
-        Raises:
-            ValueError: If there is none of them, or a feature is not finite.
-        """
-        return self._collect(results, 'bank'), self._collect(results, 'query')
-
     @abstractmethod
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Compute the metric.
@@ -74,6 +46,20 @@ class FeatureMetric(BaseMetric):
         Returns:
             dict[str, float]: Name → value.
         """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the features of one batch: data samples with ``feature``, ``gt_label``,
+        ``sample_idx`` and ``role``, all of one role."""
+        self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Compute the metric from the batches of all ranks."""
+        return self.compute(*self.collect(results))
+
+    def collect(self, results: list[tuple]) -> list[FeatureSet]:
+        """The bank and the query, put together from the role and features of each batch of all
+        ranks; a ValueError if there is none of them, or a feature is not finite."""
+        return [self._collect(results, role) for role in ('bank', 'query')]
 
     def _collect(self, results: list[tuple], role: str) -> FeatureSet:
         parts = [feats for its_role, feats in results if its_role == role]

@@ -5,7 +5,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stars_mm.evaluation.functional import knn_accuracy, knn_predict, nearest_neighbours
+from stars_mm.evaluation.functional import knn_accuracy, knn_predict, nearest_neighbors
 
 KS = (1, 2, 5, 10)
 
@@ -87,10 +87,10 @@ CHUNKS = [(1, 1), (7, 3), (50, 10), (4096, 11), (3, 4096)]
 def test_nearest_against_loops(data, chunks):
     bank, _, query, _ = data
     wanted, wanted_index = nearest_by_hand(bank, query, 12)
-    similarity, index = nearest_neighbours(bank, query, 12, *chunks)
+    similarity, index = nearest_neighbors(bank, query, 12, *chunks)
     assert torch.equal(index, wanted_index)
     torch.testing.assert_close(similarity, wanted, rtol=0, atol=1e-7)
-    whole, _ = nearest_neighbours(bank, query, 12)
+    whole, _ = nearest_neighbors(bank, query, 12)
     assert torch.equal(similarity, whole)  # bit by bit
 
 
@@ -101,7 +101,7 @@ def test_equal_clips_come_in_the_order_of_the_bank(chunks):
     which = torch.tensor([0, 1, 2, 3, 1, 0, 2, 1, 1, 0] * 2)
     bank = directions[which] * 2.0 ** torch.arange(-9, 11)[:, None]
     query = torch.tensor([[3.0, 4.0], [4.0, 3.0], [0.0, 0.0]]).repeat(3, 1)
-    similarity, index = nearest_neighbours(bank, query, 8, *chunks)
+    similarity, index = nearest_neighbors(bank, query, 8, *chunks)
     same = {n: torch.nonzero(which == n).flatten().tolist() for n in range(3)}
     wanted = [same[0] + same[1][:2], same[1], list(range(8))] * 3
     assert index.tolist() == wanted
@@ -131,7 +131,7 @@ def test_memory_is_bounded():
     bank[1000:] = 1.0
     query[500:] = 1.0
     with LargestTensor() as largest:
-        nearest_neighbours(bank, query, 5, 100, 300)
+        nearest_neighbors(bank, query, 5, 100, 300)
     assert largest.size <= 100 * 300
 
 
@@ -144,7 +144,7 @@ def test_gpu_gives_the_same_bits():
     query = torch.randn(3000, 256, generator=generator)
     query[:500] = bank[:500]
     found = [
-        nearest_neighbours(bank, query, 40, chunk_size, device=device)
+        nearest_neighbors(bank, query, 40, chunk_size, device=device)
         for chunk_size, device in ((1024, 'cpu'), (700, 'cuda'))
     ]
     for ours, theirs in zip(*found):
@@ -189,4 +189,4 @@ def test_k_out_of_range(data, ks):
     with pytest.raises(ValueError, match='between 1 and .* bank, 100'):
         knn_predict(bank, bank_labels, query, ks)
     with pytest.raises(ValueError, match='between 1 and .* bank, 100'):
-        nearest_neighbours(bank, query, max(ks) if max(ks) > 100 else min(ks))
+        nearest_neighbors(bank, query, max(ks) if max(ks) > 100 else min(ks))

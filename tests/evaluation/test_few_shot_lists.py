@@ -9,7 +9,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
 
 from stars_mm.engine.features import ClipList
-from stars_mm.evaluation.exemplars import find_exemplars, read_exemplars, write_exemplars
+from stars_mm.evaluation.few_shot_lists import find_draws, read_draws, write_draws
 from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
 
 NAMES = [f'clip{n}' for n in range(12)]
@@ -167,11 +167,11 @@ def test_bad_options(options, message):
 def test_list_there_and_back(tmp_path):
     draws = draw_exemplars(LABELS, NAMES, 2, 5, seed=1)
     path = tmp_path / 'folder' / 'list.json'
-    write_exemplars(path, draws, NAMES, seed=1)
+    write_draws(path, draws, NAMES, seed=1)
     assert [child.name for child in path.parent.iterdir()] == ['list.json']
-    listed = read_exemplars(path)
-    assert find_exemplars(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
-    turned = find_exemplars(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
+    listed = read_draws(path)
+    assert find_draws(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
+    turned = find_draws(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
     assert turned == [
         {label: [11 - place for place in own] for label, own in draw.items()} for draw in draws
     ]
@@ -191,7 +191,7 @@ def test_list_there_and_back(tmp_path):
 def test_files_of_another_kind(tmp_path, text, message):
     (tmp_path / 'list.json').write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_exemplars(tmp_path / 'list.json')
+        read_draws(tmp_path / 'list.json')
     (tmp_path / 'list.json').unlink()
     with pytest.raises(FileNotFoundError, match='list.json.* no such file'):
         METRICS.build(dict(type='FewShotMetric', exemplars=str(tmp_path / 'list.json')))
@@ -210,11 +210,11 @@ def test_lists_of_other_data(chosen, message):
     good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
     bad = {**good, 0: chosen}
     with pytest.raises(ValueError, match=message):
-        find_exemplars([good, bad], NAMES, LABELS, 2, 'f', 'bank')
+        find_draws([good, bad], NAMES, LABELS, 2, 'f', 'bank')
 
 
 def test_list_with_fewer_draws(tmp_path):
     path = tmp_path / 'list.json'
-    write_exemplars(path, draw_exemplars(LABELS, NAMES, 2, 5), NAMES)
+    write_draws(path, draw_exemplars(LABELS, NAMES, 2, 5), NAMES)
     with pytest.raises(ValueError, match='holds 5 draws, and episodes=100'):
         METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))

@@ -4,13 +4,10 @@ import os.path as osp
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmaction.registry import MODELS
 from mmengine.config import Config
-from mmengine.model import BaseModel
-from mmengine.runner import CheckpointLoader
 
 from stars_mm.engine.runner.stages import build_stage_cfg, check_stages
-from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.evaluation.protocols.features import Encoder
 
 
 @dataclass
@@ -18,31 +15,20 @@ class TrainedStage:
     """The last checkpoint of one stage.
 
     Attributes:
-        row (str): Name in the results: ``'mamp'`` for the first stage,
-            ``'stars'`` for the config's own training, else the stage's name.
+        row (str): Name in the results; see :func:`row_of`.
         cfg (Config): Config of the stage.
-        checkpoint (Path): The checkpoint.
-        meta (dict): Its ``epoch``, ``iter``, ``seed`` and so on.
-        state (dict): Its weights, on the CPU.
+        encoder (Encoder): The checkpoint.
     """
 
     row: str
     cfg: Config
-    checkpoint: Path
-    meta: dict
-    state: dict
+    encoder: Encoder
 
     @property
     def iters_per_val_step(self) -> float:
         """float: Iterations between two steps of the validation log."""
-        return self.meta['iter'] / (self.meta['epoch'] or self.meta['iter'])
-
-    def build_model(self) -> BaseModel:
-        """Build the stage's model with the weights of the checkpoint."""
-        model = MODELS.build(self.cfg.model)
-        check_checkpoint(self.state, model, str(self.checkpoint))
-        model.load_state_dict(self.state)
-        return model.eval()
+        meta = self.encoder.meta
+        return meta['iter'] / (meta['epoch'] or meta['iter'])
 
 
 def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
@@ -67,28 +53,38 @@ def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
         )
     check_stages(stages, cfg)
     cfg.setdefault('randomness', dict(seed=None))
-    found = []
-    for number, stage in enumerate(stages):
-        stage_cfg = build_stage_cfg(cfg, stage, str(work_dir))
-        row = stage['name'] if number else 'mamp'
-        found.append(_read_stage(row, stage_cfg, cfg, work_dir))
     own = Config(cfg.to_dict(), filename=cfg.filename)
     own.work_dir = str(work_dir)
-    return found + [_read_stage('stars', own, cfg, work_dir)]
+    cfgs = {stage['name']: build_stage_cfg(cfg, stage, str(work_dir)) for stage in stages}
+    found: dict[str, TrainedStage] = {}
+    for name, stage_cfg in reversed([*cfgs.items(), ('own', own)]):
+        row = row_of(stage_cfg)
+        row = f'{row}_{name}' if row in found else row
+        checkpoint = last_checkpoint(Path(stage_cfg.work_dir))
+        if checkpoint is None:
+            raise FileNotFoundError(
+                f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of '
+                f'stage "{row}". Train it: python tools/train.py '
+                f'{shown(cfg.filename)} --work-dir {shown(work_dir)} --resume'
+            )
+        found[row] = TrainedStage(row, stage_cfg, Encoder.load(checkpoint))
+    return [*reversed(found.values())]
 
 
-def _read_stage(row: str, stage_cfg: Config, cfg: Config, work_dir: Path) -> TrainedStage:
-    checkpoint = last_checkpoint(Path(stage_cfg.work_dir))
-    if checkpoint is None:
-        raise FileNotFoundError(
-            f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of '
-            f'stage "{row}". Train it: python tools/train.py '
-            f'{shown(cfg.filename)} --work-dir {shown(work_dir)} --resume'
-        )
-    content = CheckpointLoader.load_checkpoint(
-        str(checkpoint), map_location='cpu', logger='current'
-    )
-    return TrainedStage(row, stage_cfg, checkpoint, content['meta'], content['state_dict'])
+def row_of(cfg: Config) -> str:
+    """The name of a training in the results: its algorithm, or the head that tunes.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        str: ``'mamp'`` and so on; of ``STARS`` ``'stars'`` with its own ``NNCLRHead``, and
+        ``'moco'``, ``'dino'`` or whatever the head's type is called with another one.
+    """
+    model = cfg.model
+    if model.type != 'STARS' or model.head.type == 'NNCLRHead':
+        return model.type.lower()
+    return model.head.type.removesuffix('Head').lower()
 
 
 def shown(path: str | Path) -> str:
@@ -110,7 +106,4 @@ def last_checkpoint(work_dir: Path) -> Path | None:
     if not pointer.is_file():
         return None
     named = Path(pointer.read_text().strip())
-    for path in (work_dir / named.name, named):
-        if path.is_file():
-            return path
-    return None
+    return next((path for path in (work_dir / named.name, named) if path.is_file()), None)

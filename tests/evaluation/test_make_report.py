@@ -1,0 +1,167 @@
+"""The report of a run: its rows, its folder, and the stages that it finds."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from stars_mm.engine.features import FeatureSet
+from stars_mm.evaluation.protocols.features import RawFeatures
+from stars_mm.evaluation.protocols.stage_scores import score
+from stars_mm.evaluation.protocols.trained_stages import find_stages, last_checkpoint, row_of
+
+LOG = [
+    dict(loss=2.0, epoch=1, step=3),
+    {'knn/top1_k1': 40.0, 'step': 1},
+    dict(loss=1.0, epoch=3, step=9),
+    {'knn/top1_k1': 50.0, 'step': 3},
+]
+
+
+@pytest.fixture
+def make_report(load_tool):
+    return load_tool('analysis/make_report.py')
+
+
+@pytest.fixture
+def run(make_recipe, save_weights, tmp_path, monkeypatch):
+    """What a training of the recipe leaves behind: weights, pointers and logs."""
+    monkeypatch.chdir(make_recipe(tmp_path))
+    work_dir = tmp_path / 'work_dirs/recipe'
+    for seed, (config, folder) in enumerate(
+        (('stage1.py', work_dir / 'pretrain'), ('recipe.py', work_dir))
+    ):
+        log = folder / '20240101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        log.write_text(''.join(json.dumps(line) + '\n' for line in LOG))
+        save_weights(config, folder / 'epoch_3.pth', seed, epoch=3, iter=9, seed=5)
+        # a path from before the folder was moved
+        (folder / 'last_checkpoint').write_text('/gone/epoch_3.pth')
+    return work_dir
+
+
+def test_whole_report(make_report, run):
+    make_report.main(['recipe.py'])
+    folder = run / 'report'
+    results = json.loads((folder / 'results.json').read_text())
+    rows = ['raw_unturned', 'raw', 'raw_motion', 'random', 'mamp', 'stars']
+    assert list(results) == [*rows, 'meta']
+    knn = {'knn_top1', 'knn_k2', 'knn_k5', 'knn_k10'}
+    for row in rows:
+        assert set(results[row]) == {*knn, 'nmi', 'ari', 'silhouette', 'distance_ratio'}
+        for name, value in results[row].items():
+            # a mean distance is at most 2, and rarely far from the other
+            scale = 100 if name in knn else 1.5
+            assert -scale <= value <= scale
+    meta = results['meta']
+    assert meta['clips'] == dict(bank=40, query=21)
+    assert [(s['row'], s['epochs'], s['iterations'], s['seed']) for s in meta['stages']] == [
+        ('mamp', 3, 9, 5),
+        ('stars', 3, 9, 5),
+    ]
+    assert meta['commands'] == [
+        'python tools/train.py recipe.py --work-dir work_dirs/recipe --seed 5',
+        'python tools/analysis/make_report.py recipe.py --work-dir work_dirs/recipe --seed 0',
+    ]
+    assert set(meta['hidden_joints']) == {'decoder_cm', 'no_decoder_cm', 'standing_still_cm'}
+
+    table = (folder / 'results.md').read_text()
+    page = (folder / 'report.html').read_text()
+    for row in ('random', 'mamp', 'stars'):
+        assert f'| {results[row]["knn_top1"]:.1f} |' in table
+        silhouette = f'{results[row]["silhouette"]:.3f}'.replace('-', '−')
+        assert f'<td>{silhouette}</td>' in page
+    for name in ('curves.png', 'tsne.png', 'masked.gif'):
+        assert f'src="{name}"' in page
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 200
+    assert not list(folder.parent.glob('.report-*'))
+
+    # again: the same numbers in the place of the old ones
+    before = (folder / 'results.json').read_bytes()
+    make_report.main(['recipe.py', '--work-dir', 'work_dirs/recipe'])
+    assert (folder / 'results.json').read_bytes() == before
+
+
+def test_rows_are_named_by_what_was_trained(run, save_weights):
+    """Not by their place: another head is no STARS."""
+    assert [stage.row for stage in find_stages(Config.fromfile('recipe.py'), run)] == [
+        'mamp',
+        'stars',
+    ]
+    cfg = Config.fromfile('recipe.py')
+    names = dict(MoCoHead='moco', DINOHead='dino', OtherHead='other')
+    for cfg.model.head.type, name in names.items():
+        assert row_of(cfg) == name
+    cfg = Config.fromfile('recipe.py')
+    cfg.stages = [*cfg.stages, dict(name='more', config='recipe.py', options=dict(stages=None))]
+    save_weights('recipe.py', run / 'epoch_3.pth', 2, epoch=3, iter=9)
+    (run / 'more').mkdir()
+    save_weights('recipe.py', run / 'more' / 'epoch_2.pth', 2, epoch=2, iter=6)
+    (run / 'more/last_checkpoint').write_text('epoch_2.pth')
+    stages = find_stages(cfg, run)
+    assert [stage.row for stage in stages] == ['mamp', 'stars_more', 'stars']
+    assert stages[1].encoder.meta['epoch'] == 2 and stages[1].iters_per_val_step == 3
+
+
+def test_runs_that_cannot_be_reported(make_report, run):
+    with pytest.raises(ValueError, match='stages'):
+        make_report.main(['stage1.py', '--work-dir', 'work_dirs/recipe'])
+    # a failure leaves the old report
+    folder = run / 'report'
+    folder.mkdir()
+    (folder / 'results.json').write_text('old')
+    log = run / '20240101_000000/vis_data/scalars.json'
+    log.write_text('broken\n{"step": 1}\n')
+    with pytest.raises(ValueError, match='line 1 is not JSON'):
+        make_report.main(['recipe.py', '--no-raw'])
+    assert [path.name for path in folder.iterdir()] == ['results.json']
+    assert (folder / 'results.json').read_text() == 'old'
+    assert not list(folder.parent.glob('.report-*'))
+    (run / 'last_checkpoint').unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        make_report.main(['recipe.py'])
+    assert 'work_dirs/recipe: holds no checkpoint' in str(error.value)
+    command = 'python tools/train.py recipe.py --work-dir work_dirs/recipe --resume'
+    assert command in str(error.value)
+
+
+@pytest.mark.parametrize('motion', [False, True])
+def test_raw_rows_against_loops(motion):
+    generator = torch.Generator().manual_seed(0)
+    clips = torch.randn(30, 1, 2, 6, 4, 3, generator=generator)
+    labels = torch.arange(30) % 4
+    feats = RawFeatures(motion).extract_feat(clips)
+    bank, query = (
+        FeatureSet(feats[s], labels[s], torch.arange(30)[s]) for s in (slice(0, 20), slice(20, 30))
+    )
+    scores = score(dict(bank=bank, query=query))
+
+    vectors = clips[:, 0].double().numpy()
+    if motion:
+        vectors = np.stack([vectors[:, :, t + 1] - vectors[:, :, t] for t in range(5)], axis=2)
+    right = 0
+    for i in range(20, 30):
+        best, nearest = -2.0, None
+        for j in range(20):
+            a, b = vectors[i].ravel(), vectors[j].ravel()
+            cosine = sum(a * b) / np.sqrt(sum(a * a) * sum(b * b))
+            if cosine > best:
+                best, nearest = cosine, j
+        right += int(labels[i] == labels[nearest])
+    assert scores['knn_top1'] == pytest.approx(10 * right)
+
+
+def test_last_checkpoint(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    weights = tmp_path / 'weights' / 'epoch_1.pth'
+    (tmp_path / 'last_checkpoint').write_text(f'{weights}\n')
+    assert last_checkpoint(tmp_path) is None
+    weights.parent.mkdir()
+    weights.touch()
+    assert last_checkpoint(tmp_path) == weights
+    (tmp_path / 'epoch_1.pth').touch()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
