@@ -1,9 +1,8 @@
 import json
 
 import pytest
-from PIL import Image
 
-from stars_mm.visualization.curves import plot_curves, read_scalars, read_stage_log
+from stars_mm.evaluation.protocols.training_log import read_scalars, read_training_log
 
 
 def write_run(work_dir, timestamp, lines):
@@ -31,7 +30,7 @@ def test_resumed_runs_are_merged(tmp_path):
     )
     write_run(tmp_path, '20240102_000000', [train(30, 0.5, 3), val(3, 70.0)])
     write_run(tmp_path, '20240103_000000', [])  # resumed when finished
-    log = read_stage_log(tmp_path)
+    log = read_training_log(tmp_path)
     assert log.train_series('loss') == ([10, 20, 25, 30], [1.0, 0.9, 0.7, 0.5])
     assert log.val_series('knn/top1_k1', 10) == ([10, 20, 30], [50.0, 60.0, 70.0])
 
@@ -43,7 +42,7 @@ def test_repeated_epochs_count_once(tmp_path):
         [train(10, 1.0, 1), val(1, 50.0), train(20, 0.9, 2), val(2, 60.0)],
     )
     write_run(tmp_path, '20240102_000000', [train(15, 0.8, 2), val(2, 65.0)])
-    log = read_stage_log(tmp_path)
+    log = read_training_log(tmp_path)
     assert log.train_series('loss') == ([10, 15], [1.0, 0.8])
     assert log.val_series('knn/top1_k1') == ([1, 2], [50.0, 65.0])
 
@@ -55,7 +54,7 @@ def test_fresh_run_replaces_a_longer_one(tmp_path):
         [train(s, 1.0, s // 10) for s in range(10, 60, 10)] + [val(5, 90.0)],
     )
     write_run(tmp_path, '20240102_000000', [train(10, 2.0, 1), val(1, 40.0)])
-    log = read_stage_log(tmp_path)
+    log = read_training_log(tmp_path)
     assert log.train_series('loss') == ([10], [2.0])
     assert log.val_series('knn/top1_k1') == ([1], [40.0])
 
@@ -80,14 +79,4 @@ def test_cut_off_last_line_is_left_out(tmp_path):
 
 def test_no_log(tmp_path):
     with pytest.raises(FileNotFoundError, match='scalars.json'):
-        read_stage_log(tmp_path)
-
-
-def test_picture(tmp_path):
-    write_run(tmp_path, '1', [train(1, 1.0, 1), val(1, 50.0), train(2, 0.5, 2)])
-    log = read_stage_log(tmp_path)
-    path = tmp_path / 'curves.png'
-    plot_curves([('one', log, 1.0), ('two', log, 1.0)], path, dict(raw=30.0))
-    with Image.open(path) as image:
-        assert image.size == (round(2 * 4.6 * 110), round(5.6 * 110))
-        assert len(image.convert('RGB').getcolors(1 << 20)) > 10
+        read_training_log(tmp_path)
