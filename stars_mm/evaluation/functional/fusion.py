@@ -156,11 +156,8 @@ def nearest_scores(
     """
     bank = F.normalize(bank_feats.float())
     K = int(bank_labels.max()) + 1
-    scores = []
-    for query in F.normalize(query_feats.float()).split(chunk_size):
-        similarity = query @ bank.t()  # (chunk, B)
-        best = similarity.new_full((len(query), K), -1.0)
-        scores.append(
-            best.scatter_reduce_(1, bank_labels.expand(len(query), -1), similarity, 'amax')
-        )
-    return torch.cat(scores)
+    scores = torch.full((len(query_feats), K), -1.0)
+    for query, best in zip(query_feats.split(chunk_size), scores.split(chunk_size)):
+        similarity = F.normalize(query.float()) @ bank.t()  # (chunk, B)
+        best.scatter_reduce_(1, bank_labels.expand(len(query), -1), similarity, 'amax')
+    return scores

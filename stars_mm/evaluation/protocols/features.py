@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -127,12 +128,8 @@ class FeatureReader:
         return {role: self._compute(model, role) for role in ROLES}
 
     def read_encoder(self, encoder: Encoder, cfg: Config | None = None) -> BankAndQuery:
-        """Features by a checkpoint, from the files where they are there.
-
-        Args:
-            encoder (Encoder): The checkpoint.
-            cfg (Config, optional): Config of its model, where it is not this one.
-        """
+        """Features by a checkpoint, from the files where they are there; ``cfg`` is that of its
+        model, where it is not this one."""
         cfg = cfg or self.cfg
         found, model = {}, None
         for role in ROLES:
@@ -200,12 +197,10 @@ def raw_rows(reader: FeatureReader) -> list[tuple[str, Callable[[], BankAndQuery
         list[tuple[str, callable]]: Name of each row (``raw_unturned`` where the pipeline turns
         the clips, ``raw``, ``raw_motion``), and a function that reads its features.
     """
-    rows = [('raw', lambda: reader.read(RawFeatures()))]
-    rows.append(('raw_motion', lambda: reader.read(RawFeatures(motion=True))))
     cfg = without_turn(reader.cfg)
-    if cfg is not None:
-        rows.insert(0, ('raw_unturned', lambda: FeatureReader(cfg).read(RawFeatures())))
-    return rows
+    unturned = [] if cfg is None else [('raw_unturned', FeatureReader(cfg), False)]
+    rows = [*unturned, ('raw', reader, False), ('raw_motion', reader, True)]
+    return [(row, partial(own.read, RawFeatures(motion))) for row, own, motion in rows]
 
 
 def without_turn(cfg: Config) -> Config | None:

@@ -53,21 +53,16 @@ class Settings:
         try:
             cfg = Config.fromfile(find_stage_config(path, self.cfg))
         except FileNotFoundError as error:
+            where = f'{self.cfg.filename}: protocols.{kind}={path!r}'
             raise FileNotFoundError(
-                f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no '
-                'such config beside it, nor in configs/.'
+                f'{where}: there is no such config beside it, nor in configs/.'
             ) from error
         cfg.merge_from_dict(self.options.get(kind, {}))
         return cfg
 
 
 class Protocol(ABC):
-    """One way to evaluate a checkpoint.
-
-    Args:
-        name (str): Its name, as the user gives it.
-        settings (Settings): What is asked of all protocols.
-    """
+    """One way to evaluate a checkpoint, by the name that the user gives it."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -83,10 +78,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def run(self, folder: Path) -> dict:
-        """Run it.
-
-        Args:
-            folder (Path): A folder of its own.
+        """Run it in a folder of its own.
 
         Returns:
             dict: ``scores`` by name, ``spread`` by name where there is one and ``spread_of`` which

@@ -1,5 +1,8 @@
 """Scores for a report: raw coordinates, random encoder, every stage of a run."""
 
+from functools import partial
+from pathlib import Path
+
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
@@ -50,10 +53,8 @@ def score_stages(
     """
     rows = raw_rows(reader) if raw else []
     rows.append(('random', lambda: reader.read(build_random_model(stages[0].cfg, seed))))
-    rows += [
-        (stage.row, lambda stage=stage: reader.read_encoder(stage.encoder, stage.cfg))
-        for stage in stages
-    ]
+    for stage in stages:
+        rows.append((stage.row, partial(reader.read_encoder, stage.encoder, stage.cfg)))
     results, queries = {}, {}
     for row, read in rows:
         features = read()
@@ -77,32 +78,21 @@ def build_random_model(cfg: Config, seed: int) -> nn.Module:
 
 
 def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> dict:
-    """What the numbers rest on, for the ``meta`` entry of the results.
-
-    Args:
-        reader (FeatureReader): The clips.
-        stages (list[TrainedStage]): The stages.
-        seed (int): Seed of the report.
-
-    Returns:
-        dict: ``seed``, ``clips``, ``protocol``, ``stages`` and ``versions``.
-    """
-    bank, query = (reader.loader(role).dataset for role in ('bank', 'query'))
-    sets = [
-        f'{getattr(data, "split", None) or "all"} ({len(data)} clips)' for data in (bank, query)
-    ]
+    """What the numbers rest on, for the ``meta`` entry of the results."""
+    bank, query = (reader.clips(role) for role in ('bank', 'query'))
+    clips = dict(bank=len(bank.labels), query=len(query.labels))
     return dict(
         seed=seed,
-        clips=dict(bank=len(bank), query=len(query)),
-        protocol=f'Nearest neighbors by cosine: bank {sets[0]}, query '
-        f'{sets[1]} of {query.ann_file}, uniform vote, last epoch of every '
+        clips=clips,
+        protocol=f'Nearest neighbors by cosine: bank {bank.source} ({clips["bank"]} clips), query '
+        f'{query.source} ({clips["query"]} clips), uniform vote, last epoch of every '
         'stage. NMI and ARI compare k-means with the classes, silhouette is '
         'that of the classes under cosine distance; all on the query. Raw '
         "rows take the test pipeline's output as it is.",
         stages=[
             dict(
                 row=stage.row,
-                checkpoint=stage.encoder.path.rsplit('/', 1)[-1],
+                checkpoint=Path(stage.encoder.path).name,
                 epochs=stage.encoder.meta['epoch'],
                 planned_epochs=stage.cfg.train_cfg.get('max_epochs'),
                 iterations=stage.encoder.meta['iter'],

@@ -25,12 +25,8 @@ class TrainingLog:
         return steps, [self.train[step][key] for step in steps]
 
     def val_series(self, key: str, iters_per_epoch: float = 1) -> tuple[list, list[float]]:
-        """Iterations, in order, and values of a validation scalar.
-
-        Args:
-            key (str): Name of the scalar, for example ``'knn/top1_k1'``.
-            iters_per_epoch (float): What one ``step`` is worth; 1 gives the steps themselves.
-        """
+        """Steps, in order, times what one is worth, and values of a validation scalar such as
+        ``'knn/top1_k1'``."""
         steps = sorted(step for step, line in self.val.items() if key in line)
         return [step * iters_per_epoch for step in steps], [self.val[step][key] for step in steps]
 

@@ -3,7 +3,6 @@
 Each training is left in its work directory; a second call reads what is there.
 """
 
-import math
 import os.path as osp
 import re
 from collections.abc import Iterator
@@ -126,18 +125,14 @@ class TrainingProtocol(Protocol):
     def identity(self) -> dict:
         settings = self.settings
         batch_size = self.cfg.train_dataloader.batch_size * settings.num_processes
-        return dict(
-            training_identity(self.cfg, settings.encoder.path, settings.seed, batch_size),
-            draws=self.draws,
-            percent=self.percent,
-        )
+        identity = training_identity(self.cfg, settings.encoder.path, settings.seed, batch_size)
+        return dict(identity, draws=self.draws, percent=self.percent)
 
     def run(self, folder: Path) -> dict:
         settings = self.settings
+        path, processes = settings.encoder.path, settings.num_processes
         runs = [
-            run_training(
-                cfg, settings.encoder.path, work_dir, settings.seed + draw, settings.num_processes
-            )
+            run_training(cfg, path, work_dir, settings.seed + draw, processes)
             for draw, (cfg, work_dir) in enumerate(self._trainings(folder))
         ]
         found = summarize(runs) if self.kind in ('semi', 'transfer') else runs[0]
@@ -176,9 +171,8 @@ class TrainingProtocol(Protocol):
     def _draw_subsets(self, folder: Path) -> list[str]:
         dataset = self.cfg.train_dataloader.dataset
         ann_file = osp.join(dataset.get('data_root') or '', dataset.ann_file)
-        return write_subsets(
-            ann_file, dataset.split, str(folder), self.percent, self.draws, self.settings.seed
-        )
+        how = (self.percent, self.draws, self.settings.seed)
+        return write_subsets(ann_file, dataset.split, str(folder), *how)
 
 
 def summarize(runs: list[dict]) -> dict:
@@ -188,17 +182,18 @@ def summarize(runs: list[dict]) -> dict:
         runs (list[dict]): What :func:`run_training` gave of each.
 
     Returns:
-        dict: ``accuracy`` and ``std`` (of the sample; None for one run), ``best_of_test``,
-        ``epoch``, ``seconds`` in all, ``batch_size``, ``config``, ``checkpoint``, ``runs``.
+        dict: As of one run, and ``std`` of the accuracies (of the sample; None for one run) and
+        ``runs``. ``accuracy`` and ``best_of_test`` are means, ``seconds`` is the sum.
     """
     accuracies = [run['accuracy'] for run in runs]
-    best = [run['best_of_test']['accuracy'] for run in runs]
     same = {key: runs[0][key] for key in ('epoch', 'batch_size', 'config', 'checkpoint')}
     return dict(
         same,
         accuracy=mean(accuracies),
         std=stdev(accuracies) if len(runs) > 1 else None,
-        best_of_test=dict(accuracy=mean(best), epoch=None),
-        seconds=round(math.fsum(run['seconds'] for run in runs), 1),
+        best_of_test=dict(
+            accuracy=mean(run['best_of_test']['accuracy'] for run in runs), epoch=None
+        ),
+        seconds=round(sum(run['seconds'] for run in runs), 1),
         runs=runs,
     )
