@@ -82,15 +82,11 @@ def find_draws(
         names (Sequence[str]): Names of the clips of the bank.
         labels (Sequence[int]): Their classes.
         shots (int): Examples of a class that are needed.
-        path (str): The list's file, for messages.
-        source (str): The bank, for messages.
+        path (str), source (str): The list's file and the bank, for messages.
 
     Returns:
-        list[dict[int, list[int]]]: Class → places, ``shots`` of each.
-
-    Raises:
-        ValueError: If a clip is not there or of another class, is listed
-            twice, or a class has too few.
+        list[dict[int, list[int]]]: Class → places, ``shots`` of each. A ValueError where a clip is
+        not there or of another class, is listed twice, or a class has too few.
     """
     places = {name: place for place, name in enumerate(names)}
 

@@ -57,8 +57,8 @@ def publish(
         draw_tsne(partial / 'tsne.png', queries, results, labels, names, seed)
         model = stages[0].encoder.build_model(stages[0].cfg)
         if hasattr(model, 'reconstruct'):
-            dataset = reader.loader('query').dataset
-            errors = draw_masked(partial / 'masked.gif', model, dataset, labels, names, seed)
+            loader = reader.loader('query')
+            errors = draw_masked(partial / 'masked.gif', model, loader, labels, names, seed)
             results['meta']['hidden_joints'] = errors
         pictures = [picture for picture in PICTURES if (partial / picture).is_file()]
         texts = {
@@ -107,14 +107,14 @@ def draw_tsne(
 
 
 def draw_masked(
-    path: Path, model, dataset, labels: np.ndarray, names: dict[int, str], seed: int
+    path: Path, model, loader, labels: np.ndarray, names: dict[int, str], seed: int
 ) -> dict[str, float]:
     """Draw ``masked.gif``.
 
     Args:
         path (Path): The file to write.
         model (MAMP): The trained model of stage 1.
-        dataset (Dataset): Test clips.
+        loader (DataLoader): Of the test clips.
         labels (np.ndarray): (N,) their classes.
         names (dict[int, str]): Of the classes.
         seed (int): Seed of the choice of clips and of the masks.
@@ -123,7 +123,7 @@ def draw_masked(
         dict[str, float]: :func:`hidden_joint_errors` of 32 test clips.
     """
     chosen = choose_clips(labels, seed)
-    output = _reconstruct(model, dataset, chosen, seed)
+    output = _reconstruct(model, loader, chosen, seed)
     decoder = MotionDecoder.of(model)
     errors = hidden_joint_errors(output, decoder)
     persons = len(output['x']) // len(chosen)
@@ -153,10 +153,9 @@ def choose_clips(labels: np.ndarray, seed: int) -> list[int]:
 
 
 @torch.no_grad()
-def _reconstruct(model, dataset, chosen: Sequence[int], seed: int) -> dict[str, Tensor]:
+def _reconstruct(model, loader, chosen: Sequence[int], seed: int) -> dict[str, Tensor]:
     """Output of ``model.reconstruct`` for clips of a data set."""
-    samples = [dataset[i] for i in chosen]
-    batch = {key: [sample[key] for sample in samples] for key in samples[0]}
+    batch = loader.collate_fn([loader.dataset[i] for i in chosen])
     inputs = model.data_preprocessor(batch)['inputs'][:, :1]
     Tp, Vp = model.backbone.grid_size
     generator = torch.Generator().manual_seed(seed)

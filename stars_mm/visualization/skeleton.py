@@ -65,16 +65,7 @@ def project(joints: np.ndarray, yaw: float = 0.45) -> np.ndarray:
 
 
 def segments(points: np.ndarray, bones: Bones, shown: np.ndarray) -> np.ndarray:
-    """Line segments of the bones whose two joints are both shown.
-
-    Args:
-        points (np.ndarray): (V, 2) projected joints.
-        bones (tuple[tuple[int, int], ...]): Pairs of joints.
-        shown (np.ndarray): (V,) bool.
-
-    Returns:
-        np.ndarray: (bones shown, 2, 2) start and end points.
-    """
+    """Start and end points (n, 2, 2) of the bones between points (V, 2) that are both shown."""
     lines = [(points[a], points[b]) for a, b in bones if shown[a] and shown[b]]
     return np.array(lines).reshape(-1, 2, 2)
 

@@ -131,6 +131,22 @@ def save_weights():
 
 
 @pytest.fixture(scope='session')
+def batched():
+    """``batched(cfg)``: collation in the workers, views made by the preprocessor."""
+
+    def _batched(cfg: Config) -> Config:
+        cfg = Config(cfg.to_dict())
+        views = dict(type='PackViews', transforms=cfg.steps, num_person=1)
+        views['meta_keys'] = ('sample_idx', 'frame_dir')
+        for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
+            loader.collate_fn = dict(type='collate_clips')
+            loader.dataset.pipeline = [views]
+        return cfg
+
+    return _batched
+
+
+@pytest.fixture(scope='session')
 def load_tool(repo_root):
     """``load_tool('analysis/evaluate.py')``: a tool as a module."""
 

@@ -142,7 +142,7 @@ def nearest_scores(
     bank_feats: Tensor, bank_labels: Tensor, query_feats: Tensor, chunk_size: int = 1024
 ) -> Tensor:
     """Score classes by their nearest labelled clip, so that the best class is
-    that of the nearest neighbour.
+    that of the nearest neighbor.
 
     Args:
         bank_feats (Tensor): Features of the labelled clips, (B, C).

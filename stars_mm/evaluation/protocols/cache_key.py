@@ -22,11 +22,7 @@ def file_digest(path: str | os.PathLike) -> str:
 
 
 def dataset_key(dataset: dict) -> dict:
-    """The config of a data set with the contents of its files in place of their paths.
-
-    Args:
-        dataset (dict): Config of a :class:`SkeletonDataset`; it is not changed.
-    """
+    """The config of a data set with the contents of its files in place of their paths."""
     key = {name: value for name, value in dataset.items() if name != 'data_root'}
     for name in ('ann_file', 'subset'):
         path = os.path.join(dataset.get('data_root') or '', dataset.get(name) or '')

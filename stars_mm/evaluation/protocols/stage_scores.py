@@ -19,11 +19,7 @@ _KS = (1, 2, 5, 10)
 
 
 def score(features: BankAndQuery, seed: int = 0) -> dict[str, float]:
-    """Scores of one kind of feature.
-
-    Args:
-        features (dict[str, FeatureSet]): ``bank`` and ``query``.
-        seed (int): Seed of k-means.
+    """Scores of the features of ``bank`` and ``query``; the seed is that of k-means.
 
     Returns:
         dict[str, float]: ``knn_top1`` (k = 1) and ``knn_k2`` … in percent,

@@ -26,17 +26,8 @@ def find_tool(name: str) -> Path:
 def tool_command(
     name: str, arguments: Sequence[object], num_processes: int = 1
 ) -> tuple[list[str], dict[str, str]]:
-    """The command that runs a tool with this Python and this stars_mm.
-
-    Args:
-        name (str): Its path in ``tools/``.
-        arguments (Sequence): Its arguments.
-        num_processes (int): Processes on this machine; several are started
-            by torchrun, on a free port.
-
-    Returns:
-        tuple[list[str], dict[str, str]]: The command and its environment.
-    """
+    """The command that runs a tool with this Python and this stars_mm, and its environment;
+    several processes are started by torchrun, on a free port."""
     command = [sys.executable]
     if num_processes > 1:
         launcher = ['torch.distributed.run', '--standalone', f'--nproc_per_node={num_processes}']
@@ -48,7 +39,7 @@ def tool_command(
 
 
 def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: int = 1) -> None:
-    """Run a tool to its end; see :func:`tool_command`.
+    """Run a tool to its end.
 
     Args:
         name (str): Its path in ``tools/``.

@@ -72,15 +72,8 @@ def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
 
 
 def row_of(cfg: Config) -> str:
-    """The name of a training in the results: its algorithm, or the head that tunes.
-
-    Args:
-        cfg (Config): Its config.
-
-    Returns:
-        str: ``'mamp'`` and so on; of ``STARS`` ``'stars'`` with its own ``NNCLRHead``, and
-        ``'moco'``, ``'dino'`` or whatever the head's type is called with another one.
-    """
+    """The name of a training in the results: that of its algorithm, such as ``'mamp'``; of
+    ``STARS`` with another head than its own ``NNCLRHead`` the head's, such as ``'moco'``."""
     model = cfg.model
     if model.type != 'STARS' or model.head.type == 'NNCLRHead':
         return model.type.lower()
@@ -94,14 +87,8 @@ def shown(path: str | Path) -> str:
 
 
 def last_checkpoint(work_dir: Path) -> Path | None:
-    """The checkpoint that mmengine's ``last_checkpoint`` names.
-
-    Args:
-        work_dir (Path): Folder of a run, which may have been moved since.
-
-    Returns:
-        Path or None: An existing file.
-    """
+    """The checkpoint that mmengine's ``last_checkpoint`` names, an existing file, in the folder of
+    a run, which may have been moved since."""
     pointer = work_dir / 'last_checkpoint'
     if not pointer.is_file():
         return None

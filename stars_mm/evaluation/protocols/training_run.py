@@ -62,18 +62,8 @@ def run_training(
 def training_identity(
     cfg: Config, checkpoint: str | Path, seed: int, batch_size: int
 ) -> dict[str, str]:
-    """What makes a training the same one, wherever its files lie and however
-    many processes share its batch.
-
-    Args:
-        cfg (Config): The config with its options.
-        checkpoint (str or Path): The encoder.
-        seed (int): The seed.
-        batch_size (int): Clips of a batch on all processes.
-
-    Returns:
-        dict[str, str]: Part → digest or value.
-    """
+    """What makes a training the same one, wherever its files lie and however many processes share
+    its batch, of ``batch_size`` clips in all."""
     settings = cfg.to_dict()
     for key in ('load_from', 'work_dir', 'resume', 'launcher'):
         settings.pop(key, None)

@@ -159,18 +159,7 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
         assert len(list(features.iterdir())) == count
 
 
-def batched(cfg):
-    """The config with collation in the workers, views made by the preprocessor."""
-    cfg = Config(cfg.to_dict())
-    for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
-        loader.collate_fn = dict(type='collate_clips')
-        meta_keys = ('sample_idx', 'frame_dir')
-        views = dict(type='PackViews', transforms=cfg.steps, num_person=1, meta_keys=meta_keys)
-        loader.dataset.pipeline = [views]
-    return cfg
-
-
-def test_raw_rows_of_batched_collation(recipe, by_hand):
+def test_raw_rows_of_batched_collation(recipe, batched, by_hand):
     cfg = Config.fromfile(recipe / 'recipe.py')
     plain, fast = (dict(raw_rows(FeatureReader(c))) for c in (cfg, batched(cfg)))
     assert list(plain) == list(fast) == ['raw_unturned', 'raw', 'raw_motion']
@@ -188,7 +177,7 @@ def test_raw_rows_of_batched_collation(recipe, by_hand):
     torch.testing.assert_close(motion, clips[:, 1:] - clips[:, :-1])
 
 
-def test_evaluation_of_batched_collation(evaluate, recipe, by_hand, tmp_path):
+def test_evaluation_of_batched_collation(evaluate, recipe, batched, by_hand, tmp_path):
     batched(Config.fromfile(recipe / 'recipe.py')).dump(tmp_path / 'fast.py')
     found = evaluate('knn', config=tmp_path / 'fast.py')['knn']
     assert found['scores'] == pytest.approx(neighbours(*by_hand['checkpoint']), abs=1e-3)
