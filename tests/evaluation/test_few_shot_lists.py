@@ -79,11 +79,8 @@ def test_a_list_is_repeated(evaluate, tmp_path):
     assert fewer == evaluate(shots=(3,), episodes=3, ways=2, seed=2)
 
 
-def test_a_single_draw_has_no_interval(evaluate):
+def test_a_single_draw_and_clips_without_names(evaluate):
     assert list(evaluate(shots=(2,), episodes=1)) == ['exemplar_2shot', 'mean_2shot']
-
-
-def test_clips_without_names(evaluate):
     with pytest.raises(KeyError, match="meta_keys=.*'frame_dir'"):
         evaluate(names=False)
 
@@ -116,9 +113,8 @@ def test_more_ways_than_classes_and_shared_names():
         metric.prepare(clips, clips)
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
+def test_bad_options():
+    for options, message in (
         (dict(shots=()), r'shots=\(\) must'),
         (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
         (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
@@ -127,11 +123,9 @@ def test_more_ways_than_classes_and_shared_names():
         (dict(classifiers=('median',)), r"classifiers=\('median',\): choose"),
         (dict(ways=1), 'ways=1: at least 2'),
         (dict(ways=3, exemplars='a.json'), 'ways=3: .* ways of its own'),
-    ],
-)
-def test_bad_options(options, message):
-    with pytest.raises(ValueError, match=message):
-        METRICS.build(dict(type='FewShotMetric', **options))
+    ):
+        with pytest.raises(ValueError, match=message):
+            METRICS.build(dict(type='FewShotMetric', **options))
 
 
 def test_list_there_and_back(tmp_path):
@@ -169,17 +163,13 @@ def test_files_of_another_kind(tmp_path, text, message):
         METRICS.build(dict(type='FewShotMetric', exemplars=str(tmp_path / 'list.json')))
 
 
-@pytest.mark.parametrize(
-    'chosen, message',
-    [
+def test_lists_of_other_data():
+    good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
+    for chosen, message in (
         (['clip0'], 'f: draw 1, class 0: lists 1 clips, and 2 shots'),
         (['clip0', 'clip99'], "class 0: bank has no clip 'clip99'"),
         (['clip0', 'clip1'], "class 0: clip 'clip1' is of class 1 in bank"),
         (['clip3', 'clip3'], 'class 0: lists a clip twice'),
-    ],
-)
-def test_lists_of_other_data(chosen, message):
-    good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
-    bad = {**good, 0: chosen}
-    with pytest.raises(ValueError, match=message):
-        find_draws([good, bad], NAMES, LABELS, 2, 'f', 'bank')
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_draws([good, {**good, 0: chosen}], NAMES, LABELS, 2, 'f', 'bank')
