@@ -130,7 +130,7 @@ class _Panel:
             Drawing(axis, bones, PALETTE[person % len(PALETTE)], 1.6, 2.6)
             for person in range(len(self.points))
         ]
-        axis.set_title(_no_maths(title), fontsize=8)
+        axis.set_title(title, fontsize=8)
         axis.tick_params(labelsize=6, colors='#666666')
         set_range(axis, self.points[self.seen], margin=1.1)
         for ticks in (axis.xaxis, axis.yaxis):
@@ -231,7 +231,7 @@ def plot_lengths(lengths: dict[str, np.ndarray], path: Path) -> None:
                 linewidth=1.4,
                 color=PALETTE[number % len(PALETTE)],
                 linestyle=('-', '--', ':')[number // 7 % 3],
-                label=f'{_no_maths(name)} ({len(values)})',
+                label=f'{name} ({len(values)})',
             )
         axis.set_xlabel('frames')
         axis.set_ylabel('clips')
@@ -263,30 +263,19 @@ def plot_class_counts(
             axis.bar(
                 range(len(classes)), [own.get(c, 0) for c in classes], color=PALETTE[0], width=0.8
             )
-            axis.set_title(_no_maths(name), fontsize=9)
+            axis.set_title(name, fontsize=9)
             axis.set_ylabel('clips', fontsize=9)
             axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             axis.grid(axis='x', visible=False)
             axis.set_axisbelow(True)
         bottom = axes[-1][0]
         if names is not None and len(classes) <= MANY_CLASSES:
-            bottom.set_xticks(
-                range(len(classes)),
-                [_no_maths(name) for name in names],
-                rotation=60,
-                ha='right',
-                fontsize=8,
-            )
+            bottom.set_xticks(range(len(classes)), names, rotation=60, ha='right', fontsize=8)
         else:
             ticks = range(0, len(classes), max(1, len(classes) // 20))
             bottom.set_xticks(ticks, [str(classes[n]) for n in ticks], fontsize=8)
             bottom.set_xlabel('class')
         _save_png(figure, path)
-
-
-def _no_maths(name: str) -> str:
-    """A name of a file, in which matplotlib is to see no formula."""
-    return name.replace('$', r'\$')
 
 
 def _save_png(figure: Figure, path: Path) -> None:

@@ -16,6 +16,7 @@ LIGHT_GREY = '#D0D0D0'
 
 _RC = {
     'font.size': 10,
+    'text.parse_math': False,  # names from files hold no formulas
     'axes.titlesize': 11,
     'axes.spines.top': False,
     'axes.spines.right': False,

@@ -2,14 +2,14 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
 
 from stars_mm.engine.features import FeatureSet
-from stars_mm.evaluation.protocols.features import RawFeatures
+from stars_mm.evaluation.functional import cluster_scores
 from stars_mm.evaluation.protocols.stage_scores import score
 from stars_mm.evaluation.protocols.trained_stages import find_stages, last_checkpoint, row_of
 
@@ -133,30 +133,18 @@ def test_runs_that_cannot_be_reported(make_report, run):
     assert command in str(error.value)
 
 
-@pytest.mark.parametrize('motion', [False, True])
-def test_raw_rows_against_loops(motion):
+def test_scores_of_a_row():
     generator = torch.Generator().manual_seed(0)
-    clips = torch.randn(30, 1, 2, 6, 4, 3, generator=generator)
-    labels = torch.arange(30) % 4
-    feats = RawFeatures(motion).extract_feat(clips)
+    feats, labels = torch.randn(30, 6, generator=generator), torch.arange(30) % 4
     bank, query = (
-        FeatureSet(feats[s], labels[s], torch.arange(30)[s]) for s in (slice(0, 20), slice(20, 30))
+        FeatureSet(feats[part], labels[part], torch.arange(30)[part])
+        for part in (slice(0, 20), slice(20, 30))
     )
-    scores = score(dict(bank=bank, query=query))
-
-    vectors = clips[:, 0].double().numpy()
-    if motion:
-        vectors = np.stack([vectors[:, :, t + 1] - vectors[:, :, t] for t in range(5)], axis=2)
-    right = 0
-    for i in range(20, 30):
-        best, nearest = -2.0, None
-        for j in range(20):
-            a, b = vectors[i].ravel(), vectors[j].ravel()
-            cosine = sum(a * b) / np.sqrt(sum(a * a) * sum(b * b))
-            if cosine > best:
-                best, nearest = cosine, j
-        right += int(labels[i] == labels[nearest])
-    assert scores['knn_top1'] == pytest.approx(10 * right)
+    scores = score(dict(bank=bank, query=query), seed=3)
+    for k, name in ((1, 'knn_top1'), (2, 'knn_k2'), (5, 'knn_k5'), (10, 'knn_k10')):
+        oracle = KNeighborsClassifier(k, metric='cosine').fit(feats[:20], labels[:20])
+        assert scores.pop(name) == pytest.approx(100 * oracle.score(feats[20:], labels[20:]))
+    assert scores == pytest.approx(cluster_scores(feats[20:], labels[20:], 3), abs=1e-4)
 
 
 def test_last_checkpoint(tmp_path):
