@@ -171,8 +171,7 @@ def _caption(errors: dict[str, float], decoder: MotionDecoder) -> str:
     if decoder.norm_target:
         how += '\nIt is scaled by the true mean and deviation of its patch.'
     return (
-        f'{how} Mean distance of hidden joints from the truth:\n'
-        f'{errors["decoder_cm"]:.2f} cm; without the decoder (patch mean '
-        f'alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
+        f'{how} Mean distance of hidden joints from the truth:\n{errors["decoder_cm"]:.2f} cm; '
+        f'without the decoder (patch mean alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
         f'{errors["standing_still_cm"]:.2f} cm.'
     )

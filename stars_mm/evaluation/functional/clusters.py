@@ -35,9 +35,8 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
     num_classes = len(labels.unique())
     if not 2 <= num_classes < len(labels):
         raise ValueError(
-            'Cluster scores need at least two classes and more '
-            f'clips than classes; got {num_classes} classes in '
-            f'{len(labels)} clips.'
+            'Cluster scores need at least two classes and more clips than classes; got '
+            f'{num_classes} classes in {len(labels)} clips.'
         )
     with threadpool_limits(limits=1):  # k-means is slow with busy threads
         clusters = KMeans(num_classes, n_init=10, random_state=seed).fit_predict(feats.numpy())

@@ -27,9 +27,8 @@ class ClassScores:
         N, K = self.scores.shape
         if not N == len(self.names) == len(self.labels):
             raise ValueError(
-                f'{self.source}: {N} scores, {len(self.names)} '
-                f'names and {len(self.labels)} labels; the three '
-                'belong to the same clips.'
+                f'{self.source}: {N} scores, {len(self.names)} names and {len(self.labels)} '
+                'labels; the three belong to the same clips.'
             )
         name, count = max(Counter(self.names).items(), key=lambda item: item[1], default=('', 0))
         if count > 1:
@@ -44,9 +43,8 @@ class ClassScores:
         row = _first((self.labels < 0) | (self.labels >= K))
         if row is not None:
             raise ValueError(
-                f'{self.source}: clip "{self.names[row]}" is of class '
-                f'{int(self.labels[row])}, and there are scores of the '
-                f'classes 0 to {K - 1}.'
+                f'{self.source}: clip "{self.names[row]}" is of class {int(self.labels[row])}, and '
+                f'there are scores of the classes 0 to {K - 1}.'
             )
 
 
@@ -86,10 +84,9 @@ def fuse(
         row = _first(stream.labels[order] != first.labels)
         if row is not None:
             raise ValueError(
-                f'Clip "{first.names[row]}" is of class '
-                f'{int(first.labels[row])} in {first.source} and of class '
-                f'{int(stream.labels[order][row])} in {stream.source}; these '
-                'are not the same data.'
+                f'Clip "{first.names[row]}" is of class {int(first.labels[row])} in {first.source} '
+                f'and of class {int(stream.labels[order][row])} in {stream.source}; these are not '
+                'the same data.'
             )
         scores = stream.scores[order].double()
         total += weight * (scores.softmax(dim=1) if softmax else scores)
@@ -101,17 +98,15 @@ def _check_same_clips(first: ClassScores, other: ClassScores) -> None:
     K, other_K = first.scores.shape[1], other.scores.shape[1]
     if K != other_K:
         raise ValueError(
-            f'{first.source} has scores of {K} classes, '
-            f'{other.source} of {other_K}; fuse models of the '
-            'same classes.'
+            f'{first.source} has scores of {K} classes, {other.source} of {other_K}; fuse models '
+            'of the same classes.'
         )
     for a, b in ((first, other), (other, first)):
         lacking = sorted(set(a.names) - set(b.names))
         if lacking:
             raise ValueError(
-                f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips '
-                f'of {a.source}, such as "{lacking[0]}"; all files must be of '
-                'the same test split.'
+                f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips of {a.source}, such '
+                f'as "{lacking[0]}"; all files must be of the same test split.'
             )
 
 

@@ -65,17 +65,15 @@ class FeatureMetric(BaseMetric):
         parts = [feats for its_role, feats in results if its_role == role]
         if not parts:
             raise ValueError(
-                f'{type(self).__name__} got no features of the {role}. Run it '
-                'under FeatureValLoop or FeatureTestLoop, which take a '
-                'bank_dataloader.'
+                f'{type(self).__name__} got no features of the {role}. Run it under FeatureValLoop '
+                'or FeatureTestLoop, which take a bank_dataloader.'
             )
         whole = FeatureSet.cat(parts)
         finite = whole.features.isfinite().all(dim=1)
         if not finite.all():
             first = int(whole.sample_idx[~finite][0])
             raise ValueError(
-                f'{int((~finite).sum())} of {len(finite)} features of the '
-                f'{role} are not finite, that of clip {first} is the first: '
-                'the weights are spoilt, or a clip is.'
+                f'{int((~finite).sum())} of {len(finite)} features of the {role} are not finite, '
+                f'that of clip {first} is the first: the weights are spoilt, or a clip is.'
             )
         return whole

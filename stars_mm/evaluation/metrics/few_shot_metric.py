@@ -88,10 +88,9 @@ class FewShotMetric(FeatureMetric):
         ):
             if absent:
                 raise ValueError(
-                    f'FewShotMetric: {len(absent)} classes of {source} '
-                    f'have no clip in {other}, such as {min(absent)}. Bank '
-                    'and query must have the same classes: choose them by '
-                    '`labels` of the two data sets.'
+                    f'FewShotMetric: {len(absent)} classes of {source} have no clip in {other}, '
+                    f'such as {min(absent)}. Bank and query must have the same classes: choose '
+                    'them by `labels` of the two data sets.'
                 )
         self._draw(bank.names, bank.labels, bank.source)
 
@@ -106,10 +105,9 @@ class FewShotMetric(FeatureMetric):
             )
         draws = self._draw(bank.names, bank.labels.tolist(), 'the bank')
         MMLogger.get_current_instance().info(
-            f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} '
-            f'classes by {self.shots} examples a class, out of '
-            f'{len(bank.labels)} clips; cosine, mean and 95 % interval over '
-            f'{len(draws)} draws'
+            f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} classes by {self.shots} '
+            f'examples a class, out of {len(bank.labels)} clips; cosine, mean and 95 % interval '
+            f'over {len(draws)} draws'
         )
         found = few_shot_accuracy(
             bank.features, query.features, query.labels, draws, self.shots, self.classifiers
@@ -129,9 +127,8 @@ class FewShotMetric(FeatureMetric):
     def _draw(self, names: Sequence[str], labels: Sequence[int], source: str) -> list[Draw]:
         if len(set(names)) < len(names):
             raise ValueError(
-                f'FewShotMetric lists its examples by name, and '
-                f'{len(names) - len(set(names))} clips of '
-                f'{source} share theirs with others.'
+                f'FewShotMetric lists its examples by name, and {len(names) - len(set(names))} '
+                f'clips of {source} share theirs with others.'
             )
         if self.exemplars is not None:
             shots = max(self.shots)

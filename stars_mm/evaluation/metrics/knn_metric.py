@@ -57,17 +57,15 @@ class KNNMetric(FeatureMetric):
         """Check the numbers of neighbors and the classes."""
         if max(self.topk_neighbors) > len(bank.labels):
             raise ValueError(
-                f'KNNMetric: topk_neighbors={self.topk_neighbors} are more '
-                f'than the {len(bank.labels)} clips of the bank, '
-                f'{bank.source}.'
+                f'KNNMetric: topk_neighbors={self.topk_neighbors} are more than the '
+                f'{len(bank.labels)} clips of the bank, {bank.source}.'
             )
         unknown = sorted(set(query.labels) - set(bank.labels))
         if unknown:
             raise ValueError(
-                f'KNNMetric: {len(unknown)} classes of {query.source} have no '
-                f'clip in the bank, {bank.source}, such as {unknown[0]}; its '
-                f'classes are {sorted(set(bank.labels))}. Evaluate on the '
-                'same classes: choose the data sets, or their `labels`.'
+                f'KNNMetric: {len(unknown)} classes of {query.source} have no clip in the bank, '
+                f'{bank.source}, such as {unknown[0]}; its classes are {sorted(set(bank.labels))}. '
+                'Evaluate on the same classes: choose the data sets, or their `labels`.'
             )
 
     def evaluate(self, size: int) -> dict[str, float]:

@@ -59,6 +59,6 @@ def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: i
     if done.returncode:
         lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
         raise RuntimeError(
-            f'{" ".join(command)} ended with {done.returncode}. The end of '
-            f'{log}:\n' + '\n'.join(lines[-_SHOWN:])
+            f'{" ".join(command)} ended with {done.returncode}. The end of {log}:\n'
+            + '\n'.join(lines[-_SHOWN:])
         )

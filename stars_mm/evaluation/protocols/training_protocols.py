@@ -51,10 +51,9 @@ class TrainingProtocol(Protocol):
         if cfg is None:
             known = settings.cfg.get('protocols') or {}
             raise ValueError(
-                f'{settings.cfg.filename}: its `protocols` name no config for '
-                f'"{self.kind}", only for {sorted(known) or "nothing"}. Give '
-                f'a recipe that does, or --cfg-options protocols.{self.kind}='
-                f'benchmarks/{self.kind}/….py'
+                f'{settings.cfg.filename}: its `protocols` name no config for "{self.kind}", only '
+                f'for {sorted(known) or "nothing"}. Give a recipe that does, or --cfg-options '
+                f'protocols.{self.kind}=benchmarks/{self.kind}/….py'
             )
         self.cfg = cfg
         if self.kind == 'semi':  # drawn when it is run
@@ -77,8 +76,7 @@ class TrainingProtocol(Protocol):
         if total % settings.num_processes:
             raise ValueError(
                 f'num_processes={settings.num_processes} does not divide the batch of '
-                f'{cfg.filename}, auto_scale_lr.base_batch_size={total}. Choose another '
-                'number.'
+                f'{cfg.filename}, auto_scale_lr.base_batch_size={total}. Choose another number.'
             )
         cfg.train_dataloader.batch_size = total // settings.num_processes
 
@@ -116,9 +114,8 @@ class TrainingProtocol(Protocol):
         self.num_clips = count = round(num_clips * self.percent / 100)
         if not 2 * processes <= count <= num_clips:  # batch norm needs 2
             raise ValueError(
-                f'{self.name}: {self.percent:g} % of {num_clips} clips are '
-                f'{count}; there must be 2 for each of {processes} processes, and no more than '
-                'there are.'
+                f'{self.name}: {self.percent:g} % of {num_clips} clips are {count}; there must be '
+                f'2 for each of {processes} processes, and no more than there are.'
             )
         loader.batch_size = min(loader.batch_size, count // processes)
 

@@ -98,9 +98,8 @@ class _TrainingRun:
             self._read()
         elif (work_dir / 'last_checkpoint').exists():
             raise ValueError(
-                f'{work_dir} holds a training that is not of a protocol: it '
-                f'has checkpoints, and no {self.path.name}. Choose another '
-                'work directory.'
+                f'{work_dir} holds a training that is not of a protocol: it has checkpoints, and '
+                f'no {self.path.name}. Choose another work directory.'
             )
 
     def _read(self) -> None:
