@@ -161,18 +161,18 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
 
 def test_raw_rows_of_batched_collation(recipe, batched, by_hand):
     cfg = Config.fromfile(recipe / 'recipe.py')
-    plain, fast = (dict(raw_rows(FeatureReader(c))) for c in (cfg, batched(cfg)))
+    plain, fast = (
+        {row: read() for row, read in raw_rows(FeatureReader(own))} for own in (cfg, batched(cfg))
+    )
     assert list(plain) == list(fast) == ['raw_unturned', 'raw', 'raw_motion']
-    for row, read in plain.items():
-        wanted, found = read(), fast[row]()
-        for role in ('bank', 'query'):
-            torch.testing.assert_close(
-                found[role].features, wanted[role].features, atol=1e-5, rtol=0
-            )
-            assert found[role].names == wanted[role].names
+    for row, wanted in plain.items():
+        for role, found in fast[row].items():
+            feats = wanted[role].features
+            torch.testing.assert_close(found.features, feats, atol=1e-5, rtol=0)
+            assert found.names == wanted[role].names
     for row in ('raw', 'raw_unturned'):
-        torch.testing.assert_close(plain[row]()['query'].features, by_hand[row][1][0])
-    motion = plain['raw_motion']()['query'].features.view(21, 7, 9, 3)
+        torch.testing.assert_close(plain[row]['query'].features, by_hand[row][1][0])
+    motion = plain['raw_motion']['query'].features.view(21, 7, 9, 3)
     clips = by_hand['raw'][1][0].view(21, 8, 9, 3)
     torch.testing.assert_close(motion, clips[:, 1:] - clips[:, :-1])
 
