@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from stars_mm.evaluation.functional.fusion import ClassScores, nearest_scores
+from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
 
 _KEYS = ('names', 'scores', 'labels')
@@ -17,7 +18,7 @@ def read_scores(path: str | Path) -> ClassScores:
     Args:
         path (str or Path): A ``.pkl`` that ``tools/test.py --dump`` wrote, of a classifier
             (``pred_score``) or of a feature extractor with its bank (``feature``), which scores by
-            nearest neighbours; or an ``.npz`` of :func:`write_scores`.
+            nearest neighbors; or an ``.npz`` of :func:`write_scores`.
 
     Returns:
         ClassScores: The scores; clips that a distributed sampler repeated count once.
@@ -52,43 +53,33 @@ def read_scores(path: str | Path) -> ClassScores:
 
 
 def write_scores(path: str | Path, scores: ClassScores) -> None:
-    """Write scores as an ``.npz`` with ``names``, ``scores``, ``labels``."""
+    """Write scores as an ``.npz`` with ``names``, ``scores``, ``labels``, whole or not at all."""
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: scores are written as .npz.')
-    np.savez_compressed(
-        path,
-        names=np.array(scores.names),
-        scores=scores.scores.numpy(),
-        labels=scores.labels.numpy(),
-    )
+    arrays = (np.array(scores.names), scores.scores.numpy(), scores.labels.numpy())
+    with written_whole(path) as partial, open(partial, 'wb') as file:
+        np.savez_compressed(file, **dict(zip(_KEYS, arrays)))
 
 
 def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
     if all('pred_score' in sample for sample in samples):
         samples = _each_once(samples, path)
-        scores = torch.stack([sample['pred_score'] for sample in samples])
+        scores = _stack(samples, 'pred_score')
     elif all('feature' in sample and 'role' in sample for sample in samples):
-        sets = {
-            role: _each_once([s for s in samples if s['role'] == role], path)
+        bank, samples = (
+            _each_once([sample for sample in samples if sample['role'] == role], path)
             for role in ('bank', 'query')
-        }
-        samples = sets['query']
+        )
         scores = nearest_scores(
-            torch.stack([sample['feature'] for sample in sets['bank']]),
-            _labels(sets['bank'], path),
-            torch.stack([sample['feature'] for sample in samples]),
+            _stack(bank, 'feature'), _labels(bank, path), _stack(samples, 'feature')
         )
     else:
         raise ValueError(
             f'{path}: predictions need "pred_score", or "feature" and "role"; '
             f'they have {sorted(set().union(*samples))}.'
         )
-    return ClassScores(
-        [sample['frame_dir'] for sample in samples],
-        scores.float(),
-        _labels(samples, path),
-        str(path),
-    )
+    names = [sample['frame_dir'] for sample in samples]
+    return ClassScores(names, scores.float(), _labels(samples, path), str(path))
 
 
 def _read_npz(path: Path) -> ClassScores:
@@ -121,6 +112,10 @@ def _each_once(samples: list[dict], path: Path) -> list[dict]:
     return list(
         {(sample['sample_idx'], sample['frame_dir']): sample for sample in samples}.values()
     )
+
+
+def _stack(samples: list[dict], key: str) -> torch.Tensor:
+    return torch.stack([sample[key] for sample in samples])
 
 
 def _labels(samples: list[dict], path: Path) -> torch.Tensor:

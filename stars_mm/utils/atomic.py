@@ -33,3 +33,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all, in UTF-8."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding='utf-8')

@@ -1,7 +1,6 @@
 """t-SNE pictures of sequence features."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +14,11 @@ from stars_mm.visualization.style import class_style, new_figure, report_style
 MAX_POINTS = 2000
 
 
-@dataclass
-class FeaturePanel:
-    """Features of one encoder for one panel of the picture.
-
-    Attributes:
-        title (str): Heading of the panel.
-        features (np.ndarray): (N, C).
-    """
-
-    title: str
-    features: np.ndarray
-
-
 def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
     """Place features in the plane by t-SNE on their cosine geometry.
 
     On unit vectors the squared Euclidean distance is twice the cosine distance, so normalised
-    features with the default metric show what a cosine nearest-neighbour classifier sees.
+    features with the default metric show what a cosine nearest-neighbor classifier sees.
 
     Args:
         features (np.ndarray): (N, C), N >= 4.
@@ -59,55 +45,40 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
 
 
 def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
-    """Indices of the samples to draw: all, or a seeded choice of ``limit``.
-
-    Args:
-        count (int): Number of samples.
-        seed (int): Seed of the choice.
-        limit (int): Most samples to keep.
-
-    Returns:
-        np.ndarray: Sorted indices.
-    """
+    """Sorted indices of the samples to draw: all, or a seeded choice of ``limit``."""
     if count <= limit:
         return np.arange(count)
-    chosen = np.random.default_rng(seed).choice(count, limit, replace=False)
-    return np.sort(chosen)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
 def plot_tsne(
-    panels: Sequence[FeaturePanel],
+    panels: Mapping[str, np.ndarray],
     labels: np.ndarray,
     path: str | Path,
-    class_names: Sequence[str] | None = None,
+    names: Mapping[int, str],
     seed: int = 0,
 ) -> None:
-    """Draw the same clips as several encoders see them, coloured by class.
+    """Draw the same clips as several encoders see them, colored by class.
 
     Args:
-        panels (sequence[FeaturePanel]): One panel an encoder, same clips.
+        panels (dict[str, np.ndarray]): Heading → features (N, C), one panel an encoder.
         labels (np.ndarray): (N,) class of each clip.
         path (str or Path): The PNG to write.
-        class_names (sequence[str], optional): Names for the legend; class numbers where left out.
+        names (dict[int, str]): Names of the classes for the legend.
         seed (int): Seed of t-SNE and of the choice of clips.
     """
-    labels = np.asarray(labels)
     kept = pick_points(len(labels), seed)
-    classes = np.unique(labels)
-    columns = min(len(classes), 7 if len(panels) > 1 else 3)
-    rows = -(-len(classes) // columns)
+    columns = min(len(names), 7 if len(panels) > 1 else 3)
+    rows = -(-len(names) // columns)
     size = (4.1 * len(panels), 4.7 + 0.22 * rows)
     with report_style():
         figure, (axes,) = new_figure(1, len(panels), figsize=size)
-        for axis, panel in zip(axes, panels):
-            points = tsne(np.asarray(panel.features)[kept], seed)
-            _scatter(axis, points, labels[kept], classes, class_names)
-            axis.set_title(panel.title)
+        for axis, (title, features) in zip(axes, panels.items()):
+            _scatter(axis, tsne(features[kept], seed), labels[kept], names)
+            axis.set_title(title)
         axes[0].set_ylabel('t-SNE axis 2 (no unit)')
-        handles, names = axes[0].get_legend_handles_labels()
         figure.legend(
-            handles,
-            names,
+            *axes[0].get_legend_handles_labels(),
             loc='outside lower center',
             ncols=columns,
             fontsize=8.5,
@@ -117,24 +88,12 @@ def plot_tsne(
         figure.savefig(path, dpi=110, bbox_inches='tight')
 
 
-def _scatter(
-    axis, points: np.ndarray, labels: np.ndarray, classes: np.ndarray, names: Sequence[str] | None
-) -> None:
-    """One panel: a colour and a marker for every class."""
-    for index, label in enumerate(classes):
-        colour, marker = class_style(index)
-        chosen = points[labels == label]
-        name = names[label] if names is not None and label < len(names) else f'class {label}'
-        axis.scatter(
-            chosen[:, 0],
-            chosen[:, 1],
-            s=22,
-            c=colour,
-            marker=marker,
-            linewidths=0,
-            alpha=0.85,
-            label=name,
-        )
+def _scatter(axis, points: np.ndarray, labels: np.ndarray, names: Mapping[int, str]) -> None:
+    """One panel: a color and a marker for every class."""
+    for index, (label, name) in enumerate(names.items()):
+        color, marker = class_style(index)
+        style = dict(c=color, marker=marker, s=22, linewidths=0, alpha=0.85)
+        axis.scatter(*points[labels == label].T, **style, label=name)
     axis.set(xticks=[], yticks=[], xlabel='t-SNE axis 1 (no unit)')
     axis.spines[:].set(visible=True, color='#BBBBBB')
     axis.set_box_aspect(1)

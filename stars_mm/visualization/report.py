@@ -12,89 +12,124 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from stars_mm.engine.features import FeatureSet
-from stars_mm.evaluation.stages import TrainedStage
-from stars_mm.visualization.animation import write_gif
-from stars_mm.visualization.curves import plot_curves, read_stage_log
-from stars_mm.visualization.embedding import FeaturePanel, plot_tsne
-from stars_mm.visualization.motion import MotionDecoder, hidden_joint_errors, make_masked_clips
-from stars_mm.visualization.page import PICTURES, html_report, markdown_report, row_title
+from stars_mm.evaluation.protocols.features import FeatureReader
+from stars_mm.evaluation.protocols.results_table import row_title
+from stars_mm.evaluation.protocols.trained_stages import TrainedStage
+from stars_mm.evaluation.protocols.training_log import read_training_log
+from stars_mm.visualization.curves import plot_curves
+from stars_mm.visualization.embedding import plot_tsne
+from stars_mm.visualization.masked_prediction import (
+    MotionDecoder,
+    hidden_joint_errors,
+    make_masked_clips,
+    write_masked_gif,
+)
+from stars_mm.visualization.report_page import PICTURES, html_report, markdown_report
 
 DRAWN_CLIPS = 3
 MEASURED_CLIPS = 32
 BASELINES = ('raw', 'raw_motion', 'random')
 
 
-def draw_curves(path: Path, stages: Sequence[TrainedStage], results: dict) -> None:
-    """Draw ``curves.png``.
+def publish(
+    folder: Path,
+    reader: FeatureReader,
+    stages: Sequence[TrainedStage],
+    results: dict,
+    queries: dict[str, FeatureSet],
+) -> None:
+    """Write a whole report, or leave the one that is there as it was.
 
     Args:
-        path (Path): The file to write.
+        folder (Path): The report's folder; made if it is not there.
+        reader (FeatureReader): The clips.
         stages (sequence[TrainedStage]): In the order of training.
-        results (dict): Scores by row, for the lines to compare with.
+        results (dict): Content of ``results.json``: scores by row, and ``meta``.
+        queries (dict[str, FeatureSet]): Test clips by row, the same ones.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = results['meta']['seed']
+    labels = next(iter(queries.values())).labels.numpy()
+    names = class_titles(labels, reader.class_names())
+    with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
+        partial = Path(name)
+        draw_curves(partial / 'curves.png', stages, results)
+        draw_tsne(partial / 'tsne.png', queries, results, labels, names, seed)
+        model = stages[0].encoder.build_model(stages[0].cfg)
+        if hasattr(model, 'reconstruct'):
+            loader = reader.loader('query')
+            errors = draw_masked(partial / 'masked.gif', model, loader, labels, names, seed)
+            results['meta']['hidden_joints'] = errors
+        pictures = [picture for picture in PICTURES if (partial / picture).is_file()]
+        texts = {
+            'results.md': markdown_report(results),
+            'report.html': html_report(results, pictures),
+            'results.json': json.dumps(results, indent=2) + '\n',
+        }
+        for file, text in texts.items():
+            (partial / file).write_text(text, encoding='utf-8')
+        for file in [*pictures, *texts]:
+            os.replace(partial / file, folder / file)
+    print_log(f'Report: {folder}', logger='current')
+
+
+def class_titles(labels: np.ndarray, names: Sequence[str] | None) -> dict[int, str]:
+    """What the classes that occur are called; by their numbers where nothing is known."""
+    known = dict(enumerate(names or []))
+    return {int(label): known.get(int(label), f'class {label}') for label in np.unique(labels)}
+
+
+def draw_curves(path: Path, stages: Sequence[TrainedStage], results: dict) -> None:
+    """Draw ``curves.png``, with the rows that nothing trains to compare with."""
     columns = [
-        (row_title(stage.row), read_stage_log(stage.cfg.work_dir), stage.iters_per_val_step)
+        (row_title(stage.row), read_training_log(stage.cfg.work_dir), stage.iters_per_val_step)
         for stage in stages
     ]
-    plot_curves(
-        columns,
-        path,
-        {row_title(row): results[row]['knn_top1'] for row in BASELINES if row in results},
-    )
+    baselines = [row for row in BASELINES if row in results]
+    plot_curves(columns, path, {row_title(row): results[row]['knn_top1'] for row in baselines})
 
 
 def draw_tsne(
     path: Path,
     features: dict[str, FeatureSet],
     results: dict,
-    class_names: Sequence[str] | None,
+    labels: np.ndarray,
+    names: dict[int, str],
     seed: int,
 ) -> None:
-    """Draw ``tsne.png``.
-
-    Args:
-        path (Path): The file to write.
-        features (dict[str, FeatureSet]): Test clips by row, same clips.
-        results (dict): Scores by row, for the headings.
-        class_names (sequence[str], optional): For the legend.
-        seed (int): Seed of t-SNE.
-    """
-    panels = [
-        FeaturePanel(
-            f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
-            f'silhouette {results[row]["silhouette"]:.3f}',
-            feature_set.features.numpy(),
-        )
+    """Draw ``tsne.png``, a panel a row."""
+    panels = {
+        f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
+        f'silhouette {results[row]["silhouette"]:.3f}': feature_set.features.numpy()
         for row, feature_set in features.items()
-    ]
-    labels = next(iter(features.values())).labels.numpy()
-    plot_tsne(panels, labels, path, class_names, seed)
+    }
+    plot_tsne(panels, labels, path, names, seed)
 
 
 def draw_masked(
-    path: Path, model, dataset, labels: np.ndarray, class_names: Sequence[str] | None, seed: int
+    path: Path, model, loader, labels: np.ndarray, names: dict[int, str], seed: int
 ) -> dict[str, float]:
     """Draw ``masked.gif``.
 
     Args:
         path (Path): The file to write.
         model (MAMP): The trained model of stage 1.
-        dataset (Dataset): Test clips.
+        loader (DataLoader): Of the test clips.
         labels (np.ndarray): (N,) their classes.
-        class_names (sequence[str], optional): For the headings.
+        names (dict[int, str]): Of the classes.
         seed (int): Seed of the choice of clips and of the masks.
 
     Returns:
         dict[str, float]: :func:`hidden_joint_errors` of 32 test clips.
     """
     chosen = choose_clips(labels, seed)
-    output = _reconstruct(model, dataset, chosen, seed)
+    output = _reconstruct(model, loader, chosen, seed)
     decoder = MotionDecoder.of(model)
     errors = hidden_joint_errors(output, decoder)
     persons = len(output['x']) // len(chosen)
     drawn = {key: value[: DRAWN_CLIPS * persons] for key, value in output.items()}
-    titles = [_class_name(labels[i], class_names) for i in chosen[:DRAWN_CLIPS]]
-    write_gif(make_masked_clips(drawn, decoder, titles), path, _caption(errors, decoder))
+    titles = [names[int(labels[i])] for i in chosen[:DRAWN_CLIPS]]
+    write_masked_gif(make_masked_clips(drawn, decoder, titles), path, _caption(errors, decoder))
     return errors
 
 
@@ -118,10 +153,9 @@ def choose_clips(labels: np.ndarray, seed: int) -> list[int]:
 
 
 @torch.no_grad()
-def _reconstruct(model, dataset, chosen: Sequence[int], seed: int) -> dict[str, Tensor]:
+def _reconstruct(model, loader, chosen: Sequence[int], seed: int) -> dict[str, Tensor]:
     """Output of ``model.reconstruct`` for clips of a data set."""
-    samples = [dataset[i] for i in chosen]
-    batch = {key: [sample[key] for sample in samples] for key in samples[0]}
+    batch = loader.collate_fn([loader.dataset[i] for i in chosen])
     inputs = model.data_preprocessor(batch)['inputs'][:, :1]
     Tp, Vp = model.backbone.grid_size
     generator = torch.Generator().manual_seed(seed)
@@ -137,39 +171,7 @@ def _caption(errors: dict[str, float], decoder: MotionDecoder) -> str:
     if decoder.norm_target:
         how += '\nIt is scaled by the true mean and deviation of its patch.'
     return (
-        f'{how} Mean distance of hidden joints from the truth:\n'
-        f'{errors["decoder_cm"]:.2f} cm; without the decoder (patch mean '
-        f'alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
+        f'{how} Mean distance of hidden joints from the truth:\n{errors["decoder_cm"]:.2f} cm; '
+        f'without the decoder (patch mean alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
         f'{errors["standing_still_cm"]:.2f} cm.'
     )
-
-
-def _class_name(label: int, names: Sequence[str] | None) -> str:
-    known = names is not None and label < len(names)
-    return names[label] if known else f'class {label}'
-
-
-def publish(folder: Path, results: dict, draw) -> None:
-    """Write a whole report, or leave the one that is there as it was.
-
-    Args:
-        folder (Path): The report's folder; made if it is not there.
-        results (dict): Content of ``results.json``.
-        draw (callable): Called with a temporary folder; draws the pictures
-            into it and may complete ``results``.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
-        partial = Path(name)
-        draw(partial)
-        pictures = [picture for picture, _ in PICTURES if (partial / picture).is_file()]
-        texts = {
-            'results.md': markdown_report(results),
-            'report.html': html_report(results, pictures),
-            'results.json': json.dumps(results, indent=2) + '\n',
-        }
-        for file, text in texts.items():
-            (partial / file).write_text(text, encoding='utf-8')
-        for file in [*pictures, *texts]:
-            os.replace(partial / file, folder / file)
-    print_log(f'Report: {folder}', logger='current')

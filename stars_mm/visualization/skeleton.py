@@ -1,76 +1,50 @@
-"""Skeletons as line drawings: bone lists and the view that flattens them."""
+"""Moving skeletons: bones, the view that flattens them, and the animation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib.collections import LineCollection
+from PIL import Image
 
-# Kinect v2 joints of NTU RGB+D and PKU-MMD, numbered from 0 (Shahroudy et
-# al., "NTU RGB+D", CVPR 2016, figure 2).
-_NTU_25 = (
-    (0, 1),
-    (1, 20),
-    (20, 2),
-    (2, 3),
-    (20, 4),
-    (4, 5),
-    (5, 6),
-    (6, 7),
-    (20, 8),
-    (8, 9),
-    (9, 10),
-    (10, 11),
-    (0, 12),
-    (12, 13),
-    (13, 14),
-    (14, 15),
-    (0, 16),
-    (16, 17),
-    (17, 18),
-    (18, 19),
-    (7, 21),
-    (7, 22),
-    (11, 23),
-    (11, 24),
-)
+from stars_mm.preparation.layouts import joint_parents, known_layouts
+from stars_mm.visualization.style import GREY
 
-# Kinect v1 joints of Northwestern-UCLA Multiview Action 3D, from 0: hip
-# centre, spine, shoulder centre, head, then arms and legs, left first.
-_NW_UCLA_20 = (
-    (0, 1),
-    (1, 2),
-    (2, 3),
-    (2, 4),
-    (4, 5),
-    (5, 6),
-    (6, 7),
-    (2, 8),
-    (8, 9),
-    (9, 10),
-    (10, 11),
-    (0, 12),
-    (12, 13),
-    (13, 14),
-    (14, 15),
-    (0, 16),
-    (16, 17),
-    (17, 18),
-    (18, 19),
-)
+INCHES = 2.1  # width and height of a panel
+DPI = 90
 
-_BONES = {25: _NTU_25, 20: _NW_UCLA_20}
+Bones = tuple[tuple[int, int], ...]
 
 
-def bones_for(num_joints: int) -> tuple[tuple[int, int], ...]:
-    """Bones of a skeleton, found by its number of joints.
+def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
+    """Bones of a layout of ``stars_mm.preparation.layouts``.
 
     Args:
         num_joints (int): V.
+        layout (str or dict, optional): As :func:`joint_parents` takes it.
+            None takes the one of so many joints, if there is only one.
 
     Returns:
-        tuple[tuple[int, int], ...]: Pairs of joints, from 0. Empty for a
-        layout that is not known: it is drawn as points.
+        tuple[tuple[int, int], ...]: Pairs of joints, from 0; none where
+        layouts of so many joints are unknown or several, to be drawn as dots.
+
+    Raises:
+        ValueError: If ``layout`` is unknown or has another number of joints.
     """
-    return _BONES.get(num_joints, ())
+    if layout is None:
+        known = [joint_parents(name) for name in known_layouts()]
+        known = [parents for parents in known if len(parents) == num_joints]
+        if len(known) != 1:
+            return ()
+        parents = known[0]
+    else:
+        parents = joint_parents(layout)
+        if len(parents) != num_joints:
+            raise ValueError(
+                f'layout={layout!r} has {len(parents)} joints, '
+                f'the clips have {num_joints}. Choose another.'
+            )
+    return tuple((joint, parent) for joint, parent in enumerate(parents) if joint != parent)
 
 
 def project(joints: np.ndarray, yaw: float = 0.45) -> np.ndarray:
@@ -90,16 +64,72 @@ def project(joints: np.ndarray, yaw: float = 0.45) -> np.ndarray:
     return np.stack([x * np.cos(yaw) + z * np.sin(yaw), y], axis=-1)
 
 
-def segments(points: np.ndarray, bones: Sequence[tuple[int, int]], shown: np.ndarray) -> np.ndarray:
-    """Line segments of the bones whose two joints are both shown.
-
-    Args:
-        points (np.ndarray): (V, 2) projected joints.
-        bones (sequence[tuple[int, int]]): Pairs of joints.
-        shown (np.ndarray): (V,) bool.
-
-    Returns:
-        np.ndarray: (bones shown, 2, 2) start and end points.
-    """
+def segments(points: np.ndarray, bones: Bones, shown: np.ndarray) -> np.ndarray:
+    """Start and end points (n, 2, 2) of the bones between points (V, 2) that are both shown."""
     lines = [(points[a], points[b]) for a, b in bones if shown[a] and shown[b]]
     return np.array(lines).reshape(-1, 2, 2)
+
+
+class Drawing:
+    """The moving lines and points of one person in one panel."""
+
+    def __init__(self, axis, bones: Bones, color: str, line: float, dot: float) -> None:
+        self.bones = bones
+        self.axis = axis
+        self.lines = LineCollection(
+            [], colors=color, linewidths=line, capstyle='round', animated=True
+        )
+        axis.add_collection(self.lines, autolim=False)
+        (self.dots,) = axis.plot(
+            [], [], 'o', color=color, markersize=dot, markeredgewidth=0, animated=True
+        )
+
+    def draw(self, points: np.ndarray, shown: np.ndarray) -> None:
+        """Draw ``points (V, 2)`` where ``shown (V,)``."""
+        self.lines.set_segments(segments(points, self.bones, shown))
+        self.dots.set_data(points[shown, 0], points[shown, 1])
+        self.axis.draw_artist(self.lines)
+        self.axis.draw_artist(self.dots)
+
+
+def set_range(axis, places: np.ndarray, margin: float) -> None:
+    """Show points (n, 2) in the middle of a square, ``margin`` times as wide as they are."""
+    low, high = places.min(0), places.max(0)
+    middle, half = (low + high) / 2, margin * (high - low).max() / 2 or 1
+    axis.set_xlim(middle[0] - half, middle[0] + half)
+    axis.set_ylim(middle[1] - half, middle[1] + half)
+
+
+def render(figure, panels: Sequence, length: int, max_frames: int) -> Iterator[Image.Image]:
+    """Draw what stands still once, and on it what moves, frame by frame.
+
+    Args:
+        figure (Figure): With room for a counter in its upper left corner.
+        panels (sequence): Each with ``draw(frame)``.
+        length (int): Frames to draw.
+        max_frames (int): More are skipped evenly.
+
+    Yields:
+        Image.Image: A frame, RGB.
+    """
+    canvas = figure.canvas
+    figure.set_dpi(DPI)
+    canvas.draw()
+    figure.set_layout_engine('none')
+    counter = figure.text(0.01, 0.99, '', fontsize=8, color=GREY, va='top', animated=True)
+    background = canvas.copy_from_bbox(figure.bbox)
+    for frame in range(0, length, -(-length // max_frames)):
+        canvas.restore_region(background)
+        counter.set_text(f'frame {frame + 1}/{length}')
+        figure.draw_artist(counter)
+        for panel in panels:
+            panel.draw(frame)
+        yield Image.fromarray(np.array(canvas.buffer_rgba())[..., :3])
+
+
+def save_gif(frames: list[Image.Image], path: str | Path, fps: int) -> None:
+    """Write frames that share one palette, so that no color flickers."""
+    palette = frames[len(frames) // 2].quantize(64, method=Image.Quantize.MAXCOVERAGE)
+    first, *rest = (frame.quantize(palette=palette, dither=0) for frame in frames)
+    duration = round(1000 / fps)
+    first.save(path, 'GIF', save_all=True, loop=0, append_images=rest, duration=duration)

@@ -16,6 +16,7 @@ LIGHT_GREY = '#D0D0D0'
 
 _RC = {
     'font.size': 10,
+    'text.parse_math': False,  # names from files hold no formulas
     'axes.titlesize': 11,
     'axes.spines.top': False,
     'axes.spines.right': False,
@@ -27,16 +28,10 @@ _RC = {
 
 
 def class_style(index: int) -> tuple[str, str]:
-    """Colour and marker of a class.
+    """Color as ``'#RRGGBB'`` and matplotlib marker of the class of a number.
 
-    Marker and colour change together from one class to the next, so that
-    neighbouring classes differ in both and ``7 x 10`` classes are distinct.
-
-    Args:
-        index (int): Number of the class, from 0.
-
-    Returns:
-        tuple[str, str]: Colour as ``'#RRGGBB'`` and matplotlib marker.
+    Marker and color change together from one class to the next, so that
+    neighboring classes differ in both and ``7 x 10`` classes are distinct.
     """
     turn, place = divmod(index, len(PALETTE))
     return PALETTE[place], MARKERS[(place + turn) % len(MARKERS)]
@@ -53,8 +48,7 @@ def new_figure(rows: int, columns: int, **kwargs) -> tuple[Figure, list]:
     """A figure drawn by Agg without pyplot's global state or a display.
 
     Args:
-        rows (int): Rows of axes.
-        columns (int): Columns of axes.
+        rows (int), columns (int): Of axes.
         **kwargs: ``figsize`` in inches, and arguments of
             :meth:`matplotlib.figure.Figure.subplots`.
 

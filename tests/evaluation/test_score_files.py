@@ -85,35 +85,49 @@ def test_own_files(tmp_path):
         write_scores(tmp_path / 'fused.pkl', scores)
 
 
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / 'fused.npz'
+    scores = ClassScores(['a'], torch.zeros(1, 2), torch.tensor([1]), '')
+    write_scores(path, scores)
+    before = path.read_bytes()
+
+    def cut_off(file, **arrays):
+        file.write(b'PK')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, 'savez_compressed', cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_scores(path, scores)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+SCORE = dict(pred_score=torch.rand(2))
+
+
 @pytest.mark.parametrize(
-    'samples, message',
+    'incomplete, message',
     [
-        ([sample(0)], r'need "pred_score", or .* \[.frame_dir., .gt_label.'),
-        (
-            [sample(0, meta=('sample_idx',), pred_score=torch.rand(2))],
-            'no "frame_dir".*PackActionInputs',
-        ),
-        (
-            [sample(0, meta=('frame_dir',), pred_score=torch.rand(2))],
-            'no "sample_idx".*PackActionInputs',
-        ),
-        ([sample(0, role='query', feature=torch.rand(2))], 'need both roles, "bank" and "query"'),
+        (sample(0), r'need "pred_score", or .* \[.frame_dir., .gt_label.'),
+        (sample(0, meta=('sample_idx',), **SCORE), 'no "frame_dir".*PackActionInputs'),
+        (sample(0, meta=('frame_dir',), **SCORE), 'no "sample_idx".*PackActionInputs'),
+        (sample(0, role='query', feature=torch.rand(2)), 'need both roles, "bank" and "query"'),
     ],
 )
-def test_incomplete_predictions(dump, samples, message):
+def test_incomplete_predictions(dump, incomplete, message):
     with pytest.raises(ValueError, match=message):
-        read_scores(dump(samples))
+        read_scores(dump([incomplete]))
 
 
 def test_files_of_another_kind(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such score file.*--dump'):
         read_scores(tmp_path / 'none.pkl')
     (tmp_path / 'a.json').write_text('{}')
-    with pytest.raises(ValueError, match='a.json: a score file is a .pkl'):
-        read_scores(tmp_path / 'a.json')
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(dict(split={})))
-    with pytest.raises(ValueError, match='holds no list of predictions'):
-        read_scores(tmp_path / 'a.pkl')
     np.savez(tmp_path / 'a.npz', names=np.array(['a']))
-    with pytest.raises(ValueError, match=r"lacks .* \['scores', 'labels'\]"):
-        read_scores(tmp_path / 'a.npz')
+    for name, message in (
+        ('a.json', 'a.json: a score file is a .pkl'),
+        ('a.pkl', 'holds no list of predictions'),
+        ('a.npz', r"lacks .* \['scores', 'labels'\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_scores(tmp_path / name)

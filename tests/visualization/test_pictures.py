@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stars_mm.visualization.animation import write_gif
-from stars_mm.visualization.embedding import FeaturePanel, pick_points, plot_tsne, tsne
-from stars_mm.visualization.motion import MaskedClip
+from stars_mm.evaluation.protocols.training_log import TrainingLog
+from stars_mm.visualization.curves import plot_curves
+from stars_mm.visualization.embedding import pick_points, plot_tsne, tsne
+from stars_mm.visualization.masked_prediction import MaskedClip, write_masked_gif
 from stars_mm.visualization.style import class_style
 
 
@@ -51,12 +52,8 @@ def test_class_styles_differ():
 def test_tsne_picture(tmp_path, clusters):
     features, labels = clusters
     path = tmp_path / 'tsne.png'
-    plot_tsne(
-        [FeaturePanel('before', features), FeaturePanel('after', features)],
-        labels,
-        path,
-        ['walk', 'sit', 'wave', 'bow', 'run'],
-    )
+    panels = dict(before=features, after=features)
+    plot_tsne(panels, labels, path, {0: 'walk', 1: 'sit', 4: 'run'})
     with Image.open(path) as image:
         width, height = image.size
         colours = {colour for _, colour in image.convert('RGB').getcolors(1 << 20)}
@@ -79,7 +76,7 @@ def make_clip(num_joints, persons=1, num_frames=8):
 @pytest.mark.parametrize('num_joints', [25, 20, 7])
 def test_animation(tmp_path, num_joints):
     path = tmp_path / 'masked.gif'
-    write_gif([make_clip(num_joints), make_clip(num_joints, 2)], path, 'a caption')
+    write_masked_gif([make_clip(num_joints), make_clip(num_joints, 2)], path, 'a caption')
     with Image.open(path) as image:
         assert image.n_frames == 8 and min(image.size) > 200
         frames = []
@@ -93,6 +90,16 @@ def test_animation(tmp_path, num_joints):
 
 def test_long_animation_skips_frames(tmp_path):
     path = tmp_path / 'masked.gif'
-    write_gif([make_clip(25, num_frames=20)], path, max_frames=10)
+    write_masked_gif([make_clip(25, num_frames=20)], path, max_frames=10)
     with Image.open(path) as image:
         assert image.n_frames == 10
+
+
+def test_curves(tmp_path):
+    train = {1: dict(loss=1.0), 2: dict(loss=0.5)}
+    log = TrainingLog(train, {1: {'knn/top1_k1': 50.0}})
+    path = tmp_path / 'curves.png'
+    plot_curves([('one', log, 1.0), ('two', TrainingLog(train), 1.0)], path, dict(raw=30.0))
+    with Image.open(path) as image:
+        assert image.size == (round(2 * 4.6 * 110), round(5.6 * 110))
+        assert len(image.convert('RGB').getcolors(1 << 20)) > 10

@@ -1,28 +1,25 @@
 import numpy as np
 import pytest
-from mmaction.models.utils.graph import Graph
+from mmaction.datasets.transforms import JointToBone
 
-from stars_mm.visualization.skeleton import bones_for, project, segments
+from stars_mm.preparation.layouts import NW_UCLA
+from stars_mm.visualization.skeleton import bones_of, project, segments
 
 
 def test_ntu_bones_are_those_of_mmaction():
-    graph = Graph(layout='nturgb+d', mode='spatial')
-    theirs = {frozenset(pair) for pair in graph.inward}
-    assert {frozenset(pair) for pair in bones_for(25)} == theirs
+    pairs = JointToBone('nturgb+d').pairs
+    theirs = {frozenset(pair) for pair in pairs if len(set(pair)) == 2}
+    assert {frozenset(pair) for pair in bones_of(25)} == theirs
+    assert len(theirs) == 24 and bones_of(25) == bones_of(25, 'nturgb+d')
 
 
-@pytest.mark.parametrize('num_joints', [20, 25])
-def test_bones_are_a_tree_over_all_joints(num_joints):
-    reached, bones = {0}, list(bones_for(num_joints))
-    assert len(bones) == num_joints - 1
-    for _ in range(num_joints):
-        reached |= {j for pair in bones if reached & set(pair) for j in pair}
-    assert reached == set(range(num_joints))
-
-
-def test_unknown_layout_has_points_only():
-    assert bones_for(17) == ()
+def test_layouts_by_name_by_number_of_joints_and_none():
+    assert len(bones_of(20)) == 19
+    assert bones_of(20) == bones_of(20, 'nw-ucla') == bones_of(20, NW_UCLA)
+    assert bones_of(6) == bones_of(17) == ()  # unknown; more than one
     assert segments(np.zeros((17, 2)), (), np.ones(17, bool)).shape == (0, 2, 2)
+    with pytest.raises(ValueError, match='20 joints, the clips have 25'):
+        bones_of(25, 'nw-ucla')
 
 
 def test_projection_keeps_height_and_distances_in_its_plane():

@@ -23,7 +23,7 @@ from mmengine.dist import get_rank
 
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.compat import no_accelerator
-from stars_mm.evaluation.protocols.launch import tool_command
+from stars_mm.evaluation.protocols.tool_process import tool_command
 from stars_mm.speed.benchmark import machine
 from stars_mm.speed.scaling import add_efficiency, time_table, traffic_table
 from stars_mm.speed.scaling_stage import Scale, load_configs

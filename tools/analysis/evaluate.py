@@ -21,9 +21,9 @@ from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.evaluation.protocols.evaluate import PROTOCOLS, evaluate
-from stars_mm.evaluation.protocols.features import Encoder, FeatureStore
-from stars_mm.evaluation.protocols.table import markdown
-from stars_mm.evaluation.protocols.task import Settings
+from stars_mm.evaluation.protocols.features import Encoder
+from stars_mm.evaluation.protocols.protocol import Settings
+from stars_mm.evaluation.protocols.results_table import results_page
 
 # protocols whose configs take options, by the recipe's names for them
 KINDS = ('linear', 'finetune', 'semi', 'transfer', 'fewshot')
@@ -126,7 +126,8 @@ def main(argv=None) -> None:
     out = args.json or work_dir / 'evaluation.json'
     settings = Settings(
         cfg,
-        FeatureStore(work_dir / 'features', Encoder.load(args.checkpoint)),
+        Encoder.load(args.checkpoint),
+        work_dir,
         seed=args.seed,
         draws=args.draws,
         episodes=args.episodes,
@@ -137,7 +138,7 @@ def main(argv=None) -> None:
     )
     arguments = sys.argv[1:] if argv is None else argv
     command = shlex.join(['python', 'tools/analysis/evaluate.py', *map(str, arguments)])
-    print(markdown(evaluate(args.protocols, settings, work_dir, out, command)))
+    print(results_page(evaluate(args.protocols, settings, out, command)))
 
 
 if __name__ == '__main__':

@@ -11,6 +11,8 @@ from pathlib import Path
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.evaluation.functional.fusion import accuracies, fuse
 from stars_mm.evaluation.score_files import read_scores, write_scores
+from stars_mm.utils.atomic import write_text
+from stars_mm.utils.markdown import markdown_table
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -37,24 +39,13 @@ def main(argv=None) -> None:
     fused = fuse(streams, args.weights, args.softmax)
     rows = {stream.source: accuracies(stream) for stream in streams}
     rows['fused'] = accuracies(fused)
-    width = max(map(len, rows))
-    lines = [' '.join(['scores'.ljust(width)] + [name.rjust(10) for name in rows['fused']])]
-    lines += [
-        ' '.join([row.ljust(width)] + [f'{value:10.2f}' for value in found.values()])
-        for row, found in rows.items()
-    ]
-    print('\n'.join(lines))
+    lines = [['scores', *rows['fused']]]
+    lines += [[row, *(f'{value:.2f}' for value in found.values())] for row, found in rows.items()]
+    print(markdown_table(lines))
     if args.json:
         weights = args.weights or [1.0] * len(streams)
-        args.json.write_text(
-            json.dumps(
-                dict(
-                    rows, meta=dict(clips=len(fused.names), weights=weights, softmax=args.softmax)
-                ),
-                indent=2,
-            )
-            + '\n'
-        )
+        meta = dict(clips=len(fused.names), weights=weights, softmax=args.softmax)
+        write_text(args.json, json.dumps(dict(rows, meta=meta), indent=2) + '\n')
     if args.out:
         write_scores(args.out, fused)
 

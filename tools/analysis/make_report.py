@@ -15,17 +15,10 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
-from stars_mm.datasets import load_annotations
-from stars_mm.evaluation.report import (
-    FeatureReader,
-    RawFeatures,
-    build_random_model,
-    describe,
-    score,
-    unturned,
-)
-from stars_mm.evaluation.stages import find_stages, shown
-from stars_mm.visualization.report import draw_curves, draw_masked, draw_tsne, publish
+from stars_mm.evaluation.protocols.features import FeatureReader
+from stars_mm.evaluation.protocols.stage_scores import describe, score_stages
+from stars_mm.evaluation.protocols.trained_stages import TrainedStage, find_stages, shown
+from stars_mm.visualization.report import publish
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -59,38 +52,24 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def score_rows(reader: FeatureReader, stages: list, args) -> tuple:
-    """Scores of all rows, and the features of the encoders' test clips."""
-    results, queries, makers = {}, {}, {}
-    if not args.no_raw:
-        plain = unturned(reader.cfg)
-        if plain is not None:
-            results['raw_unturned'] = score(FeatureReader(plain).read(RawFeatures()), args.seed)
-        makers['raw'] = RawFeatures
-        makers['raw_motion'] = lambda: RawFeatures(motion=True)
-    makers['random'] = lambda: build_random_model(stages[0].cfg, args.seed)
-    makers.update((stage.row, stage.build_model) for stage in stages)
-    for row, make in makers.items():
-        features = reader.read(make())
-        results[row] = score(features, args.seed)
-        print_log(f'{row}: {results[row]}', logger='current')
-        if not row.startswith('raw'):
-            queries[row] = features['query']
-    return results, queries
-
-
-def commands(args: argparse.Namespace) -> list:
+def commands(args: argparse.Namespace, train_seed: object) -> list[str]:
     """The two commands that lead to this report."""
     common = [shown(args.config), '--work-dir', shown(args.work_dir)]
     if args.cfg_options:
         common += ['--cfg-options'] + [f'{key}={value}' for key, value in args.cfg_options.items()]
-    return [
-        shlex.join(['python', tool, *common, '--seed', seed])
-        for tool, seed in (
-            ('tools/train.py', args.train_seed),
-            ('tools/analysis/make_report.py', str(args.seed)),
-        )
-    ]
+    tools = [('tools/train.py', train_seed), ('tools/analysis/make_report.py', args.seed)]
+    return [shlex.join(['python', tool, *common, '--seed', str(seed)]) for tool, seed in tools]
+
+
+def warn_of_unfinished(stages: list[TrainedStage]) -> None:
+    for stage in stages:
+        planned, epoch = stage.cfg.train_cfg.get('max_epochs'), stage.encoder.meta['epoch']
+        if planned and epoch < planned:
+            print_log(
+                f'{stage.encoder.path}: epoch {epoch} of {planned}, this stage is not finished',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def main(argv=None) -> None:
@@ -102,41 +81,16 @@ def main(argv=None) -> None:
     if args.work_dir is None:
         args.work_dir = Path('work_dirs') / Path(args.config).stem
     stages = find_stages(cfg, args.work_dir)
-    for stage in stages:
-        planned = stage.cfg.train_cfg.get('max_epochs')
-        if planned and stage.meta['epoch'] < planned:
-            print_log(
-                f'{stage.checkpoint}: epoch {stage.meta["epoch"]} of '
-                f'{planned}, this stage is not finished',
-                logger='current',
-                level=logging.WARNING,
-            )
-    args.train_seed = str(stages[-1].meta.get('seed'))
-
+    warn_of_unfinished(stages)
     reader = FeatureReader(cfg)
-    results, queries = score_rows(reader, stages, args)
+    results, queries = score_stages(reader, stages, args.seed, raw=not args.no_raw)
     results['meta'] = dict(
         config=shown(args.config),
         work_dir=shown(args.work_dir),
-        commands=commands(args),
+        commands=commands(args, stages[-1].encoder.meta.get('seed')),
         **describe(reader, stages, args.seed),
     )
-    dataset = reader.query.dataset
-    extra: dict = {}
-    load_annotations(dataset.ann_file, extra)
-    names = extra.get('class_names')
-    labels = queries['mamp'].labels.numpy()
-
-    def draw(folder: Path) -> None:
-        draw_curves(folder / 'curves.png', stages, results)
-        draw_tsne(folder / 'tsne.png', queries, results, names, args.seed)
-        model = stages[0].build_model()
-        if hasattr(model, 'reconstruct'):
-            results['meta']['hidden_joints'] = draw_masked(
-                folder / 'masked.gif', model, dataset, labels, names, args.seed
-            )
-
-    publish(args.work_dir / 'report', results, draw)
+    publish(args.work_dir / 'report', reader, stages, results, queries)
 
 
 if __name__ == '__main__':

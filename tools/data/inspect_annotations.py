@@ -20,8 +20,8 @@ from stars_mm.datasets import load_annotations
 from stars_mm.preparation.inspection import as_text, inspect_annotations
 from stars_mm.preparation.layouts import joint_parents, stored_layout
 from stars_mm.utils.atomic import written_whole
-from stars_mm.visualization.inspection import draw_inspection
-from stars_mm.visualization.recordings import bones_of
+from stars_mm.visualization.annotation_pictures import draw_inspection
+from stars_mm.visualization.skeleton import bones_of
 
 
 def parse_args(argv=None):

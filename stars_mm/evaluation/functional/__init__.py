@@ -8,7 +8,7 @@ from stars_mm.evaluation.functional.few_shot import (
     few_shot_accuracy,
     mean_and_interval,
 )
-from stars_mm.evaluation.functional.knn import knn_accuracy, knn_predict, nearest_neighbours
+from stars_mm.evaluation.functional.knn import knn_accuracy, knn_predict, nearest_neighbors
 
 __all__ = [
     'class_distances',
@@ -18,6 +18,6 @@ __all__ = [
     'knn_accuracy',
     'knn_predict',
     'mean_and_interval',
-    'nearest_neighbours',
+    'nearest_neighbors',
     'silhouette_samples',
 ]

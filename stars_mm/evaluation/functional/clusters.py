@@ -35,9 +35,8 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
     num_classes = len(labels.unique())
     if not 2 <= num_classes < len(labels):
         raise ValueError(
-            'Cluster scores need at least two classes and more '
-            f'clips than classes; got {num_classes} classes in '
-            f'{len(labels)} clips.'
+            'Cluster scores need at least two classes and more clips than classes; got '
+            f'{num_classes} classes in {len(labels)} clips.'
         )
     with threadpool_limits(limits=1):  # k-means is slow with busy threads
         clusters = KMeans(num_classes, n_init=10, random_state=seed).fit_predict(feats.numpy())
@@ -79,10 +78,8 @@ def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
 def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
     """Mean cosine distance, 1 − cos, within and between the classes.
 
-    Both are means over pairs of different clips: ``intra`` over all pairs of
-    one class, ``inter`` over all pairs of two classes. So a large class counts
-    by its pairs. With u the directions of the features, the cosines of all
-    pairs of a class add up to |Σu|² − Σ|u|², which needs no pair at all.
+    Both are means over pairs of different clips, so that a large class counts by its pairs. With u
+    the directions of the features, the cosines of all pairs of a class add up to |Σu|² − Σ|u|².
 
     Args:
         feats (Tensor): Features, (N, C).
@@ -109,8 +106,7 @@ def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
         )
     intra = float(1 - within / pairs)
     inter = float(1 - (total - within) / (all_pairs - pairs))
-    ratio = intra / inter if inter > _ROUNDING else 1.0
-    return dict(intra=intra, inter=inter, ratio=ratio)
+    return dict(intra=intra, inter=inter, ratio=intra / inter if inter > _ROUNDING else 1.0)
 
 
 def _directions(feats: Tensor) -> Iterator[Tensor]:
@@ -120,9 +116,8 @@ def _directions(feats: Tensor) -> Iterator[Tensor]:
 
 
 def _classes(feats: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-    """Place of each clip's class (N, ), clips of each class (K, ), the sum of
-    their directions (K, C), and each direction's product with itself (N, ),
-    which is 1, or 0 for a feature of zeros."""
+    """Place of each clip's class (N, ), clips of each class (K, ), the sum of their directions
+    (K, C), and each direction's product with itself (N, ), 1, or 0 for a feature of zeros."""
     _, own, counts = labels.cpu().unique(return_inverse=True, return_counts=True)
     sums = torch.zeros(len(counts), feats.shape[1], dtype=torch.float64)
     norms = []

@@ -61,17 +61,13 @@ def draw_exemplars(
     for draw in range(episodes):
         chosen = classes
         if ways is not None:
-            rng = np.random.default_rng([seed, draw])
-            chosen = sorted(rng.permutation(classes)[:ways].tolist())
-        draws.append(
-            {label: _draw_clips(of_class[label], shots, [seed, draw, label]) for label in chosen}
-        )
+            order = np.random.default_rng([seed, draw]).permutation(classes)
+            chosen = sorted(order[:ways].tolist())
+        draws.append({})
+        for label in chosen:
+            order = np.random.default_rng([seed, draw, label]).permutation(len(of_class[label]))
+            draws[-1][label] = [of_class[label][n] for n in order[:shots]]
     return draws
-
-
-def _draw_clips(clips: list[int], shots: int, seed: list[int]) -> list[int]:
-    order = np.random.default_rng(seed).permutation(len(clips))
-    return [clips[n] for n in order[:shots]]
 
 
 def few_shot_accuracy(
@@ -88,7 +84,7 @@ def few_shot_accuracy(
 
     ``'exemplar'`` gives a clip the class of the nearest example, ``'mean'`` that of the nearest
     mean of a class's L2-normalised examples, both under cosine similarity; where classes are
-    equally near, the smallest. Exact and the same on all devices, as :func:`nearest_neighbours`.
+    equally near, the smallest. Exact and the same on all devices, as :func:`nearest_neighbors`.
 
     Args:
         bank_feats (Tensor): Features that the draws' places point into, (B, C).
@@ -105,14 +101,10 @@ def few_shot_accuracy(
         dict[tuple[str, int], list[float]]: Classifier and number of shots →
         accuracy of each draw, in percent.
     """
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank_feats, query_labels = bank_feats.cpu(), query_labels.cpu()
-    hits = {
-        (kind, n): torch.zeros(len(draws), dtype=torch.float64)
-        for kind in classifiers
-        for n in shots
-    }
+    keys = [(kind, n) for kind in classifiers for n in shots]
+    hits = {key: torch.zeros(len(draws), dtype=torch.float64) for key in keys}
     total = torch.zeros(len(draws), dtype=torch.float64)
     for query, truth in zip(query_feats.split(chunk_size), query_labels.split(chunk_size)):
         query = on_grid(query.cpu()).to(device)
@@ -120,39 +112,28 @@ def few_shot_accuracy(
             classes = torch.tensor(sorted(draw))
             asked = torch.isin(truth, classes)
             total[number] += asked.sum()
-            similarity = query @ _prototypes(bank_feats, draw, shots, classifiers).t().to(device)
-            # (chunk, prototypes of all kinds and shots)
-            start = 0
-            for (kind, n), count in hits.items():
-                width = len(draw) * (n if kind == 'exemplar' else 1)
-                best = (
-                    similarity[:, start : start + width]
-                    .unflatten(1, (len(draw), -1))
-                    .amax(dim=2)
-                    .argmax(dim=1)
-                    .cpu()
-                )
-                start += width
-                count[number] += (asked & (classes[best] == truth)).sum()
+            for key, prototypes in _prototypes(bank_feats, draw, keys).items():
+                similarity = query @ prototypes.t().to(device)  # (chunk, W · 1 or S)
+                best = similarity.unflatten(1, (len(draw), -1)).amax(dim=2).argmax(dim=1).cpu()
+                hits[key][number] += (asked & (classes[best] == truth)).sum()
     return {key: (100 * count / total).tolist() for key, count in hits.items()}
 
 
 def _prototypes(
-    bank_feats: Tensor, draw: Draw, shots: Sequence[int], classifiers: Sequence[str]
-) -> Tensor:
+    bank_feats: Tensor, draw: Draw, keys: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], Tensor]:
     """What queries are compared with: for each classifier and number of shots
     the examples or means of the classes in ascending order."""
     places = torch.tensor([draw[label] for label in sorted(draw)])  # (W, S)
     feats = bank_feats[places]  # (W, S, C)
     directions = F.normalize(feats.double(), dim=2)
-    parts = []
-    for kind in classifiers:
-        for n in shots:
-            if kind == 'exemplar':
-                parts.append(feats[:, :n].flatten(0, 1))
-            else:
-                parts.append(directions[:, :n].mean(dim=1))
-    return torch.cat([on_grid(part) for part in parts])
+    parts = {
+        (kind, n): feats[:, :n].flatten(0, 1)
+        if kind == 'exemplar'
+        else directions[:, :n].mean(dim=1)
+        for kind, n in keys
+    }
+    return {key: on_grid(part) for key, part in parts.items()}
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,30 +27,31 @@ class ClassScores:
         N, K = self.scores.shape
         if not N == len(self.names) == len(self.labels):
             raise ValueError(
-                f'{self.source}: {N} scores, {len(self.names)} '
-                f'names and {len(self.labels)} labels; the three '
-                'belong to the same clips.'
+                f'{self.source}: {N} scores, {len(self.names)} names and {len(self.labels)} '
+                'labels; the three belong to the same clips.'
             )
-        if len(set(self.names)) < N:
-            double = next(name for name in self.names if self.names.count(name) > 1)
+        name, count = max(Counter(self.names).items(), key=lambda item: item[1], default=('', 0))
+        if count > 1:
             raise ValueError(
-                f'{self.source}: clip "{double}" occurs '
-                f'{self.names.count(double)} times; a clip may '
-                'have one score.'
+                f'{self.source}: clip "{name}" occurs {count} times; a clip may have one score.'
             )
-        if not self.scores.isfinite().all():
-            row = int((~self.scores.isfinite()).any(dim=1).int().argmax())
+        row = _first(~self.scores.isfinite().all(dim=1))
+        if row is not None:
             raise ValueError(
                 f'{self.source}: the scores of clip "{self.names[row]}" are not finite.'
             )
-        if N and not 0 <= self.labels.min() <= self.labels.max() < K:
-            wrong = (self.labels < 0) | (self.labels >= K)
-            row = int(wrong.int().argmax())
+        row = _first((self.labels < 0) | (self.labels >= K))
+        if row is not None:
             raise ValueError(
-                f'{self.source}: clip "{self.names[row]}" is of class '
-                f'{int(self.labels[row])}, and there are scores of the '
-                f'classes 0 to {K - 1}.'
+                f'{self.source}: clip "{self.names[row]}" is of class {int(self.labels[row])}, and '
+                f'there are scores of the classes 0 to {K - 1}.'
             )
+
+
+def _first(wrong: Tensor) -> int | None:
+    """Place of the first that is wrong."""
+    places = wrong.nonzero()
+    return int(places[0]) if len(places) else None
 
 
 def fuse(
@@ -79,14 +81,12 @@ def fuse(
         _check_same_clips(first, stream)
         place = {name: row for row, name in enumerate(stream.names)}
         order = torch.tensor([place[name] for name in first.names])
-        differing = stream.labels[order] != first.labels
-        if differing.any():
-            row = int(differing.int().argmax())
+        row = _first(stream.labels[order] != first.labels)
+        if row is not None:
             raise ValueError(
-                f'Clip "{first.names[row]}" is of class '
-                f'{int(first.labels[row])} in {first.source} and of class '
-                f'{int(stream.labels[order][row])} in {stream.source}; these '
-                'are not the same data.'
+                f'Clip "{first.names[row]}" is of class {int(first.labels[row])} in {first.source} '
+                f'and of class {int(stream.labels[order][row])} in {stream.source}; these are not '
+                'the same data.'
             )
         scores = stream.scores[order].double()
         total += weight * (scores.softmax(dim=1) if softmax else scores)
@@ -98,17 +98,15 @@ def _check_same_clips(first: ClassScores, other: ClassScores) -> None:
     K, other_K = first.scores.shape[1], other.scores.shape[1]
     if K != other_K:
         raise ValueError(
-            f'{first.source} has scores of {K} classes, '
-            f'{other.source} of {other_K}; fuse models of the '
-            'same classes.'
+            f'{first.source} has scores of {K} classes, {other.source} of {other_K}; fuse models '
+            'of the same classes.'
         )
     for a, b in ((first, other), (other, first)):
         lacking = sorted(set(a.names) - set(b.names))
         if lacking:
             raise ValueError(
-                f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips '
-                f'of {a.source}, such as "{lacking[0]}"; all files must be of '
-                'the same test split.'
+                f'{b.source} lacks {len(lacking)} of the {len(a.names)} clips of {a.source}, such '
+                f'as "{lacking[0]}"; all files must be of the same test split.'
             )
 
 
@@ -139,7 +137,7 @@ def nearest_scores(
     bank_feats: Tensor, bank_labels: Tensor, query_feats: Tensor, chunk_size: int = 1024
 ) -> Tensor:
     """Score classes by their nearest labelled clip, so that the best class is
-    that of the nearest neighbour.
+    that of the nearest neighbor.
 
     Args:
         bank_feats (Tensor): Features of the labelled clips, (B, C).
@@ -153,11 +151,8 @@ def nearest_scores(
     """
     bank = F.normalize(bank_feats.float())
     K = int(bank_labels.max()) + 1
-    scores = []
-    for query in F.normalize(query_feats.float()).split(chunk_size):
-        similarity = query @ bank.t()  # (chunk, B)
-        best = similarity.new_full((len(query), K), -1.0)
-        scores.append(
-            best.scatter_reduce_(1, bank_labels.expand(len(query), -1), similarity, 'amax')
-        )
-    return torch.cat(scores)
+    scores = torch.full((len(query_feats), K), -1.0)
+    for query, best in zip(query_feats.split(chunk_size), scores.split(chunk_size)):
+        similarity = F.normalize(query.float()) @ bank.t()  # (chunk, B)
+        best.scatter_reduce_(1, bank_labels.expand(len(query), -1), similarity, 'amax')
+    return scores

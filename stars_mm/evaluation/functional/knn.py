@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 _GRID = 2.0**26
 
 
-def nearest_neighbours(
+def nearest_neighbors(
     bank_feats: Tensor,
     query_feats: Tensor,
     k: int,
@@ -18,7 +18,7 @@ def nearest_neighbours(
     bank_chunk_size: int = 8192,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The nearest neighbours under cosine similarity.
+    """The nearest neighbors under cosine similarity.
 
     Exact: all pairs are compared. Memory beyond the features is that of some
     arrays of ``chunk_size`` × ``bank_chunk_size`` numbers, and the result does
@@ -26,8 +26,8 @@ def nearest_neighbours(
 
     Args:
         bank_feats (Tensor): Features to search, (B, C).
-        query_feats (Tensor): Features whose neighbours are wanted, (Q, C).
-        k (int): Number of neighbours.
+        query_feats (Tensor): Features whose neighbors are wanted, (Q, C).
+        k (int): Number of neighbors.
         chunk_size (int): Queries compared at a time.
         bank_chunk_size (int): Features of the bank compared at a time.
         device (str or torch.device, optional): Where to compare; the GPU where
@@ -35,32 +35,27 @@ def nearest_neighbours(
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarities, (Q, k) in double precision,
-        the largest first, and the neighbours' places in the bank, (Q, k), both
+        the largest first, and the neighbors' places in the bank, (Q, k), both
         on the CPU. Of equally similar ones the first of the bank comes first.
 
     Raises:
         ValueError: If k exceeds the bank.
     """
     _check_k((k,), len(bank_feats))
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    bank_feats, query_feats = bank_feats.cpu(), query_feats.cpu()
-    bank_norms, query_norms = _norms(bank_feats), _norms(query_feats)
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     similarities, indices = [], []
-    for query in _chunks(query_feats, query_norms, chunk_size, device):
-        best = None
-        for start, bank in enumerate(_chunks(bank_feats, bank_norms, bank_chunk_size, device)):
-            values, index = _largest(query @ bank.t(), k)
-            index += start * bank_chunk_size
-            if best is not None:
-                values, order = torch.cat([best[0], values], 1).sort(
-                    dim=1, descending=True, stable=True
-                )
-                values = values[:, :k]
-                index = torch.cat([best[1], index], 1).gather(1, order[:, :k])
-            best = values, index
-        similarities.append(best[0].cpu())
-        indices.append(best[1].cpu())
+    for query in _grid_chunks(query_feats, chunk_size, device):
+        values = query.new_zeros(len(query), 0)
+        index = values.long()
+        for start, bank in enumerate(_grid_chunks(bank_feats, bank_chunk_size, device)):
+            more, place = _largest(query @ bank.t(), k)
+            place += start * bank_chunk_size
+            # of equal ones those before stay before
+            values, order = torch.cat([values, more], 1).sort(dim=1, descending=True, stable=True)
+            values = values[:, :k]
+            index = torch.cat([index, place], 1).gather(1, order[:, :k])
+        similarities.append(values.cpu())
+        indices.append(index.cpu())
     return torch.cat(similarities) / _GRID**2, torch.cat(indices)
 
 
@@ -72,7 +67,7 @@ def knn_predict(
     temperature: float | None = None,
     **kwargs,
 ) -> Tensor:
-    """Classify by the votes of the nearest neighbours under cosine similarity.
+    """Classify by the votes of the nearest neighbors under cosine similarity.
 
     Ties are decided the same everywhere: of equally similar clips the first of
     the bank is nearer, of classes with equal votes the smallest wins.
@@ -81,11 +76,10 @@ def knn_predict(
         bank_feats (Tensor): Features of the labelled samples, (B, C).
         bank_labels (Tensor): Their classes, (B, ).
         query_feats (Tensor): Features to classify, (Q, C).
-        ks (Sequence[int]): Numbers of neighbours.
+        ks (Sequence[int]): Numbers of neighbors.
         temperature (float, optional): Votes weigh exp(similarity /
             temperature); by default all weigh the same.
-        **kwargs: Sizes of the chunks and device of
-            :func:`nearest_neighbours`.
+        **kwargs: Sizes of the chunks and device of :func:`nearest_neighbors`.
 
     Returns:
         Tensor: Predicted classes, (len(ks), Q), on the CPU.
@@ -94,7 +88,7 @@ def knn_predict(
         ValueError: If a k exceeds the bank.
     """
     _check_k(ks, len(bank_feats))
-    similarity, index = nearest_neighbours(bank_feats, query_feats, max(ks), **kwargs)
+    similarity, index = nearest_neighbors(bank_feats, query_feats, max(ks), **kwargs)
     weights = torch.ones_like(similarity)  # (Q, k)
     if temperature is not None:
         # relative to the nearest, which cannot overflow
@@ -103,8 +97,7 @@ def knn_predict(
     votes = weights.new_zeros(len(labels), int(bank_labels.max()) + 1)
     predictions, done = {}, 0
     for k in sorted(set(ks)):
-        for place in range(done, k):
-            votes.scatter_add_(1, labels[:, place : place + 1], weights[:, place : place + 1])
+        votes.scatter_add_(1, labels[:, done:k], weights[:, done:k])
         predictions[k] = votes.argmax(dim=1)
         done = k
     return torch.stack([predictions[k] for k in ks])
@@ -119,23 +112,13 @@ def knn_accuracy(
     temperature: float | None = None,
     **kwargs,
 ) -> dict[str, float]:
-    """Accuracy of :func:`knn_predict`.
-
-    Args:
-        bank_feats (Tensor): Features of the labelled samples, (B, C).
-        bank_labels (Tensor): Their classes, (B, ).
-        query_feats (Tensor): Features to classify, (Q, C).
-        query_labels (Tensor): Their true classes, (Q, ).
-        ks (Sequence[int]): Numbers of neighbours.
-        temperature (float, optional): See :func:`knn_predict`.
-        **kwargs: See :func:`knn_predict`.
+    """Accuracy of :func:`knn_predict`, which says what the arguments are.
 
     Returns:
         dict[str, float]: ``top1_k{k}`` in percent for each k.
     """
     predictions = knn_predict(bank_feats, bank_labels, query_feats, ks, temperature, **kwargs)
-    hits = predictions == query_labels.cpu()
-    accuracy = hits.double().mean(dim=1) * 100
+    accuracy = (predictions == query_labels.cpu()).double().mean(dim=1) * 100
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
 
 
@@ -147,20 +130,20 @@ def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
         norms (Tensor, optional): Their lengths, (N, ).
 
     Returns:
-        Tensor: The L2-normalised features times 2^26, rounded. Scalar products
-        of them are exact: 2^52 times the cosine.
+        Tensor: The L2-normalised features times 2^26, rounded. Their scalar products are exact.
     """
     norms = _norms(feats) if norms is None else norms
     return (feats.double() / norms[:, None] * _GRID).round()
 
 
 def _norms(feats: Tensor) -> Tensor:
-    # all at once, so that chunks get the same ones
     norms = torch.linalg.vector_norm(feats, dim=1, dtype=torch.float64)
     return norms.clamp(min=1e-12)
 
 
-def _chunks(feats: Tensor, norms: Tensor, size: int, device):
+def _grid_chunks(feats: Tensor, size: int, device: str | torch.device) -> Iterator[Tensor]:
+    feats = feats.cpu()
+    norms = _norms(feats)  # all at once, so that chunks get the same ones
     for part, norm in zip(feats.split(size), norms.split(size)):
         yield on_grid(part.to(device), norm.to(device))
 

@@ -32,9 +32,8 @@ class ClusterMetric(FeatureMetric):
         classes = len(set(query.labels))
         if not 2 <= classes < len(query.labels):
             raise ValueError(
-                f'ClusterMetric: {query.source} has {classes} classes in '
-                f'{len(query.labels)} clips; it needs at least two classes '
-                'and more clips than classes.'
+                f'ClusterMetric: {query.source} has {classes} classes in {len(query.labels)} '
+                'clips; it needs at least two classes and more clips than classes.'
             )
 
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:

@@ -35,34 +35,6 @@ class FeatureMetric(BaseMetric):
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Raise a ValueError where the metric cannot be computed; see :meth:`prepare`."""
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the features of one batch.
-
-        Args:
-            data_batch (Any): Not used.
-            data_samples (Sequence[dict]): Data samples with ``feature``,
-                ``gt_label``, ``sample_idx`` and ``role``, all of one role.
-        """
-        self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
-
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Compute the metric from the batches of all ranks."""
-        return self.compute(*self.collect(results))
-
-    def collect(self, results: list[tuple]) -> tuple[FeatureSet, FeatureSet]:
-        """Put the batches of all ranks together.
-
-        Args:
-            results (list[tuple]): Role and features of each batch.
-
-        Returns:
-            tuple[FeatureSet, FeatureSet]: The bank and the query.
-
-        Raises:
-            ValueError: If there is none of them, or a feature is not finite.
-        """
-        return self._collect(results, 'bank'), self._collect(results, 'query')
-
     @abstractmethod
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Compute the metric.
@@ -75,21 +47,33 @@ class FeatureMetric(BaseMetric):
             dict[str, float]: Name → value.
         """
 
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the features of one batch: data samples with ``feature``, ``gt_label``,
+        ``sample_idx`` and ``role``, all of one role."""
+        self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Compute the metric from the batches of all ranks."""
+        return self.compute(*self.collect(results))
+
+    def collect(self, results: list[tuple]) -> list[FeatureSet]:
+        """The bank and the query, put together from the role and features of each batch of all
+        ranks; a ValueError if there is none of them, or a feature is not finite."""
+        return [self._collect(results, role) for role in ('bank', 'query')]
+
     def _collect(self, results: list[tuple], role: str) -> FeatureSet:
         parts = [feats for its_role, feats in results if its_role == role]
         if not parts:
             raise ValueError(
-                f'{type(self).__name__} got no features of the {role}. Run it '
-                'under FeatureValLoop or FeatureTestLoop, which take a '
-                'bank_dataloader.'
+                f'{type(self).__name__} got no features of the {role}. Run it under FeatureValLoop '
+                'or FeatureTestLoop, which take a bank_dataloader.'
             )
         whole = FeatureSet.cat(parts)
         finite = whole.features.isfinite().all(dim=1)
         if not finite.all():
             first = int(whole.sample_idx[~finite][0])
             raise ValueError(
-                f'{int((~finite).sum())} of {len(finite)} features of the '
-                f'{role} are not finite, that of clip {first} is the first: '
-                'the weights are spoilt, or a clip is.'
+                f'{int((~finite).sum())} of {len(finite)} features of the {role} are not finite, '
+                f'that of clip {first} is the first: the weights are spoilt, or a clip is.'
             )
         return whole

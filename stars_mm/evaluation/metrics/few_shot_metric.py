@@ -1,11 +1,11 @@
-import os.path as osp
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmaction.registry import METRICS
 from mmengine.logging import MMLogger
 
 from stars_mm.engine.features import ClipList, FeatureSet
-from stars_mm.evaluation.exemplars import find_exemplars, read_exemplars, write_exemplars
+from stars_mm.evaluation.few_shot_lists import find_draws, read_draws, write_draws
 from stars_mm.evaluation.functional.few_shot import (
     CLASSIFIERS,
     Draw,
@@ -67,14 +67,11 @@ class FewShotMetric(FeatureMetric):
                 f'ways={ways}: at least 2 classes are told apart,'
                 ' and a list of exemplars has ways of its own.'
             )
-        self.shots = tuple(shots)
-        self.episodes = episodes
-        self.ways = ways
-        self.seed = seed
-        self.classifiers = tuple(classifiers)
+        self.shots, self.classifiers = tuple(shots), tuple(classifiers)
+        self.episodes, self.ways, self.seed = episodes, ways, seed
         self.exemplars = exemplars
         if exemplars is not None:
-            listed = read_exemplars(exemplars)
+            listed = read_draws(exemplars)
             if len(listed) < episodes:
                 raise ValueError(
                     f'{exemplars}: holds {len(listed)} draws, '
@@ -85,16 +82,15 @@ class FewShotMetric(FeatureMetric):
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Check the classes, and that there are enough clips to draw."""
         classes, asked = set(bank.labels), set(query.labels)
-        for one, other, its, source in (
-            (classes, asked, query.source, bank.source),
-            (asked, classes, bank.source, query.source),
+        for absent, source, other in (
+            (classes - asked, bank.source, query.source),
+            (asked - classes, query.source, bank.source),
         ):
-            if one - other:
+            if absent:
                 raise ValueError(
-                    f'FewShotMetric: {len(one - other)} classes of {source} '
-                    f'have no clip in {its}, such as {min(one - other)}. Bank '
-                    'and query must have the same classes: choose them by '
-                    '`labels` of the two data sets.'
+                    f'FewShotMetric: {len(absent)} classes of {source} have no clip in {other}, '
+                    f'such as {min(absent)}. Bank and query must have the same classes: choose '
+                    'them by `labels` of the two data sets.'
                 )
         self._draw(bank.names, bank.labels, bank.source)
 
@@ -109,24 +105,17 @@ class FewShotMetric(FeatureMetric):
             )
         draws = self._draw(bank.names, bank.labels.tolist(), 'the bank')
         MMLogger.get_current_instance().info(
-            f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} '
-            f'classes by {self.shots} examples a class, out of '
-            f'{len(bank.labels)} clips; cosine, mean and 95 % interval over '
-            f'{len(draws)} draws'
+            f'{self.prefix}: {len(query.labels)} clips of {len(draws[0])} classes by {self.shots} '
+            f'examples a class, out of {len(bank.labels)} clips; cosine, mean and 95 % interval '
+            f'over {len(draws)} draws'
         )
         found = few_shot_accuracy(
             bank.features, query.features, query.labels, draws, self.shots, self.classifiers
         )
         if self.exemplars is None and self.work_dir is not None:
-            write_exemplars(
-                osp.join(self.work_dir, f'{self.prefix}_exemplars.json'),
-                draws,
-                bank.names,
-                seed=self.seed,
-                ways=self.ways,
-                episodes=self.episodes,
-                shots=self.shots,
-            )
+            path = Path(self.work_dir) / f'{self.prefix}_exemplars.json'
+            settings = dict(ways=self.ways, episodes=self.episodes, shots=self.shots)
+            write_draws(path, draws, bank.names, seed=self.seed, **settings)
         scores = {}
         for (kind, n), values in found.items():
             mean, interval = mean_and_interval(values)
@@ -138,17 +127,14 @@ class FewShotMetric(FeatureMetric):
     def _draw(self, names: Sequence[str], labels: Sequence[int], source: str) -> list[Draw]:
         if len(set(names)) < len(names):
             raise ValueError(
-                f'FewShotMetric lists its examples by name, and '
-                f'{len(names) - len(set(names))} clips of '
-                f'{source} share theirs with others.'
+                f'FewShotMetric lists its examples by name, and {len(names) - len(set(names))} '
+                f'clips of {source} share theirs with others.'
             )
         if self.exemplars is not None:
-            return find_exemplars(
-                self._listed, names, labels, max(self.shots), self.exemplars, source
-            )
+            shots = max(self.shots)
+            return find_draws(self._listed, names, labels, shots, self.exemplars, source)
+        settings = (max(self.shots), self.episodes, self.ways, self.seed)
         try:
-            return draw_exemplars(
-                labels, names, max(self.shots), self.episodes, self.ways, self.seed
-            )
+            return draw_exemplars(labels, names, *settings)
         except ValueError as error:
             raise ValueError(f'FewShotMetric, {source}: {error}') from error

@@ -12,15 +12,15 @@ from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 @METRICS.register_module()
 class KNNMetric(FeatureMetric):
-    """Accuracy of the k nearest neighbours under cosine similarity, in
+    """Accuracy of the k nearest neighbors under cosine similarity, in
     percent: ``knn/top1_k1`` and so on.
 
     Exact for any number of clips, in bounded memory, and the same on CPU and GPU and however many
-    processes computed the features, each of which seeks the neighbours of its share of the query;
+    processes computed the features, each of which seeks the neighbors of its share of the query;
     see :func:`knn_predict` for how ties are decided.
 
     Args:
-        topk_neighbors (Sequence[int]): Numbers k of neighbours.
+        topk_neighbors (Sequence[int]): Numbers k of neighbors.
         temperature (float, optional): Votes weigh exp(similarity / temperature). By default all
             weigh the same, the protocol of the reported figures.
         collect_device (str): As every metric of mmengine has it; the ranks'
@@ -48,38 +48,29 @@ class KNNMetric(FeatureMetric):
 
     @property
     def protocol(self) -> str:
-        """str: How neighbours vote, for the log."""
+        """str: How neighbors vote, for the log."""
         if self.temperature is None:
             return 'uniform vote (the reported protocol)'
         return f'votes weighted by exp(cosine / {self.temperature:g}) (the monitor of training)'
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
-        """Check the numbers of neighbours and the classes."""
+        """Check the numbers of neighbors and the classes."""
         if max(self.topk_neighbors) > len(bank.labels):
             raise ValueError(
-                f'KNNMetric: topk_neighbors={self.topk_neighbors} are more '
-                f'than the {len(bank.labels)} clips of the bank, '
-                f'{bank.source}.'
+                f'KNNMetric: topk_neighbors={self.topk_neighbors} are more than the '
+                f'{len(bank.labels)} clips of the bank, {bank.source}.'
             )
         unknown = sorted(set(query.labels) - set(bank.labels))
         if unknown:
             raise ValueError(
-                f'KNNMetric: {len(unknown)} classes of {query.source} have no '
-                f'clip in the bank, {bank.source}, such as {unknown[0]}; its '
-                f'classes are {sorted(set(bank.labels))}. Evaluate on the '
-                'same classes: choose the data sets, or their `labels`.'
+                f'KNNMetric: {len(unknown)} classes of {query.source} have no clip in the bank, '
+                f'{bank.source}, such as {unknown[0]}; its classes are {sorted(set(bank.labels))}. '
+                'Evaluate on the same classes: choose the data sets, or their `labels`.'
             )
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Compute the metric; several processes get all features, and each
-        seeks the neighbours of its share of the query.
-
-        Args:
-            size (int): Not used; see mmengine's ``BaseMetric.evaluate``.
-
-        Returns:
-            dict[str, float]: Prefix and name → value.
-        """
+        seeks the neighbors of its share of the query."""
         if get_world_size() == 1:
             return super().evaluate(size)
         results = [part for parts in all_gather_object(self.results) for part in parts]

@@ -1,11 +1,9 @@
-"""Features of a checkpoint, computed once for all protocols that read them."""
+"""From a checkpoint to the features of a config's clips: the one reader, and its files."""
 
-import hashlib
-import json
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import torch
@@ -13,19 +11,22 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from stars_mm.engine.features import ClipList, FeatureSet, extract_features
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
-from stars_mm.evaluation.protocols.record import file_digest
-from stars_mm.evaluation.report import RawFeatures, unturned
+from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
+from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.utils.atomic import written_whole
-from stars_mm.utils.checkpoint import check_checkpoint, load_state
+from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
+BankAndQuery = dict[str, FeatureSet]
 
 
 @dataclass
@@ -45,38 +46,51 @@ class Encoder:
     meta: dict
 
     @classmethod
-    def load(cls, path: str) -> 'Encoder':
+    def load(cls, path: str | Path) -> 'Encoder':
         """Read a checkpoint; FileNotFoundError if there is none."""
         if not Path(path).is_file():
             raise FileNotFoundError(f'{path}: there is no such checkpoint.')
-        state = load_state(str(path))
-        try:
-            meta = load_state(str(path), key='meta')
-        except KeyError:  # weights alone
-            meta = {}
+        state, meta = read_weights(path)
         known = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'source') if key in meta}
-        return cls(str(path), file_digest(str(path)), state, known)
+        return cls(str(path), file_digest(path), state, known)
+
+    def build_model(self, cfg: Config) -> nn.Module:
+        """The config's model with these weights, in evaluation mode; a ValueError where they do
+        not fit, or the model classifies."""
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            model = MODELS.build(cfg.model)
+        if not hasattr(model, 'extract_feat') or hasattr(model, 'cls_head'):
+            raise ValueError(
+                f'{cfg.filename}: {type(model).__name__} is a classifier. '
+                'Give a recipe, or a config of MAMP or STARS.'
+            )
+        check_checkpoint(self.state, model, self.path)
+        model.load_state_dict(self.state, strict=False)
+        return model.eval()
 
 
-class FeatureData:
-    """The clips of a config's bank and query.
+class FeatureReader:
+    """Reads the features of a config's bank and query.
 
     Args:
         cfg (Config): Config with ``test_dataloader`` and ``test_cfg.bank_dataloader``.
+        folder (Path, optional): Where features of checkpoints are kept, by what they were
+            computed from.
 
     Raises:
+        FileNotFoundError: If an annotation file is not there.
         ValueError: If the config tests something else than features.
     """
 
-    def __init__(self, cfg: Config) -> None:
+    def __init__(self, cfg: Config, folder: Path | None = None) -> None:
         if 'bank_dataloader' not in (cfg.get('test_cfg') or {}):
             raise ValueError(
                 f'{cfg.filename}: its test has no bank_dataloader, so nothing '
-                'is compared by features. Give a recipe, a config of MAMP or '
-                'STARS, or one of configs/benchmarks/knn or fewshot.'
+                'is compared by features. Give a recipe, or a config of MAMP or STARS.'
             )
         check_ann_files(cfg)
         self.cfg = cfg
+        self.folder = folder
         self._loaders: dict[str, DataLoader] = {}
         self._clips: dict[str, ClipList] = {}
 
@@ -97,123 +111,126 @@ class FeatureData:
             self._clips[role] = ClipList.from_dataset(self.loader(role).dataset)
         return self._clips[role]
 
-    def digest(self, role: str) -> str:
-        """What makes the clips the same: the file, the choice of clips and
-        the pipeline, wherever the file lies."""
-        settings = Config(dict(dataset=self.loader_cfg(role)['dataset']))
-        dataset = settings.to_dict()['dataset']
-        for key in ('ann_file', 'subset'):
-            path = os.path.join(dataset.get('data_root') or '', dataset.get(key) or '')
-            if os.path.isfile(path):
-                dataset[key] = file_digest(path)
-        dataset.pop('data_root', None)
-        return digest(dataset)
+    def class_names(self) -> list[str] | None:
+        """Names of the query's classes, where its annotation file has them."""
+        extra: dict = {}
+        load_annotations(self.loader('query').dataset.ann_file, extra)
+        return extra.get('class_names')
 
-    def unturned(self) -> Optional['FeatureData']:
-        """The same clips, not turned; None where they are not anyway."""
-        cfg = unturned(self.cfg)
-        return None if cfg is None else FeatureData(cfg)
-
-    def read(self, model: nn.Module, role: str) -> FeatureSet:
-        """Compute features with a model."""
-        return extract_features(model.to(get_device()), self.loader(role))
-
-
-class FeatureStore:
-    """Features of an encoder, kept in files by what they were computed from.
-
-    Args:
-        folder (Path): Where the files are.
-        encoder (Encoder): The checkpoint.
-    """
-
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self.folder = Path(folder)
-        self.encoder = encoder
-        self._models: dict[str, nn.Module] = {}
-
-    def check(self, data: FeatureData) -> None:
+    def check(self, encoder: Encoder) -> None:
         """Raise a ValueError where the encoder does not fit the config, or the config its data."""
-        model = self.model(data.cfg)
+        model = encoder.build_model(self.cfg)
         for role in ROLES:
-            check_dataset(data.loader(role).dataset, model, data.cfg)
+            check_dataset(self.loader(role).dataset, model, self.cfg)
 
-    def model(self, cfg: Config) -> nn.Module:
-        """The config's model with the encoder."""
-        key = digest(cfg.model.to_dict())
-        if key not in self._models:
-            with DefaultScope.overwrite_default_scope('mmaction'):
-                model = MODELS.build(cfg.model)
-            if not hasattr(model, 'extract_feat') or hasattr(model, 'cls_head'):
-                raise ValueError(
-                    f'{cfg.filename}: {type(model).__name__} is a classifier. '
-                    'Give a recipe, or a config of MAMP or STARS.'
-                )
-            check_checkpoint(self.encoder.state, model, self.encoder.path)
-            model.load_state_dict(self.encoder.state, strict=False)
-            self._models[key] = model.eval()
-        return self._models[key]
+    def read(self, model: nn.Module) -> BankAndQuery:
+        """Compute the features of the ``bank`` and the ``query`` by a model."""
+        return {role: self._compute(model, role) for role in ROLES}
 
-    def digest(self, data: FeatureData, role: str) -> str:
-        """What makes the features the same."""
-        model = data.cfg.model.to_dict()
-        for key in ('head', 'neck'):  # no feature depends on them
-            model.pop(key, None)
-        return digest(dict(checkpoint=self.encoder.digest, model=model, data=data.digest(role)))
-
-    def read(self, data: FeatureData) -> dict[str, FeatureSet]:
-        """Features of bank and query, from the files where they are there."""
-        return {role: self._read(data, role) for role in ROLES}
-
-    def _read(self, data: FeatureData, role: str) -> FeatureSet:
-        path = self.folder / f'{self.digest(data, role)}.npz'
-        if path.is_file():
-            with np.load(path, allow_pickle=False) as arrays:
-                names = arrays['names'].tolist()
-                return FeatureSet(
-                    *(
-                        torch.from_numpy(arrays[key])
-                        for key in ('features', 'labels', 'sample_idx')
-                    ),
-                    names or None,
-                )
-        print_log(
-            f'Features of the {role}: {len(data.loader(role).dataset)} clips', logger='current'
-        )
-        found = data.read(self.model(data.cfg), role)
-        with written_whole(path) as partial, open(partial, 'wb') as file:
-            np.savez(
-                file,
-                features=found.features.numpy(),
-                labels=found.labels.numpy(),
-                sample_idx=found.sample_idx.numpy(),
-                names=np.array(found.names or [], dtype=str),
-            )
+    def read_encoder(self, encoder: Encoder, cfg: Config | None = None) -> BankAndQuery:
+        """Features by a checkpoint, from the files where they are there; ``cfg`` is that of its
+        model, where it is not this one."""
+        cfg = cfg or self.cfg
+        found, model = {}, None
+        for role in ROLES:
+            path = self.folder and self.folder / f'{self.key(encoder, role, cfg)}.npz'
+            if path and path.is_file():
+                found[role] = _read_features(path)
+                continue
+            model = encoder.build_model(cfg) if model is None else model
+            found[role] = self._compute(model, role)
+            if path:
+                _write_features(path, found[role])
         return found
 
+    def key(self, encoder: Encoder, role: str, cfg: Config | None = None) -> str:
+        """What makes features the same."""
+        model = (cfg or self.cfg).model.to_dict()
+        for key in ('head', 'neck'):  # no feature depends on them
+            model.pop(key, None)
+        return cache_key(dict(checkpoint=encoder.digest, model=model, data=self.clip_key(role)))
 
-def read_baselines(data: FeatureData) -> list[tuple]:
+    def clip_key(self, role: str) -> dict:
+        """What makes clips the same, wherever their file lies: its content, the choice of clips,
+        and the pipeline."""
+        return dataset_key(Config(dict(self.loader_cfg(role))).to_dict()['dataset'])
+
+    def _compute(self, model: nn.Module, role: str) -> FeatureSet:
+        loader = self.loader(role)
+        name = type(model).__name__
+        print_log(f'{name}: features of the {role}, {len(loader.dataset)} clips', logger='current')
+        return extract_features(model.to(get_device()), loader)
+
+
+class RawFeatures(BaseModel):
+    """The clip itself as its feature: what every encoder has to beat.
+
+    Args:
+        motion (bool): Differences between neighbouring frames instead of coordinates.
+    """
+
+    def __init__(self, motion: bool = False) -> None:
+        super().__init__(dict(type='mmaction.SkeletonPreprocessor'))
+        self.motion = motion
+
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        """Clips (N, clips, M, T, V, C) as vectors (N, clips · M · … · C)."""
+        if self.motion:
+            inputs = inputs.diff(dim=3)  # (N, clips, M, T - 1, V, C)
+        return inputs.flatten(1)
+
+    def forward(self, inputs: Tensor, data_samples: list, mode: str = 'predict') -> list:
+        """The data samples with their features."""
+        for data_sample, feat in zip(data_samples, self.extract_feat(inputs)):
+            data_sample.feature = feat
+        return data_samples
+
+
+def raw_rows(reader: FeatureReader) -> list[tuple[str, Callable[[], BankAndQuery]]]:
     """Rows that need no encoder, to be read one after another: a clip's
     coordinates may take a hundred times the room of its feature.
 
     Args:
-        data (FeatureData): The clips.
+        reader (FeatureReader): The clips.
 
     Returns:
-        list[tuple[str, callable]]: Name of each row, and a function that
-        reads its features of bank and query.
+        list[tuple[str, callable]]: Name of each row (``raw_unturned`` where the pipeline turns
+        the clips, ``raw``, ``raw_motion``), and a function that reads its features.
     """
-    plain = data.unturned()
-    rows = [('raw_unturned', plain, False)] if plain is not None else []
-    rows += [('raw', data, False), ('raw_motion', data, True)]
-
-    def reader(clips, motion):
-        return lambda: {role: clips.read(RawFeatures(motion), role) for role in ROLES}
-
-    return [(name, reader(clips, motion)) for name, clips, motion in rows]
+    cfg = without_turn(reader.cfg)
+    unturned = [] if cfg is None else [('raw_unturned', FeatureReader(cfg), False)]
+    rows = [*unturned, ('raw', reader, False), ('raw_motion', reader, True)]
+    return [(row, partial(own.read, RawFeatures(motion))) for row, own, motion in rows]
 
 
-def digest(content: dict) -> str:
-    """A short name of settings, the same whenever they are."""
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+def without_turn(cfg: Config) -> Config | None:
+    """A config whose test clips are centred but not turned; None where they are not anyway."""
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    loaders = (cfg.test_dataloader, cfg.test_cfg.bank_dataloader)
+    steps = [step for loader in loaders for step in _all_steps(loader.dataset.pipeline)]
+    turning = [step for step in steps if step['type'] == 'CenterSkeleton' and step.get('align')]
+    for step in turning:
+        step['align'] = None
+    return cfg if turning else None
+
+
+def _all_steps(steps: list) -> list[dict]:
+    """Transforms, and those within others (``PackViews``, ``MultiView``)."""
+    return [own for step in steps for own in (step, *_all_steps(step.get('transforms') or []))]
+
+
+def _read_features(path: Path) -> FeatureSet:
+    with np.load(path, allow_pickle=False) as arrays:
+        tensors = [torch.from_numpy(arrays[key]) for key in ('features', 'labels', 'sample_idx')]
+        return FeatureSet(*tensors, arrays['names'].tolist() or None)
+
+
+def _write_features(path: Path, found: FeatureSet) -> None:
+    with written_whole(path) as partial, open(partial, 'wb') as file:
+        np.savez(
+            file,
+            features=found.features.numpy(),
+            labels=found.labels.numpy(),
+            sample_idx=found.sample_idx.numpy(),
+            names=np.array(found.names or [], dtype=str),
+        )

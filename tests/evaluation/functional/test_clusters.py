@@ -94,12 +94,9 @@ def test_features_that_are_all_alike():
     assert found == pytest.approx(dict(intra=0, inter=0, ratio=1), abs=1e-7)
 
 
-def test_distances_need_two_clips_of_a_class():
+def test_too_few():
     with pytest.raises(ValueError, match='each of the 3 clips is alone'):
         class_distances(torch.randn(3, 2), torch.arange(3))
-
-
-@pytest.mark.parametrize('labels', [[1, 1, 1], [0, 1, 2]])
-def test_too_few(labels):
-    with pytest.raises(ValueError, match=r'at least two classes.* 3 clips'):
-        cluster_scores(torch.randn(3, 2), torch.tensor(labels))
+    for labels in ([1, 1, 1], [0, 1, 2]):
+        with pytest.raises(ValueError, match=r'at least two classes.* 3 clips'):
+            cluster_scores(torch.randn(3, 2), torch.tensor(labels))

@@ -69,28 +69,6 @@ def test_accuracy_against_loops(data, ways):
     assert only == {key: found[key] for key in found if key[0] == 'mean'}
 
 
-def test_one_of_all_examples_is_the_nearest_neighbour(data):
-    """With every clip as an example, draws have nothing to choose."""
-    count = min(Counter(data['bank_labels'].tolist()).values())
-    keep = [
-        n
-        for label in (3, 5, 6, 11)
-        for n in torch.nonzero(data['bank_labels'] == label).flatten().tolist()[:count]
-    ]
-    draws = draw_exemplars(
-        data['bank_labels'][keep].tolist(), [data['names'][n] for n in keep], count, episodes=3
-    )
-    found = few_shot_accuracy(
-        data['bank'][keep], data['query'], data['labels'], draws, (count,), ('exemplar',)
-    )
-    directions = [
-        torch.nn.functional.normalize(part.double()) for part in (data['query'], data['bank'][keep])
-    ]
-    nearest = (directions[0] @ directions[1].t()).argmax(1)
-    wanted = data['bank_labels'][keep][nearest] == data['labels']
-    assert found['exemplar', count] == pytest.approx([100 * wanted.double().mean().item()] * 3)
-
-
 def test_draws(data):
     labels, names = data['bank_labels'].tolist(), data['names']
     draws = draw_exemplars(labels, names, 4, episodes=20, seed=3)
@@ -138,11 +116,7 @@ def test_what_a_draw_does_not_depend_on(data):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (
-            dict(shots=20),
-            r'20 shots are more than class 3 has: \d+ clips. 3 of 4 '
-            r'.* ask for 1\d shots at most',
-        ),
+        (dict(shots=20), r'20 shots .* class 3 has: \d+ clips. 3 of 4 .* for 1\d shots at most'),
         (dict(shots=1, ways=5), 'ways=5 must .* number of classes, 4'),
         (dict(shots=1, ways=1), 'ways=1 must lie between 2'),
     ],
@@ -159,13 +133,3 @@ def test_interval():
     assert (mean - half, mean + half) == pytest.approx((low, high))
     mean, half = mean_and_interval([50.0])
     assert mean == 50 and math.isnan(half)
-
-
-def test_the_interval_covers_the_mean_of_all_draws():
-    """In about 95 of 100 repetitions."""
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(1000):
-        mean, half = mean_and_interval(rng.normal(60, 5, size=10))
-        covered += abs(mean - 60) <= half
-    assert 930 <= covered <= 970

@@ -60,38 +60,27 @@ def test_nearest_scores_in_loops(chunk_size):
 
 
 @pytest.mark.parametrize(
-    'streams, weights, message',
+    'first, other, message',
     [
+        ({}, dict(names='abcde'), 'joint.pkl lacks 1 of the 5 clips of bone.pkl, such as "e"'),
+        ({}, dict(names='abc'), 'bone.pkl lacks 1 of the 4 clips of joint.pkl, such as "d"'),
+        ({}, dict(K=4), 'joint.pkl has scores of 3 classes, bone.pkl of 4'),
         (
-            [make('abc'), make('abcd', source='bone.pkl')],
-            None,
-            'joint.pkl lacks 1 of the 4 clips of bone.pkl, such as "d"',
-        ),
-        (
-            [make('abcd'), make('abc', source='bone.pkl')],
-            None,
-            'bone.pkl lacks 1 of the 4 clips of joint.pkl, such as "d"',
-        ),
-        (
-            [make(), make(K=4, source='bone.pkl')],
-            None,
-            'joint.pkl has scores of 3 classes, bone.pkl of 4',
-        ),
-        (
-            [make(labels=[0, 1, 2, 0]), make(labels=[0, 1, 1, 0], source='bone.pkl')],
-            None,
+            dict(labels=[0, 1, 2, 0]),
+            dict(labels=[0, 1, 1, 0]),
             'Clip "c" is of class 2 in joint.pkl and of class 1 in bone.pkl',
         ),
-        ([make(), make()], [1.0], r'1 weights \[1.0\] for 2 score files'),
     ],
 )
-def test_streams_that_do_not_fit(streams, weights, message):
+def test_streams_that_do_not_fit(first, other, message):
     with pytest.raises(ValueError, match=message):
-        fuse(streams, weights)
+        fuse([make(**first), make(**other, source='bone.pkl')])
+    with pytest.raises(ValueError, match=r'1 weights \[1.0\] for 2 score files'):
+        fuse([make(), make()], [1.0])
 
 
 @pytest.mark.parametrize(
-    'arguments, message',
+    'wrong, message',
     [
         (dict(names=list('aba')), '"a" occurs 2 times'),
         (dict(names=list('ab')), '3 scores, 2 names and 3 labels'),
@@ -99,12 +88,7 @@ def test_streams_that_do_not_fit(streams, weights, message):
         (dict(scores=torch.tensor([[0.0, 1], [0, 1], [math.nan, 1]])), 'clip "c" are not finite'),
     ],
 )
-def test_bad_scores(arguments, message):
-    good = dict(
-        names=list('abc'),
-        scores=torch.zeros(3, 2),
-        labels=torch.tensor([0, 1, 1]),
-        source='joint.pkl',
-    )
+def test_bad_scores(wrong, message):
+    good = dict(names=list('abc'), scores=torch.zeros(3, 2), labels=torch.tensor([0, 1, 1]))
     with pytest.raises(ValueError, match=f'joint.pkl: .*{message}'):
-        ClassScores(**{**good, **arguments})
+        ClassScores(**{**good, **wrong}, source='joint.pkl')

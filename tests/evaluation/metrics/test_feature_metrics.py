@@ -107,29 +107,23 @@ def test_features_that_are_not_finite(data):
         (
             [0, 1, 2],
             [0, 4, 5, 4],
-            r'2 classes of the test .* the bank, the train '
-            r'split, such as 4; its classes are \[0, 1, 2\].*`labels`',
+            r'2 classes of the test .* the train split, such as 4; .* \[0, 1, 2\].*`labels`',
         ),
         ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train'),
     ],
 )
-def test_clips_that_neighbours_cannot_judge(bank, query, message):
+def test_clips_that_neighbors_cannot_judge(bank, query, message):
     metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, 3)))
+    bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split')
     with pytest.raises(ValueError, match=message):
-        metric.prepare(
-            ClipList(list('abcd')[: len(bank)], bank, 'the train split'),
-            ClipList(list('efgh')[: len(query)], query, 'the test split'),
-        )
+        metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split'))
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
+def test_bad_options():
+    for options, message in (
         (dict(topk_neighbors=()), 'topk_neighbors'),
         (dict(topk_neighbors=(0, 1)), r'topk_neighbors.* \(0, 1\)'),
         (dict(temperature=0.0), 'temperature must be positive: 0.0'),
-    ],
-)
-def test_bad_options(options, message):
-    with pytest.raises(ValueError, match=message):
-        METRICS.build(dict(type='KNNMetric', **options))
+    ):
+        with pytest.raises(ValueError, match=message):
+            METRICS.build(dict(type='KNNMetric', **options))

@@ -1,6 +1,5 @@
 """The evaluation tool on a recipe so small that it takes seconds."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -19,134 +18,20 @@ from stars_mm.evaluation.functional import (
     few_shot_accuracy,
     mean_and_interval,
 )
-from stars_mm.evaluation.protocols.table import markdown
-from stars_mm.preparation.annotation_file import save_annotations
-
-COMMON = """
-backbone = dict(type='SkeletonTransformer', embed_dims=16, depth=1,
-                num_heads=2, num_frames=8, num_joints=9)
-pipeline = [
-    dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
-    dict(type='TemporalCropResize', clip_len=8, p_interval=0.95),
-    dict(type='FormatGCNInput', num_person=1),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))]
-data = dict(batch_size=8, num_workers=0, persistent_workers=False,
-            dataset=dict(ann_file={ann_file!r}, num_classes=3,
-                         pipeline=pipeline))
-"""
-RECIPE = (
-    """
-_base_ = ['{configs}/_base_/datasets/ntu60-xsub.py',
-          '{configs}/_base_/schedules/stars_adamw_8xb16-20e.py',
-          '{configs}/_base_/default_runtime.py']
-"""
-    + COMMON
-    + """
-model = dict(type='STARS', backbone=backbone,
-             head=dict(type='NNCLRHead', in_channels=16, hidden_channels=8,
-                       queue_size=16))
-train_dataloader = data
-val_dataloader = data
-test_dataloader = data
-val_cfg = dict(bank_dataloader=data)
-test_cfg = dict(bank_dataloader=data)
-protocols = dict(linear='linear.py', semi='linear.py', finetune='gone.py')
-"""
-)
-LINEAR = (
-    """
-_base_ = ['{configs}/_base_/datasets/ntu60-xsub.py',
-          '{configs}/_base_/schedules/linear_sgd_1xb32-50e.py',
-          '{configs}/_base_/default_runtime.py']
-"""
-    + COMMON
-    + """
-model = dict(type='FrozenRecognizerGCN', backbone=backbone,
-             data_preprocessor=dict(type='SkeletonPreprocessor'),
-             cls_head=dict(type='LinearProbeHead', num_classes=3,
-                           in_channels=16))
-train_dataloader = data
-val_dataloader = data
-test_dataloader = data
-val_cfg = dict(_delete_=True, type='ValLoop')
-test_cfg = dict(_delete_=True, type='TestLoop')
-val_evaluator = test_evaluator = [dict(type='AccMetric')]
-param_scheduler = []
-train_cfg = dict(max_epochs=2, val_interval=1)
-auto_scale_lr = dict(base_batch_size=8)
-"""
-)
-
-
-@pytest.fixture(autouse=True)
-def quick_dump(monkeypatch):
-    """Laying out a config takes longer than training this model."""
-    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, True))
-
-
-@pytest.fixture(scope='module')
-def tool(repo_root):
-    path = repo_root / 'tools/analysis/evaluate.py'
-    spec = importlib.util.spec_from_file_location('evaluate_tool', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
-def source(repo_root, tmp_path_factory) -> Path:
-    """Folder with the recipe, its encoder and 40 + 21 clips."""
-    folder = tmp_path_factory.mktemp('recipe')
-    rng = np.random.default_rng(0)
-    clips = []
-    for i in range(61):
-        wave = np.sin((1 + i % 3) * np.arange(12) / 3 + rng.uniform(0, 6))
-        keypoint = rng.normal(size=(1, 1, 9, 3)) + wave[:, None, None]
-        keypoint = keypoint + 0.3 * rng.normal(size=keypoint.shape)
-        clips.append(
-            dict(
-                frame_dir=f'clip{i}',
-                label=i % 3,
-                total_frames=12,
-                keypoint=keypoint.astype(np.float32),
-            )
-        )
-    names = [clip['frame_dir'] for clip in clips]
-    save_annotations(
-        str(folder / 'tiny.pkl'), clips, dict(xsub_train=names[:40], xsub_val=names[40:])
-    )
-    for name, text in (('recipe.py', RECIPE), ('linear.py', LINEAR)):
-        (folder / name).write_text(
-            text.format(configs=repo_root / 'configs', ann_file=str(folder / 'tiny.pkl'))
-        )
-    torch.manual_seed(3)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(Config.fromfile(folder / 'recipe.py').model)
-    torch.save(
-        dict(state_dict=model.state_dict(), meta=dict(epoch=4, iter=20, seed=5)),
-        folder / 'epoch_4.pth',
-    )
-    return folder
+from stars_mm.evaluation.protocols import training_run
+from stars_mm.evaluation.protocols.features import FeatureReader, raw_rows
+from stars_mm.evaluation.protocols.results_table import results_page
 
 
 @pytest.fixture
-def evaluate(tool, source, tmp_path):
-    """Runs the tool; gives what it wrote."""
+def evaluate(load_tool, recipe, tmp_path):
+    """``evaluate('knn linear', '--no-raw')``: runs the tool; gives what it wrote."""
+    tool = load_tool('analysis/evaluate.py')
 
-    def _evaluate(*protocols, options=(), checkpoint=None) -> dict:
-        tool.main(
-            [
-                str(source / 'recipe.py'),
-                str(checkpoint or source / 'epoch_4.pth'),
-                '--work-dir',
-                str(tmp_path / 'run'),
-                '--json',
-                str(tmp_path / 'out.json'),
-                *options,
-                '--protocols',
-                *protocols,
-            ]
-        )
+    def _evaluate(protocols, options='', checkpoint='epoch_4.pth', config='recipe.py') -> dict:
+        command = [str(recipe / config), str(recipe / checkpoint), *options.split()]
+        command += ['--work-dir', str(tmp_path / 'run'), '--json', str(tmp_path / 'out.json')]
+        tool.main([*command, '--protocols', *protocols.split()])
         return json.loads((tmp_path / 'out.json').read_text())
 
     return _evaluate
@@ -179,12 +64,12 @@ def neighbours(bank, query) -> dict:
 
 
 @pytest.fixture(scope='module')
-def by_hand(source):
+def by_hand(recipe):
     """Features of bank and query: of the encoder, raw, and not turned."""
-    cfg = Config.fromfile(source / 'recipe.py')
+    cfg = Config.fromfile(recipe / 'recipe.py')
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(cfg.model).eval()
-    model.load_state_dict(torch.load(source / 'epoch_4.pth')['state_dict'])
+    model.load_state_dict(torch.load(recipe / 'epoch_4.pth')['state_dict'])
     loaders = cfg.test_cfg.bank_dataloader, cfg.test_dataloader
     return {
         row: [clips_by_hand(cfg, loader, **options) for loader in loaders]
@@ -197,12 +82,7 @@ def by_hand(source):
 
 
 def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path):
-    found = evaluate(
-        'knn',
-        'few-shot',
-        'clusters',
-        options=['--episodes', '7', '--seed', '2', '--shots', '1', '3'],
-    )
+    found = evaluate('knn few-shot clusters', '--episodes 7 --seed 2 --shots 1 3')
     assert list(found) == ['knn', 'few-shot', 'clusters', 'meta']
     bank, query = by_hand['checkpoint']
     assert found['knn']['scores'] == pytest.approx(neighbours(bank, query), abs=1e-3)
@@ -234,53 +114,83 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
 
 
 def written(folder: Path) -> dict:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()}
+    paths = [path for path in folder.rglob('*') if path.is_file() and path.suffix != '.log']
+    return {path: path.stat().st_mtime_ns for path in paths}
 
 
-def test_nothing_finished_is_repeated(evaluate, source, tmp_path):
+def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     """Neither results nor features, until what they rest on changes."""
-    first = evaluate('knn', 'clusters', options=['--no-raw'])
-    before = written(tmp_path / 'run')
-    features = sorted((tmp_path / 'run/features').iterdir())
-    assert len(features) == 2 and len(before) == 4
-    again = evaluate('knn', 'clusters', options=['--no-raw'])
-    assert written(tmp_path / 'run') == before
-    assert again == first
+    run, features = tmp_path / 'run', tmp_path / 'run/features'
+    first = evaluate('knn clusters', '--no-raw')
+    before = written(run)
+    assert len(list(features.iterdir())) == 2 and len(before) == 4
+    assert evaluate('knn clusters', '--no-raw') == first
+    moved = shutil.copy(recipe / 'epoch_4.pth', tmp_path / 'moved.pth')
+    evaluate('knn', '--no-raw', checkpoint=moved)
+    assert written(run) == before
 
     # other settings read the same features; here, features that are spoilt
-    for path in features:
+    for path in features.iterdir():
         arrays = dict(np.load(path))
         arrays['features'] = np.eye(3, 16, dtype=np.float32)[arrays['labels']]
         with open(path, 'wb') as file:
             np.savez(file, **arrays)
-    spoilt = evaluate('clusters', options=['--no-raw', '--seed', '9'])
+    spoilt = evaluate('clusters', '--no-raw --seed 9')
     assert spoilt['clusters']['scores']['silhouette'] == pytest.approx(1)
-    assert evaluate('knn', options=['--no-raw'])['knn'] == first['knn']
+    assert evaluate('knn', '--no-raw')['knn'] == first['knn']
 
     # another encoder, and other clips, have their own
-    state = torch.load(source / 'epoch_4.pth')
+    state = torch.load(recipe / 'epoch_4.pth')
     state['state_dict']['backbone.norm.weight'][:8] *= -3
     torch.save(state, tmp_path / 'other.pth')
-    other = evaluate('knn', options=['--no-raw'], checkpoint=tmp_path / 'other.pth')
+    other = evaluate('knn', '--no-raw', checkpoint=tmp_path / 'other.pth')
     assert other['knn']['scores'] != first['knn']['scores']
-    assert len(list((tmp_path / 'run/features').iterdir())) == 4
-    fewer = evaluate(
-        'knn', options=['--no-raw', '--cfg-options', 'test_dataloader.dataset.labels=[0,2]']
-    )
+    assert len(list(features.iterdir())) == 4
+    fewer = evaluate('knn', '--no-raw --cfg-options test_dataloader.dataset.labels=[0,2]')
     assert fewer['knn']['clips'] == dict(bank=40, query=14)
-    assert len(list((tmp_path / 'run/features').iterdir())) == 5
-    moved = shutil.copy(source / 'epoch_4.pth', tmp_path / 'moved.pth')
-    before = written(tmp_path / 'run')
-    evaluate('knn', options=['--no-raw'], checkpoint=moved)
-    assert written(tmp_path / 'run') == before
+    assert len(list(features.iterdir())) == 5
+
+    # and so has another version of the code
+    for count, package in ((7, 'stars_mm.utils.environment'), (9, 'torch')):
+        monkeypatch.setattr(f'{package}.__version__', '99.0')
+        newer = evaluate('knn', '--no-raw')['knn']
+        assert newer['scores'] == first['knn']['scores']
+        assert newer['versions'][package.split('.')[0]] == '99.0'
+        assert len(list(features.iterdir())) == count
 
 
-def test_trainings_and_their_table(evaluate, by_hand, tmp_path):
-    """Real trainings in processes of their own; raw kNN stands beside."""
-    options = ['--draws', '1', '--seed', '3', '--protocol-options', 'semi.train_cfg.max_epochs=1']
-    found = evaluate('linear', 'semi-50', options=options)
+def test_raw_rows_of_batched_collation(recipe, batched, by_hand):
+    cfg = Config.fromfile(recipe / 'recipe.py')
+    plain, fast = (
+        {row: read() for row, read in raw_rows(FeatureReader(own))} for own in (cfg, batched(cfg))
+    )
+    assert list(plain) == list(fast) == ['raw_unturned', 'raw', 'raw_motion']
+    for row, wanted in plain.items():
+        for role, found in fast[row].items():
+            feats = wanted[role].features
+            torch.testing.assert_close(found.features, feats, atol=1e-5, rtol=0)
+            assert found.names == wanted[role].names
+    for row in ('raw', 'raw_unturned'):
+        torch.testing.assert_close(plain[row]['query'].features, by_hand[row][1][0])
+    motion = plain['raw_motion']['query'].features.view(21, 7, 9, 3)
+    clips = by_hand['raw'][1][0].view(21, 8, 9, 3)
+    torch.testing.assert_close(motion, clips[:, 1:] - clips[:, :-1])
+
+
+def test_evaluation_of_batched_collation(evaluate, recipe, batched, by_hand, tmp_path):
+    batched(Config.fromfile(recipe / 'recipe.py')).dump(tmp_path / 'fast.py')
+    found = evaluate('knn', config=tmp_path / 'fast.py')['knn']
+    assert found['scores'] == pytest.approx(neighbours(*by_hand['checkpoint']), abs=1e-3)
+    assert found['baselines']['raw'] == pytest.approx(neighbours(*by_hand['raw']), abs=1e-3)
+
+
+def test_trainings_and_their_table(evaluate, by_hand, run_in_process, monkeypatch, tmp_path):
+    """Raw kNN stands beside."""
+    monkeypatch.setattr(training_run, 'run_tool', run_in_process)
+    options = '--draws 1 --seed 3 --protocol-options semi.train_cfg.max_epochs=1'
+    found = evaluate('linear semi-50', options)
     linear, semi = found['linear'], found['semi-50']
-    assert (linear['epoch'], semi['epoch']) == (2, 1)
+    assert (linear['epoch'], semi['epoch']) == (3, 1)
     assert (linear['seed'], semi['num_clips'], semi['draws']) == (3, 20, 1)
     for result in (linear, semi):
         assert 0 <= result['accuracy'] <= 100
@@ -292,106 +202,43 @@ def test_trainings_and_their_table(evaluate, by_hand, tmp_path):
     raw = compared['raw']['top1_k1']
     assert '| knn, for comparison | k = 1 (%) |' in table
     assert f' {raw:.1f} |' in table
-    assert f'| {linear["accuracy"]:.1f} | 3 | 2 |' in table
+    assert f'| {linear["accuracy"]:.1f} | 3 | 3 |' in table
     assert 'linear, best epoch on the test set: no result' in table
     before = written(tmp_path / 'run')
-    assert evaluate('linear', 'semi-50', options=options)['linear'] == linear
+    assert evaluate('linear semi-50', options)['linear'] == linear
     assert written(tmp_path / 'run') == before
 
 
-@pytest.mark.parametrize(
-    'protocols, options, error, message',
-    [
-        (
-            ['knn', 'liner'],
-            [],
-            ValueError,
-            'there is no "liner". Did you mean '
-            r'"linear"\? There are knn, clusters, .*semi-<percent>',
-        ),
-        (['semi-ten'], [], ValueError, 'there is no "semi-ten"'),
-        (
-            ['transfer'],
-            [],
-            ValueError,
-            r'recipe\.py: its `protocols` name no '
-            r"config for \"transfer\", only for \['finetune', 'linear', 'semi'\]",
-        ),
-        (
-            ['finetune'],
-            [],
-            FileNotFoundError,
-            "protocols.finetune='gone.py': there is no such config",
-        ),
-        (['semi-2'], [], ValueError, 'semi-2: 2 % of 40 clips are 1; there must'),
-        (['semi-200'], [], ValueError, 'semi-200: 200 % of 40 clips are 80'),
-        (
-            ['few-shot'],
-            ['--shots', '1', '14'],
-            ValueError,
-            r"split 'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has: "
-            '13 clips',
-        ),
-        (
-            ['few-shot'],
-            ['--cfg-options', 'test_dataloader.dataset.labels=[0,2]'],
-            ValueError,
-            'FewShotMetric: 1 classes of .*xsub_train.* such as 1',
-        ),
-        (
-            ['knn'],
-            ['--cfg-options', 'test_cfg.bank_dataloader.dataset.labels=[0,2]'],
-            ValueError,
-            "KNNMetric: 1 classes of split 'xsub_val' .* such as 1",
-        ),
-        (
-            ['clusters'],
-            ['--cfg-options', 'test_dataloader.dataset.labels=[1]'],
-            ValueError,
-            "ClusterMetric: split 'xsub_val' .* has 1 classes",
-        ),
-        (
-            ['linear'],
-            ['--protocol-options', 'linear.train_dataloader.dataset.labels=[0,1]'],
-            ValueError,
-            r"linear\.py: 1 classes of split 'xsub_val' .* such as 2",
-        ),
-        (
-            ['linear'],
-            ['--protocol-options', 'linear.model.cls_head.num_classes=4'],
-            ValueError,
-            'num_classes=3, but model.cls_head.num_classes=4',
-        ),
-        (
-            ['linear'],
-            ['--protocol-options', 'linear.model.backbone.depth=2'],
-            ValueError,
-            r'epoch_4\.pth lacks 12 of',
-        ),
-        (
-            ['linear'],
-            ['--protocol-options', 'train_cfg.max_epochs=1'],
-            ValueError,
-            '--protocol-options train_cfg.max_epochs=…: begins with',
-        ),
-        (
-            ['knn'],
-            ['--cfg-options', 'model.backbone.num_joints=5'],
-            ValueError,
-            r'epoch_4\.pth does not fit',
-        ),
-        (
-            ['knn'],
-            ['--cfg-options', 'test_dataloader.dataset.ann_file=gone.pkl'],
-            FileNotFoundError,
-            'gone.pkl',
-        ),
-        (['semi-50'], ['--draws', '0'], ValueError, '--draws: 0 must be'),
-    ],
-)
-def test_refused_before_anything_runs(evaluate, tmp_path, protocols, options, error, message):
-    with pytest.raises(error, match=message):
-        evaluate('knn', *protocols, options=['--no-raw', *options])
+CFG, TRAIN = '--cfg-options', '--protocol-options'
+REFUSED = [
+    ('liner', '', r'no "liner". Did you mean "linear"\? There are knn, clusters, .*semi-<percent>'),
+    ('semi-ten', '', 'there is no "semi-ten"'),
+    ('finetune', f'{CFG} protocols.finetune=None', 'name no config for "finetune", only.*linear'),
+    ('finetune', '', "protocols.finetune='gone.py': there is no such config"),
+    ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
+    ('semi-200', '', 'semi-200: 200 % of 40 clips are 80'),
+    ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
+    ('few-shot', f'{CFG} test_dataloader.dataset.labels=[0,2]', '1 classes of .*xsub_train.* as 1'),
+    ('knn', f'{CFG} test_cfg.bank_dataloader.dataset.labels=[0,2]', "1 classes of split 'xsub_val"),
+    ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
+    (
+        'linear',
+        f'{TRAIN} linear.train_dataloader.dataset.labels=[0,1]',
+        r"linear\.py: 1 classes of split 'xsub_val' .* such as 2",
+    ),
+    ('linear', f'{TRAIN} linear.model.cls_head.num_classes=4', 'cls_head.num_classes=4'),
+    ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
+    ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
+    ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth does not fit'),
+    ('knn', f'{CFG} test_dataloader.dataset.ann_file=gone.pkl', 'gone.pkl'),
+    ('semi-50', '--draws 0', '--draws: 0 must be'),
+]
+
+
+@pytest.mark.parametrize('protocol, options, message', REFUSED)
+def test_refused_before_anything_runs(evaluate, tmp_path, protocol, options, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        evaluate(f'knn {protocol}', f'--no-raw {options}')
     assert not list(tmp_path.iterdir())
 
 
@@ -408,64 +255,42 @@ def test_refused_before_anything_runs(evaluate, tmp_path, protocols, options, er
 def test_checkpoints_without_an_encoder(evaluate, tmp_path, state, message):
     torch.save(state, tmp_path / 'bad.pth')
     with pytest.raises(ValueError, match=rf'bad\.pth lacks .*{message}'):
-        evaluate('linear', 'knn', checkpoint=tmp_path / 'bad.pth')
+        evaluate('linear knn', checkpoint=tmp_path / 'bad.pth')
     with pytest.raises(FileNotFoundError, match='none.pth: there is no such'):
         evaluate('knn', checkpoint=tmp_path / 'none.pth')
     assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
 
 
-def test_config_of_a_classifier(tool, source, tmp_path):
+def test_config_of_a_classifier(evaluate):
     with pytest.raises(ValueError, match=r'linear\.py: its test has no bank_'):
-        tool.main(
-            [
-                str(source / 'linear.py'),
-                str(source / 'epoch_4.pth'),
-                '--work-dir',
-                str(tmp_path),
-                '--protocols',
-                'knn',
-            ]
-        )
+        evaluate('knn', config='linear.py')
 
 
 def test_table():
     common = dict(hardware='CPU', versions=dict(torch='2'), seconds=3.0, protocol='words')
-    text = markdown(
-        dict(
-            knn=dict(
-                scores=dict(top1_k1=71.25),
-                seed=None,
-                epoch=8,
-                baselines=dict(raw=dict(top1_k1=60.0)),
-                **common,
-            ),
-            clusters=dict(
-                scores=dict(silhouette=-0.0512),
-                seed=1,
-                epoch=8,
-                baselines=dict(raw=dict(silhouette=0.1)),
-                **common,
-            ),
-            **{
-                'semi-10': dict(
-                    scores=dict(accuracy=80.0),
-                    spread=dict(accuracy=1.24),
-                    spread_of='standard deviation of 5 draws',
-                    seed=0,
-                    epoch=100,
-                    baselines={},
-                    best_of_test=dict(accuracy=82.0, epoch=None),
-                    **{**common, 'hardware': 'GPU'},
-                )
-            },
-            meta=dict(
-                checkpoint=dict(path='a.pth', sha256='ab', epoch=8),
-                config='c.py',
-                command='python evaluate.py',
-            ),
-        )
+    knn = dict(scores=dict(top1_k1=71.25), seed=None, baselines=dict(raw=dict(top1_k1=60.0)))
+    clusters = dict(
+        scores=dict(silhouette=-0.0512), seed=1, baselines=dict(raw=dict(silhouette=0.1))
     )
-    lines = text.splitlines()
+    semi = dict(
+        common,
+        scores=dict(accuracy=80.0),
+        spread=dict(accuracy=1.24),
+        spread_of='standard deviation of 5 draws',
+        seed=0,
+        epoch=100,
+        baselines={},
+        best_of_test=dict(accuracy=82.0, epoch=None),
+        hardware='GPU',
+    )
+    checkpoint = dict(path='a.pth', sha256='ab', epoch=8)
+    results = {
+        'knn': dict(common, **knn, epoch=8),
+        'clusters': dict(common, **clusters, epoch=8),
+        'semi-10': semi,
+        'meta': dict(checkpoint=checkpoint, config='c.py', command='python evaluate.py'),
+    }
+    lines = results_page(results).splitlines()
     assert lines[2:8] == [
         '| protocol | measure | raw coordinates | checkpoint | seed | epoch |',
         '| --- | --- | ---: | ---: | ---: | ---: |',

@@ -5,27 +5,13 @@ import json
 import pytest
 import torch
 from mmaction.registry import METRICS
-from mmaction.structures import ActionDataSample
-from mmengine.evaluator import Evaluator
 
-from stars_mm.engine.features import ClipList
-from stars_mm.evaluation.exemplars import find_exemplars, read_exemplars, write_exemplars
+from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.few_shot_lists import find_draws, read_draws, write_draws
 from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
 
 NAMES = [f'clip{n}' for n in range(12)]
 LABELS = [n % 3 for n in range(12)]
-
-
-def samples(feats, labels, role, names) -> list:
-    found = []
-    for index, feat in enumerate(feats):
-        sample = ActionDataSample(metainfo=dict(sample_idx=index, role=role))
-        if names:
-            sample.set_metainfo(dict(frame_dir=names[index]))
-        sample.set_gt_label(int(labels[index]))
-        sample.feature = feat
-        found.append(sample)
-    return found
 
 
 @pytest.fixture
@@ -44,18 +30,17 @@ def evaluate(data, tmp_path):
     def _evaluate(names=True, **options) -> dict:
         bank, bank_labels, query, labels = data
         metric = METRICS.build(dict(type='FewShotMetric', **options))
-        bank_names = [f'b{n:02d}' for n in range(30)]
-        query_names = [f'q{n}' for n in range(12)]
+        bank_names = [f'b{n:02d}' for n in range(30)] if names else None
         if names:
             metric.prepare(
                 ClipList(bank_names, bank_labels.tolist(), 'a'),
-                ClipList(query_names, labels.tolist(), 'b'),
+                ClipList([f'q{n}' for n in range(12)], labels.tolist(), 'b'),
                 str(tmp_path / 'run'),
             )
-        evaluator = Evaluator(metric)
-        evaluator.process(data_samples=samples(bank, bank_labels, 'bank', names and bank_names))
-        evaluator.process(data_samples=samples(query, labels, 'query', names and query_names))
-        return evaluator.evaluate(size=42)
+        return metric.compute(
+            FeatureSet(bank, bank_labels, torch.arange(30), bank_names),
+            FeatureSet(query, labels, torch.arange(12)),
+        )
 
     return _evaluate
 
@@ -68,8 +53,8 @@ def test_metric_and_its_list(data, evaluate, tmp_path):
     wanted = {}
     for (kind, n), values in few_shot_accuracy(bank, query, labels, draws, (1, 3)).items():
         mean, interval = mean_and_interval(values)
-        wanted[f'fewshot/{kind}_{n}shot'] = mean
-        wanted[f'fewshot/{kind}_{n}shot_ci95'] = interval
+        wanted[f'{kind}_{n}shot'] = mean
+        wanted[f'{kind}_{n}shot_ci95'] = interval
     assert found == pytest.approx(wanted)
     assert len(set(found.values())) > 4
 
@@ -94,14 +79,8 @@ def test_a_list_is_repeated(evaluate, tmp_path):
     assert fewer == evaluate(shots=(3,), episodes=3, ways=2, seed=2)
 
 
-def test_a_single_draw_has_no_interval(evaluate):
-    assert list(evaluate(shots=(2,), episodes=1)) == [
-        'fewshot/exemplar_2shot',
-        'fewshot/mean_2shot',
-    ]
-
-
-def test_clips_without_names(evaluate):
+def test_a_single_draw_and_clips_without_names(evaluate):
+    assert list(evaluate(shots=(2,), episodes=1)) == ['exemplar_2shot', 'mean_2shot']
     with pytest.raises(KeyError, match="meta_keys=.*'frame_dir'"):
         evaluate(names=False)
 
@@ -109,31 +88,19 @@ def test_clips_without_names(evaluate):
 @pytest.mark.parametrize(
     'bank, query, message',
     [
-        (
-            [0, 1, 2] * 5,
-            [0, 1],
-            r'1 classes of the bank have no clip in the que'
-            r'ry, such as 2\. .*`labels`',
-        ),
+        ([0, 1, 2] * 5, [0, 1], r'1 classes of the bank .* the query, such as 2\. .*`labels`'),
         ([0, 1] * 5, [0, 1, 7, 9], '2 classes of the query .* the bank, such as 7'),
-        (
-            [0, 1, 0, 1, 1],
-            [0, 1],
-            'the bank: 5 shots are more than class 0 has: 2 clips. 2 of 2 classes',
-        ),
-        ([0, 1] * 5, [0, 1], None),
+        ([0, 1, 0, 1, 1], [0, 1], 'the bank: 5 shots are more than class 0 has: 2 .* 2 of 2'),
     ],
 )
 def test_clips_that_cannot_be_drawn_from(bank, query, message):
     metric = METRICS.build(dict(type='FewShotMetric'))
-    given = (
-        ClipList([f'b{n}' for n in range(len(bank))], bank, 'the bank'),
-        ClipList([f'q{n}' for n in range(len(query))], query, 'the query'),
-    )
-    if message is None:
-        return metric.prepare(*given)
+    clips = [
+        ClipList([f'{source}{n}' for n in range(len(labels))], labels, f'the {source}')
+        for source, labels in (('bank', bank), ('query', query))
+    ]
     with pytest.raises(ValueError, match=message):
-        metric.prepare(*given)
+        metric.prepare(*clips)
 
 
 def test_more_ways_than_classes_and_shared_names():
@@ -146,9 +113,8 @@ def test_more_ways_than_classes_and_shared_names():
         metric.prepare(clips, clips)
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
+def test_bad_options():
+    for options, message in (
         (dict(shots=()), r'shots=\(\) must'),
         (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
         (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
@@ -157,21 +123,21 @@ def test_more_ways_than_classes_and_shared_names():
         (dict(classifiers=('median',)), r"classifiers=\('median',\): choose"),
         (dict(ways=1), 'ways=1: at least 2'),
         (dict(ways=3, exemplars='a.json'), 'ways=3: .* ways of its own'),
-    ],
-)
-def test_bad_options(options, message):
-    with pytest.raises(ValueError, match=message):
-        METRICS.build(dict(type='FewShotMetric', **options))
+    ):
+        with pytest.raises(ValueError, match=message):
+            METRICS.build(dict(type='FewShotMetric', **options))
 
 
 def test_list_there_and_back(tmp_path):
     draws = draw_exemplars(LABELS, NAMES, 2, 5, seed=1)
     path = tmp_path / 'folder' / 'list.json'
-    write_exemplars(path, draws, NAMES, seed=1)
+    write_draws(path, draws, NAMES, seed=1)
     assert [child.name for child in path.parent.iterdir()] == ['list.json']
-    listed = read_exemplars(path)
-    assert find_exemplars(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
-    turned = find_exemplars(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
+    with pytest.raises(ValueError, match='holds 5 draws, and episodes=100'):
+        METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))
+    listed = read_draws(path)
+    assert find_draws(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
+    turned = find_draws(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
     assert turned == [
         {label: [11 - place for place in own] for label, own in draw.items()} for draw in draws
     ]
@@ -191,30 +157,19 @@ def test_list_there_and_back(tmp_path):
 def test_files_of_another_kind(tmp_path, text, message):
     (tmp_path / 'list.json').write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_exemplars(tmp_path / 'list.json')
+        read_draws(tmp_path / 'list.json')
     (tmp_path / 'list.json').unlink()
     with pytest.raises(FileNotFoundError, match='list.json.* no such file'):
         METRICS.build(dict(type='FewShotMetric', exemplars=str(tmp_path / 'list.json')))
 
 
-@pytest.mark.parametrize(
-    'chosen, message',
-    [
+def test_lists_of_other_data():
+    good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
+    for chosen, message in (
         (['clip0'], 'f: draw 1, class 0: lists 1 clips, and 2 shots'),
         (['clip0', 'clip99'], "class 0: bank has no clip 'clip99'"),
         (['clip0', 'clip1'], "class 0: clip 'clip1' is of class 1 in bank"),
         (['clip3', 'clip3'], 'class 0: lists a clip twice'),
-    ],
-)
-def test_lists_of_other_data(chosen, message):
-    good = {0: ['clip0', 'clip3'], 1: ['clip1', 'clip4']}
-    bad = {**good, 0: chosen}
-    with pytest.raises(ValueError, match=message):
-        find_exemplars([good, bad], NAMES, LABELS, 2, 'f', 'bank')
-
-
-def test_list_with_fewer_draws(tmp_path):
-    path = tmp_path / 'list.json'
-    write_exemplars(path, draw_exemplars(LABELS, NAMES, 2, 5), NAMES)
-    with pytest.raises(ValueError, match='holds 5 draws, and episodes=100'):
-        METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_draws([good, {**good, 0: chosen}], NAMES, LABELS, 2, 'f', 'bank')

@@ -8,16 +8,15 @@ import pytest
 from PIL import Image
 
 from stars_mm.preparation.inspection import inspect_annotations
-from stars_mm.preparation.layouts import NW_UCLA
-from stars_mm.visualization.inspection import choose_samples, draw_inspection
-from stars_mm.visualization.recordings import (
-    Recording,
+from stars_mm.visualization.annotation_pictures import (
     animate,
-    bones_of,
+    choose_samples,
+    draw_inspection,
     plot_class_counts,
     plot_lengths,
+    upright,
 )
-from stars_mm.visualization.skeleton import bones_for
+from stars_mm.visualization.skeleton import bones_of
 
 
 def make_keypoint(joints=25, frames=8, persons=1, dims=3):
@@ -26,25 +25,12 @@ def make_keypoint(joints=25, frames=8, persons=1, dims=3):
     return body + 0.2 * np.arange(frames)[:, None, None]
 
 
-@pytest.mark.parametrize('joints, layout', [(20, None), (20, 'nw-ucla'), (20, NW_UCLA)])
-def test_bones(joints, layout):
-    found = {frozenset(pair) for pair in bones_of(joints, layout)}
-    assert found == {frozenset(pair) for pair in bones_for(joints)}
-
-
-def test_bones_of_ntu_and_of_nobody():
-    assert len(bones_of(25)) == 24 and bones_of(25) == bones_of(25, 'nturgb+d')
-    assert bones_of(6) == ()
-    with pytest.raises(ValueError, match='20 joints, the clips have 25'):
-        bones_of(25, 'nw-ucla')
-
-
-def test_points_look_upwards():
+def test_clips_look_upwards():
     image = make_keypoint(dims=2)
-    np.testing.assert_array_equal(Recording('', image).points(), image * [1, -1])
+    np.testing.assert_array_equal(upright(image), image * [1, -1])
     space = make_keypoint()
-    np.testing.assert_allclose(Recording('', space).points()[..., 1], space[..., 1])
-    assert Recording('', make_keypoint(dims=1)).points().shape[-1] == 2
+    np.testing.assert_allclose(upright(space)[..., 1], space[..., 1])
+    assert upright(make_keypoint(dims=1)).shape[-1] == 2
 
 
 def frames_of(path):
@@ -57,11 +43,11 @@ def frames_of(path):
 @pytest.mark.parametrize('joints, dims', [(25, 3), (6, 3), (17, 2)])
 def test_animation(tmp_path, monkeypatch, joints, dims):
     monkeypatch.setenv('PATH', '')  # without ffmpeg
-    recordings = [
-        Recording('a $b^', make_keypoint(joints, 8, 2, dims)),
-        Recording('short', make_keypoint(joints, 3, 1, dims)),
+    samples = [
+        ('a $b^', make_keypoint(joints, 8, 2, dims)),
+        ('short', make_keypoint(joints, 3, 1, dims)),
     ]
-    (path,) = animate(recordings, bones_of(joints), tmp_path)
+    (path,) = animate(samples, bones_of(joints), tmp_path)
     assert os.listdir(tmp_path) == [path.name] == ['samples.gif']
     frames = list(frames_of(path))
     assert len(frames) == 8
@@ -75,10 +61,10 @@ def test_animation(tmp_path, monkeypatch, joints, dims):
 
 def test_lines_are_drawn_where_bones_are_known(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', '')
-    recording = Recording('a', make_keypoint(25, 2))
+    sample = ('a', make_keypoint(25, 2))
     ink = []
     for bones in ((), bones_of(25)):
-        (path,) = animate([recording], bones, tmp_path)
+        (path,) = animate([sample], bones, tmp_path)
         ink.append(sum((frame.min(-1) < 128).sum() for frame in frames_of(path)))
     assert ink[1] > 1.5 * ink[0]
 
@@ -99,7 +85,7 @@ def test_mp4_by_ffmpeg(tmp_path, monkeypatch):
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv('PATH', str(program.parent))
     monkeypatch.setitem(matplotlib.rcParams, 'animation.ffmpeg_path', 'ffmpeg')
-    gif, mp4 = animate([Recording('a', make_keypoint())], bones_of(25), tmp_path / 'out')
+    gif, mp4 = animate([('a', make_keypoint())], bones_of(25), tmp_path / 'out')
     assert sorted(os.listdir(mp4.parent)) == ['samples.gif', 'samples.mp4']
     pixels, darkest, *options = mp4.read_text().split()
     width, height = map(int, options[options.index('-s') + 1].split('x'))

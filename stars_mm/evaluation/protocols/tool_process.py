@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -10,17 +11,8 @@ _SHOWN = 15  # lines of a failed tool's output that the error repeats
 
 
 def find_tool(name: str) -> Path:
-    """Find a tool, in a checkout or in an installed package.
-
-    Args:
-        name (str): Its path in ``tools/``, such as ``'train.py'``.
-
-    Returns:
-        Path: An existing file.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Find a tool by its path in ``tools/``, in a checkout or in an installed package;
+    FileNotFoundError if there is none."""
     folders = [_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools']
     for folder in folders:
         if (folder / name).is_file():
@@ -32,41 +24,28 @@ def find_tool(name: str) -> Path:
 
 
 def tool_command(
-    name: str, arguments: list[str], num_processes: int = 1
+    name: str, arguments: Sequence[object], num_processes: int = 1
 ) -> tuple[list[str], dict[str, str]]:
-    """The command that runs a tool with this Python and this stars_mm.
-
-    Args:
-        name (str): Its path in ``tools/``.
-        arguments (list[str]): Its arguments.
-        num_processes (int): Processes on this machine; several are started
-            by torchrun, on a free port.
-
-    Returns:
-        tuple[list[str], dict[str, str]]: The command and its environment.
-    """
+    """The command that runs a tool with this Python and this stars_mm, and its environment;
+    several processes are started by torchrun, on a free port."""
     command = [sys.executable]
     if num_processes > 1:
-        command += [
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            f'--nproc_per_node={num_processes}',
-        ]
+        launcher = ['torch.distributed.run', '--standalone', f'--nproc_per_node={num_processes}']
+        command += ['-m', *launcher]
         arguments = [*arguments, '--launcher', 'pytorch']
-    command += [str(find_tool(name)), *arguments]
+    command += [str(find_tool(name)), *map(str, arguments)]
     paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
     return command, dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
 
-def run_tool(name: str, arguments: list[str], log: Path, num_processes: int = 1) -> None:
-    """Run a tool to its end, with this Python and this stars_mm.
+def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: int = 1) -> None:
+    """Run a tool to its end.
 
     Args:
         name (str): Its path in ``tools/``.
-        arguments (list[str]): Its arguments.
+        arguments (Sequence): Its arguments.
         log (Path): File that takes its output, at the end of what is there.
-        num_processes (int): Processes on this machine; several are started by torchrun.
+        num_processes (int): Processes on this machine.
 
     Raises:
         RuntimeError: If it fails, with the end of its output.
@@ -78,10 +57,8 @@ def run_tool(name: str, arguments: list[str], log: Path, num_processes: int = 1)
             command, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
         )
     if done.returncode:
-        with open(log, 'rb') as file:
-            file.seek(begin)
-            lines = file.read().decode(errors='replace').splitlines()
+        lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
         raise RuntimeError(
-            f'{" ".join(command)} ended with {done.returncode}. The end of '
-            f'{log}:\n' + '\n'.join(lines[-_SHOWN:])
+            f'{" ".join(command)} ended with {done.returncode}. The end of {log}:\n'
+            + '\n'.join(lines[-_SHOWN:])
         )

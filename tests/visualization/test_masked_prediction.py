@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from stars_mm.models.heads.mamp_head import MAMPHead
-from stars_mm.visualization.motion import (
+from stars_mm.visualization.masked_prediction import (
     MaskedClip,
     MotionDecoder,
     hidden_joint_errors,

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from stars_mm.engine.runner.stages import find_stage_config
-from stars_mm.evaluation.protocols.features import FeatureData, FeatureStore
+from stars_mm.evaluation.protocols.features import Encoder, FeatureReader
 
 
 @dataclass
@@ -16,7 +16,8 @@ class Settings:
 
     Attributes:
         cfg (Config): The recipe.
-        store (FeatureStore): The encoder and its features.
+        encoder (Encoder): The checkpoint.
+        work_dir (Path): Where features, trainings and results are kept.
         seed (int): Seed of k-means, of draws and of trainings.
         draws (int): Label subsets of semi-supervised training, and trainings of transfer.
         episodes (int): Draws of few-shot recognition.
@@ -27,7 +28,8 @@ class Settings:
     """
 
     cfg: Config
-    store: FeatureStore
+    encoder: Encoder
+    work_dir: Path
     seed: int = 0
     draws: int = 5
     episodes: int = 100
@@ -35,14 +37,13 @@ class Settings:
     baselines: bool = True
     num_processes: int = 1
     options: dict[str, dict] = field(default_factory=dict)
-    data: dict[str, FeatureData] = field(default_factory=dict)
+    _readers: dict[str | None, FeatureReader] = field(default_factory=dict)
 
-    def feature_data(self, cfg: Config) -> FeatureData:
+    def reader(self, cfg: Config) -> FeatureReader:
         """The clips of a config, loaded once."""
-        key = cfg.filename or ''
-        if key not in self.data:
-            self.data[key] = FeatureData(cfg)
-        return self.data[key]
+        if cfg.filename not in self._readers:
+            self._readers[cfg.filename] = FeatureReader(cfg, self.work_dir / 'features')
+        return self._readers[cfg.filename]
 
     def protocol_cfg(self, kind: str) -> Config | None:
         """The config that the recipe names for a protocol, if it does."""
@@ -52,21 +53,16 @@ class Settings:
         try:
             cfg = Config.fromfile(find_stage_config(path, self.cfg))
         except FileNotFoundError as error:
+            where = f'{self.cfg.filename}: protocols.{kind}={path!r}'
             raise FileNotFoundError(
-                f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no '
-                'such config beside it, nor in configs/.'
+                f'{where}: there is no such config beside it, nor in configs/.'
             ) from error
         cfg.merge_from_dict(self.options.get(kind, {}))
         return cfg
 
 
-class Task(ABC):
-    """A protocol that is to be run.
-
-    Args:
-        name (str): Its name, as the user gives it.
-        settings (Settings): What is asked of all protocols.
-    """
+class Protocol(ABC):
+    """One way to evaluate a checkpoint, by the name that the user gives it."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -82,10 +78,7 @@ class Task(ABC):
 
     @abstractmethod
     def run(self, folder: Path) -> dict:
-        """Run it.
-
-        Args:
-            folder (Path): A folder of its own.
+        """Run it in a folder of its own.
 
         Returns:
             dict: ``scores`` by name, ``spread`` by name where there is one and ``spread_of`` which

@@ -5,40 +5,37 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from stars_mm.evaluation.metrics import ClusterMetric, FeatureMetric, FewShotMetric, KNNMetric
-from stars_mm.evaluation.protocols.features import read_baselines
-from stars_mm.evaluation.protocols.task import Settings, Task
+from stars_mm.evaluation.protocols.features import ROLES, BankAndQuery, raw_rows
+from stars_mm.evaluation.protocols.protocol import Protocol, Settings
+
+_CI = '_ci95'
 
 
-class FeatureTask(Task):
+class FeatureProtocol(Protocol):
     """A protocol that compares features: knn, clusters or few-shot."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         super().__init__(name, settings)
-        cfg = settings.cfg
-        if name == 'few-shot':
-            cfg = settings.protocol_cfg('fewshot') or cfg
-        self.data = settings.feature_data(cfg)
+        cfg = settings.protocol_cfg('fewshot') if name == 'few-shot' else None
+        self.reader = settings.reader(cfg or settings.cfg)
         self.metric = self._build_metric()
 
     def _build_metric(self) -> FeatureMetric:
         settings = self.settings
-        if self.name == 'knn':
-            return KNNMetric()
         if self.name == 'clusters':
             return ClusterMetric(seed=settings.seed)
-        return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+        if self.name == 'few-shot':
+            return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+        return KNNMetric()
 
     def check(self) -> None:
-        self.settings.store.check(self.data)
-        self.metric.check_clips(self.data.clips('bank'), self.data.clips('query'))
+        self.reader.check(self.settings.encoder)
+        self.metric.check_clips(*(self.reader.clips(role) for role in ROLES))
 
     def identity(self) -> dict:
-        store, settings = self.settings.store, self.settings
-        identity = dict(
-            bank=store.digest(self.data, 'bank'),
-            query=store.digest(self.data, 'query'),
-            baselines=settings.baselines,
-        )
+        settings = self.settings
+        identity = {role: self.reader.key(settings.encoder, role) for role in ROLES}
+        identity['baselines'] = settings.baselines
         if self.name != 'knn':
             identity['seed'] = settings.seed
         if self.name == 'few-shot':
@@ -46,47 +43,38 @@ class FeatureTask(Task):
         return identity
 
     def run(self, folder: Path) -> dict:
-        bank, query = (self.data.clips(role) for role in ('bank', 'query'))
-        baselines = self.read_baseline_scores()
+        settings = self.settings
+        bank, query = (self.reader.clips(role) for role in ROLES)
+        baselines = self.raw_scores() if settings.baselines else {}
         self.metric.work_dir = str(folder)  # keeps the list of examples
-        scores, spread = self._score(self.settings.store.read(self.data))
+        found = self._score(self.reader.read_encoder(settings.encoder))
+        spread = {key.removesuffix(_CI): found[key] for key in found if key.endswith(_CI)}
         result = dict(
-            scores=scores,
+            scores={key: value for key, value in found.items() if not key.endswith(_CI)},
             baselines=baselines,
-            seed=None if self.name == 'knn' else self.settings.seed,
-            epoch=self.settings.store.encoder.meta.get('epoch'),
+            seed=None if self.name == 'knn' else settings.seed,
+            epoch=settings.encoder.meta.get('epoch'),
             clips=dict(bank=len(bank.labels), query=len(query.labels)),
             classes=len(set(query.labels)),
             protocol=f'bank: {bank.source}; query: {query.source}; {self._how()}',
         )
         if spread:
-            result.update(
-                spread=spread,
-                spread_of=f'95 % interval of the mean over {self.settings.episodes} draws',
-            )
+            result['spread'] = spread
+            result['spread_of'] = f'95 % interval of the mean over {settings.episodes} draws'
         return result
 
-    def read_baseline_scores(self) -> dict[str, dict[str, float]]:
-        """Scores of raw coordinates by row, none where nobody wants them."""
-        if not self.settings.baselines:
-            return {}
+    def raw_scores(self) -> dict[str, dict[str, float]]:
+        """Scores of raw coordinates by row."""
         scores = {}
-        for row, read in read_baselines(self.data):
+        for row, read in raw_rows(self.reader):
             print_log(f'{self.name}: {row}', logger='current')
-            scores[row], _ = self._score(read())
+            found = self._score(read())
+            scores[row] = {key: value for key, value in found.items() if not key.endswith(_CI)}
         return scores
 
-    def _score(self, features: dict) -> tuple:
+    def _score(self, features: BankAndQuery) -> dict[str, float]:
         found = self.metric.compute(features['bank'], features['query'])
-        ending = '_ci95'
-        return (
-            {key: round(value, 4) for key, value in found.items() if not key.endswith(ending)},
-            {
-                key[: -len(ending)]: round(value, 4)
-                for key, value in found.items()
-                if key.endswith(ending)
-            },
-        )
+        return {key: round(value, 4) for key, value in found.items()}
 
     def _how(self) -> str:
         if self.name == 'knn':
@@ -104,8 +92,8 @@ class FeatureTask(Task):
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the configs say."""
         train = self.settings.cfg.train_dataloader.dataset
-        asked = set(self.data.clips('query').labels)
-        if train.ann_file != self.data.loader_cfg('query').dataset.ann_file:
+        asked = set(self.reader.clips('query').labels)
+        if train.ann_file != self.reader.loader_cfg('query').dataset.ann_file:
             return 'other data than those of training'
         seen = train.get('labels')
         if seen is not None and any(isinstance(s, str) for s in seen):
@@ -117,12 +105,11 @@ class FeatureTask(Task):
         )
 
 
-class Comparison(FeatureTask):
-    """Nearest neighbours on raw coordinates alone, for protocols that have no
-    raw row of their own."""
+class RawComparison(FeatureProtocol):
+    """Nearest neighbors on raw coordinates alone, for protocols without a raw row of their own."""
 
     def identity(self) -> dict:
-        return {role: self.data.digest(role) for role in ('bank', 'query')}
+        return {role: self.reader.clip_key(role) for role in ROLES}
 
     def run(self, folder: Path) -> dict:
-        return dict(baselines=self.read_baseline_scores())
+        return dict(baselines=self.raw_scores())

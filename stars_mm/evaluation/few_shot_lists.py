@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stars_mm.evaluation.functional.few_shot import Draw
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import write_text
 
 _WHAT = (
     'Few-shot examples: draws[d][class] names the clips of draw d, and n '
@@ -13,9 +13,7 @@ _WHAT = (
 )
 
 
-def write_exemplars(
-    path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings
-) -> None:
+def write_draws(path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings) -> None:
     """Write a list of examples as JSON, whole or not at all.
 
     Args:
@@ -24,23 +22,18 @@ def write_exemplars(
         names (Sequence[str]): Names of the clips of the bank.
         **settings: What the draws were made with, such as ``seed``.
     """
-    content = dict(
-        what=_WHAT,
-        **settings,
-        draws=[
-            {str(label): [names[place] for place in places] for label, places in draw.items()}
-            for draw in draws
-        ],
-    )
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(content, indent=1) + '\n')
+    listed = [
+        {str(label): [names[place] for place in places] for label, places in draw.items()}
+        for draw in draws
+    ]
+    write_text(path, json.dumps(dict(what=_WHAT, **settings, draws=listed), indent=1) + '\n')
 
 
-def read_exemplars(path: str | Path) -> list[dict[int, list[str]]]:
+def read_draws(path: str | Path) -> list[dict[int, list[str]]]:
     """Read a list of examples.
 
     Args:
-        path (str or Path): A file of :func:`write_exemplars`, or one's own
+        path (str or Path): A file of :func:`write_draws`, or one's own
             with a list ``draws`` of the same form.
 
     Returns:
@@ -62,22 +55,19 @@ def read_exemplars(path: str | Path) -> list[dict[int, list[str]]]:
     draws = content.get('draws') if isinstance(content, dict) else None
     if not isinstance(draws, list) or not draws:
         raise ValueError(f'{path}: has no list "draws". {_WHAT}')
-    found = []
     for number, draw in enumerate(draws):
+        where = f'{path}: draw {number}'
         if not isinstance(draw, dict) or len(draw) < 2:
-            raise ValueError(f'{path}: draw {number} has no two classes. {_WHAT}')
+            raise ValueError(f'{where} has no two classes. {_WHAT}')
         for label, names in draw.items():
             if not label.isdecimal():
-                raise ValueError(f'{path}: draw {number}: {label!r} is not the number of a class.')
+                raise ValueError(f'{where}: {label!r} is not the number of a class.')
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError(
-                    f'{path}: draw {number}, class {label}: {names!r} is no list of names.'
-                )
-        found.append({int(label): names for label, names in draw.items()})
-    return found
+                raise ValueError(f'{where}, class {label}: {names!r} is no list of names.')
+    return [{int(label): names for label, names in draw.items()} for draw in draws]
 
 
-def find_exemplars(
+def find_draws(
     draws: Sequence[dict[int, list[str]]],
     names: Sequence[str],
     labels: Sequence[int],
@@ -92,36 +82,35 @@ def find_exemplars(
         names (Sequence[str]): Names of the clips of the bank.
         labels (Sequence[int]): Their classes.
         shots (int): Examples of a class that are needed.
-        path (str): The list's file, for messages.
-        source (str): The bank, for messages.
+        path (str), source (str): The list's file and the bank, for messages.
 
     Returns:
-        list[dict[int, list[int]]]: Class → places, ``shots`` of each.
-
-    Raises:
-        ValueError: If a clip is not there or of another class, is listed
-            twice, or a class has too few.
+        list[dict[int, list[int]]]: Class → places, ``shots`` of each. A ValueError where a clip is
+        not there or of another class, is listed twice, or a class has too few.
     """
     places = {name: place for place, name in enumerate(names)}
-    found = []
-    for number, draw in enumerate(draws):
-        of_class = {}
-        for label, chosen in sorted(draw.items()):
-            where = f'{path}: draw {number}, class {label}'
-            if len(chosen) < shots:
+
+    def find(label: int, chosen: list[str], where: str) -> list[int]:
+        if len(chosen) < shots:
+            raise ValueError(
+                f'{where}: lists {len(chosen)} clips, and {shots} shots are asked for.'
+            )
+        for name in chosen[:shots]:
+            if name not in places:
                 raise ValueError(
-                    f'{where}: lists {len(chosen)} clips, and {shots} shots are asked for.'
+                    f'{where}: {source} has no clip {name!r}; the list is of other data.'
                 )
-            for name in chosen[:shots]:
-                if name not in places:
-                    raise ValueError(
-                        f'{where}: {source} has no clip {name!r}; the list is of other data.'
-                    )
-                own = int(labels[places[name]])
-                if own != label:
-                    raise ValueError(f'{where}: clip {name!r} is of class {own} in {source}.')
-            if len(set(chosen[:shots])) < shots:
-                raise ValueError(f'{where}: lists a clip twice.')
-            of_class[label] = [places[name] for name in chosen[:shots]]
-        found.append(of_class)
-    return found
+            own = int(labels[places[name]])
+            if own != label:
+                raise ValueError(f'{where}: clip {name!r} is of class {own} in {source}.')
+        if len(set(chosen[:shots])) < shots:
+            raise ValueError(f'{where}: lists a clip twice.')
+        return [places[name] for name in chosen[:shots]]
+
+    return [
+        {
+            label: find(label, chosen, f'{path}: draw {number}, class {label}')
+            for label, chosen in sorted(draw.items())
+        }
+        for number, draw in enumerate(draws)
+    ]

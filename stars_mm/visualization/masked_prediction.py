@@ -1,4 +1,4 @@
-"""From a decoder's predictions back to joint positions.
+"""A masked clip as the decoder predicts it, from predictions back to joint positions.
 
 A decoder of MAMP predicts motion, not places, and motion normalised patch by patch. To show it, a
 prediction is scaled back by the *true* mean and standard deviation of its patch and added up from
@@ -6,14 +6,27 @@ the *true* position at the first frame of its token. :func:`hidden_joint_errors`
 the result the decoder contributes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
 from stars_mm.models.heads.mamp_head import TARGET_EPS, motion
 from stars_mm.models.utils.patches import patchify, unpatchify
+from stars_mm.visualization.skeleton import (
+    INCHES,
+    Drawing,
+    bones_of,
+    project,
+    render,
+    save_gif,
+    set_range,
+)
+from stars_mm.visualization.style import LIGHT_GREY, PALETTE, new_figure, report_style
 
 
 @dataclass
@@ -169,3 +182,71 @@ def hidden_joint_errors(output: dict[str, Tensor], decoder: MotionDecoder) -> di
         name: round(100 * (guess - x).norm(dim=-1)[counted].mean().item(), 3)
         for name, guess in guesses.items()
     }
+
+
+class _ClipRow:
+    """The three panels of one clip: recording, kept tokens, prediction."""
+
+    def __init__(self, axes: Sequence, clip: MaskedClip) -> None:
+        self.persons, self.hidden = clip.present(), clip.hidden
+        self.true = project(clip.true)
+        self.guess = project(np.where(clip.hidden[..., None], clip.predicted, clip.true))
+        bones = bones_of(clip.true.shape[2])
+        colors = [PALETTE[number % len(PALETTE)] for number in range(len(self.persons))]
+        self.drawings = [
+            (
+                Drawing(axes[0], bones, color, 1.6, 2.6),
+                Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
+                Drawing(axes[1], bones, color, 2.4, 6.0),
+                Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
+                Drawing(axes[2], bones, color, 1.6, 2.6),
+            )
+            for color in colors
+        ]
+        for place, axis in enumerate(axes):  # the same range in metres
+            set_range(axis, self.true[self.persons].reshape(-1, 2), margin=1.1)
+            axis.xaxis.set_major_locator(MultipleLocator(0.5))
+            axis.yaxis.set_major_locator(MultipleLocator(0.5))
+            axis.tick_params(labelsize=7, colors='#666666', labelleft=place == 0)
+        axes[0].set_ylabel(f'{clip.title}\nheight (m)', fontsize=9)
+
+    def draw(self, frame: int) -> None:
+        """Draw one frame in the three panels."""
+        for person, drawings in zip(self.persons, self.drawings):
+            true, guess = self.true[person, frame], self.guess[person, frame]
+            kept = ~self.hidden[person, frame]
+            every = np.ones_like(kept)
+            for drawing, points, shown in zip(
+                drawings, (true, true, true, true, guess), (every, every, kept, every, every)
+            ):
+                drawing.draw(points, shown)
+
+
+def write_masked_gif(
+    clips: Sequence[MaskedClip],
+    path: str | Path,
+    caption: str = '',
+    max_frames: int = 64,
+    fps: int = 12,
+) -> None:
+    """Animate clips, a row a clip: recording, kept tokens, prediction.
+
+    Args:
+        clips (sequence[MaskedClip]): Clips of the same length T, each with somebody in it.
+        path (str or Path): The GIF to write.
+        caption (str): Text under the panels.
+        max_frames (int): Longer clips skip frames.
+        fps (int): Frames shown a second.
+    """
+    lines = caption.count('\n') + 1 if caption else 0
+    size = (3 * INCHES + 0.7, INCHES * len(clips) + 0.75 + 0.15 * lines)
+    kept = 1 - np.mean([clip.hidden[clip.present()].mean() for clip in clips])
+    titles = ('recording', f'shown: {100 * kept:.0f} % of tokens', 'predicted (grey: truth)')
+    with report_style():
+        figure, axes = new_figure(len(clips), 3, figsize=size)
+        rows = [_ClipRow(row, clip) for row, clip in zip(axes, clips)]
+        for top, bottom, title in zip(axes[0], axes[-1], titles):
+            top.set_title(title, fontsize=9.5)
+            bottom.set_xlabel('across (m)', fontsize=8)
+        figure.supxlabel(caption, fontsize=7, color='#444444')
+        save_gif(list(render(figure, rows, clips[0].true.shape[1], max_frames)), path, fps)

@@ -1,7 +1,6 @@
-"""Pictures of an annotation file: lengths, classes, moving skeletons."""
+"""Pictures of an annotation file: lengths, classes, moving samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,90 +10,129 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from stars_mm.preparation.layouts import joint_parents, known_layouts
+from stars_mm.preparation.annotation_file import clip_key
+from stars_mm.preparation.inspection import Inspection, plain
 from stars_mm.utils.atomic import written_whole
-from stars_mm.visualization.animation import DPI, INCHES, Drawing, render, save_gif
-from stars_mm.visualization.skeleton import project
+from stars_mm.visualization.skeleton import (
+    DPI,
+    INCHES,
+    Bones,
+    Drawing,
+    project,
+    render,
+    save_gif,
+    set_range,
+)
 from stars_mm.visualization.style import PALETTE, new_figure, report_style
 
+SAMPLES = 6  # clips that are animated
 COLUMNS = 3  # panels beside one another in an animation
 MAX_BARS = 50  # of a histogram
 MANY_CLASSES = 40  # more have their numbers alone below the bars
 
-Bones = tuple[tuple[int, int], ...]
 
-
-def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
-    """Bones of a layout of ``stars_mm.preparation.layouts``.
+def draw_inspection(
+    report: Inspection, annotations: list[dict], folder: Path, bones: Bones
+) -> list[Path]:
+    """Draws lengths, classes, and samples of the clips.
 
     Args:
-        num_joints (int): V.
-        layout (str or dict, optional): As :func:`joint_parents` takes it.
-            None takes the one of so many joints, if there is only one.
+        report (Inspection): Of the file.
+        annotations (list[dict]): Its clips.
+        folder (Path): Where the pictures go; it is made.
+        bones (tuple): Pairs of joints; without any, joints are dots.
 
     Returns:
-        tuple[tuple[int, int], ...]: Pairs of joints, from 0; none where
-        layouts of so many joints are unknown or several, to be drawn as dots.
+        list[Path]: The pictures. What there is nothing to draw of is left out.
 
     Raises:
-        ValueError: If ``layout`` is unknown or has another number of joints.
+        OSError: If a file cannot be written.
+        subprocess.CalledProcessError: If ffmpeg fails; the others are there.
     """
-    if layout is None:
-        known = [joint_parents(name) for name in known_layouts()]
-        known = [parents for parents in known if len(parents) == num_joints]
-        if len(known) != 1:
-            return ()
-        parents = known[0]
-    else:
-        parents = joint_parents(layout)
-        if len(parents) != num_joints:
-            raise ValueError(
-                f'layout={layout!r} has {len(parents)} joints, '
-                f'the clips have {num_joints}. Choose another.'
-            )
-    return tuple((joint, parent) for joint, parent in enumerate(parents) if joint != parent)
+    groups = report.splits or {'whole file': report.whole}
+    groups = {plain(name): group for name, group in groups.items()}
+    files = []
+    if report.stats:
+        files.append(folder / 'lengths.png')
+        plot_lengths({name: group.lengths for name, group in groups.items()}, files[-1])
+    classes = report.labels()
+    if classes:
+        files.append(folder / 'classes.png')
+        counts = {name: group.class_counts for name, group in groups.items()}
+        names = [plain(report.class_name(label) or label) for label in classes]
+        plot_class_counts(counts, classes, names if report.class_names else None, files[-1])
+    # other labels than integers are not for a title
+    labels = [clip.get('label') for clip in annotations]
+    labels = [int(label) if isinstance(label, (int, np.integer)) else None for label in labels]
+    chosen = choose_samples(report, labels)
+    if chosen:
+        samples = [_sample(report, annotations, n, labels[n]) for n in chosen]
+        files += animate(samples, bones, folder)
+    return files
 
 
-@dataclass
-class Recording:
-    """A clip to be drawn.
+def choose_samples(report: Inspection, labels: list[object], seed: int = 0) -> list[int]:
+    """Clips without a fault, of classes spread over their range.
 
-    Attributes:
-        title (str): What stands above it.
+    Args:
+        report (Inspection): Of the file.
+        labels (list): Of each clip.
+        seed (int): Seed of the choice within a class.
+
+    Returns:
+        list[int]: Up to :data:`SAMPLES` positions.
+    """
+    sound = [n for n, clip in report.stats.items() if clip.persons]
+    order = [sound[i] for i in np.random.default_rng(seed).permutation(len(sound))]
+    classes = sorted({labels[n] for n in order if labels[n] is not None})
+    spread = np.linspace(0, len(classes) - 1, min(SAMPLES, len(classes)))
+    first = [next(n for n in order if labels[n] == classes[int(place)]) for place in spread]
+    return (first + [n for n in order if n not in first])[:SAMPLES]
+
+
+def _sample(
+    report: Inspection, annotations: list[dict], number: int, label: object
+) -> tuple[str, np.ndarray]:
+    """Title and coordinates (M, T, V, C) of the persons who are there."""
+    clip, stats = annotations[number], report.stats[number]
+    keypoint = clip['keypoint'][:, : stats.frames, :, : report.units.dims]
+    title = str(clip.get(clip_key(annotations), number))
+    if label is not None:
+        title = f'{report.class_name(label) or label}: {title}'
+    return plain(title, 34), keypoint[keypoint.any((1, 2, 3))]
+
+
+def upright(keypoint: np.ndarray) -> np.ndarray:
+    """What is seen of a clip.
+
+    Args:
         keypoint (np.ndarray): (M, T, V, C). Of three coordinates y points
             upwards; of two it points downwards, as in images.
+
+    Returns:
+        np.ndarray: (M, T, V, 2), upwards.
     """
-
-    title: str
-    keypoint: np.ndarray
-
-    def points(self) -> np.ndarray:
-        """(M, T, V, 2) what is seen of it, upwards."""
-        places = self.keypoint.astype(np.float64)
-        if places.shape[-1] >= 3:
-            return project(places[..., :3])
-        if places.shape[-1] == 2:
-            return places * (1, -1)
-        return np.concatenate([places, np.zeros_like(places)], -1)
+    places = keypoint.astype(np.float64)
+    if places.shape[-1] >= 3:
+        return project(places[..., :3])
+    if places.shape[-1] == 2:
+        return places * (1, -1)
+    return np.concatenate([places, np.zeros_like(places)], -1)
 
 
 class _Panel:
-    """One recording in one panel; it holds still after its end."""
+    """One clip in one panel; it holds still after its end."""
 
-    def __init__(self, axis, recording: Recording, bones: Bones) -> None:
-        self.seen = recording.keypoint.any(-1)  # (M, T, V)
-        self.points = recording.points()
+    def __init__(self, axis, title: str, keypoint: np.ndarray, bones: Bones) -> None:
+        self.seen = keypoint.any(-1)  # (M, T, V)
+        self.points = upright(keypoint)
         self.drawings = [
             Drawing(axis, bones, PALETTE[person % len(PALETTE)], 1.6, 2.6)
             for person in range(len(self.points))
         ]
-        axis.set_title(_no_maths(recording.title), fontsize=8)
+        axis.set_title(title, fontsize=8)
         axis.tick_params(labelsize=6, colors='#666666')
-        places = self.points[self.seen]
-        low, high = places.min(0), places.max(0)
-        middle, half = (low + high) / 2, 0.55 * (high - low).max() or 1
-        axis.set_xlim(middle[0] - half, middle[0] + half)
-        axis.set_ylim(middle[1] - half, middle[1] + half)
+        set_range(axis, self.points[self.seen], margin=1.1)
         for ticks in (axis.xaxis, axis.yaxis):
             ticks.set_major_locator(MaxNLocator(4))
 
@@ -106,15 +144,20 @@ class _Panel:
 
 
 def animate(
-    recordings: Sequence[Recording], bones: Bones, folder: Path, max_frames: int = 64, fps: int = 12
+    samples: Sequence[tuple[str, np.ndarray]],
+    bones: Bones,
+    folder: Path,
+    max_frames: int = 64,
+    fps: int = 12,
 ) -> list[Path]:
     """Writes moving skeletons, as MP4 too where ffmpeg is installed.
 
     Args:
-        recordings (sequence[Recording]): One a panel, each with somebody in it.
+        samples (sequence[tuple]): Title and coordinates (M, T, V, C) of each clip, which has
+            somebody in it.
         bones (tuple): Pairs of joints.
         folder (Path): Where ``samples.gif`` and ``samples.mp4`` go.
-        max_frames (int): Longer recordings skip frames.
+        max_frames (int): Longer clips skip frames.
         fps (int): Frames shown a second.
 
     Returns:
@@ -124,18 +167,15 @@ def animate(
         OSError: If a file cannot be written.
         subprocess.CalledProcessError: If ffmpeg fails; the GIF is there.
     """
-    rows = -(-len(recordings) // COLUMNS)
+    rows, side = -(-len(samples) // COLUMNS), INCHES + 0.3
     with report_style():
-        figure, axes = new_figure(
-            rows, COLUMNS, figsize=(COLUMNS * (INCHES + 0.3), rows * (INCHES + 0.3) + 0.25)
-        )
+        figure, axes = new_figure(rows, COLUMNS, figsize=(COLUMNS * side, rows * side + 0.25))
         axes = [axis for row in axes for axis in row]
-        for axis in axes[len(recordings) :]:
+        for axis in axes[len(samples) :]:
             axis.remove()
         figure.supxlabel(' ', fontsize=6)
         figure.suptitle(' ', fontsize=8)  # room for the counter
-        figure.set_dpi(DPI)
-        panels = [_Panel(axis, recording, bones) for axis, recording in zip(axes, recordings)]
+        panels = [_Panel(axis, *sample, bones) for axis, sample in zip(axes, samples)]
         length = max(panel.points.shape[1] for panel in panels)
         frames = list(render(figure, panels, length, max_frames))
     files = [folder / 'samples.gif']
@@ -191,7 +231,7 @@ def plot_lengths(lengths: dict[str, np.ndarray], path: Path) -> None:
                 linewidth=1.4,
                 color=PALETTE[number % len(PALETTE)],
                 linestyle=('-', '--', ':')[number // 7 % 3],
-                label=f'{_no_maths(name)} ({len(values)})',
+                label=f'{name} ({len(values)})',
             )
         axis.set_xlabel('frames')
         axis.set_ylabel('clips')
@@ -223,30 +263,19 @@ def plot_class_counts(
             axis.bar(
                 range(len(classes)), [own.get(c, 0) for c in classes], color=PALETTE[0], width=0.8
             )
-            axis.set_title(_no_maths(name), fontsize=9)
+            axis.set_title(name, fontsize=9)
             axis.set_ylabel('clips', fontsize=9)
             axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             axis.grid(axis='x', visible=False)
             axis.set_axisbelow(True)
         bottom = axes[-1][0]
         if names is not None and len(classes) <= MANY_CLASSES:
-            bottom.set_xticks(
-                range(len(classes)),
-                [_no_maths(name) for name in names],
-                rotation=60,
-                ha='right',
-                fontsize=8,
-            )
+            bottom.set_xticks(range(len(classes)), names, rotation=60, ha='right', fontsize=8)
         else:
             ticks = range(0, len(classes), max(1, len(classes) // 20))
             bottom.set_xticks(ticks, [str(classes[n]) for n in ticks], fontsize=8)
             bottom.set_xlabel('class')
         _save_png(figure, path)
-
-
-def _no_maths(name: str) -> str:
-    """A name of a file, in which matplotlib is to see no formula."""
-    return name.replace('$', r'\$')
 
 
 def _save_png(figure: Figure, path: Path) -> None:

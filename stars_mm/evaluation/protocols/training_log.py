@@ -1,0 +1,100 @@
+"""The scalars that mmengine leaves in a work directory."""
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class TrainingLog:
+    """Scalars of one training, over all its interrupted runs.
+
+    Attributes:
+        train (dict[int, dict]): Train lines by iteration (from 1).
+        val (dict[int, dict]): Validation lines by ``step``, the number of
+            finished epochs (or iterations in a loop that counts those).
+    """
+
+    train: dict[int, dict] = field(default_factory=dict)
+    val: dict[int, dict] = field(default_factory=dict)
+
+    def train_series(self, key: str) -> tuple[list[int], list[float]]:
+        """Iterations, in order, and values of a train scalar such as ``'loss'``."""
+        steps = sorted(step for step, line in self.train.items() if key in line)
+        return steps, [self.train[step][key] for step in steps]
+
+    def val_series(self, key: str, iters_per_epoch: float = 1) -> tuple[list, list[float]]:
+        """Steps, in order, times what one is worth, and values of a validation scalar such as
+        ``'knn/top1_k1'``."""
+        steps = sorted(step for step, line in self.val.items() if key in line)
+        return [step * iters_per_epoch for step in steps], [self.val[step][key] for step in steps]
+
+
+def read_training_log(work_dir: str | Path) -> TrainingLog:
+    """Merge the logs of all runs of one training.
+
+    A resumed run starts again at its checkpoint, so what an earlier run logged from that point on
+    is superseded; the same rule makes a fresh run in an old folder replace the old one.
+
+    Args:
+        work_dir (str or Path): Its folder with one ``<timestamp>/vis_data/scalars.json`` a run.
+
+    Raises:
+        FileNotFoundError: No log is there.
+        ValueError: A malformed line.
+    """
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not files:
+        raise FileNotFoundError(
+            f'{work_dir}: no <timestamp>/vis_data/scalars.json here; a training run writes it'
+        )
+    log = TrainingLog()
+    for path in files:
+        lines = read_scalars(path)
+        train = [line for line in lines if 'loss' in line]
+        if train:
+            first = train[0]
+            log.train = {s: v for s, v in log.train.items() if s < first['step']}
+            start = first.get('epoch', first['step'])
+            log.val = {s: v for s, v in log.val.items() if s < start}
+        log.train.update((line['step'], line) for line in train)
+        log.val.update((line['step'], line) for line in lines if 'loss' not in line)
+    return log
+
+
+def read_scalars(path: str | Path) -> list[dict]:
+    """Lines of one ``scalars.json``, a JSON object each.
+
+    A last line without its newline is what a killed run leaves behind; if it does not parse, it is
+    dropped with a warning.
+
+    Raises:
+        ValueError: Any other line that is no JSON object with a whole ``step``, named by file and
+            line number.
+    """
+    rows = Path(path).read_text(encoding='utf-8').split('\n')
+    lines = []
+    for number, row in enumerate(rows, 1):
+        if not row.strip():
+            continue
+        try:
+            line = json.loads(row)
+        except json.JSONDecodeError as error:
+            if number == len(rows):
+                warnings.warn(
+                    f'{path}: line {number} is cut off, as an '
+                    'interrupted run leaves it; it is ignored',
+                    stacklevel=2,
+                )
+                continue
+            raise ValueError(
+                f'{path}: line {number} is not JSON ({error.msg}): {row[:80]!r}'
+            ) from None
+        if not isinstance(line, dict) or not isinstance(line.get('step'), int):
+            raise ValueError(
+                f'{path}: line {number} must be a JSON object with a whole '
+                f'number "step", got {row[:80]!r}'
+            )
+        lines.append(line)
+    return lines

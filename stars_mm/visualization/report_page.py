@@ -1,0 +1,142 @@
+"""The report's texts: ``results.md`` and ``report.html``."""
+
+import html
+from collections.abc import Sequence
+
+from stars_mm.evaluation.protocols.results_table import format_measure, row_title
+from stars_mm.utils.markdown import markdown_table
+
+COLUMNS = {
+    'knn_top1': 'kNN k = 1 (%)',
+    'knn_k2': 'k = 2',
+    'knn_k5': 'k = 5',
+    'knn_k10': 'k = 10',
+    'nmi': 'NMI',
+    'ari': 'ARI',
+    'silhouette': 'silhouette',
+}
+PICTURES = {
+    'curves.png': 'Training loss and kNN accuracy against iterations.',
+    'tsne.png': 'The test clips as each encoder sees them, placed by t-SNE.',
+    'masked.gif': 'A few test clips: the recording, the tokens that the encoder is shown, and '
+    'the motion that the decoder predicts.',
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto;
+       padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ccc;
+         text-align: right; }}
+th:first-child, td:first-child {{ text-align: left; }}
+figure {{ margin: 2rem 0; }}
+img {{ max-width: 100%; }}
+figcaption, .note {{ color: #555; font-size: .9rem; }}
+pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{protocol}</p>
+<table>
+{table}
+</table>
+<p class="note">{stages}</p>
+{figures}
+<h2>Commands</h2>
+<pre>{commands}</pre>
+<p class="note">{versions}</p>
+</body>
+</html>
+"""
+
+
+def table_cells(results: dict[str, dict]) -> list[list[str]]:
+    """Header and rows of the results table as text.
+
+    Args:
+        results (dict): Row name to scores, as in ``results.json``.
+
+    Returns:
+        list[list[str]]: The header first.
+    """
+    rows = [
+        [row_title(row), *(format_measure(scores.get(name), name) for name in COLUMNS)]
+        for row, scores in results.items()
+        if row != 'meta'
+    ]
+    return [['features', *COLUMNS.values()], *rows]
+
+
+def markdown_report(results: dict[str, dict]) -> str:
+    """``results.md``: the table and all that is needed to read it."""
+    meta = results['meta']
+    parts = [
+        f'# Results of `{meta["config"]}`',
+        markdown_table(table_cells(results)),
+        f'{meta["protocol"]} {_stage_sentences(meta)}',
+        '```\n{}\n```'.format('\n'.join(meta['commands'])),
+        f'{_version_sentence(meta)}\n',
+    ]
+    return '\n\n'.join(parts)
+
+
+def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
+    """``report.html``: table and pictures together, relative links only.
+
+    Args:
+        results (dict): As in ``results.json``.
+        pictures (sequence[str]): Which of :data:`PICTURES` lie beside the page.
+
+    Returns:
+        str: The page.
+    """
+    meta = results['meta']
+    figures = [
+        f'<figure><img src="{name}" alt="{name}"><figcaption>{html.escape(PICTURES[name])}'
+        '</figcaption></figure>'
+        for name in pictures
+    ]
+    header, *rows = table_cells(results)
+    table = [_html_row(header, 'th'), *(_html_row(row, 'td') for row in rows)]
+    texts = dict(
+        title=f'Results of {meta["config"]}',
+        protocol=meta['protocol'],
+        stages=_stage_sentences(meta),
+        commands='\n'.join(meta['commands']),
+        versions=_version_sentence(meta),
+    )
+    return _PAGE.format(
+        table='\n'.join(table),
+        figures='\n'.join(figures),
+        **{key: html.escape(text) for key, text in texts.items()},
+    )
+
+
+def _html_row(cells: Sequence[str], tag: str) -> str:
+    inner = ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)
+    return f'<tr>{inner}</tr>'
+
+
+def _stage_sentences(meta: dict) -> str:
+    """How far each stage was trained, in words."""
+    words = []
+    for stage in meta['stages']:
+        word = f'{row_title(stage["row"])}: '
+        if stage['epochs']:
+            word += f'epoch {stage["epochs"]}, '
+            if stage['epochs'] < (stage['planned_epochs'] or 0):
+                word += f'unfinished, of {stage["planned_epochs"]}, '
+        words.append(f'{word}iteration {stage["iterations"]}, seed {stage["seed"]}.')
+    return ' '.join(words)
+
+
+def _version_sentence(meta: dict) -> str:
+    versions = ', '.join(f'{name} {number}' for name, number in meta['versions'].items())
+    return f'Made with {versions}; report seed {meta["seed"]}.'

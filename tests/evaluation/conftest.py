@@ -1,0 +1,175 @@
+"""A recipe so small that all of it takes seconds."""
+
+import importlib.util
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from stars_mm.preparation.annotation_file import save_annotations
+
+COMMON = """
+_base_ = ['{configs}/_base_/default_runtime.py']
+backbone = dict(type='SkeletonTransformer', embed_dims=16, depth=1,
+                num_heads=2, num_frames=8, num_joints=9)
+steps = [
+    dict(type='CenterSkeleton', center_joint=1, align=(4, 8)),
+    dict(type='TemporalCropResize', clip_len=8, p_interval=0.95)]
+pipeline = steps + [
+    dict(type='FormatGCNInput', num_person=1),
+    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir'))]
+
+
+def loader(split, **kwargs):
+    return dict(
+        batch_size=8, num_workers=0, persistent_workers=False,
+        sampler=dict(type='DefaultSampler', shuffle=kwargs.pop('shuffle', False)),
+        dataset=dict(type='SkeletonDataset', ann_file='{folder}/tiny.pkl', split=split,
+                     num_classes=3, pipeline=pipeline),
+        **kwargs)
+
+
+train_dataloader = loader('xsub_train', shuffle=True, drop_last=True)
+val_dataloader = loader('xsub_val')
+test_dataloader = loader('xsub_val')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-2))
+param_scheduler = []
+train_cfg = dict(by_epoch=True, max_epochs=3, val_interval=1)
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=3))
+"""
+FEATURES = """
+bank = loader('xsub_train')
+val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank)
+test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank)
+val_evaluator = test_evaluator = [dict(type='KNNMetric', topk_neighbors=(1, 3))]
+"""
+CONFIGS = {
+    'stage1.py': FEATURES
+    + """
+model = dict(type='MAMP', backbone=backbone, head=dict(type='MAMPHead'),
+             neck=dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2))
+""",
+    'recipe.py': FEATURES
+    + """
+stages = [dict(name='pretrain', config='stage1.py', options=dict())]
+model = dict(type='STARS', backbone=backbone,
+             head=dict(type='NNCLRHead', in_channels=16, hidden_channels=8, queue_size=16))
+protocols = dict(linear='linear.py', semi='linear.py', transfer='linear.py', finetune='gone.py')
+""",
+    'linear.py': """
+model = dict(type='RecognizerGCN', backbone=backbone,
+             cls_head=dict(type='LinearProbeHead', num_classes=3, in_channels=16))
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+val_evaluator = test_evaluator = dict(type='AccMetric')
+auto_scale_lr = dict(base_batch_size=16)
+""",
+}
+CLASS_NAMES = ['walk', 'sit', 'wave']
+
+
+@pytest.fixture(autouse=True)
+def quick_dump(monkeypatch):
+    """Laying out a config takes longer than training this model."""
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, True))
+
+
+def write_clips(path: Path) -> None:
+    """40 clips to train on and 21 to test, of three classes."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for i in range(61):
+        wave = np.sin((1 + i % 3) * np.arange(12) / 3 + rng.uniform(0, 6))
+        keypoint = rng.normal(size=(1, 1, 9, 3)) + wave[:, None, None]
+        keypoint = keypoint + 0.3 * rng.normal(size=keypoint.shape)
+        keypoint = keypoint.astype(np.float32)
+        clips.append(dict(frame_dir=f'clip{i}', label=i % 3, total_frames=12, keypoint=keypoint))
+    names = [clip['frame_dir'] for clip in clips]
+    splits = dict(xsub_train=names[:40], xsub_val=names[40:])
+    save_annotations(str(path), clips, splits, class_names=CLASS_NAMES)
+
+
+def save_model(config: Path, path: Path, draw: int, **meta) -> None:
+    """Untrained weights, drawn by the seed ``draw``, as mmengine leaves them."""
+    torch.manual_seed(draw)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(Config.fromfile(config).model)
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+
+
+@pytest.fixture(scope='session')
+def make_recipe(repo_root):
+    """``make_recipe(folder)``: writes clips, ``stage1.py``, ``recipe.py``, ``linear.py`` there."""
+
+    def _make(folder: Path) -> Path:
+        write_clips(folder / 'tiny.pkl')
+        for name, text in CONFIGS.items():
+            text = (COMMON + text).replace('{configs}', str(repo_root / 'configs'))
+            (folder / name).write_text(text.replace('{folder}', str(folder)))
+        return folder
+
+    return _make
+
+
+@pytest.fixture(scope='session')
+def recipe(make_recipe, tmp_path_factory) -> Path:
+    """A recipe's folder with an encoder, ``epoch_4.pth``; not to be changed."""
+    folder = make_recipe(tmp_path_factory.mktemp('recipe'))
+    save_model(folder / 'recipe.py', folder / 'epoch_4.pth', 3, epoch=4, iter=20, seed=5)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def save_weights():
+    """:func:`save_model`."""
+    return save_model
+
+
+@pytest.fixture(scope='session')
+def batched():
+    """``batched(cfg)``: collation in the workers, views made by the preprocessor."""
+
+    def _batched(cfg: Config) -> Config:
+        cfg = Config(cfg.to_dict())
+        views = dict(type='PackViews', transforms=cfg.steps, num_person=1)
+        views['meta_keys'] = ('sample_idx', 'frame_dir')
+        for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
+            loader.collate_fn = dict(type='collate_clips')
+            loader.dataset.pipeline = [views]
+        return cfg
+
+    return _batched
+
+
+@pytest.fixture(scope='session')
+def load_tool(repo_root):
+    """``load_tool('analysis/evaluate.py')``: a tool as a module."""
+
+    def _load(name: str):
+        path = repo_root / 'tools' / name
+        spec = importlib.util.spec_from_file_location(f'{path.stem}_tool', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return _load
+
+
+@pytest.fixture
+def run_in_process(load_tool):
+    """Takes the place of ``run_tool``: the same command line, without a process of its own."""
+    tools = {name: load_tool(name) for name in ('train.py', 'test.py')}
+    count = itertools.count()
+
+    def _run(name: str, arguments: list, log: Path, num_processes: int = 1) -> None:
+        tool, name = tools[name], name.removesuffix('.py')
+        cfg = tool.load_config(tool.parse_args([str(argument) for argument in arguments]))
+        cfg.experiment_name = f'{log.parent.name}_{next(count)}'  # its own log
+        getattr(tool.build_runner(cfg), name)()
+
+    return _run

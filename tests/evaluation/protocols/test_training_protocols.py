@@ -1,0 +1,225 @@
+"""Protocols that train, by real trainings of a tiny classifier."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import RUNNERS
+from mmengine.config import Config
+
+from stars_mm.datasets.subset import read_subset
+from stars_mm.evaluation.protocols import training_run
+from stars_mm.evaluation.protocols.features import Encoder
+from stars_mm.evaluation.protocols.protocol import Settings
+from stars_mm.evaluation.protocols.tool_process import find_tool, run_tool, tool_command
+from stars_mm.evaluation.protocols.training_protocols import TrainingProtocol, summarize
+from stars_mm.evaluation.protocols.training_run import run_training, training_identity
+
+
+@pytest.fixture
+def build(recipe, tmp_path):
+    """``build(name, **settings)``: a protocol of the recipe."""
+
+    def _build(name, options=None, **settings):
+        cfg, encoder = Config.fromfile(recipe / 'recipe.py'), Encoder.load(recipe / 'epoch_4.pth')
+        options = {name.split('-')[0]: options or {}}
+        return TrainingProtocol(name, Settings(cfg, encoder, tmp_path, options=options, **settings))
+
+    return _build
+
+
+def accuracy(work_dir: Path, epoch: int) -> float:
+    """Top-1 of a checkpoint in percent, tested here and now."""
+    (config,) = (work_dir / 'config').glob('*.py')
+    cfg = Config.fromfile(config)
+    cfg.work_dir = str(work_dir.parent / 'tested')
+    cfg.load_from = str(work_dir / f'epoch_{epoch}.pth')
+    cfg.experiment_name = f'tested_{work_dir.name}_{epoch}'
+    return 100 * RUNNERS.build(cfg).test()['acc/top1']
+
+
+def written(folder: Path) -> dict:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('epoch_*.pth')}
+
+
+def test_semi_from_draws_to_spread(build, run_in_process, monkeypatch, tmp_path):
+    """Two draws; then nothing is repeated; then what was interrupted."""
+    monkeypatch.setattr(training_run, 'run_tool', run_in_process)
+    folder = tmp_path / 'semi'
+
+    def run():
+        protocol = build('semi-30', draws=2, seed=4)
+        protocol.check()
+        return protocol.run(folder)
+
+    first = run()
+    runs = first['runs']
+    assert [r['seed'] for r in runs] == [4, 5]
+    accuracies = [r['accuracy'] for r in runs]
+    assert first['accuracy'] == pytest.approx(np.mean(accuracies))
+    assert first['spread']['accuracy'] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-3)
+    # the subset's 12 clips are one batch, though the config's is 16
+    assert (first['epoch'], first['num_clips'], first['batch_size']) == (3, 12, 12)
+    for result in runs:
+        work_dir = Path(result['work_dir'])
+        meta = torch.load(work_dir / 'epoch_3.pth')['meta']
+        assert (meta['epoch'], meta['iter'], meta['seed']) == (3, 3, result['seed'])
+        by_epoch = {epoch: accuracy(work_dir, epoch) for epoch in (1, 2, 3)}
+        assert result['accuracy'] == pytest.approx(by_epoch[3])
+        best = result['best_of_test']
+        assert best['accuracy'] == pytest.approx(max(by_epoch.values()))
+        assert best['accuracy'] == pytest.approx(by_epoch[best['epoch']])
+    sets = [set(read_subset(str(path))) for path in sorted((folder / 'subsets').glob('*.txt'))]
+    assert [len(names) for names in sets] == [12, 12] and sets[0] != sets[1]
+
+    trained = written(folder)
+    assert run() == first
+    assert trained == written(folder)
+
+    # as if draw 0 had been stopped before its last validation, and draw 1 in its second epoch
+    for name in ('draw0', 'draw1'):
+        record = json.loads((folder / name / 'training.json').read_text())
+        record['result'] = None
+        (folder / name / 'training.json').write_text(json.dumps(record))
+    (log,) = (folder / 'draw0').glob('*/vis_data/scalars.json')
+    lines = [
+        line
+        for line in log.read_text().splitlines(True)
+        if 'acc/top1' not in line or '"step": 3' not in line
+    ]
+    log.write_text(''.join(lines))
+    work_dir = folder / 'draw1'
+    wanted = torch.load(work_dir / 'epoch_3.pth')
+    for epoch in (2, 3):
+        (work_dir / f'epoch_{epoch}.pth').unlink()
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
+    again = run()
+    assert [r['accuracy'] for r in again['runs']] == pytest.approx(accuracies)
+    assert (folder / 'draw0/test').is_dir() and not (folder / 'draw1/test').exists()
+    assert again['runs'][1]['seconds'] > runs[1]['seconds']
+    found = torch.load(work_dir / 'epoch_3.pth')
+    torch.testing.assert_close(found['state_dict'], wanted['state_dict'], rtol=0, atol=0)
+
+
+def test_transfer_counts_its_seeds(build, monkeypatch, tmp_path):
+    trained = []
+
+    def fake(cfg, checkpoint, work_dir, seed, num_processes):
+        trained.append((work_dir.name, seed, cfg.train_dataloader.batch_size, num_processes))
+        return dict(FAKE_RUN, accuracy=50.0 + seed)
+
+    monkeypatch.setattr('stars_mm.evaluation.protocols.training_protocols.run_training', fake)
+    found = build('transfer', draws=3, seed=7, num_processes=4).run(tmp_path)
+    assert trained == [(f'seed{seed}', seed, 4, 4) for seed in (7, 8, 9)]
+    assert found['scores'] == dict(accuracy=58.0) and found['spread'] == dict(accuracy=1.0)
+    build('linear', draws=3, seed=7).run(tmp_path / 'linear')
+    assert trained[3:] == [('linear', 7, 16, 1)]
+
+
+@pytest.mark.slow
+def test_training_in_a_process_of_its_own(build, recipe, tmp_path):
+    found = build('linear', options={'train_cfg.max_epochs': 1}).run(tmp_path / 'good')
+    assert found['epoch'] == 1 and 0 <= found['accuracy'] <= 100
+    bad = build('linear', options={'optim_wrapper.optimizer.no_such_option': 1})
+    with pytest.raises(
+        RuntimeError, match=r'(?s)train\.py .* ended with 1.*train\.out.*no_such_option'
+    ):
+        bad.run(tmp_path / 'bad')
+
+
+@pytest.mark.parametrize(
+    'name, settings, message',
+    [
+        ('linear', dict(num_processes=3), r'num_processes=3 does not divide .*linear\.py.*=16'),
+        ('linear', dict(options={'val_evaluator': None}), r'linear\.py has no val_evaluator'),
+        (
+            'semi-50',
+            dict(options={'train_dataloader.dataset.type': 'PoseDataset'}),
+            "type='PoseDataset' takes no label subset",
+        ),
+    ],
+)
+def test_refused(build, name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        build(name, **settings).check()
+
+
+def test_another_training_is_not_taken_for_this_one(recipe, run_in_process, monkeypatch, tmp_path):
+    cfg = Config.fromfile(recipe / 'linear.py')
+    checkpoint = recipe / 'epoch_4.pth'
+    own = training_identity(cfg, checkpoint, 0, 16)
+    moved = shutil.copy(checkpoint, tmp_path / 'moved.pth')
+    cfg.load_from, cfg.train_dataloader.batch_size = str(moved), 2
+    assert training_identity(cfg, moved, 0, 16) == own
+    cfg.train_cfg.max_epochs = 4
+    assert training_identity(cfg, moved, 1, 16) != dict(own, seed='1')
+
+    (tmp_path / 'training.json').write_text(
+        json.dumps(dict(identity=own, seconds=1.0, result=dict(accuracy=12.5)))
+    )
+    cfg = Config.fromfile(recipe / 'linear.py')
+    cfg.train_dataloader.batch_size = 16
+    assert run_training(cfg, checkpoint, tmp_path)['accuracy'] == 12.5
+    for seed, epochs, version, key in (
+        (1, 3, '', 'seed'),
+        (0, 4, '', 'config'),
+        (0, 3, 9, 'clips'),
+    ):
+        cfg.train_cfg.max_epochs = epochs
+        if version:
+            versions = 'stars_mm.evaluation.protocols.cache_key.code_versions'
+            monkeypatch.setattr(versions, lambda: dict(stars_mm='9', torch='9'))
+        with pytest.raises(ValueError, match=rf"differs in \['{key}'"):
+            run_training(cfg, checkpoint, tmp_path, seed)
+    (tmp_path / 'training.json').rename(tmp_path / 'last_checkpoint')
+    with pytest.raises(ValueError, match='not of a protocol'):
+        run_training(cfg, checkpoint, tmp_path)
+
+
+def test_other_clips_are_another_training(recipe, tmp_path):
+    cfg = Config.fromfile(recipe / 'linear.py')
+    parts = []
+    for number, text in enumerate(('clip1\n', 'clip1\n', 'clip2\n')):
+        path = tmp_path / f'{number}.txt'
+        path.write_text(text)
+        cfg.train_dataloader.dataset.subset = str(path)
+        parts.append(training_identity(cfg, recipe / 'epoch_4.pth', 0, 16))
+    assert parts[0] == parts[1] != parts[2]
+
+
+FAKE_RUN = dict(
+    best_of_test=dict(accuracy=70.0, epoch=1),
+    epoch=3,
+    seconds=2.0,
+    batch_size=16,
+    config='c',
+    checkpoint='e',
+)
+
+
+def test_spread():
+    runs = [
+        dict(FAKE_RUN, accuracy=a, best_of_test=dict(accuracy=a + 1, epoch=1))
+        for a in (50.0, 60.0, 64.0)
+    ]
+    found = summarize(runs)
+    assert found['accuracy'] == pytest.approx(58.0)
+    assert found['std'] == pytest.approx(((64 + 4 + 36) / 2) ** 0.5)
+    assert found['best_of_test']['accuracy'] == pytest.approx(59.0)
+    assert found['seconds'] == 6.0 and found['runs'] == runs
+    assert summarize(runs[:1])['std'] is None
+
+
+def test_tools_are_found():
+    assert find_tool('train.py').name == 'train.py'
+    for tell in (lambda: find_tool('nothing.py'), lambda: run_tool('nothing.py', [], Path('log'))):
+        with pytest.raises(FileNotFoundError, match='nothing.py lies in neither'):
+            tell()
+    command, env = tool_command('train.py', ['a.py', '--seed', 3], num_processes=4)
+    assert command[1:3] == ['-m', 'torch.distributed.run'] and '--nproc_per_node=4' in command
+    assert command[-5:] == ['a.py', '--seed', '3', '--launcher', 'pytorch']
+    assert env['PYTHONPATH'].split(':')[0] == str(find_tool('train.py').parents[1])
+    assert len(tool_command('train.py', [])[0]) == 2

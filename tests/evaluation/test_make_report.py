@@ -1,0 +1,159 @@
+"""The report of a run: its rows, its folder, and the stages that it finds."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+from stars_mm.engine.features import FeatureSet
+from stars_mm.evaluation.functional import cluster_scores
+from stars_mm.evaluation.protocols.stage_scores import score
+from stars_mm.evaluation.protocols.trained_stages import find_stages, last_checkpoint, row_of
+
+LOG = [
+    dict(loss=2.0, epoch=1, step=3),
+    {'knn/top1_k1': 40.0, 'step': 1},
+    dict(loss=1.0, epoch=3, step=9),
+    {'knn/top1_k1': 50.0, 'step': 3},
+]
+
+
+@pytest.fixture
+def make_report(load_tool):
+    return load_tool('analysis/make_report.py')
+
+
+@pytest.fixture
+def run(make_recipe, save_weights, tmp_path, monkeypatch):
+    """What a training of the recipe leaves behind: weights, pointers and logs."""
+    monkeypatch.chdir(make_recipe(tmp_path))
+    work_dir = tmp_path / 'work_dirs/recipe'
+    for seed, (config, folder) in enumerate(
+        (('stage1.py', work_dir / 'pretrain'), ('recipe.py', work_dir))
+    ):
+        log = folder / '20240101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        log.write_text(''.join(json.dumps(line) + '\n' for line in LOG))
+        save_weights(config, folder / 'epoch_3.pth', seed, epoch=3, iter=9, seed=5)
+        # a path from before the folder was moved
+        (folder / 'last_checkpoint').write_text('/gone/epoch_3.pth')
+    return work_dir
+
+
+def test_whole_report(make_report, run, batched):
+    make_report.main(['recipe.py'])
+    folder = run / 'report'
+    results = json.loads((folder / 'results.json').read_text())
+    rows = ['raw_unturned', 'raw', 'raw_motion', 'random', 'mamp', 'stars']
+    assert list(results) == [*rows, 'meta']
+    knn = {'knn_top1', 'knn_k2', 'knn_k5', 'knn_k10'}
+    for row in rows:
+        assert set(results[row]) == {*knn, 'nmi', 'ari', 'silhouette', 'distance_ratio'}
+        for name, value in results[row].items():
+            # a mean distance is at most 2, and rarely far from the other
+            scale = 100 if name in knn else 1.5
+            assert -scale <= value <= scale
+    meta = results['meta']
+    assert meta['clips'] == dict(bank=40, query=21)
+    assert [(s['row'], s['epochs'], s['iterations'], s['seed']) for s in meta['stages']] == [
+        ('mamp', 3, 9, 5),
+        ('stars', 3, 9, 5),
+    ]
+    assert meta['commands'] == [
+        'python tools/train.py recipe.py --work-dir work_dirs/recipe --seed 5',
+        'python tools/analysis/make_report.py recipe.py --work-dir work_dirs/recipe --seed 0',
+    ]
+    assert set(meta['hidden_joints']) == {'decoder_cm', 'no_decoder_cm', 'standing_still_cm'}
+
+    table = (folder / 'results.md').read_text()
+    page = (folder / 'report.html').read_text()
+    for row in ('random', 'mamp', 'stars'):
+        assert f'| {results[row]["knn_top1"]:.1f} |' in table
+        silhouette = f'{results[row]["silhouette"]:.3f}'.replace('-', '−')
+        assert f'<td>{silhouette}</td>' in page
+    for name in ('curves.png', 'tsne.png', 'masked.gif'):
+        assert f'src="{name}"' in page
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 200
+    assert not list(folder.parent.glob('.report-*'))
+
+    # and with batched collation
+    batched(Config.fromfile('recipe.py')).dump('fast.py')
+    make_report.main(['fast.py', '--work-dir', 'work_dirs/recipe'])
+    fast = json.loads((folder / 'results.json').read_text())
+    for row in rows:
+        assert fast[row] == pytest.approx(results[row], abs=1e-3)
+    errors = fast['meta']['hidden_joints']
+    assert errors == pytest.approx(meta['hidden_joints'], abs=0.01)
+
+
+def test_rows_are_named_by_what_was_trained(run, save_weights):
+    """Not by their place: another head is no STARS."""
+    assert [stage.row for stage in find_stages(Config.fromfile('recipe.py'), run)] == [
+        'mamp',
+        'stars',
+    ]
+    cfg = Config.fromfile('recipe.py')
+    names = dict(MoCoHead='moco', DINOHead='dino', OtherHead='other')
+    for cfg.model.head.type, name in names.items():
+        assert row_of(cfg) == name
+    cfg = Config.fromfile('recipe.py')
+    cfg.stages = [*cfg.stages, dict(name='more', config='recipe.py', options=dict(stages=None))]
+    save_weights('recipe.py', run / 'epoch_3.pth', 2, epoch=3, iter=9)
+    (run / 'more').mkdir()
+    save_weights('recipe.py', run / 'more' / 'epoch_2.pth', 2, epoch=2, iter=6)
+    (run / 'more/last_checkpoint').write_text('epoch_2.pth')
+    stages = find_stages(cfg, run)
+    assert [stage.row for stage in stages] == ['mamp', 'stars_more', 'stars']
+    assert stages[1].encoder.meta['epoch'] == 2 and stages[1].iters_per_val_step == 3
+
+
+def test_runs_that_cannot_be_reported(make_report, run):
+    with pytest.raises(ValueError, match='stages'):
+        make_report.main(['stage1.py', '--work-dir', 'work_dirs/recipe'])
+    # a failure leaves the old report
+    folder = run / 'report'
+    folder.mkdir()
+    (folder / 'results.json').write_text('old')
+    log = run / '20240101_000000/vis_data/scalars.json'
+    log.write_text('broken\n{"step": 1}\n')
+    with pytest.raises(ValueError, match='line 1 is not JSON'):
+        make_report.main(['recipe.py', '--no-raw'])
+    assert [path.name for path in folder.iterdir()] == ['results.json']
+    assert (folder / 'results.json').read_text() == 'old'
+    assert not list(folder.parent.glob('.report-*'))
+    (run / 'last_checkpoint').unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        make_report.main(['recipe.py'])
+    assert 'work_dirs/recipe: holds no checkpoint' in str(error.value)
+    command = 'python tools/train.py recipe.py --work-dir work_dirs/recipe --resume'
+    assert command in str(error.value)
+
+
+def test_scores_of_a_row():
+    generator = torch.Generator().manual_seed(0)
+    feats, labels = torch.randn(30, 6, generator=generator), torch.arange(30) % 4
+    bank, query = (
+        FeatureSet(feats[part], labels[part], torch.arange(30)[part])
+        for part in (slice(0, 20), slice(20, 30))
+    )
+    scores = score(dict(bank=bank, query=query), seed=3)
+    for k, name in ((1, 'knn_top1'), (2, 'knn_k2'), (5, 'knn_k5'), (10, 'knn_k10')):
+        oracle = KNeighborsClassifier(k, metric='cosine').fit(feats[:20], labels[:20])
+        assert scores.pop(name) == pytest.approx(100 * oracle.score(feats[20:], labels[20:]))
+    assert scores == pytest.approx(cluster_scores(feats[20:], labels[20:], 3), abs=1e-4)
+
+
+def test_last_checkpoint(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    weights = tmp_path / 'weights' / 'epoch_1.pth'
+    (tmp_path / 'last_checkpoint').write_text(f'{weights}\n')
+    assert last_checkpoint(tmp_path) is None
+    weights.parent.mkdir()
+    weights.touch()
+    assert last_checkpoint(tmp_path) == weights
+    (tmp_path / 'epoch_1.pth').touch()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
