@@ -2,7 +2,7 @@
 
 It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, label,
 keypoint (M, T, V, C), total_frames)])``. For those who will not open a pickle there is the same as
-an ``.npz`` (:mod:`.ragged_npz`).
+an ``.npz`` (:mod:`.flat_arrays`).
 """
 
 import io
@@ -14,7 +14,11 @@ from typing import IO, Any
 
 from mmengine.fileio import get_local_path
 
-from stars_mm.preparation.ragged_npz import is_ragged_npz, read_ragged_npz, write_ragged_npz
+from stars_mm.preparation.flat_arrays import (
+    is_annotation_npz,
+    read_annotation_npz,
+    write_annotation_npz,
+)
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
 
@@ -27,38 +31,40 @@ FORMAT = (
 
 SUFFIXES = ('.pkl', '.npz')
 
-_PUBLISHED = (
-    'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
-    'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
-)
-
-
-def _convert_ntu(path: str, stem: str) -> str:
-    dataset = 120 if stem.startswith('ntu120') else 60
-    return f'run python tools/data/convert_ntu.py FOLDER_OF_SKELETONS {path} --dataset {dataset}'
+#: Of a file's name without - and _, its beginning → the reader and what it reads.
+_READERS = {
+    'ntu60': 'FOLDER_OF_SKELETONS {path} --reader ntu60',
+    'ntu120': 'FOLDER_OF_SKELETONS {path} --reader ntu120',
+    'pku1': 'FOLDER_OF_PKU-MMD {path} --reader pku1',
+    'pku2': 'FOLDER_OF_PKU-MMD {path} --reader pku2',
+    'nwucla': 'all_sqe.zip {path} --reader nw-ucla',
+    'utdmhad': 'FOLDER_OF_UTD-MHAD {path} --reader utd-mhad',
+    'kard': 'FOLDER_OF_KARD {path} --reader kard',
+    'utkinect': 'FOLDER_OF_UTKINECT {path} --reader utkinect',
+    'msraction3d': 'FOLDER_OF_MSR-ACTION3D {path} --reader msr-action3d',
+}
 
 
 def _how_to_make(path: str) -> str:
     """Says how one comes by a file of this name."""
     stem = osp.splitext(osp.basename(path))[0].lower()
     plain = stem.replace('-', '').replace('_', '')
-    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
-        published = _PUBLISHED.format(stem=stem)
-        if stem.endswith('2d'):
-            return published
-        return f'{published}, or {_convert_ntu(path, plain)}'
-    if 'nwucla' in plain:
-        return f'run python tools/data/convert_nw_ucla.py all_sqe.zip {path}'
-    if plain.startswith(('ntu60', 'ntu120')):
-        return _convert_ntu(path, plain)
-    if plain.startswith(('pku1', 'pku2')):
-        return f'run python tools/data/convert_pku.py FOLDER_OF_PKU-MMD {path} --phase {plain[3]}'
     if 'demo' in plain:
         return f'run python tools/data/make_demo.py {path}'
-    return (
-        'run python tools/data/convert.py FOLDER_OF_RECORDINGS '
-        f'{path} --layout LAYOUT, or write a pickle of {FORMAT}'
-    )
+    known = next((way for name, way in _READERS.items() if plain.startswith(name)), None)
+    way = f'run python tools/data/convert.py {(known or "").format(path=path)}'
+    if known is None:
+        way += (
+            f'FOLDER_OF_RECORDINGS {path} --reader folder --layout LAYOUT, '
+            f'or write a pickle of {FORMAT}'
+        )
+    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
+        published = (
+            'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
+            f'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
+        )
+        return published if stem.endswith('2d') else f'{published}, or {way}'
+    return way
 
 
 def missing_file_error(path: str) -> FileNotFoundError:
@@ -73,7 +79,7 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 
     Args:
         path (str): A ``.pkl`` in the format of this module, or holding the list of annotations
-            alone, or an ``.npz`` of :mod:`.ragged_npz`.
+            alone, or an ``.npz`` of :mod:`.flat_arrays`.
         extra (dict, optional): Takes up the further entries of the file, such as ``class_names``.
 
     Returns:
@@ -117,7 +123,7 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 def _load_npz(path: str) -> dict:
     """Reads an ``.npz``, and says so where it is the authors'."""
     with get_local_path(path) as local:
-        if zipfile.is_zipfile(local) and not is_ragged_npz(local):
+        if zipfile.is_zipfile(local) and not is_annotation_npz(local):
             with zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
             what = (
@@ -129,10 +135,10 @@ def _load_npz(path: str) -> dict:
                 what = (
                     'it holds x_train and so on, the arrays of the '
                     'authors of MAMP. Convert it: python tools/data/'
-                    f'convert_mamp_npz.py {path} DST.npz'
+                    f'convert.py {path} DST.npz --reader mamp-npz'
                 )
             raise ValueError(f'{path}: is no annotation file: {what}')
-        annotations, splits, extra = read_ragged_npz(local)
+        annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)
 
 
@@ -233,7 +239,7 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **e
     check_suffix(path)
     with written_whole(path) as partial:
         if path.endswith('.npz'):
-            write_ragged_npz(partial, annotations, splits, extra)
+            write_annotation_npz(partial, annotations, splits, extra)
         else:
             with open(partial, 'wb') as file:
                 _write(file, annotations, splits, extra)

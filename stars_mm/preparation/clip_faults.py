@@ -104,19 +104,18 @@ def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[
         dict: Position of a faulty clip → what is wrong with it.
     """
     if known is None:
-        known = dict(enumerate(map(clip_fault, clips)))
-    faults = {number: fault for number, fault in known.items() if fault}
-    sizes = Counter(_size(clip) for number, clip in enumerate(clips) if number not in faults)
-    if len(sizes) > 1:
-        ((usual, count),) = sizes.most_common(1)
-        for number, clip in enumerate(clips):
-            if number not in faults and _size(clip) != usual:
-                faults[number] = (
-                    f'keypoint has shape {clip["keypoint"].shape} '
-                    f'({_describe(_size(clip))}), and {count} of the '
-                    f'{len(clips)} clips have {_describe(usual)}'
-                )
-    return faults
+        known = {n: fault for n, fault in enumerate(map(clip_fault, clips)) if fault}
+    sizes = {n: _size(clip) for n, clip in enumerate(clips) if n not in known}
+    if not sizes:
+        return known
+    ((usual, count),) = Counter(sizes.values()).most_common(1)
+    odd = {
+        n: f'keypoint has shape {clips[n]["keypoint"].shape} ({_describe(size)}), '
+        f'and {count} of the {len(clips)} clips have {_describe(usual)}'
+        for n, size in sizes.items()
+        if size != usual
+    }
+    return {**known, **odd}
 
 
 def is_class_list(label: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stars_mm.preparation import annotation_file as annotation
-from stars_mm.preparation.ragged_npz import read_ragged_npz
+from stars_mm.preparation.flat_arrays import read_annotation_npz
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -59,7 +59,7 @@ def test_annotations_are_written_one_at_a_time(tmp_path, name):
         content = pickle.loads(path.read_bytes())
         assert list(content) == ['split', 'annotations', 'note']
     else:
-        assert read_ragged_npz(path)[2] == dict(note=note)
+        assert read_annotation_npz(path)[2] == dict(note=note)
 
 
 @pytest.mark.parametrize(

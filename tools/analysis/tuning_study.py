@@ -23,7 +23,7 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
-from stars_mm.datasets.subset import draw_subset
+from stars_mm.datasets.label_subsets import draw_subset
 from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.evaluation.protocols.launch import run_tool
 from stars_mm.evaluation.report import FeatureReader, score

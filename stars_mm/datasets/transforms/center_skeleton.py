@@ -132,17 +132,17 @@ class CenterSkeleton(BaseTransform):
         results['keypoint'] = keypoint
         return results
 
-    def defer(self, plan) -> None:
-        """Centres, and with ``align`` turns, a view that is made later, see :class:`ViewPlan`."""
-        self._check(plan.results)
-        if not plan.is_new:
+    def plan(self, view) -> None:
+        """Centres, and with ``align`` turns, a planned view, see :class:`ViewPlan`."""
+        self._check(view.results)
+        if not view.is_new:
             raise ValueError(f'{self}: comes after another transform of PackViews. Put it first.')
-        first = first_body(plan.results['keypoint'])
+        first = first_body(view.results['keypoint'])
         if first is None:
             return
-        plan.center = first[self.center_joint]
+        view.center = first[self.center_joint]
         if self.align:
-            plan.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
+            view.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(center_joint={self.center_joint}, align={self.align})'

@@ -1,4 +1,4 @@
-"""Draws the views of a clip, and leaves making them to the model's device."""
+"""Plans the views of a clip, and leaves making them to the model's device."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from stars_mm.datasets.deferred import DeferredClip
+from stars_mm.datasets.collation import PlannedViews
 from stars_mm.datasets.transforms.temporal_crop_resize import resizing
 
 
 class ViewPlan:
     """What transforms would do to a clip, as numbers.
 
-    A transform with a method ``defer(plan)`` changes the plan, drawing the
+    A transform with a method ``plan(view)`` changes the plan, drawing the
     random numbers that it draws for a clip.
 
     Args:
@@ -68,7 +68,7 @@ class PackViews(PackActionInputs):
         - label (optional)
 
     Args:
-        transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``defer``,
+        transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``plan``,
             as ``CenterSkeleton``, ``TemporalCropResize``, ``RandomMirror`` and ``RandomRot`` have.
             One is ``TemporalCropResize``.
         num_views (int): Views of each clip.
@@ -95,10 +95,10 @@ class PackViews(PackActionInputs):
             TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
         ]
         for step in self.transforms:
-            if not hasattr(step, 'defer'):
+            if not hasattr(step, 'plan'):
                 raise TypeError(
-                    f'PackViews cannot defer {step}, which has no method '
-                    '"defer". Put it before PackViews, or use the transforms '
+                    f'PackViews cannot plan {step}, which has no method '
+                    '"plan". Put it before PackViews, or use the transforms '
                     'one by one, with MultiView and FormatGCNInput.'
                 )
         self.num_views = num_views
@@ -112,7 +112,7 @@ class PackViews(PackActionInputs):
             results (dict): With ``keypoint`` (M, T, V, C).
 
         Returns:
-            dict: ``inputs`` (:class:`DeferredClip`) and ``data_samples``.
+            dict: ``inputs`` (:class:`PlannedViews`) and ``data_samples``.
         """
         if 'keypoint_score' in results:
             raise ValueError(
@@ -123,7 +123,7 @@ class PackViews(PackActionInputs):
         packed = super().transform(results)
         plans = [self._draw(results) for _ in range(self.num_views)]
         before, after, weight = zip(*(resizing(*plan.crop) for plan in plans))
-        packed['inputs'] = DeferredClip(
+        packed['inputs'] = PlannedViews(
             keypoint=packed['inputs'],
             persons=torch.from_numpy(self._slots(len(results['keypoint']))),
             center=torch.from_numpy(plans[0].center),
@@ -138,7 +138,7 @@ class PackViews(PackActionInputs):
     def _draw(self, results: dict) -> ViewPlan:
         plan = ViewPlan(results)
         for step in self.transforms:
-            step.defer(plan)
+            step.plan(plan)
         if plan.crop is None:
             raise ValueError(
                 f'{self}: the views need one length. Put TemporalCropResize among the transforms.'

@@ -84,15 +84,15 @@ class RandomMirror(BaseTransform):
                 results['keypoint_score'] = results['keypoint_score'][..., order]
         return results
 
-    def defer(self, plan) -> None:
-        """Mirrors a view that is made later, see :class:`ViewPlan`."""
-        order = self._order(plan.results)
-        if plan.joints is None:
-            plan.joints = np.arange(len(order))
+    def plan(self, view) -> None:
+        """Mirrors a planned view, see :class:`ViewPlan`."""
+        order = self._order(view.results)
+        if view.joints is None:
+            view.joints = np.arange(len(order))
         if np.random.random() < self.prob:
-            plan.joints = plan.joints[order]
-            plan.turn = plan.turn.copy()
-            plan.turn[0] *= -1
+            view.joints = view.joints[order]
+            view.turn = view.turn.copy()
+            view.turn[0] *= -1
 
     def _order(self, results: dict) -> np.ndarray:
         """Which joint stands in each place of a mirrored clip."""

@@ -85,10 +85,10 @@ class RandomRot(BaseTransform):
         results['keypoint'] = rotate(results['keypoint'], self._draw(results))
         return results
 
-    def defer(self, plan) -> None:
-        """Rotates a view that is made later, see :class:`ViewPlan`."""
+    def plan(self, view) -> None:
+        """Rotates a planned view, see :class:`ViewPlan`."""
         # rotating the columns of a matrix is multiplying by the rotation
-        plan.turn = rotate(plan.turn.T, self._draw(plan.results)).T
+        view.turn = rotate(view.turn.T, self._draw(view.results)).T
 
     def _draw(self, results: dict) -> np.ndarray:
         C = results['keypoint'].shape[-1]

@@ -42,7 +42,7 @@ def random_crop(
 
 
 @lru_cache(maxsize=4096)
-def _neighbours(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
+def _neighbors(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
     """Per new frame: the frames before and after it, and the latter's weight.
 
     Half-pixel centres: new frame i lies at (i + 1/2)·length/clip_len − 1/2.
@@ -66,7 +66,7 @@ def resizing(begin: int, length: int, clip_len: int) -> tuple[np.ndarray, np.nda
         tuple: For each new frame, the frame of the clip before it (int64),
         the one after it (int64) and the latter's weight (float32).
     """
-    before, after, weight = _neighbours(length, clip_len)
+    before, after, weight = _neighbors(length, clip_len)
     return before + begin, after + begin, weight
 
 
@@ -85,7 +85,7 @@ def resize_frames(frames: np.ndarray, clip_len: int) -> np.ndarray:
     frames = frames.astype(np.float32)
     if frames.shape[1] == clip_len:
         return frames
-    before, after, weight = _neighbours(frames.shape[1], clip_len)
+    before, after, weight = _neighbors(frames.shape[1], clip_len)
     flat = frames.reshape(*frames.shape[:2], -1)
     start = flat.take(before, axis=1)
     out = flat.take(after, axis=1)
@@ -170,15 +170,15 @@ class TemporalCropResize(BaseTransform):
         results['num_clips'] = 1
         return results
 
-    def defer(self, plan) -> None:
-        """Crops and resizes a view that is made later, see :class:`ViewPlan`."""
-        if plan.crop is not None:
+    def plan(self, view) -> None:
+        """Crops and resizes a planned view, see :class:`ViewPlan`."""
+        if view.crop is not None:
             raise ValueError(
                 f'{self}: the views are cropped twice. Leave one '
                 'of the two out, or use the transforms one by '
                 'one.'
             )
-        plan.crop = (*self._draw(plan.num_frames), self.clip_len)
+        view.crop = (*self._draw(view.num_frames), self.clip_len)
 
     def _draw(self, num_frames: int) -> tuple[int, int]:
         if self.random:

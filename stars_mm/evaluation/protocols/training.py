@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from stars_mm.datasets.subset import read_subset, write_subsets
+from stars_mm.datasets.clip_selection import read_subset
+from stars_mm.datasets.label_subsets import write_subsets
 from stars_mm.engine.runner.stages import is_finished
 from stars_mm.evaluation.protocols.launch import run_tool
 from stars_mm.evaluation.protocols.record import METRIC, TrainingRecord, identify, read_accuracies

@@ -4,7 +4,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
-from stars_mm.datasets.deferred import DeferredBatch, DeferredClip, merge_clips
+from stars_mm.datasets.collation import PlannedViewBatch, PlannedViews, collate_planned_views
 
 
 @MODELS.register_module()
@@ -30,27 +30,27 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
 
         Args:
             data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
-                a :class:`DeferredBatch`; and ``data_samples``.
+                a :class:`PlannedViewBatch`; and ``data_samples``.
             training (bool): Whether this is training.
 
         Returns:
             dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and ``data_samples``.
         """
         inputs = data['inputs']
-        if isinstance(inputs, DeferredClip):  # of lists: collated by mmengine
-            inputs = merge_clips([DeferredClip(*clip) for clip in zip(*inputs)])
+        if isinstance(inputs, PlannedViews):  # of lists: collated by mmengine
+            inputs = collate_planned_views([PlannedViews(*clip) for clip in zip(*inputs)])
         if not training:
             return super().forward(dict(data, inputs=inputs), training)
         return self.forward_onesample(dict(data, inputs=self.cast_data(inputs)), training)
 
     def preprocess(
         self,
-        inputs: DeferredBatch | Tensor | list[Tensor],
+        inputs: PlannedViewBatch | Tensor | list[Tensor],
         data_samples: SampleList,
         training: bool = False,
     ) -> tuple[Tensor, SampleList]:
         """Make the views, or stack the clips, in single precision."""
-        if isinstance(inputs, DeferredBatch):
+        if isinstance(inputs, PlannedViewBatch):
             x = make_views(inputs)
         elif isinstance(inputs, Tensor):
             x = inputs.float()
@@ -61,11 +61,11 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         return x, data_samples
 
 
-def make_views(batch: DeferredBatch) -> Tensor:
+def make_views(batch: PlannedViewBatch) -> Tensor:
     """Make the views of clips, in single precision.
 
     Args:
-        batch (DeferredBatch): N clips.
+        batch (PlannedViewBatch): N clips.
 
     Returns:
         Tensor: (N, views, P, T′, V, C), zero where nobody is.

@@ -7,8 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 
-from stars_mm.datasets.collation import collate_clips
-from stars_mm.datasets.deferred import DeferredBatch, merge_clips
+from stars_mm.datasets.collation import PlannedViewBatch, collate_clips, collate_planned_views
 from stars_mm.datasets.transforms import PackViews
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 
@@ -121,7 +120,9 @@ def test_mmengine_s_collation_will_do(steps):
 
 
 def test_no_mixed_precision_in_coordinates():
-    batch = merge_clips([PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()])
+    batch = collate_planned_views(
+        [PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()]
+    )
     data = dict(inputs=batch, data_samples=[])
     plain = SkeletonPreprocessor()(dict(data))['inputs']
     with torch.autocast('cpu', torch.bfloat16):
@@ -139,7 +140,7 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
     assert [len(batch['data_samples']) for batch in batches] == [3, 3, 1]
     for number, batch in enumerate(batches):
         direct = collate_clips(samples[3 * number : 3 * number + 3])
-        assert isinstance(batch['inputs'], DeferredBatch)
+        assert isinstance(batch['inputs'], PlannedViewBatch)
         for found, expected in zip(batch['inputs'], direct['inputs']):
             assert torch.equal(found, expected)
 
@@ -150,7 +151,7 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
         (
             dict(transforms=[dict(type='ScaleSkeleton')]),
             TypeError,
-            r'cannot defer ScaleSkeleton.*before PackViews',
+            r'cannot plan ScaleSkeleton.*before PackViews',
         ),
         (dict(transforms=[CROP], num_views=0), ValueError, 'num_views=0'),
         (dict(transforms=[CROP], num_person='2'), ValueError, "num_person='2'"),
@@ -186,4 +187,4 @@ def test_views_of_two_shapes():
     pack, longer = PackViews([CROP]), PackViews([dict(CROP, clip_len=9)])
     first, second = clips()[:2]
     with pytest.raises(ValueError, match=r'\(1, 2, 8, 5, 3\), \(1, 2, 9'):
-        merge_clips([pack(first)['inputs'], longer(second)['inputs']])
+        collate_planned_views([pack(first)['inputs'], longer(second)['inputs']])

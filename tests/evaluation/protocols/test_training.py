@@ -11,7 +11,7 @@ from mmaction.registry import MODELS, RUNNERS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from stars_mm.datasets.subset import read_subset
+from stars_mm.datasets.clip_selection import read_subset
 from stars_mm.evaluation.protocols.launch import find_tool, run_tool
 from stars_mm.evaluation.protocols.record import TrainingRecord, identify, read_accuracies
 from stars_mm.evaluation.protocols.training import run_semi, run_transfer, summarise

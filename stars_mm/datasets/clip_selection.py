@@ -1,4 +1,4 @@
-"""Picks the clips of some classes, whose numbers stay as they are."""
+"""Picks clips of a split: those that an index file names, or those of some classes."""
 
 import re
 from collections.abc import Sequence
@@ -6,6 +6,75 @@ from collections.abc import Sequence
 import numpy as np
 
 from stars_mm.preparation.annotation_file import clip_key
+
+_HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --percent 1 10'
+
+
+def read_subset(path: str) -> list[str]:
+    """Reads an index file.
+
+    Args:
+        path (str): One name a line; empty lines and those that start with # do not count.
+
+    Returns:
+        list[str]: The names, in the order of the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file; says how to make it.
+        ValueError: If it names no clip, or one of them twice.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            lines = [line.strip() for line in file]
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path}: is no text file ({error}); an index file names one clip a line.'
+        ) from error
+    names = [line for line in lines if line and not line.startswith('#')]
+    if not names:
+        raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
+    if len(set(names)) < len(names):
+        double = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(f'{path}: names {double!r} twice. Remove one.')
+    return names
+
+
+def select_subset(
+    clips: list[dict], missing: list[str], path: str, source: str
+) -> tuple[list[dict], list[str]]:
+    """Picks the clips that an index file names.
+
+    Args:
+        clips (list[dict]): Annotations of a split.
+        missing (list[str]): Clips that the split lists and the file lacks.
+        path (str): The index file.
+        source (str): The split and its file, for messages.
+
+    Returns:
+        tuple: The clips, in the order of the annotations, and the names among ``missing``.
+
+    Raises:
+        ValueError: If the split has no clip of a name.
+    """
+    names = read_subset(path)
+    key = clip_key(clips)
+    known = {clip.get(key) for clip in clips} | set(missing)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f'subset={path!r}: names {len(unknown)} clips that {source} does '
+            f'not have, such as {unknown[0]!r}. It was drawn from another '
+            'split or another file: draw it again, or correct `split`.'
+        )
+    wanted = set(names)
+    return (
+        [clip for clip in clips if clip[key] in wanted],
+        [name for name in missing if name in wanted],
+    )
 
 
 def check_label_list(labels: Sequence[int | str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stars_mm.datasets import SkeletonDataset, load_annotations
 from stars_mm.preparation.annotation_file import save_annotations
-from stars_mm.preparation.ragged_npz import read_ragged_npz
+from stars_mm.preparation.flat_arrays import read_annotation_npz
 
 SPLITS = dict(train=['clip0', 'clip1'], val=['clip2'])
 
@@ -46,7 +46,7 @@ def test_what_is_written_is_read(tmp_path, clips, dtype):
     assert splits == SPLITS and len(found) == len(clips)
     for clip, expected in zip(found, clips):
         assert_equal(clip, expected)
-    assert read_ragged_npz(path)[2] == dict(names=['x', 'y'], n=3)
+    assert read_annotation_npz(path)[2] == dict(names=['x', 'y'], n=3)
     assert os.listdir(tmp_path) == ['ann.npz']
 
 

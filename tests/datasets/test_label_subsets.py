@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from stars_mm.datasets import SkeletonDataset
-from stars_mm.datasets.subset import draw_subset, read_subset, select_subset, write_subsets
+from stars_mm.datasets.clip_selection import read_subset, select_subset
+from stars_mm.datasets.label_subsets import draw_subset, write_subsets
 
 # 60, 30 and 10 clips of three classes, mixed
 LABELS = np.random.default_rng(0).permutation([0] * 60 + [1] * 30 + [2] * 10)
@@ -114,7 +115,8 @@ def test_written_files_are_read_back(ann_path, tmp_path):
 def test_a_class_without_a_clip_is_told(ann_path, tmp_path, monkeypatch):
     warned = []
     monkeypatch.setattr(
-        'stars_mm.datasets.subset.print_log', lambda text, *args, **kwargs: warned.append(text)
+        'stars_mm.datasets.label_subsets.print_log',
+        lambda text, *args, **kwargs: warned.append(text),
     )
     (path,) = write_subsets(ann_path, 'train', str(tmp_path), 10, 1)
     assert len(read_subset(path)) == 2

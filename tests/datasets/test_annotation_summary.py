@@ -10,8 +10,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from stars_mm.datasets import save_annotations
-from stars_mm.preparation.annotation_summary import summarize_annotations
+from stars_mm.datasets import save_annotations, summarize_annotations
 from stars_mm.preparation.layouts import get_layout
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
