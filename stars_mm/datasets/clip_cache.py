@@ -6,7 +6,6 @@ file's content, known by its SHA-256. The content is hashed again where size, ti
 of status change are not what they were, and always where the file is small, since times are coarse.
 """
 
-import ctypes
 import glob
 import hashlib
 import os
@@ -82,7 +81,6 @@ def open_clip_store(ann_file: str) -> ClipStore:
                 store = _find(path, places)
                 if store is None:
                     store = _make(path, places, is_alone)
-                    _give_memory_back()
     return store
 
 
@@ -163,14 +161,3 @@ def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:
         f'{path}: no place for its clip store: {"; ".join(problems)}. Make room there, or name a '
         'folder with room in the environment variable XDG_CACHE_HOME.'
     )
-
-
-def _give_memory_back() -> None:
-    """Returns what the clips took to the system, where the C library is GNU's.
-
-    It keeps memory of many small arrays for itself otherwise, and all workers would inherit it.
-    """
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        pass

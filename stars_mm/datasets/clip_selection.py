@@ -37,10 +37,16 @@ def read_subset(path: str) -> list[str]:
     names = [line for line in lines if line and not line.startswith('#')]
     if not names:
         raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
-    if len(set(names)) < len(names):
-        double = next(name for i, name in enumerate(names) if name in names[:i])
+    double = _first_double(names)
+    if double is not None:
         raise ValueError(f'{path}: names {double!r} twice. Remove one.')
     return names
+
+
+def _first_double(items: Sequence) -> int | str | None:
+    """The first item that has stood before."""
+    seen = set()
+    return next((item for item in items if item in seen or seen.add(item)), None)
 
 
 def select_subset(
@@ -77,7 +83,7 @@ def select_subset(
     )
 
 
-def check_label_list(labels: Sequence[int | str]) -> None:
+def check_class_list(labels: Sequence[int | str]) -> None:
     """Raises a ValueError where ``labels`` is no list of classes."""
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Sequence) or not labels:
         raise ValueError(
@@ -89,12 +95,12 @@ def check_label_list(labels: Sequence[int | str]) -> None:
                 f'labels: {label!r} is neither the number of a class nor a '
                 "part of its clips' names."
             )
-    if len(set(labels)) < len(labels):
-        double = next(label for n, label in enumerate(labels) if label in labels[:n])
+    double = _first_double(labels)
+    if double is not None:
         raise ValueError(f'labels: {double!r} is listed twice. Remove one.')
 
 
-def select_labels(clips: list[dict], labels: Sequence[int | str], source: str) -> list[dict]:
+def select_classes(clips: list[dict], labels: Sequence[int | str], source: str) -> list[dict]:
     """Picks the clips of some classes; the labels are not numbered anew.
 
     Args:
@@ -110,7 +116,6 @@ def select_labels(clips: list[dict], labels: Sequence[int | str], source: str) -
         ValueError: If a class has no clip.
     """
     key = clip_key(clips)
-    numbers = {label for label in labels if not isinstance(label, str)}
     patterns = {
         # A061 is neither AA061 nor A0611
         label: re.compile(rf'(?<![A-Za-z]){re.escape(label)}(?!\d)')
@@ -121,31 +126,18 @@ def select_labels(clips: list[dict], labels: Sequence[int | str], source: str) -
     for clip in clips:
         name = str(clip.get(key, ''))
         own = {label for label, pattern in patterns.items() if pattern.search(name)}
-        if clip.get('label') in numbers:
-            own.add(clip['label'])
+        own |= {label for label in labels if label not in patterns and label == clip.get('label')}
         if own:
             chosen.append(clip)
             found |= own
     absent = [label for label in labels if label not in found]
     if absent:
-        known = sorted({clip.get('label') for clip in clips}, key=str)
-        example = str(clips[0].get(key)) if clips else ''
+        known = sorted({str(clip.get('label')) for clip in clips}, key=lambda n: (len(n), n))
+        if len(known) > 20:
+            known[10:-10] = ['…']
         raise ValueError(
-            f'labels: {len(absent)} of {len(labels)} have no clip in '
-            f'{source}, such as {absent[0]!r}. Its classes are {_ranges(known)}, its '
-            f'clips have names like {example!r}.'
+            f'labels: {len(absent)} of {len(labels)} have no clip in {source}, such as '
+            f'{absent[0]!r}. Its classes are {", ".join(known)}, its clips have names like '
+            f'{str(clips[0].get(key)) if clips else ""!r}.'
         )
     return chosen
-
-
-def _ranges(numbers: list) -> str:
-    """Numbers as '0–4, 7'; others as they are."""
-    if not all(isinstance(n, (int, np.integer)) for n in numbers):
-        return ', '.join(map(str, numbers))
-    runs = []
-    for n in sorted(map(int, numbers)):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ', '.join(str(a) if a == b else f'{a}–{b}' for a, b in runs)

@@ -18,7 +18,6 @@ from stars_mm.preparation.flat_arrays import (
     BROKEN,
     FlatArrayWriter,
     check_flat_arrays,
-    clip_name,
     from_json,
     to_json,
 )
@@ -218,7 +217,7 @@ def write_clip_store(
         aside = _IN_LIST + (('keypoint', 'keypoint_score') if fault else ())
         others = writer.add({key: value for key, value in clip.items() if key not in aside})
         others.update((key, clip[key]) for key in _IN_LIST if key in clip)
-        rest.append(to_json(others, f'clip {clip_name(clip, number)!r}', exact=True))
+        rest.append(to_json(others, f'clip {clip.get("frame_dir", number)!r}', exact=True))
     writer.close()
     if splits is not None:
         splits = {

@@ -11,53 +11,23 @@ from torch import Tensor
 
 
 class PlannedViews(NamedTuple):
-    """A clip as it was recorded, and what each of its views will be.
+    """A clip as it was recorded, and what each of its views will be; or N such clips.
 
-    Frame i of a view lies between two frames of the clip, in which all joints
-    are taken relative to a point, turned, and may change places.
+    Frame i of a view lies between two frames of the clip, in which all joints are taken relative to
+    a point, turned, and may change places. In a batch, the frames of all clips follow one another,
+    and everything else has an axis N in front.
 
     Attributes:
-        keypoint (Tensor): (M, T, V, C) as stored; a person who is absent from
-            a frame is zero there.
-        persons (Tensor): (P, ) the person in each slot of the views, -1 for none.
+        frames (Tensor): (M·T, V, C) the frames of all persons as stored; a person who is absent
+            from a frame is zero there.
+        start (Tensor): (P, ) the first frame of the person in each slot of the views, -1 for none.
         center (Tensor): (C, ) the point that becomes the origin.
-        before (Tensor): (views, T′) the frame before each frame of a view.
+        before (Tensor): (views, T′) the frame before each frame of a view, from the person's first.
         after (Tensor): (views, T′) the frame after it.
         weight (Tensor): (views, T′) weight of the frame after, 0 to 1.
         turn (Tensor): (views, C, C) matrix for column vectors.
         joints (Tensor, optional): (views, V) which joint stands in each
             place; None if none changes.
-    """
-
-    keypoint: Tensor
-    persons: Tensor
-    center: Tensor
-    before: Tensor
-    after: Tensor
-    weight: Tensor
-    turn: Tensor
-    joints: Tensor | None
-
-    @property
-    def shape(self) -> torch.Size:
-        """torch.Size: (views, P, T′, V, C), the shape of the views."""
-        *_, V, C = self.keypoint.shape
-        views, frames = self.before.shape
-        return torch.Size((views, len(self.persons), frames, V, C))
-
-
-class PlannedViewBatch(NamedTuple):
-    """N clips whose views are planned.
-
-    Attributes:
-        frames (Tensor): (F, V, C) the frames of all persons of all clips.
-        start (Tensor): (N, P) the first frame of the person in each slot, -1 for none.
-        center (Tensor): (N, C).
-        before (Tensor): (N, views, T′), as in :class:`PlannedViews`.
-        after (Tensor): (N, views, T′).
-        weight (Tensor): (N, views, T′).
-        turn (Tensor): (N, views, C, C).
-        joints (Tensor, optional): (N, views, V).
     """
 
     frames: Tensor
@@ -69,15 +39,15 @@ class PlannedViewBatch(NamedTuple):
     turn: Tensor
     joints: Tensor | None
 
+    @property
+    def shape(self) -> torch.Size:
+        """torch.Size: (views, P, T′, V, C), the shape of a clip's views."""
+        views, frames = self.before.shape[-2:]
+        return torch.Size((views, self.start.shape[-1], frames, *self.frames.shape[1:]))
 
-def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViewBatch:
+
+def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViews:
     """Puts clips of different lengths into a batch without padding.
-
-    Args:
-        clips (Sequence[PlannedViews]): N clips with views of one shape.
-
-    Returns:
-        PlannedViewBatch: The clips, one after another.
 
     Raises:
         ValueError: If the views differ in shape.
@@ -88,21 +58,13 @@ def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViewBatch:
             'A batch has clips with views of different shapes '
             f'(views, P, T, V, C): {sorted(shapes)}.'
         )
-    starts, begin = [], 0
-    for clip in clips:
-        M, T = clip.keypoint.shape[:2]
-        starts.append(torch.where(clip.persons < 0, -1, begin + clip.persons * T))
-        begin += M * T
-    columns = dict(
-        frames=torch.cat([clip.keypoint.flatten(0, 1) for clip in clips]),
-        start=torch.stack(starts),
-        joints=None,
-    )
-    for key in PlannedViewBatch._fields[2:]:
-        values = [getattr(clip, key) for clip in clips]
-        if values[0] is not None:
-            columns[key] = torch.stack(values)
-    return PlannedViewBatch(**columns)
+    begins = np.cumsum([0] + [len(clip.frames) for clip in clips]).tolist()
+    starts = [torch.where(c.start < 0, -1, c.start + begin) for c, begin in zip(clips, begins)]
+    columns = [
+        None if column[0] is None else torch.stack(column)
+        for column in zip(*(clip[2:] for clip in clips))
+    ]
+    return PlannedViews(torch.cat([clip.frames for clip in clips]), torch.stack(starts), *columns)
 
 
 class DataSamples(list):
@@ -143,7 +105,7 @@ def collate_clips(samples: list[dict]) -> dict:
             :class:`PlannedViews`, and ``data_samples``.
 
     Returns:
-        dict: ``inputs`` (a tensor, or a :class:`PlannedViewBatch`), for
+        dict: ``inputs`` (a tensor, or :class:`PlannedViews` of the batch), for
         ``SkeletonPreprocessor``, and ``data_samples`` (list).
     """
     inputs = [sample['inputs'] for sample in samples]

@@ -9,7 +9,7 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
 
 from stars_mm.datasets.clip_cache import open_clip_store
-from stars_mm.datasets.clip_selection import check_label_list, select_labels, select_subset
+from stars_mm.datasets.clip_selection import check_class_list, select_classes, select_subset
 from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.datasets.epoch_seed import EpochSeed
 from stars_mm.preparation.annotation_file import select_split
@@ -67,20 +67,17 @@ class SkeletonDataset(PoseDataset):
             raise ValueError(f"invalid={invalid!r}: choose 'error' or 'drop'.")
         if 'skeleton' in (kwargs.get('data_prefix') or {}):
             raise ValueError(
-                f'data_prefix={kwargs["data_prefix"]}: SkeletonDataset reads '
-                'the keypoints from ann_file. Use PoseDataset for clips in '
-                'a file each.'
+                f'data_prefix={kwargs["data_prefix"]}: SkeletonDataset reads the keypoints '
+                'from ann_file. Use PoseDataset for clips in a file each.'
             )
-        self.invalid = invalid
         if labels is not None:
-            check_label_list(labels)
+            check_class_list(labels)
             if kwargs.get('multi_class'):
                 raise ValueError(
                     f'labels={labels!r} beside multi_class=True: clips are '
                     'selected by their one class. Leave one of the two out.'
                 )
-        self.subset = subset
-        self.labels = labels
+        self.invalid, self.subset, self.labels = invalid, subset, labels
         self._epoch_seed = EpochSeed()
         self._sizes: ClipSizes | None = None
         self._store: ClipStore | None = None
@@ -104,7 +101,7 @@ class SkeletonDataset(PoseDataset):
             path = osp.join(self.data_root or '', self.subset)
             clips, missing = select_subset(clips, missing, path, source)
         if self.labels is not None:
-            clips = select_labels(clips, self.labels, source)
+            clips = select_classes(clips, self.labels, source)
         if self.num_classes is not None:
             check_labels(clips, self.num_classes, self.multi_class, self.ann_file)
         clips = self._check(clips, missing)

@@ -31,46 +31,42 @@ FORMAT = (
 
 SUFFIXES = ('.pkl', '.npz')
 
-#: Of a file's name without - and _, its beginning → the reader and what it reads.
-_READERS = {
-    'ntu60': 'FOLDER_OF_SKELETONS {path} --reader ntu60',
-    'ntu120': 'FOLDER_OF_SKELETONS {path} --reader ntu120',
-    'pku1': 'FOLDER_OF_PKU-MMD {path} --reader pku1',
-    'pku2': 'FOLDER_OF_PKU-MMD {path} --reader pku2',
-    'nwucla': 'all_sqe.zip {path} --reader nw-ucla',
-    'utdmhad': 'FOLDER_OF_UTD-MHAD {path} --reader utd-mhad',
-    'kard': 'FOLDER_OF_KARD {path} --reader kard',
-    'utkinect': 'FOLDER_OF_UTKINECT {path} --reader utkinect',
-    'msraction3d': 'FOLDER_OF_MSR-ACTION3D {path} --reader msr-action3d',
-}
-
-
-def _how_to_make(path: str) -> str:
-    """Says how one comes by a file of this name."""
-    stem = osp.splitext(osp.basename(path))[0].lower()
-    plain = stem.replace('-', '').replace('_', '')
-    if 'demo' in plain:
-        return f'run python tools/data/make_demo.py {path}'
-    known = next((way for name, way in _READERS.items() if plain.startswith(name)), None)
-    way = f'run python tools/data/convert.py {(known or "").format(path=path)}'
-    if known is None:
-        way += (
-            f'FOLDER_OF_RECORDINGS {path} --reader folder --layout LAYOUT, '
-            f'or write a pickle of {FORMAT}'
-        )
-    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
-        published = (
-            'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
-            f'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
-        )
-        return published if stem.endswith('2d') else f'{published}, or {way}'
-    return way
+#: Beginnings of files' names, without - and _, and the readers that make such files.
+_READERS = dict(
+    ntu60='ntu60',
+    ntu120='ntu120',
+    pku1='pku1',
+    pku2='pku2',
+    nwucla='nw-ucla',
+    utdmhad='utd-mhad',
+    kard='kard',
+    utkinect='utkinect',
+    msraction3d='msr-action3d',
+)
 
 
 def missing_file_error(path: str) -> FileNotFoundError:
-    """The error about an annotation file that is not there."""
+    """The error about an annotation file that is not there; it says how one comes by it."""
+    stem = osp.splitext(osp.basename(path))[0].lower()
+    plain = stem.replace('-', '').replace('_', '')
+    reader = next((name for begin, name in _READERS.items() if plain.startswith(begin)), None)
+    ways = []
+    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
+        ways.append(
+            'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
+            f'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
+        )
+    if 'demo' in plain:
+        ways.append(f'run python tools/data/make_demo.py {path}')
+    elif reader is None:
+        ways += [
+            f'run python tools/data/convert.py RECORDINGS {path} --reader folder --layout LAYOUT',
+            f'write a pickle of {FORMAT}',
+        ]
+    elif not stem.endswith('2d'):
+        ways.append(f'run python tools/data/convert.py RECORDINGS {path} --reader {reader}')
     return FileNotFoundError(
-        f'ann_file={path!r}: there is no such file. To get it, {_how_to_make(path)}.'
+        f'ann_file={path!r}: there is no such file. To get it, {", or ".join(ways)}.'
     )
 
 
@@ -126,18 +122,11 @@ def _load_npz(path: str) -> dict:
         if zipfile.is_zipfile(local) and not is_annotation_npz(local):
             with zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
-            what = (
-                f'it has {", ".join(names[:8]) or "nothing"}, and '
-                "'format' and 'about' are needed. Make it with a "
-                'converter in tools/data.'
+            what = 'the arrays of the authors of MAMP' if 'x_train' in names else 'other arrays'
+            raise ValueError(
+                f'{path}: is no annotation file: it holds {what}, {", ".join(names[:8]) or "none"}.'
+                f' To make one, run python tools/data/convert.py {path} DST.npz --reader mamp-npz.'
             )
-            if 'x_train' in names:
-                what = (
-                    'it holds x_train and so on, the arrays of the '
-                    'authors of MAMP. Convert it: python tools/data/'
-                    f'convert.py {path} DST.npz --reader mamp-npz'
-                )
-            raise ValueError(f'{path}: is no annotation file: {what}')
         annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)
 

@@ -52,33 +52,26 @@ def _value_fault(key: str, array: np.ndarray) -> str | None:
 
 def clip_fault(clip: dict) -> str | None:
     """Says what is wrong with the shape or the values of a clip."""
-    keypoint = clip.get('keypoint')
-    found = getattr(keypoint, 'dtype', type(keypoint).__name__)
-    if not isinstance(keypoint, np.ndarray) or found.kind not in 'fiu':
-        return f'keypoint is {found}, no array of numbers'
-    if keypoint.ndim != 4 or 0 in keypoint.shape:
+    arrays = {key: clip[key] for key in ('keypoint', 'keypoint_score') if clip.get(key) is not None}
+    for key, array in {'keypoint': None, **arrays}.items():
+        found = getattr(array, 'dtype', type(array).__name__)
+        if not isinstance(array, np.ndarray) or found.kind not in 'fiu':
+            return f'{key} is {found}, no array of numbers'
+    shape = arrays['keypoint'].shape
+    if len(shape) != 4 or 0 in shape:
         return (
-            f'keypoint has shape {keypoint.shape}; (M persons, T frames, '
+            f'keypoint has shape {shape}; (M persons, T frames, '
             'V joints, C coordinates) is needed, none of them 0'
         )
-    score = clip.get('keypoint_score')
-    if score is not None and (not isinstance(score, np.ndarray) or score.dtype.kind not in 'fiu'):
-        found = getattr(score, 'dtype', type(score).__name__)
-        return f'keypoint_score is {found}, no array of numbers'
-    if score is not None and score.shape != keypoint.shape[:3]:
+    if 'keypoint_score' in arrays and arrays['keypoint_score'].shape != shape[:3]:
         return (
-            f'keypoint_score has shape {score.shape} beside a '
-            f'keypoint of shape {keypoint.shape}; (M, T, V) is needed'
+            f'keypoint_score has shape {arrays["keypoint_score"].shape} beside a '
+            f'keypoint of shape {shape}; (M, T, V) is needed'
         )
-    frames = clip.get('total_frames', keypoint.shape[1])
-    if not isinstance(frames, (int, np.integer)) or not (0 < frames <= keypoint.shape[1]):
-        return (
-            f'total_frames is {frames!r} beside a keypoint of shape {keypoint.shape} (M, T, V, C)'
-        )
-    fault = _value_fault('keypoint', keypoint)
-    if fault is None and score is not None:
-        fault = _value_fault('keypoint_score', score)
-    return fault
+    frames = clip.get('total_frames', shape[1])
+    if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
+        return f'total_frames is {frames!r} beside a keypoint of shape {shape} (M, T, V, C)'
+    return next(filter(None, (_value_fault(key, array) for key, array in arrays.items())), None)
 
 
 def _size(clip: dict) -> tuple[int, int, bool]:
@@ -135,13 +128,10 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
         str, optional: What is wrong, None if nothing is.
     """
     label = clip.get('label')
-    if multi_class and is_class_list(label):
-        values = label
-    elif multi_class and label is not None:
+    is_list = multi_class and is_class_list(label)
+    if multi_class and not is_list and label is not None:
         return f'label is {label!r}, no list of classes'
-    else:
-        values = [label]
-    for value in values:
+    for value in label if is_list else [label]:
         if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):
             return (
                 f'label is {value!r}, and num_classes={num_classes} '
@@ -151,7 +141,7 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
 
 
 def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
-    """Raises a ValueError on the first label that is no class.
+    """Raises a ValueError on the first label that is no class, see :func:`label_fault`.
 
     Args:
         clips (list[dict]): Annotations.
@@ -193,24 +183,19 @@ def check_clips(
     """
     faults = find_faults(clips, known)
     key = clip_key(clips)
-    reasons = [(clips[number].get(key), fault) for number, fault in sorted(faults.items())]
-    reasons += [(name, 'the split lists it, the annotations lack it') for name in missing]
+    reasons = [f'{clips[number].get(key)!r}: {fault}' for number, fault in sorted(faults.items())]
+    reasons += [f'{name!r}: the split lists it, the annotations lack it' for name in missing]
     sound = [clip for n, clip in enumerate(clips) if n not in faults]
     if reasons and (invalid == 'error' or not sound):
-        name, fault = reasons[0]
-        more = f' (and {len(reasons) - 1} more clips)' * (len(reasons) > 1)
-        raise ValueError(
-            f'{source}: clip {name!r}: {fault}{more}. '
-            + (
-                "Mend the file, or say invalid='drop' to leave such clips out."
-                if sound
-                else 'No sound clip is left: make the file again.'
-            )
-        )
+        more = f' (and {len(reasons) - 1} more clips)' if len(reasons) > 1 else ''
+        remedy = "Mend the file, or say invalid='drop' to leave such clips out."
+        if not sound:
+            remedy = 'No sound clip is left: make the file again.'
+        raise ValueError(f'{source}: clip {reasons[0]}{more}. {remedy}')
     if reasons:
         MMLogger.get_current_instance().warning(
             f"{source}: invalid='drop' leaves out {len(reasons)} clips, "
-            f'{len(sound)} remain:\n' + '\n'.join(f'  {name!r}: {fault}' for name, fault in reasons)
+            f'{len(sound)} remain:\n  ' + '\n  '.join(reasons)
         )
     for clip in sound:
         clip.setdefault('total_frames', clip['keypoint'].shape[1])

@@ -30,52 +30,35 @@ import numpy as np
 
 NPZ_FORMAT = 'stars_mm annotations 1'
 _RESERVED = ('format', 'about')
-#: What numpy raises on files that are cut off or changed.
+#: What numpy and zipfile raise on files that are cut off or changed.
 BROKEN = (
-    ValueError,
-    TypeError,
-    KeyError,
-    OSError,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
+    *(ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, NotImplementedError),
+    *(zlib.error, zipfile.BadZipFile),
 )
 
 
-def clip_name(clip: dict, number: int) -> Any:
-    """What to call a clip in a message."""
-    return clip.get('frame_dir', clip.get('filename', number))
-
-
 class _Column:
-    """The arrays of one entry that have one type and one number of axes, being written."""
+    """A file of one entry's arrays of one type and number of axes, being written."""
 
     def __init__(self, path: Path, like: np.ndarray) -> None:
         self.path, self.dtype, self.axes = path, like.dtype, like.ndim
-        self._shapes: dict[int, tuple[int, ...]] = {}
-        self._file = open(path, 'wb')
-        self._header_end = self._write_header(0)
+        self.shapes: dict[int, tuple[int, ...]] = {}
+        self.file = open(path, 'wb')
+        self.write_header(0)
 
-    def _write_header(self, size: int) -> int:
-        """numpy pads every header of one axis to the same length."""
+    def write_header(self, size: int) -> None:
+        """Writes the header; numpy pads every one of a single axis to the same length."""
         about = dict(descr=self.dtype.str, fortran_order=False, shape=(size,))
-        self._file.seek(0)
-        np.lib.format.write_array_header_1_0(self._file, about)
-        return self._file.tell()
-
-    def add(self, number: int, value: np.ndarray) -> None:
-        self._file.write(value.tobytes())
-        self._shapes[number] = value.shape
+        self.file.seek(0)
+        np.lib.format.write_array_header_1_0(self.file, about)
 
     def close(self, count: int) -> None:
+        """Writes where the arrays of all clips are."""
         shapes = np.full((count, self.axes), -1, np.int64)
-        shapes[list(self._shapes)] = list(self._shapes.values())
+        shapes[list(self.shapes)] = list(self.shapes.values())
         sizes = np.where(shapes[:, 0] < 0, 0, shapes.prod(1))
-        if self._write_header(int(sizes.sum())) != self._header_end:
-            raise RuntimeError(f'{self.path}: numpy made headers of different lengths.')
-        self._file.close()
+        self.write_header(int(sizes.sum()))
+        self.file.close()
         np.save(self.path.with_suffix('.offset.npy'), np.concatenate([[0], sizes.cumsum()]))
         np.save(self.path.with_suffix('.shape.npy'), shapes)
 
@@ -83,12 +66,10 @@ class _Column:
 class FlatArrayWriter:
     """Writes the arrays of clips into a folder, one clip at a time.
 
-    Arrays of one entry that differ in type or number of axes from the first one go into files of
-    their own, ``keypoint@1.npy``, ….
-
     Args:
         folder (Path): An empty folder.
-        mixed (bool): Whether arrays of one entry may differ so.
+        mixed (bool): Whether arrays of one entry may differ in type or number of axes. They go into
+            files of their own then, ``keypoint@1.npy``, ….
         least_axes (int): Arrays with fewer axes are left to the caller.
     """
 
@@ -100,42 +81,33 @@ class FlatArrayWriter:
         self._count = 0
 
     def add(self, clip: dict) -> dict:
-        """Writes a clip's arrays of numbers.
-
-        Args:
-            clip (dict): The annotation.
-
-        Returns:
-            dict: Its other entries.
+        """Writes a clip's arrays of numbers, and gives back its other entries.
 
         Raises:
             ValueError: If an array differs from those before it, and must not.
         """
         rest = {}
         for key, value in clip.items():
-            if (
-                isinstance(value, np.ndarray)
-                and value.dtype.kind in 'biufc'
-                and value.ndim >= self._least_axes
-                and key.isidentifier()
-                and key not in _RESERVED
-            ):
-                self._column(key, value, clip).add(self._count, value)
+            is_array = isinstance(value, np.ndarray) and value.dtype.kind in 'biufc'
+            is_array = is_array and value.ndim >= self._least_axes
+            if is_array and key.isidentifier() and key not in _RESERVED:
+                column = self._column(key, value)
+                column.file.write(value.tobytes())
+                column.shapes[self._count] = value.shape
             else:
                 rest[key] = value
         self._count += 1
         return rest
 
-    def _column(self, key: str, value: np.ndarray, clip: dict) -> _Column:
+    def _column(self, key: str, value: np.ndarray) -> _Column:
         columns = self._columns.setdefault(key, [])
         for column in columns:
             if (column.dtype, column.axes) == (value.dtype, value.ndim):
                 return column
         if columns and not self._mixed:
-            first = columns[0]
             raise ValueError(
-                f'clip {clip_name(clip, self._count)!r}: {key} is {value.dtype} with {value.ndim} '
-                f'axes, and that of a clip before it {first.dtype} with {first.axes} axes; in an '
+                f'clip number {self._count}: {key} is {value.dtype} with {value.ndim} axes, and '
+                f'that of a clip before it {columns[0].dtype} with {columns[0].axes} axes; in an '
                 '.npz they have to be alike. Convert them, or write a .pkl.'
             )
         name = f'{key}@{len(columns)}' if columns else key
@@ -164,23 +136,13 @@ def check_flat_arrays(
     Raises:
         ValueError: If they do not fit together.
     """
-    fits = (
-        values.ndim == 1
-        and values.dtype.kind in 'biufc'
-        and offsets.dtype.kind == shapes.dtype.kind == 'i'
-        and offsets.shape == (count + 1,)
-        and shapes.ndim == 2
-        and len(shapes) == count
-    )
+    fits = values.ndim == 1 and offsets.shape == (count + 1,) and shapes.shape[:-1] == (count,)
+    fits = fits and values.dtype.kind in 'biufc' and offsets.dtype.kind == shapes.dtype.kind == 'i'
     if fits:
         absent = (shapes == -1).all(1)
         sizes = np.where(absent, 0, shapes.prod(1, dtype=float))
-        fits = (
-            (absent | (shapes >= 0).all(1)).all()
-            and offsets[0] == 0
-            and offsets[-1] == len(values)
-            and (np.diff(offsets) == sizes).all()
-        )
+        fits = (absent | (shapes >= 0).all(1)).all() and (np.diff(offsets) == sizes).all()
+        fits = fits and offsets[0] == 0 and offsets[-1] == len(values)
     if not fits:
         raise ValueError(
             f'{name!r}: its {values.size} values, {len(offsets)} offsets and {len(shapes)} shapes '
@@ -210,16 +172,14 @@ def to_json(value: Any, where: str, exact: bool) -> Any:
         items = [to_json(item, f'{where}[{n}]', exact) for n, item in enumerate(value)]
         return {'$tuple': items} if exact and isinstance(value, tuple) else items
     if isinstance(value, dict):
-        odd = [key for key in value if not isinstance(key, str) or exact and key.startswith('$')]
-        if odd and not exact:
-            raise ValueError(
-                f'{where}: the key {odd[0]!r} is no text, and an .npz keeps dicts as JSON. '
-                'Name it otherwise, or write a .pkl.'
-            )
-        items = {key: to_json(item, f'{where}[{key!r}]', exact) for key, item in value.items()}
-        return (
-            {'$dict': [[to_json(key, where, exact), items[key]] for key in items]} if odd else items
-        )
+        is_plain = all(isinstance(key, str) and not key.startswith('$') for key in value)
+        items = [(key, to_json(item, f'{where}[{key!r}]', exact)) for key, item in value.items()]
+        if exact and not is_plain:
+            return {'$dict': [(to_json(key, where, exact), item) for key, item in items]}
+        if all(isinstance(key, str) for key in value):
+            return dict(items)
+        value = next(key for key in value if not isinstance(key, str))
+        where = f'{where}: the key {value!r}'
     raise ValueError(
         f'{where} is a {type(value).__name__}, which cannot be kept without pickle. Make it a '
         'number, a text or a list of them' + ('.' if exact else ', or write a .pkl.')
@@ -232,14 +192,13 @@ def from_json(text: str | bytes) -> Any:
 
 
 def _restore(value: dict) -> Any:
-    if len(value) == 1:
-        if '$tuple' in value:
-            return tuple(value['$tuple'])
-        if '$dict' in value:
-            return dict(value['$dict'])
-        if '$numpy' in value:
-            dtype, shape, items = value['$numpy']
-            return np.array(items, dtype).reshape(shape)[()]
+    if '$tuple' in value:
+        return tuple(value['$tuple'])
+    if '$dict' in value:
+        return dict(value['$dict'])
+    if '$numpy' in value:
+        dtype, shape, items = value['$numpy']
+        return np.array(items, dtype).reshape(shape)[()]
     return value
 
 
@@ -271,11 +230,10 @@ def write_annotation_npz(
         folder = Path(name)
         writer = FlatArrayWriter(folder)
         clips = [
-            to_json(writer.add(clip), f'clip {clip_name(clip, number)!r}', exact=False)
+            to_json(writer.add(clip), f'clip {clip.get("frame_dir", number)!r}', exact=False)
             for number, clip in enumerate(annotations)
         ]
         writer.close()
-        files = sorted(path.name for path in folder.iterdir())
         about = dict(
             split=to_json(splits, 'split', exact=False),
             annotations=clips,
@@ -284,15 +242,12 @@ def write_annotation_npz(
         np.save(folder / 'format.npy', np.array(NPZ_FORMAT))
         np.save(folder / 'about.npy', np.frombuffer(json.dumps(about).encode(), np.uint8))
         with zipfile.ZipFile(path, 'w') as archive:
-            for file in ['format.npy', 'about.npy', *files]:
-                archive.write(folder / file, file)
+            for file in sorted(folder.iterdir()):
+                archive.write(file, file.name)
 
 
 def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict]:
     """Reads an ``.npz`` of this module, compressed or not.
-
-    Args:
-        path (str or Path): The file.
 
     Returns:
         tuple: Annotations, splits, and further entries of the file. The
@@ -304,9 +259,19 @@ def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError('it is a single array')
-            return _read_npz(file)
+            if not isinstance(file, np.lib.npyio.NpzFile) or str(file['format']) != NPZ_FORMAT:
+                raise ValueError(f'its format is not {NPZ_FORMAT!r}, which this version reads')
+            about = json.loads(file['about'].tobytes().decode())
+            clips = about['annotations']
+            for key in file.files:
+                if key in _RESERVED or '.' in key:
+                    continue
+                values, offsets, shapes = (file[key + end] for end in ('', '.offset', '.shape'))
+                check_flat_arrays(key, values, offsets, shapes, len(clips))
+                for clip, start, end, shape in zip(clips, offsets, offsets[1:], shapes.tolist()):
+                    if shape[0] != -1:
+                        clip[key] = values[start:end].reshape(shape)
+            return clips, about['split'], about['extra']
     except FileNotFoundError:
         raise
     except BROKEN as error:
@@ -314,21 +279,3 @@ def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict
             f'{path}: is no readable annotation file ({error}). It may be cut '
             'off: get or make it again.'
         ) from error
-
-
-def _read_npz(file: np.lib.npyio.NpzFile) -> tuple[list, dict | None, dict]:
-    if str(file['format']) != NPZ_FORMAT:
-        raise ValueError(
-            f'its format is {str(file["format"])!r}; this version reads {NPZ_FORMAT!r}'
-        )
-    about = json.loads(file['about'].tobytes().decode())
-    clips = about['annotations']
-    for key in file.files:
-        if key in _RESERVED or '.' in key:
-            continue
-        values, offsets, shapes = (file[f'{key}{part}'] for part in ('', '.offset', '.shape'))
-        check_flat_arrays(key, values, offsets, shapes, len(clips))
-        for clip, start, end, shape in zip(clips, offsets, offsets[1:], shapes.tolist()):
-            if shape[0] != -1:
-                clip[key] = values[start:end].reshape(shape)
-    return clips, about['split'], about['extra']

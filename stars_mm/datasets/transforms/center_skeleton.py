@@ -55,13 +55,8 @@ class CenterSkeleton(BaseTransform):
     persons are moved and turned alike. (The preparation of NTU RGB+D that STARS and MAMP use; joint
     1 is NTU's "middle of the spine". The turn is ours: it takes out the camera's yaw.)
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
+    Required Keys: keypoint
+    Modified Keys: keypoint (becomes float32)
 
     Args:
         center_joint (int): The joint at the origin, counted from 0.
@@ -78,11 +73,8 @@ class CenterSkeleton(BaseTransform):
             )
         if align is not None:
             align = tuple(align)
-            if (
-                len(align) != 2
-                or align[0] == align[1]
-                or not all(isinstance(j, int) and j >= 0 for j in align)
-            ):
+            is_number = all(isinstance(joint, int) and joint >= 0 for joint in align)
+            if not is_number or len(align) != 2 or align[0] == align[1]:
                 raise ValueError(
                     f'align={align!r}: give the numbers of two '
                     'joints, counted from 0, such as (4, 8).'
@@ -95,9 +87,8 @@ class CenterSkeleton(BaseTransform):
         largest = max((self.center_joint,) + (self.align or ()))
         if largest >= num_joints:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has '
-                f'{num_joints} joints, 0 to {num_joints - 1}. Choose among '
-                'them.'
+                f'{self}: clip {results.get("frame_dir")!r} has {num_joints} joints, '
+                f'0 to {num_joints - 1}. Choose among them.'
             )
         if self.align and channels != 3:
             raise ValueError(
@@ -107,14 +98,7 @@ class CenterSkeleton(BaseTransform):
             )
 
     def transform(self, results: dict) -> dict:
-        """Centres, and with ``align`` turns, ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C).
-
-        Returns:
-            dict: The same, with ``keypoint`` (M, T, V, C) float32.
-        """
+        """Centres, and with ``align`` turns, ``results['keypoint']`` (M, T, V, C)."""
         self._check(results)
         keypoint = results['keypoint'].astype(np.float32)
         first = first_body(keypoint)
@@ -127,8 +111,7 @@ class CenterSkeleton(BaseTransform):
             turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
             flat = keypoint.reshape(-1, 3) @ turn.T
             keypoint = flat.reshape(keypoint.shape)
-        if not present.all():
-            keypoint[~present] = 0
+        keypoint[~present] = 0
         results['keypoint'] = keypoint
         return results
 

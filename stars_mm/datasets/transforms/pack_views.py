@@ -61,11 +61,7 @@ class PackViews(PackActionInputs):
     that the transforms would make of the same random numbers. Set
     ``collate_fn=dict(type='collate_clips')`` in the data loader.
 
-    Required Keys:
-
-        - keypoint
-        - total_frames (optional)
-        - label (optional)
+    Required Keys: keypoint, total_frames (optional), label (optional)
 
     Args:
         transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``plan``,
@@ -106,14 +102,7 @@ class PackViews(PackActionInputs):
         self.mode = mode
 
     def transform(self, results: dict) -> dict:
-        """Draws the views.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C).
-
-        Returns:
-            dict: ``inputs`` (:class:`PlannedViews`) and ``data_samples``.
-        """
+        """Draws the views: ``inputs`` (:class:`PlannedViews`) and ``data_samples``."""
         if 'keypoint_score' in results:
             raise ValueError(
                 f'{self}: clip {results.get("frame_dir")!r} has '
@@ -121,11 +110,15 @@ class PackViews(PackActionInputs):
                 'alone. Use the transforms one by one.'
             )
         packed = super().transform(results)
-        plans = [self._draw(results) for _ in range(self.num_views)]
+        M, T = results['keypoint'].shape[:2]
+        persons = np.arange(self.num_person)
+        if self.mode == 'loop' and M == 1:
+            persons[:] = 0
+        plans = [self._plan(results) for _ in range(self.num_views)]
         before, after, weight = zip(*(resizing(*plan.crop) for plan in plans))
         packed['inputs'] = PlannedViews(
-            keypoint=packed['inputs'],
-            persons=torch.from_numpy(self._slots(len(results['keypoint']))),
+            frames=packed['inputs'].flatten(0, 1),
+            start=torch.from_numpy(np.where(persons < M, persons * T, -1)),
             center=torch.from_numpy(plans[0].center),
             before=stack(before),
             after=stack(after),
@@ -135,7 +128,7 @@ class PackViews(PackActionInputs):
         )
         return packed
 
-    def _draw(self, results: dict) -> ViewPlan:
+    def _plan(self, results: dict) -> ViewPlan:
         plan = ViewPlan(results)
         for step in self.transforms:
             step.plan(plan)
@@ -144,13 +137,6 @@ class PackViews(PackActionInputs):
                 f'{self}: the views need one length. Put TemporalCropResize among the transforms.'
             )
         return plan
-
-    def _slots(self, num_persons: int) -> np.ndarray:
-        slots = np.arange(self.num_person)
-        if self.mode == 'loop' and num_persons == 1:
-            slots[:] = 0
-        slots[slots >= num_persons] = -1
-        return slots
 
     def __repr__(self) -> str:
         return (

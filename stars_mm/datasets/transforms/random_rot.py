@@ -51,13 +51,8 @@ class RandomRot(BaseTransform):
     published configurations). Centre the clip first. A 2D clip is turned in
     the image plane, by the angle about z.
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint
+    Required Keys: keypoint
+    Modified Keys: keypoint
 
     Args:
         theta (float or Sequence[float]): The largest angle in radians, for
@@ -74,14 +69,7 @@ class RandomRot(BaseTransform):
         self.theta = bounds
 
     def transform(self, results: dict) -> dict:
-        """Rotates ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (..., 3) or (..., 2).
-
-        Returns:
-            dict: The same, with ``keypoint`` rotated.
-        """
+        """Rotates ``results['keypoint']``, of shape (..., 3) or (..., 2)."""
         results['keypoint'] = rotate(results['keypoint'], self._draw(results))
         return results
 

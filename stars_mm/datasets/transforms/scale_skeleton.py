@@ -32,13 +32,8 @@ class ScaleSkeleton(BaseTransform):
     from the camera. All persons and frames of a clip are scaled alike, so
     that movements in it keep their proportions. Centre the clip first.
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
+    Required Keys: keypoint
+    Modified Keys: keypoint (becomes float32)
 
     Args:
         size (float): The :func:`body_size` that clips get. 0.5 is that of grown-ups in metres.
@@ -50,14 +45,9 @@ class ScaleSkeleton(BaseTransform):
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        """Scales ``results['keypoint']``.
+        """Scales ``results['keypoint']`` (M, T, V, C).
 
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C), centred.
-
-        Returns:
-            dict: The same, with ``keypoint`` (M, T, V, C) float32. A clip
-            without a body, or with all joints in one place, stays as it is.
+        A clip without a body, or with all joints in one place, stays as it is.
         """
         keypoint = results['keypoint'].astype(np.float32)
         size = body_size(keypoint)

@@ -10,11 +10,7 @@ from mmcv.transforms import BaseTransform
 
 
 def center_crop(num_frames: int, p: float) -> tuple[int, int]:
-    """The middle ``p`` of a clip.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        p (float): The part to keep, in (0, 1].
+    """The middle part ``p``, in (0, 1], of a clip.
 
     Returns:
         tuple[int, int]: First frame and number of frames.
@@ -103,22 +99,9 @@ class TemporalCropResize(BaseTransform):
     95 % (MAMP, the published configurations). A person absent from a frame is
     zero there and is interpolated like any other, as in the reference.
 
-    Required Keys:
-
-        - keypoint
-        - keypoint_score (optional)
-        - total_frames (optional): frames after these are padding
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
-        - keypoint_score (becomes float32)
-        - total_frames
-
-    Added Keys:
-
-        - clip_len
-        - num_clips
+    Required Keys: keypoint, keypoint_score (optional), total_frames (optional; the rest is padding)
+    Modified Keys: keypoint (becomes float32), keypoint_score (becomes float32), total_frames
+    Added Keys: clip_len, num_clips
 
     Args:
         clip_len (int): Frames of the result, 120 in the paper.
@@ -150,15 +133,7 @@ class TemporalCropResize(BaseTransform):
         self.min_frames = min_frames
 
     def transform(self, results: dict) -> dict:
-        """Crops and resizes ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C) and, where there
-                are scores, ``keypoint_score`` (M, T, V).
-
-        Returns:
-            dict: The same, with T = ``clip_len``.
-        """
+        """Crops and resizes ``results['keypoint']`` (M, T, V, C), with its scores."""
         num_frames = results['keypoint'].shape[1]
         num_frames = min(results.get('total_frames', num_frames), num_frames)
         begin, length = self._draw(num_frames)
@@ -174,9 +149,8 @@ class TemporalCropResize(BaseTransform):
         """Crops and resizes a planned view, see :class:`ViewPlan`."""
         if view.crop is not None:
             raise ValueError(
-                f'{self}: the views are cropped twice. Leave one '
-                'of the two out, or use the transforms one by '
-                'one.'
+                f'{self}: the views are cropped twice. Leave one of the two out, or use the '
+                'transforms one by one.'
             )
         view.crop = (*self._draw(view.num_frames), self.clip_len)
 
@@ -188,6 +162,5 @@ class TemporalCropResize(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}(clip_len={self.clip_len}, '
-            f'p_interval={self.p_interval}, '
-            f'min_frames={self.min_frames})'
+            f'p_interval={self.p_interval}, min_frames={self.min_frames})'
         )

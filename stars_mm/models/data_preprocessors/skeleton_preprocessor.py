@@ -4,7 +4,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
-from stars_mm.datasets.collation import PlannedViewBatch, PlannedViews, collate_planned_views
+from stars_mm.datasets.collation import PlannedViews, collate_planned_views
 
 
 @MODELS.register_module()
@@ -30,14 +30,15 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
 
         Args:
             data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
-                a :class:`PlannedViewBatch`; and ``data_samples``.
+                :class:`PlannedViews`; and ``data_samples``.
             training (bool): Whether this is training.
 
         Returns:
             dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and ``data_samples``.
         """
         inputs = data['inputs']
-        if isinstance(inputs, PlannedViews):  # of lists: collated by mmengine
+        if isinstance(inputs, PlannedViews) and not isinstance(inputs.frames, Tensor):
+            # of lists: collated by mmengine
             inputs = collate_planned_views([PlannedViews(*clip) for clip in zip(*inputs)])
         if not training:
             return super().forward(dict(data, inputs=inputs), training)
@@ -45,12 +46,12 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
 
     def preprocess(
         self,
-        inputs: PlannedViewBatch | Tensor | list[Tensor],
+        inputs: PlannedViews | Tensor | list[Tensor],
         data_samples: SampleList,
         training: bool = False,
     ) -> tuple[Tensor, SampleList]:
         """Make the views, or stack the clips, in single precision."""
-        if isinstance(inputs, PlannedViewBatch):
+        if isinstance(inputs, PlannedViews):
             x = make_views(inputs)
         elif isinstance(inputs, Tensor):
             x = inputs.float()
@@ -61,11 +62,11 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         return x, data_samples
 
 
-def make_views(batch: PlannedViewBatch) -> Tensor:
+def make_views(batch: PlannedViews) -> Tensor:
     """Make the views of clips, in single precision.
 
     Args:
-        batch (PlannedViewBatch): N clips.
+        batch (PlannedViews): N clips.
 
     Returns:
         Tensor: (N, views, P, T′, V, C), zero where nobody is.

@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 
-from stars_mm.datasets.collation import PlannedViewBatch, collate_clips, collate_planned_views
+from stars_mm.datasets.collation import PlannedViews, collate_clips, collate_planned_views
 from stars_mm.datasets.transforms import PackViews
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 
@@ -104,8 +104,8 @@ def test_the_clip_is_packed_as_stored():
     clip = clips()[1]
     stored = clip['keypoint'].copy()
     packed = PackViews([ALIGN, CROP, MIRROR, TURN], num_views=2)(clip)
-    assert packed['inputs'].keypoint.dtype == torch.float16
-    np.testing.assert_array_equal(packed['inputs'].keypoint, stored)
+    assert packed['inputs'].frames.dtype == torch.float16
+    np.testing.assert_array_equal(packed['inputs'].frames, stored.reshape(-1, 5, 3))
 
 
 @pytest.mark.parametrize('steps', [[TURN], [TURN, MIRROR]])
@@ -140,7 +140,7 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
     assert [len(batch['data_samples']) for batch in batches] == [3, 3, 1]
     for number, batch in enumerate(batches):
         direct = collate_clips(samples[3 * number : 3 * number + 3])
-        assert isinstance(batch['inputs'], PlannedViewBatch)
+        assert isinstance(batch['inputs'], PlannedViews)
         for found, expected in zip(batch['inputs'], direct['inputs']):
             assert torch.equal(found, expected)
 
