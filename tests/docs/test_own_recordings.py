@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch):
     for name in ('tools', 'configs'):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv('ANN_FILE')
+    monkeypatch.delenv('ANN_FILE', raising=False)
     monkeypatch.setenv('LOCAL_RANK', '0')
     handler = signal.getsignal(signal.SIGTERM)
     yield tmp_path
