@@ -24,12 +24,9 @@ def summarize_annotations(
         ann_file (str): The file. One that does not exist is described as a single person's 2D
             clips with scores, 'coco-17' if ``layout`` says nothing else.
         layout (str or dict, optional): What the joints are; see
-            :func:`stars_mm.preparation.layouts.get_layout`. By default what the
-            file says, as ``tools/data/convert.py`` writes it.
-        train_split (str, optional): Name of the training split; by default
-            the one of the file whose name ends in 'train'.
-        val_split (str, optional): Name of the test split; by default the
-            training split's name with 'val' or 'test' at its end.
+            :func:`stars_mm.preparation.layouts.get_layout`. By default what the file says.
+        train_split (str, optional): By default the first of the file that ends in 'train'.
+        val_split (str, optional): By default ``train_split`` with 'val' or 'test' at its end.
 
     Returns:
         dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,

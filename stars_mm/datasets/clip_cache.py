@@ -40,9 +40,7 @@ def file_stamp(path: str | Path) -> list[int]:
 def store_places(ann_file: str) -> list[Path]:
     """Where the clip store of an annotation file may lie, the best place first.
 
-    Args:
-        ann_file (str): The annotation file; of one on a remote backend the store
-            lies in the user's cache.
+    The store of a file on a remote backend lies in the user's cache.
     """
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     name = osp.abspath(ann_file) if osp.exists(ann_file) else ann_file

@@ -11,13 +11,7 @@ _HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --p
 
 
 def read_subset(path: str) -> list[str]:
-    """Reads an index file.
-
-    Args:
-        path (str): One name a line; empty lines and those that start with # do not count.
-
-    Returns:
-        list[str]: The names, in the order of the file.
+    """Reads the names of an index file, one a line; empty lines and # comments do not count.
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
@@ -52,16 +46,8 @@ def _first_double(items: Sequence) -> int | str | None:
 def select_subset(
     clips: list[dict], missing: list[str], path: str, source: str
 ) -> tuple[list[dict], list[str]]:
-    """Picks the clips that an index file names.
-
-    Args:
-        clips (list[dict]): Annotations of a split.
-        missing (list[str]): Clips that the split lists and the file lacks.
-        path (str): The index file.
-        source (str): The split and its file, for messages.
-
-    Returns:
-        tuple: The clips, in the order of the annotations, and the names among ``missing``.
+    """Picks the clips that the index file ``path`` names, and the names among ``missing``, which
+    the split lists and the annotation file lacks.
 
     Raises:
         ValueError: If the split has no clip of a name.
@@ -103,14 +89,8 @@ def check_class_list(labels: Sequence[int | str]) -> None:
 def select_classes(clips: list[dict], labels: Sequence[int | str], source: str) -> list[dict]:
     """Picks the clips of some classes; the labels are not numbered anew.
 
-    Args:
-        clips (list[dict]): Annotations.
-        labels (Sequence[int | str]): Classes by number, or by what the clips' names say: 'A061'
-            takes those of the 61st action of NTU RGB+D, 'a05' those of NW-UCLA's fifth.
-        source (str): The split and its file, for messages.
-
-    Returns:
-        list[dict]: The clips of these classes, in their order.
+    A class is given by its number, or by what its clips' names say: 'A061' takes
+    the 61st action of NTU RGB+D, 'a05' NW-UCLA's fifth.
 
     Raises:
         ValueError: If a class has no clip.

@@ -86,7 +86,7 @@ def write_subsets(
     seed: int = 0,
     balanced: bool = False,
 ) -> list[str]:
-    """Draws clips of a split several times and writes the index files.
+    """Draws clips of a split several times, see :func:`draw_subset`, and writes the index files.
 
     A class without a clip is warned of: a classifier cannot learn it.
 
@@ -97,7 +97,7 @@ def write_subsets(
         percent (float): Share of the split's clips.
         draws (int): How many files.
         seed (int): Seed of all draws.
-        balanced (bool): See :func:`draw_subset`.
+        balanced (bool): Whether every class gives the same number of clips.
 
     Returns:
         list[str]: Paths of the index files, one a draw.

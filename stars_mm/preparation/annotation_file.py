@@ -31,25 +31,15 @@ FORMAT = (
 
 SUFFIXES = ('.pkl', '.npz')
 
-#: Beginnings of files' names, without - and _, and the readers that make such files.
-_READERS = dict(
-    ntu60='ntu60',
-    ntu120='ntu120',
-    pku1='pku1',
-    pku2='pku2',
-    nwucla='nw-ucla',
-    utdmhad='utd-mhad',
-    kard='kard',
-    utkinect='utkinect',
-    msraction3d='msr-action3d',
-)
+#: Readers after which annotation files are named.
+_READERS = 'ntu60 ntu120 pku1 pku2 nw-ucla utd-mhad kard utkinect msr-action3d'.split()
 
 
 def missing_file_error(path: str) -> FileNotFoundError:
     """The error about an annotation file that is not there; it says how one comes by it."""
     stem = osp.splitext(osp.basename(path))[0].lower()
     plain = stem.replace('-', '').replace('_', '')
-    reader = next((name for begin, name in _READERS.items() if plain.startswith(begin)), None)
+    reader = next((name for name in _READERS if plain.startswith(name.replace('-', ''))), None)
     ways = []
     if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
         ways.append(
@@ -98,21 +88,17 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
     except FileNotFoundError:
         raise missing_file_error(path) from None
     if isinstance(content, list):
-        annotations, splits = content, None
-    elif isinstance(content, dict) and 'annotations' in content:
-        annotations, splits = content['annotations'], content.get('split', {})
-    else:
-        raise ValueError(
-            f"{path}: holds a {type(content).__name__} without 'annotations'; needed is {FORMAT}."
-        )
+        content = dict(annotations=content, split=None)
+    if not isinstance(content, dict) or 'annotations' not in content:
+        wrong = f"holds a {type(content).__name__} without 'annotations'"
+        raise ValueError(f'{path}: {wrong}; needed is {FORMAT}.')
+    annotations, splits = content.pop('annotations'), content.pop('split', {})
     if not isinstance(annotations, list) or not all(isinstance(clip, dict) for clip in annotations):
         raise ValueError(f"{path}: 'annotations' is no list of dicts; needed is {FORMAT}.")
     if splits is not None and not isinstance(splits, dict):
         raise ValueError(f"{path}: 'split' is a {type(splits).__name__}; needed is {FORMAT}.")
-    if extra is not None and isinstance(content, dict):
-        extra.update(
-            (key, value) for key, value in content.items() if key not in ('annotations', 'split')
-        )
+    if extra is not None:
+        extra.update(content)
     return annotations, splits
 
 
@@ -141,13 +127,7 @@ def clip_key(annotations: list[dict]) -> str:
 def select_split(
     annotations: list[dict], splits: Splits | None, split: str | None, path: str
 ) -> tuple[list[dict], list[str]]:
-    """Picks the clips of a split, in the order of the annotations.
-
-    Args:
-        annotations (list[dict]): All clips of the file.
-        splits (dict, optional): The names of each split's clips.
-        split (str, optional): The split to take; None takes every clip.
-        path (str): The file, for messages.
+    """Picks the clips of a split, or with None all, in the order of the annotations.
 
     Returns:
         tuple: The clips, and the names that the split lists but that have no annotation.

@@ -117,16 +117,7 @@ def is_class_list(label: Any) -> bool:
 
 
 def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
-    """Says what is wrong with the label of a clip.
-
-    Args:
-        clip (dict): An annotation.
-        num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        multi_class (bool): Whether a label is a list of classes.
-
-    Returns:
-        str, optional: What is wrong, None if nothing is.
-    """
+    """Says what is wrong with the label of a clip, 0 to ``num_classes`` - 1, or a list of such."""
     label = clip.get('label')
     is_list = multi_class and is_class_list(label)
     if multi_class and not is_list and label is not None:
@@ -141,13 +132,8 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
 
 
 def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
-    """Raises a ValueError on the first label that is no class, see :func:`label_fault`.
-
-    Args:
-        clips (list[dict]): Annotations.
-        num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        multi_class (bool): Whether a label is a list of classes.
-        source (str): The annotation file, for the message.
+    """Raises a ValueError on the first label of the file ``source`` that is no class, see
+    :func:`label_fault`.
     """
     key = clip_key(clips)
     for clip in clips:

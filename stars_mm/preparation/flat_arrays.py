@@ -124,18 +124,7 @@ class FlatArrayWriter:
 def check_flat_arrays(
     name: str, values: np.ndarray, offsets: np.ndarray, shapes: np.ndarray, count: int
 ) -> None:
-    """Checks that every clip's array lies where its offsets and its shape say.
-
-    Args:
-        name (str): The entry, for messages.
-        values (np.ndarray): The values of all clips, one axis.
-        offsets (np.ndarray): (N + 1,).
-        shapes (np.ndarray): (N, axes).
-        count (int): Number of clips N.
-
-    Raises:
-        ValueError: If they do not fit together.
-    """
+    """Raises a ValueError unless the arrays of ``count`` clips lie where offsets and shapes say."""
     fits = values.ndim == 1 and offsets.shape == (count + 1,) and shapes.shape[:-1] == (count,)
     fits = fits and values.dtype.kind in 'biufc' and offsets.dtype.kind == shapes.dtype.kind == 'i'
     if fits:
@@ -213,14 +202,10 @@ def is_annotation_npz(path: str | Path) -> bool:
 def write_annotation_npz(
     path: Path, annotations: Iterable[dict], splits: dict | None, extra: dict[str, Any]
 ) -> None:
-    """Writes the annotations; one of them at a time is held in memory.
+    """Writes what :func:`.save_annotations` is given; ``extra`` is read last.
 
-    Args:
-        path (Path): The file to write. While it is made, as much again is taken up in its folder.
-        annotations (Iterable[dict]): The clips. Arrays of numbers keep their
-            type; a tuple becomes a list.
-        splits (dict, optional): The names of each split's clips.
-        extra (dict): Further entries of the file, read last.
+    While the file is made, as much again is taken up in its folder. Arrays of
+    numbers keep their type; a tuple becomes a list.
 
     Raises:
         ValueError: If a clip holds what JSON does not, or arrays of one entry

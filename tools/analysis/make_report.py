@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 
 import stars_mm  # noqa: F401  registers the parts
-from stars_mm.datasets import load_annotations
+from stars_mm.datasets import open_clip_store
 from stars_mm.evaluation.report import (
     FeatureReader,
     RawFeatures,
@@ -122,9 +122,7 @@ def main(argv=None) -> None:
         **describe(reader, stages, args.seed),
     )
     dataset = reader.query.dataset
-    extra: dict = {}
-    load_annotations(dataset.ann_file, extra)
-    names = extra.get('class_names')
+    names = open_clip_store(dataset.ann_file).extra.get('class_names')
     labels = queries['mamp'].labels.numpy()
 
     def draw(folder: Path) -> None:

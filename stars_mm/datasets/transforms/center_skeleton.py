@@ -11,14 +11,8 @@ _NO_DIRECTION = 1e-6
 
 
 def turn_to_x(direction: np.ndarray) -> np.ndarray:
-    """The turn about the vertical (y) that puts a vector above +x.
-
-    Args:
-        direction (np.ndarray): A vector (3,), metres, y up.
-
-    Returns:
-        np.ndarray: Rotation matrix (3, 3) float32 for column vectors; the
-        identity where the vector has no horizontal part.
+    """The turn about the vertical y, (3, 3) float32 for column vectors, that puts a vector (3,)
+    above +x; the identity where it has no horizontal part.
     """
     x, _, z = np.asarray(direction, dtype=np.float64)
     length = np.hypot(x, z)
@@ -29,13 +23,8 @@ def turn_to_x(direction: np.ndarray) -> np.ndarray:
 
 
 def first_body(keypoint: np.ndarray) -> np.ndarray | None:
-    """The first body of the first person who is there at all.
-
-    Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
-
-    Returns:
-        np.ndarray, optional: (V, C) float32; None where nobody is there.
+    """The first body (V, C), float32, of the first person who is there at all in a clip
+    (M, T, V, C); a person who is absent from a frame is zero there.
     """
     for person in keypoint:
         if person[0].any():  # nearly always, and quickly known

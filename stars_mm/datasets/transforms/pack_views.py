@@ -140,9 +140,8 @@ class PackViews(PackActionInputs):
 
     def __repr__(self) -> str:
         return (
-            f'{self.__class__.__name__}(transforms={self.transforms}, '
-            f'num_views={self.num_views}, num_person={self.num_person}, '
-            f'mode={self.mode})'
+            f'{self.__class__.__name__}(transforms={self.transforms}, num_views={self.num_views}, '
+            f'num_person={self.num_person}, mode={self.mode})'
         )
 
 

@@ -8,14 +8,8 @@ from mmcv.transforms import BaseTransform
 def body_size(keypoint: np.ndarray) -> float:
     """The usual distance of a body's joints from their mean.
 
-    Root mean square over the joints, then the median over all persons and
-    frames, so that single frames that went wrong do not count.
-
-    Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
-
-    Returns:
-        float: In the unit of ``keypoint``; 0 where nobody is there.
+    Root mean square over the joints, then the median over all persons and frames of a clip
+    (M, T, V, C), so that single frames that went wrong do not count; 0 where nobody is there.
     """
     bodies = keypoint[keypoint.any(axis=(2, 3))]  # (persons · frames, V, C)
     if not len(bodies):

@@ -10,11 +10,7 @@ from mmcv.transforms import BaseTransform
 
 
 def center_crop(num_frames: int, p: float) -> tuple[int, int]:
-    """The middle part ``p``, in (0, 1], of a clip.
-
-    Returns:
-        tuple[int, int]: First frame and number of frames.
-    """
+    """First frame and number of frames of the middle part ``p``, in (0, 1], of a clip."""
     bias = int((1 - p) * num_frames / 2)
     return bias, num_frames - 2 * bias
 
@@ -22,16 +18,7 @@ def center_crop(num_frames: int, p: float) -> tuple[int, int]:
 def random_crop(
     num_frames: int, p_interval: tuple[float, float], min_frames: int
 ) -> tuple[int, int]:
-    """A random stretch of random length.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        p_interval (tuple[float, float]): Least and largest part to keep.
-        min_frames (int): The least number of frames, where the clip has them.
-
-    Returns:
-        tuple[int, int]: First frame and number of frames.
-    """
+    """First frame and number of frames of a random stretch of random length."""
     p = np.random.uniform(*p_interval)
     length = min(max(math.floor(p * num_frames), min_frames), num_frames)
     return np.random.randint(num_frames - length + 1), length
@@ -51,32 +38,17 @@ def _neighbors(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
 
 
 def resizing(begin: int, length: int, clip_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What :func:`resize_frames` makes of a stretch of a clip, as numbers.
-
-    Args:
-        begin (int): First frame of the stretch.
-        length (int): Number of its frames.
-        clip_len (int): The number of frames to make.
-
-    Returns:
-        tuple: For each new frame, the frame of the clip before it (int64),
-        the one after it (int64) and the latter's weight (float32).
+    """What :func:`resize_frames` makes of a stretch of a clip, as numbers: for each new frame, the
+    frame of the clip before it (int64), the one after it (int64) and the latter's weight (float32).
     """
     before, after, weight = _neighbors(length, clip_len)
     return before + begin, after + begin, weight
 
 
 def resize_frames(frames: np.ndarray, clip_len: int) -> np.ndarray:
-    """Resamples the time axis by linear interpolation.
+    """Resamples the time axis by linear interpolation, (M, T, ...) → (M, clip_len, ...) float32.
 
     Equal to ``torch.nn.functional.interpolate(mode='linear', align_corners=False)`` on that axis.
-
-    Args:
-        frames (np.ndarray): (M, T, ...), of any length T > 0.
-        clip_len (int): The number of frames to make.
-
-    Returns:
-        np.ndarray: (M, clip_len, ...) float32.
     """
     frames = frames.astype(np.float32)
     if frames.shape[1] == clip_len:

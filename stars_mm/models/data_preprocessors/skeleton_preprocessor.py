@@ -26,15 +26,12 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         self._non_blocking = non_blocking
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Collate a batch.
+        """Collate a batch: ``inputs`` become (N, views, M, T, V, C), on the model's device.
 
         Args:
             data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
                 :class:`PlannedViews`; and ``data_samples``.
             training (bool): Whether this is training.
-
-        Returns:
-            dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and ``data_samples``.
         """
         inputs = data['inputs']
         if isinstance(inputs, PlannedViews) and not isinstance(inputs.frames, Tensor):
@@ -63,14 +60,7 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
 
 
 def make_views(batch: PlannedViews) -> Tensor:
-    """Make the views of clips, in single precision.
-
-    Args:
-        batch (PlannedViews): N clips.
-
-    Returns:
-        Tensor: (N, views, P, T′, V, C), zero where nobody is.
-    """
+    """Make the views (N, views, P, T′, V, C) of N clips, float32, zero where nobody is."""
     with torch.autocast(batch.frames.device.type, enabled=False):
         occupied = (batch.start >= 0)[:, None, :, None]  # (N, 1, P, 1)
         start = batch.start.clamp(min=0)[:, None, :, None]
