@@ -152,6 +152,8 @@ def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:
         except OSError as error:
             problems.append(str(error))
             continue
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
         size = sum(size for size, _ in store.index['files'].values())
         print_log(f'{path}: {len(clips)} clips lie in {place} ({size / 2**20:.1f} MiB)', 'current')
         return store

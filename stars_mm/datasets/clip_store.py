@@ -219,12 +219,13 @@ def write_clip_store(
         others.update((key, clip[key]) for key in _IN_LIST if key in clip)
         rest.append(to_json(others, f'clip {clip.get("frame_dir", number)!r}', exact=True))
     writer.close()
-    if splits is not None:
-        splits = {
-            name: names.tolist() if isinstance(names, np.ndarray) else list(names)
-            for name, names in splits.items()
-        }
-    about = dict(split=to_json(splits, 'split', exact=True), annotations=rest)
+    names = {}
+    for split, listed in (splits or {}).items():
+        if not isinstance(listed, (list, tuple, set, frozenset, np.ndarray)):
+            raise ValueError(f'split {split!r} is a {type(listed).__name__}, no list of names.')
+        names[split] = listed.tolist() if isinstance(listed, np.ndarray) else list(listed)
+    names = None if splits is None else to_json(names, 'split', exact=True)
+    about = dict(split=names, annotations=rest)
     (folder / 'about.json').write_text(json.dumps(about), encoding='utf-8')
     kept = {}
     for key, value in extra.items():

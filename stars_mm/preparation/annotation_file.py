@@ -108,10 +108,12 @@ def _load_npz(path: str) -> dict:
         if zipfile.is_zipfile(local) and not is_annotation_npz(local):
             with zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
-            what = 'the arrays of the authors of MAMP' if 'x_train' in names else 'other arrays'
+            what = f'{path}: is no annotation file: it holds {", ".join(names[:8]) or "nothing"}'
+            if 'x_train' not in names:
+                raise ValueError(f'{what}. Make one with tools/data/convert.py.')
             raise ValueError(
-                f'{path}: is no annotation file: it holds {what}, {", ".join(names[:8]) or "none"}.'
-                f' To make one, run python tools/data/convert.py {path} DST.npz --reader mamp-npz.'
+                f'{what}, the arrays of the authors of MAMP. Run python tools/data/convert.py '
+                f'{path} DST.npz --reader mamp-npz.'
             )
         annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)

@@ -152,7 +152,8 @@ def to_json(value: Any, where: str, exact: bool) -> Any:
         ValueError: If it is something else.
     """
     if exact and isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in 'biufU':
-        return {'$numpy': [value.dtype.str, value.shape, value.tolist()]}
+        shape = value.shape if isinstance(value, np.ndarray) else None
+        return {'$numpy': [value.dtype.str, shape, value.tolist()]}
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -187,7 +188,8 @@ def _restore(value: dict) -> Any:
         return dict(value['$dict'])
     if '$numpy' in value:
         dtype, shape, items = value['$numpy']
-        return np.array(items, dtype).reshape(shape)[()]
+        array = np.array(items, dtype)
+        return array[()] if shape is None else array.reshape(shape)
     return value
 
 

@@ -151,13 +151,13 @@ def test_a_cut_off_file_is_named_and_a_pickle_not_opened(tmp_path, clips):
 
 def test_other_arrays_are_named(tmp_path):
     path = str(tmp_path / 'other.npz')
-    for arrays, what in ((dict(a=1, b=2), 'other arrays, a, b'), (dict(x_train=1), 'of MAMP')):
+    for arrays, what in ((dict(a=1, b=2), 'a, b. Make'), (dict(x_train=1), 'x_train, .*of MAMP')):
         np.savez(path, **arrays)
-        with pytest.raises(ValueError, match=f'is no annotation file: it holds .*{what}'):
+        with pytest.raises(ValueError, match=f'is no annotation file: it holds {what}'):
             load_annotations(path)
     with zipfile.ZipFile(path, 'w'):
         pass
-    with pytest.raises(ValueError, match='other arrays, none'):
+    with pytest.raises(ValueError, match='it holds nothing'):
         load_annotations(path)
     with pytest.raises(FileNotFoundError, match='no such file'):
         load_annotations(str(tmp_path / 'none.npz'))
