@@ -199,7 +199,7 @@ def test_refuses_forged_tensors(tmp_path):
         Runs(target),
         Call(storage_of, (inner.getvalue(),)),
         Call(rebuild, (b'\0' * 8, *args[1:])),
-        Call(rebuild, (args[0], 0, (1000,), (1,), *args[4:])),
+        Call(rebuild, (args[0], 0, (3,), (1,), *args[4:])),
     ]
     for number, attack in enumerate(forged):
         path = write(tmp_path / f'{number}.pkl', pickle.dumps(attack))
