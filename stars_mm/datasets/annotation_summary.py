@@ -54,23 +54,23 @@ def summarize_annotations(
     else:
         train, val = train_split or 'xsub_train', val_split or 'xsub_val'
         summary = dict(_NO_FILE)
-    layout = get_layout(layout or 'coco-17')
-    joints = summary.setdefault('num_joints', layout.num_joints)
-    if joints != layout.num_joints:
+    skeleton = get_layout(layout or 'coco-17')
+    joints = summary.setdefault('num_joints', skeleton.num_joints)
+    if joints != skeleton.num_joints:
         raise ValueError(
             f'{ann_file}: its clips have {joints} joints, layout '
-            f"'{layout.name}' {layout.num_joints}. Correct layout."
+            f"'{skeleton.name}' {skeleton.num_joints}. Correct skeleton."
         )
     return dict(
         summary,
         train_split=train,
         val_split=val,
-        layout=layout.to_dict(),
-        center=layout.center,
-        align=layout.align,
-        left=layout.left,
-        right=layout.right,
-        unit=layout.unit,
+        layout=skeleton.to_dict(),
+        center=skeleton.center,
+        align=skeleton.align,
+        left=skeleton.left,
+        right=skeleton.right,
+        unit=skeleton.unit,
     )
 
 

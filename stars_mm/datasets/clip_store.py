@@ -59,7 +59,7 @@ class ClipStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.index = _read_index(self.folder)
-        self._columns: list[tuple[str, np.ndarray, list[int], np.ndarray]] = []
+        self._columns: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
         self._maps: list[mmap.mmap] = []
         self._touched = 0
         try:

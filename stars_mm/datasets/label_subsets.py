@@ -18,7 +18,11 @@ from stars_mm.utils.atomic import written_whole
 
 
 def draw_subset(
-    labels: Sequence[int], percent: float, seed: int = 0, draw: int = 0, balanced: bool = False
+    labels: Sequence[int] | np.ndarray,
+    percent: float,
+    seed: int = 0,
+    draw: int = 0,
+    balanced: bool = False,
 ) -> np.ndarray:
     """Draws clips at random. Of the same seed and draw, a smaller share is a part of a larger one.
 
