@@ -59,7 +59,7 @@ def summarize_annotations(
     if joints != skeleton.num_joints:
         raise ValueError(
             f'{ann_file}: its clips have {joints} joints, layout '
-            f"'{skeleton.name}' {skeleton.num_joints}. Correct skeleton."
+            f"'{skeleton.name}' {skeleton.num_joints}. Correct layout."
         )
     return dict(
         summary,
