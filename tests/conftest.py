@@ -12,10 +12,6 @@ import stars_mm  # noqa: F401  registers every part before a test asks for one
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The configs for one's own recordings describe themselves by a file that may
-# be there or not; here it is not.
-os.environ['ANN_FILE'] = 'data/skeleton/made-up.pkl'
-
 # More threads than this only slow down the small tensors of the tests.
 torch.set_num_threads(1)
 

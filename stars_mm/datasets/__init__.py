@@ -1,6 +1,8 @@
 """Data sets and transforms of skeleton clips."""
 
-from stars_mm.datasets.clip_map import open_clip_map
+from stars_mm.datasets.annotation_summary import summarize_annotations
+from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.datasets.collation import collate_clips
 from stars_mm.datasets.skeleton_dataset import SkeletonDataset
 from stars_mm.datasets.transforms import (
@@ -11,7 +13,6 @@ from stars_mm.datasets.transforms import (
     TemporalCropResize,
 )
 from stars_mm.preparation.annotation_file import load_annotations, save_annotations
-from stars_mm.preparation.clip_store import ClipStore
 
 __all__ = [
     'CenterSkeleton',
@@ -23,6 +24,7 @@ __all__ = [
     'TemporalCropResize',
     'collate_clips',
     'load_annotations',
-    'open_clip_map',
+    'open_clip_store',
     'save_annotations',
+    'summarize_annotations',
 ]

@@ -1,13 +1,70 @@
-"""Collation that makes few objects of a batch."""
+"""A batch as few objects: of clips, or of clips whose views are drawn and not yet made."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.registry import FUNCTIONS
+from torch import Tensor
 
-from stars_mm.datasets.deferred import DeferredClip, merge_clips
+
+class PlannedViews(NamedTuple):
+    """A clip as it was recorded, and what each of its views will be; or N such clips.
+
+    Frame i of a view lies between two frames of the clip, in which all joints are taken relative to
+    a point, turned, and may change places. In a batch, the frames of all clips follow one another,
+    and everything else has an axis N in front.
+
+    Attributes:
+        frames (Tensor): (M·T, V, C) the frames of all persons as stored; a person who is absent
+            from a frame is zero there.
+        start (Tensor): (P, ) the first frame of the person in each slot of the views, -1 for none.
+        center (Tensor): (C, ) the point that becomes the origin.
+        before (Tensor): (views, T′) the frame before each frame of a view, from the person's first.
+        after (Tensor): (views, T′) the frame after it.
+        weight (Tensor): (views, T′) weight of the frame after, 0 to 1.
+        turn (Tensor): (views, C, C) matrix for column vectors.
+        joints (Tensor, optional): (views, V) which joint stands in each
+            place; None if none changes.
+    """
+
+    frames: Tensor
+    start: Tensor
+    center: Tensor
+    before: Tensor
+    after: Tensor
+    weight: Tensor
+    turn: Tensor
+    joints: Tensor | None
+
+    @property
+    def shape(self) -> torch.Size:
+        """torch.Size: (views, P, T′, V, C), the shape of a clip's views."""
+        views, frames = self.before.shape[-2:]
+        return torch.Size((views, self.start.shape[-1], frames, *self.frames.shape[1:]))
+
+
+def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViews:
+    """Puts clips of different lengths into a batch without padding.
+
+    Raises:
+        ValueError: If the views differ in shape.
+    """
+    shapes = {tuple(clip.shape) for clip in clips}
+    if len(shapes) > 1:
+        raise ValueError(
+            'A batch has clips with views of different shapes '
+            f'(views, P, T, V, C): {sorted(shapes)}.'
+        )
+    begins = np.cumsum([0] + [len(clip.frames) for clip in clips]).tolist()
+    starts = [torch.where(c.start < 0, -1, c.start + begin) for c, begin in zip(clips, begins)]
+    columns = [
+        None if column[0] is None else torch.stack(column)
+        for column in zip(*(clip[2:] for clip in clips))
+    ]
+    return PlannedViews(torch.cat([clip.frames for clip in clips]), torch.stack(starts), *columns)
 
 
 class DataSamples(list):
@@ -18,27 +75,24 @@ class DataSamples(list):
     """
 
     def __reduce__(self) -> tuple:
-        return _unpacked, ([_packed(sample) for sample in self],)
+        packed = [
+            (
+                sample.metainfo,
+                {k: v.numpy() if isinstance(v, Tensor) else v for k, v in sample.items()},
+            )
+            for sample in self
+        ]
+        return _unpack, (packed,)
 
 
-def _packed(sample: ActionDataSample) -> tuple[dict, dict[str, Any]]:
-    return sample.metainfo, {
-        key: value.numpy() if isinstance(value, torch.Tensor) else value
-        for key, value in sample.items()
-    }
-
-
-def _unpacked(packed: list[tuple]) -> DataSamples:
-    return DataSamples(
-        ActionDataSample(
-            metainfo=metainfo,
-            **{
-                key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-                for key, value in fields.items()
-            },
-        )
-        for metainfo, fields in packed
-    )
+def _unpack(packed: list[tuple[dict, dict[str, Any]]]) -> DataSamples:
+    samples = DataSamples()
+    for metainfo, fields in packed:
+        for key, value in fields.items():
+            if isinstance(value, np.ndarray):
+                fields[key] = torch.from_numpy(value)
+        samples.append(ActionDataSample(metainfo=metainfo, **fields))
+    return samples
 
 
 @FUNCTIONS.register_module()
@@ -48,15 +102,15 @@ def collate_clips(samples: list[dict]) -> dict:
 
     Args:
         samples (list[dict]): N of ``inputs``, tensors of one shape or
-            :class:`DeferredClip`, and ``data_samples``.
+            :class:`PlannedViews`, and ``data_samples``.
 
     Returns:
-        dict: ``inputs`` (a tensor, or a :class:`DeferredBatch`), for
+        dict: ``inputs`` (a tensor, or :class:`PlannedViews` of the batch), for
         ``SkeletonPreprocessor``, and ``data_samples`` (list).
     """
     inputs = [sample['inputs'] for sample in samples]
-    deferred = isinstance(inputs[0], DeferredClip)
+    collate = collate_planned_views if isinstance(inputs[0], PlannedViews) else torch.stack
     return dict(
-        inputs=merge_clips(inputs) if deferred else torch.stack(inputs),
+        inputs=collate(inputs),
         data_samples=DataSamples(sample['data_samples'] for sample in samples),
     )

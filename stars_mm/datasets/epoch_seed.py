@@ -27,12 +27,7 @@ class EpochSeed:
         return other
 
     def set(self, epoch: int, seed: int) -> None:
-        """Starts an epoch, in this process and in the workers it started.
-
-        Args:
-            epoch (int): The epoch, 0 or more.
-            seed (int): The seed of the run, 0 or more.
-        """
+        """Starts an epoch, in this process and in the workers it started."""
         if epoch < 0 or seed < 0:
             raise ValueError(
                 f'set_epoch needs numbers of 0 or more, and epoch={epoch}, seed={seed}.'
@@ -45,9 +40,6 @@ class EpochSeed:
 
         Does nothing before the first :meth:`set`. In the main process, the generators go on
         afterwards as if nothing had happened: the model and the hooks draw from them too.
-
-        Args:
-            index (int): The sample's position in the data set.
         """
         is_set, epoch, seed = self._state.tolist()
         if not is_set:
@@ -55,7 +47,7 @@ class EpochSeed:
             return
         in_worker = get_worker_info() is not None
         if not in_worker:
-            states = (np.random.get_state(), random.getstate(), torch.get_rng_state())
+            states = np.random.get_state(), random.getstate(), torch.get_rng_state()
         words = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(4)
         np.random.seed(words)
         random.seed(words.tobytes())

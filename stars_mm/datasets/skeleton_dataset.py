@@ -8,13 +8,12 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
 
-from stars_mm.datasets.clip_map import open_clip_map
+from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.datasets.clip_selection import check_class_list, select_classes, select_subset
+from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.datasets.epoch_seed import EpochSeed
-from stars_mm.datasets.labels import check_label_list, select_labels
-from stars_mm.datasets.subset import select_subset
 from stars_mm.preparation.annotation_file import select_split
 from stars_mm.preparation.clip_faults import ClipSizes, check_clips, check_labels
-from stars_mm.preparation.clip_store import ClipStore
 
 #: The entry of ``data_list`` that says which clip of the file it is.
 _NUMBER = '_number_in_file'
@@ -27,13 +26,14 @@ class SkeletonDataset(PoseDataset):
     It takes mmaction2's annotation file and arguments, and :class:`mmaction.datasets.PoseDataset`
     works in its place. What it adds: the file cannot run code, every clip is checked before
     training starts, random transforms can be tied to the epoch (:meth:`set_epoch`), and the
-    coordinates stay on the disk: when the file is opened for the first time, a memory map is made
+    coordinates stay on the disk: when the file is opened for the first time, a clip store is made
     of it, from which all workers and ranks, and later runs, read the clips that they need
-    (:mod:`.clip_map`).
+    (:mod:`.clip_cache`).
 
     Args:
         ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format (or, without
-            ``split``, the list of annotations alone) or an ``.npz`` of :mod:`.ragged_npz`.
+            ``split``, the list of annotations alone) or an ``.npz`` of
+            :mod:`~stars_mm.preparation.flat_arrays`.
         pipeline (list[dict | callable]): The transforms of a clip.
         split (str, optional): The split to use, such as 'xsub_train'. None
             takes every clip of the file.
@@ -67,22 +67,19 @@ class SkeletonDataset(PoseDataset):
             raise ValueError(f"invalid={invalid!r}: choose 'error' or 'drop'.")
         if 'skeleton' in (kwargs.get('data_prefix') or {}):
             raise ValueError(
-                f'data_prefix={kwargs["data_prefix"]}: SkeletonDataset reads '
-                'the keypoints from ann_file. Use PoseDataset for clips in '
-                'a file each.'
+                f'data_prefix={kwargs["data_prefix"]}: SkeletonDataset reads the keypoints '
+                'from ann_file. Use PoseDataset for clips in a file each.'
             )
-        self.invalid = invalid
         if labels is not None:
-            check_label_list(labels)
+            check_class_list(labels)
             if kwargs.get('multi_class'):
                 raise ValueError(
                     f'labels={labels!r} beside multi_class=True: clips are '
                     'selected by their one class. Leave one of the two out.'
                 )
-        self.subset = subset
-        self.labels = labels
+        self.invalid, self.subset, self.labels = invalid, subset, labels
         self._epoch_seed = EpochSeed()
-        self._layout: ClipSizes | None = None
+        self._sizes: ClipSizes | None = None
         self._store: ClipStore | None = None
         # Built here, the transforms are found whatever the default scope.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
@@ -94,33 +91,35 @@ class SkeletonDataset(PoseDataset):
         Returns:
             list[dict]: The sound clips, in the order of the file, without their arrays.
         """
-        self._store = open_clip_map(self.ann_file)
-        about = self._store.read_about()
-        for number, clip in enumerate(about['clips']):
+        self._store = open_clip_store(self.ann_file)
+        clips, splits = self._store.read_about()
+        for number, clip in enumerate(clips):
             clip[_NUMBER] = number
-        clips, missing = select_split(about['clips'], about['split'], self.split, self.ann_file)
+        clips, missing = select_split(clips, splits, self.split, self.ann_file)
+        source = f'split {self.split!r} of {self.ann_file}'
         if self.subset is not None:
             path = osp.join(self.data_root or '', self.subset)
-            clips, missing = select_subset(
-                clips, missing, path, f'split {self.split!r} of {self.ann_file}'
-            )
+            clips, missing = select_subset(clips, missing, path, source)
         if self.labels is not None:
-            clips = select_labels(clips, self.labels, f'split {self.split!r} of {self.ann_file}')
+            clips = select_classes(clips, self.labels, source)
         if self.num_classes is not None:
             check_labels(clips, self.num_classes, self.multi_class, self.ann_file)
-        clips = self._check(clips, missing, about['faults'])
+        clips = self._check(clips, missing)
         if 'video' in self.data_prefix:
             for clip in clips:
                 for key in {'filename', 'frame_dir'} & clip.keys():
                     clip[key] = osp.join(self.data_prefix['video'], clip[key])
         return clips
 
-    def _check(self, clips: list[dict], missing: list[str], faults: dict[int, str]) -> list[dict]:
-        """The sound clips; ``faults`` are by the number in the file."""
-        for clip in clips:
+    def _check(self, clips: list[dict], missing: list[str]) -> list[dict]:
+        """The sound clips."""
+        faults = self._store.index['faults']
+        known = {}
+        for position, clip in enumerate(clips):
             clip.update(self._store[clip[_NUMBER]])
-        known = {position: faults.get(clip[_NUMBER]) for position, clip in enumerate(clips)}
-        sound, self._layout = check_clips(clips, missing, self.invalid, self.ann_file, known)
+            if str(clip[_NUMBER]) in faults:
+                known[position] = faults[str(clip[_NUMBER])]
+        sound, self._sizes = check_clips(clips, missing, self.invalid, self.ann_file, known)
         for clip in sound:
             for key in self._store[clip[_NUMBER]]:
                 del clip[key]
@@ -132,23 +131,29 @@ class SkeletonDataset(PoseDataset):
         info.update(self._store.read(info.pop(_NUMBER)))
         return info
 
+    def get_clip_info(self, idx: int) -> dict:
+        """What :meth:`get_data_info` gives but the arrays, such as name and label, quickly."""
+        info = super().get_data_info(idx)
+        del info[_NUMBER]
+        return info
+
     @property
     @force_full_init
     def num_joints(self) -> int:
         """int: V of the clips."""
-        return self._layout.num_joints
+        return self._sizes.num_joints
 
     @property
     @force_full_init
     def in_channels(self) -> int:
         """int: C of the clips as the model sees them, scores included."""
-        return self._layout.in_channels
+        return self._sizes.in_channels
 
     @property
     @force_full_init
     def max_persons(self) -> int:
         """int: The largest M of the clips."""
-        return self._layout.max_persons
+        return self._sizes.max_persons
 
     def set_epoch(self, epoch: int, seed: int) -> None:
         """Ties every random transform to (seed, epoch, sample index).

@@ -28,7 +28,8 @@ class ClipList:
         Raises:
             ValueError: If a clip has no class.
         """
-        clips = [dataset.get_data_info(n) for n in range(len(dataset))]
+        read = getattr(dataset, 'get_clip_info', dataset.get_data_info)
+        clips = [read(n) for n in range(len(dataset))]
         path = getattr(dataset, 'ann_file', type(dataset).__name__)
         split = getattr(dataset, 'split', None)
         found = cls(

@@ -2,7 +2,7 @@
 
 It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, label,
 keypoint (M, T, V, C), total_frames)])``. For those who will not open a pickle there is the same as
-an ``.npz`` (:mod:`.ragged_npz`).
+an ``.npz`` (:mod:`.flat_arrays`).
 """
 
 import io
@@ -14,7 +14,11 @@ from typing import IO, Any
 
 from mmengine.fileio import get_local_path
 
-from stars_mm.preparation.ragged_npz import is_ragged_npz, read_ragged_npz, write_ragged_npz
+from stars_mm.preparation.flat_arrays import (
+    is_annotation_npz,
+    read_annotation_npz,
+    write_annotation_npz,
+)
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.safe_pickle import load_pickle
 
@@ -27,44 +31,32 @@ FORMAT = (
 
 SUFFIXES = ('.pkl', '.npz')
 
-_PUBLISHED = (
-    'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
-    'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
-)
-
-
-def _convert_ntu(path: str, stem: str) -> str:
-    dataset = 120 if stem.startswith('ntu120') else 60
-    return f'run python tools/data/convert_ntu.py FOLDER_OF_SKELETONS {path} --dataset {dataset}'
-
-
-def _how_to_make(path: str) -> str:
-    """Says how one comes by a file of this name."""
-    stem = osp.splitext(osp.basename(path))[0].lower()
-    plain = stem.replace('-', '').replace('_', '')
-    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
-        published = _PUBLISHED.format(stem=stem)
-        if stem.endswith('2d'):
-            return published
-        return f'{published}, or {_convert_ntu(path, plain)}'
-    if 'nwucla' in plain:
-        return f'run python tools/data/convert_nw_ucla.py all_sqe.zip {path}'
-    if plain.startswith(('ntu60', 'ntu120')):
-        return _convert_ntu(path, plain)
-    if plain.startswith(('pku1', 'pku2')):
-        return f'run python tools/data/convert_pku.py FOLDER_OF_PKU-MMD {path} --phase {plain[3]}'
-    if 'demo' in plain:
-        return f'run python tools/data/make_demo.py {path}'
-    return (
-        'run python tools/data/convert.py FOLDER_OF_RECORDINGS '
-        f'{path} --layout LAYOUT, or write a pickle of {FORMAT}'
-    )
+#: Readers after which annotation files are named.
+_READERS = 'ntu60 ntu120 pku1 pku2 nw-ucla utd-mhad kard utkinect msr-action3d'.split()
 
 
 def missing_file_error(path: str) -> FileNotFoundError:
-    """The error about an annotation file that is not there."""
+    """The error about an annotation file that is not there; it says how one comes by it."""
+    stem = osp.splitext(osp.basename(path))[0].lower()
+    plain = stem.replace('-', '').replace('_', '')
+    reader = next((name for name in _READERS if plain.startswith(name.replace('-', ''))), None)
+    ways = []
+    if stem in ('ntu60_2d', 'ntu60_3d', 'ntu120_2d', 'ntu120_3d'):
+        ways.append(
+            'download https://download.openmmlab.com/mmaction/v1.0/skeleton/'
+            f'data/{stem}.pkl (mmaction2: tools/data/skeleton/README.md)'
+        )
+    if 'demo' in plain:
+        ways.append(f'run python tools/data/make_demo.py {path}')
+    elif reader is None:
+        ways += [
+            f'run python tools/data/convert.py RECORDINGS {path} --reader folder --layout LAYOUT',
+            f'write a pickle of {FORMAT}',
+        ]
+    elif not stem.endswith('2d'):
+        ways.append(f'run python tools/data/convert.py RECORDINGS {path} --reader {reader}')
     return FileNotFoundError(
-        f'ann_file={path!r}: there is no such file. To get it, {_how_to_make(path)}.'
+        f'ann_file={path!r}: there is no such file. To get it, {", or ".join(ways)}.'
     )
 
 
@@ -73,7 +65,7 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 
     Args:
         path (str): A ``.pkl`` in the format of this module, or holding the list of annotations
-            alone, or an ``.npz`` of :mod:`.ragged_npz`.
+            alone, or an ``.npz`` of :mod:`.flat_arrays`.
         extra (dict, optional): Takes up the further entries of the file, such as ``class_names``.
 
     Returns:
@@ -96,43 +88,34 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
     except FileNotFoundError:
         raise missing_file_error(path) from None
     if isinstance(content, list):
-        annotations, splits = content, None
-    elif isinstance(content, dict) and 'annotations' in content:
-        annotations, splits = content['annotations'], content.get('split', {})
-    else:
-        raise ValueError(
-            f"{path}: holds a {type(content).__name__} without 'annotations'; needed is {FORMAT}."
-        )
+        content = dict(annotations=content, split=None)
+    if not isinstance(content, dict) or 'annotations' not in content:
+        wrong = f"holds a {type(content).__name__} without 'annotations'"
+        raise ValueError(f'{path}: {wrong}; needed is {FORMAT}.')
+    annotations, splits = content.pop('annotations'), content.pop('split', {})
     if not isinstance(annotations, list) or not all(isinstance(clip, dict) for clip in annotations):
         raise ValueError(f"{path}: 'annotations' is no list of dicts; needed is {FORMAT}.")
     if splits is not None and not isinstance(splits, dict):
         raise ValueError(f"{path}: 'split' is a {type(splits).__name__}; needed is {FORMAT}.")
-    if extra is not None and isinstance(content, dict):
-        extra.update(
-            (key, value) for key, value in content.items() if key not in ('annotations', 'split')
-        )
+    if extra is not None:
+        extra.update(content)
     return annotations, splits
 
 
 def _load_npz(path: str) -> dict:
     """Reads an ``.npz``, and says so where it is the authors'."""
     with get_local_path(path) as local:
-        if zipfile.is_zipfile(local) and not is_ragged_npz(local):
+        if zipfile.is_zipfile(local) and not is_annotation_npz(local):
             with zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
-            what = (
-                f'it has {", ".join(names[:8]) or "nothing"}, and '
-                "'format' and 'about' are needed. Make it with a "
-                'converter in tools/data.'
+            what = f'{path}: is no annotation file: it holds {", ".join(names[:8]) or "nothing"}'
+            if 'x_train' not in names:
+                raise ValueError(f'{what}. Make one with tools/data/convert.py.')
+            raise ValueError(
+                f'{what}, the arrays of the authors of MAMP. Run python tools/data/convert.py '
+                f'{path} DST.npz --reader mamp-npz.'
             )
-            if 'x_train' in names:
-                what = (
-                    'it holds x_train and so on, the arrays of the '
-                    'authors of MAMP. Convert it: python tools/data/'
-                    f'convert_mamp_npz.py {path} DST.npz'
-                )
-            raise ValueError(f'{path}: is no annotation file: {what}')
-        annotations, splits, extra = read_ragged_npz(local)
+        annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)
 
 
@@ -146,13 +129,7 @@ def clip_key(annotations: list[dict]) -> str:
 def select_split(
     annotations: list[dict], splits: Splits | None, split: str | None, path: str
 ) -> tuple[list[dict], list[str]]:
-    """Picks the clips of a split, in the order of the annotations.
-
-    Args:
-        annotations (list[dict]): All clips of the file.
-        splits (dict, optional): The names of each split's clips.
-        split (str, optional): The split to take; None takes every clip.
-        path (str): The file, for messages.
+    """Picks the clips of a split, or with None all, in the order of the annotations.
 
     Returns:
         tuple: The clips, and the names that the split lists but that have no annotation.
@@ -233,7 +210,7 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **e
     check_suffix(path)
     with written_whole(path) as partial:
         if path.endswith('.npz'):
-            write_ragged_npz(partial, annotations, splits, extra)
+            write_annotation_npz(partial, annotations, splits, extra)
         else:
             with open(partial, 'wb') as file:
                 _write(file, annotations, splits, extra)

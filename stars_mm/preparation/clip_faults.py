@@ -52,33 +52,26 @@ def _value_fault(key: str, array: np.ndarray) -> str | None:
 
 def clip_fault(clip: dict) -> str | None:
     """Says what is wrong with the shape or the values of a clip."""
-    keypoint = clip.get('keypoint')
-    found = getattr(keypoint, 'dtype', type(keypoint).__name__)
-    if not isinstance(keypoint, np.ndarray) or found.kind not in 'fiu':
-        return f'keypoint is {found}, no array of numbers'
-    if keypoint.ndim != 4 or 0 in keypoint.shape:
+    arrays = {key: clip[key] for key in ('keypoint', 'keypoint_score') if clip.get(key) is not None}
+    for key, array in {'keypoint': None, **arrays}.items():
+        found = getattr(array, 'dtype', type(array).__name__)
+        if not isinstance(array, np.ndarray) or found.kind not in 'fiu':
+            return f'{key} is {found}, no array of numbers'
+    shape = arrays['keypoint'].shape
+    if len(shape) != 4 or 0 in shape:
         return (
-            f'keypoint has shape {keypoint.shape}; (M persons, T frames, '
+            f'keypoint has shape {shape}; (M persons, T frames, '
             'V joints, C coordinates) is needed, none of them 0'
         )
-    score = clip.get('keypoint_score')
-    if score is not None and (not isinstance(score, np.ndarray) or score.dtype.kind not in 'fiu'):
-        found = getattr(score, 'dtype', type(score).__name__)
-        return f'keypoint_score is {found}, no array of numbers'
-    if score is not None and score.shape != keypoint.shape[:3]:
+    if 'keypoint_score' in arrays and arrays['keypoint_score'].shape != shape[:3]:
         return (
-            f'keypoint_score has shape {score.shape} beside a '
-            f'keypoint of shape {keypoint.shape}; (M, T, V) is needed'
+            f'keypoint_score has shape {arrays["keypoint_score"].shape} beside a '
+            f'keypoint of shape {shape}; (M, T, V) is needed'
         )
-    frames = clip.get('total_frames', keypoint.shape[1])
-    if not isinstance(frames, (int, np.integer)) or not (0 < frames <= keypoint.shape[1]):
-        return (
-            f'total_frames is {frames!r} beside a keypoint of shape {keypoint.shape} (M, T, V, C)'
-        )
-    fault = _value_fault('keypoint', keypoint)
-    if fault is None and score is not None:
-        fault = _value_fault('keypoint_score', score)
-    return fault
+    frames = clip.get('total_frames', shape[1])
+    if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
+        return f'total_frames is {frames!r} beside a keypoint of shape {shape} (M, T, V, C)'
+    return next(filter(None, (_value_fault(key, array) for key, array in arrays.items())), None)
 
 
 def _size(clip: dict) -> tuple[int, int, bool]:
@@ -104,19 +97,18 @@ def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[
         dict: Position of a faulty clip → what is wrong with it.
     """
     if known is None:
-        known = dict(enumerate(map(clip_fault, clips)))
-    faults = {number: fault for number, fault in known.items() if fault}
-    sizes = Counter(_size(clip) for number, clip in enumerate(clips) if number not in faults)
-    if len(sizes) > 1:
-        ((usual, count),) = sizes.most_common(1)
-        for number, clip in enumerate(clips):
-            if number not in faults and _size(clip) != usual:
-                faults[number] = (
-                    f'keypoint has shape {clip["keypoint"].shape} '
-                    f'({_describe(_size(clip))}), and {count} of the '
-                    f'{len(clips)} clips have {_describe(usual)}'
-                )
-    return faults
+        known = {n: fault for n, fault in enumerate(map(clip_fault, clips)) if fault}
+    sizes = {n: _size(clip) for n, clip in enumerate(clips) if n not in known}
+    if not sizes:
+        return known
+    ((usual, count),) = Counter(sizes.values()).most_common(1)
+    odd = {
+        n: f'keypoint has shape {clips[n]["keypoint"].shape} ({_describe(size)}), '
+        f'and {count} of the {len(clips)} clips have {_describe(usual)}'
+        for n, size in sizes.items()
+        if size != usual
+    }
+    return {**known, **odd}
 
 
 def is_class_list(label: Any) -> bool:
@@ -125,24 +117,12 @@ def is_class_list(label: Any) -> bool:
 
 
 def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
-    """Says what is wrong with the label of a clip.
-
-    Args:
-        clip (dict): An annotation.
-        num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        multi_class (bool): Whether a label is a list of classes.
-
-    Returns:
-        str, optional: What is wrong, None if nothing is.
-    """
+    """Says what is wrong with the label of a clip, 0 to ``num_classes`` - 1, or a list of such."""
     label = clip.get('label')
-    if multi_class and is_class_list(label):
-        values = label
-    elif multi_class and label is not None:
+    is_list = multi_class and is_class_list(label)
+    if multi_class and not is_list and label is not None:
         return f'label is {label!r}, no list of classes'
-    else:
-        values = [label]
-    for value in values:
+    for value in label if is_list else [label]:
         if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):
             return (
                 f'label is {value!r}, and num_classes={num_classes} '
@@ -152,13 +132,8 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
 
 
 def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
-    """Raises a ValueError on the first label that is no class.
-
-    Args:
-        clips (list[dict]): Annotations.
-        num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        multi_class (bool): Whether a label is a list of classes.
-        source (str): The annotation file, for the message.
+    """Raises a ValueError on the first label of the file ``source`` that is no class, see
+    :func:`label_fault`.
     """
     key = clip_key(clips)
     for clip in clips:
@@ -194,24 +169,19 @@ def check_clips(
     """
     faults = find_faults(clips, known)
     key = clip_key(clips)
-    reasons = [(clips[number].get(key), fault) for number, fault in sorted(faults.items())]
-    reasons += [(name, 'the split lists it, the annotations lack it') for name in missing]
+    reasons = [f'{clips[number].get(key)!r}: {fault}' for number, fault in sorted(faults.items())]
+    reasons += [f'{name!r}: the split lists it, the annotations lack it' for name in missing]
     sound = [clip for n, clip in enumerate(clips) if n not in faults]
     if reasons and (invalid == 'error' or not sound):
-        name, fault = reasons[0]
-        more = f' (and {len(reasons) - 1} more clips)' * (len(reasons) > 1)
-        raise ValueError(
-            f'{source}: clip {name!r}: {fault}{more}. '
-            + (
-                "Mend the file, or say invalid='drop' to leave such clips out."
-                if sound
-                else 'No sound clip is left: make the file again.'
-            )
-        )
+        more = f' (and {len(reasons) - 1} more clips)' if len(reasons) > 1 else ''
+        remedy = "Mend the file, or say invalid='drop' to leave such clips out."
+        if not sound:
+            remedy = 'No sound clip is left: make the file again.'
+        raise ValueError(f'{source}: clip {reasons[0]}{more}. {remedy}')
     if reasons:
         MMLogger.get_current_instance().warning(
             f"{source}: invalid='drop' leaves out {len(reasons)} clips, "
-            f'{len(sound)} remain:\n' + '\n'.join(f'  {name!r}: {fault}' for name, fault in reasons)
+            f'{len(sound)} remain:\n  ' + '\n  '.join(reasons)
         )
     for clip in sound:
         clip.setdefault('total_frames', clip['keypoint'].shape[1])

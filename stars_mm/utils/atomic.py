@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             partial.write_text(text)
 
     Args:
-        path (str or Path): The file to write. Its folder is made; a file that
-            is there already is replaced once the new one is complete, and
-            stays as it is where an error or an interrupt comes first.
+        path (str or Path): The file to write, or the folder if one is made at the path that is
+            given. Its parent is made; what is there already is replaced once the new one is
+            complete, and stays as it is where an error or an interrupt comes first.
 
     Yields:
         Path: A name beside it. Whatever is written there has to be closed before the block ends.
@@ -28,11 +29,27 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     try:
         yield partial
-        with open(partial, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        is_folder = partial.is_dir()
+        for name in partial.iterdir() if is_folder else [partial]:
+            with open(name, 'rb') as file:
+                os.fsync(file.fileno())
+        if is_folder and path.exists():  # no folder can take its place
+            former = path.with_name(f'{path.name}.{os.getpid()}.former.partial')
+            os.replace(path, former)
+            os.replace(partial, path)
+            remove(former)
+        else:
+            os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        remove(partial)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -114,11 +114,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ('numpy.core.numeric', '_frombuffer'): _array_from_buffer,
     ('_codecs', 'encode'): _latin1,
     ('collections', 'OrderedDict'): collections.OrderedDict,
-    ('builtins', 'set'): set,
-    ('builtins', 'frozenset'): frozenset,
-    ('builtins', 'bytes'): bytes,
-    ('builtins', 'bytearray'): bytearray,
-    ('builtins', 'complex'): complex,
+    **{('builtins', kind.__name__): kind for kind in (set, frozenset, bytes, bytearray, complex)},
 }
 
 
@@ -130,18 +126,16 @@ _TENSORS = {
 
 
 class _Unpickler(pickle.Unpickler):
-    allowed = _ALLOWED
+    def __init__(self, file: IO[bytes], allowed: dict[tuple[str, str], Any]) -> None:
+        super().__init__(file)
+        self._allowed = allowed
 
     def find_class(self, module: str, name: str) -> Any:
         known = module.replace('numpy._core', 'numpy.core')  # numpy 2
         known = known.replace('__builtin__', 'builtins')  # protocols 0 to 2
-        if (known, name) not in self.allowed:
+        if (known, name) not in self._allowed:
             raise UnsafePickleError(f'it asks for {module}.{name}')
-        return self.allowed[known, name]
-
-
-class _TensorUnpickler(_Unpickler):
-    allowed = {**_ALLOWED, **_TENSORS}
+        return self._allowed[known, name]
 
 
 def _settle(value: Any, done: dict[int, Any]) -> Any:
@@ -185,35 +179,20 @@ def load_pickle(path: str, tensors: bool = False) -> Any:
         ValueError: If the file is no pickle or is cut off.
         FileNotFoundError: If there is no such file.
     """
+    allowed = {**_ALLOWED, **_TENSORS} if tensors else _ALLOWED
     with get_local_path(path) as local, open(local, 'rb') as file:
-        return read_pickle(file, path, tensors)
-
-
-def read_pickle(file: IO[bytes], source: str, tensors: bool = False) -> Any:
-    """Reads a pickle from an open file, as :func:`load_pickle` does.
-
-    Args:
-        file (IO[bytes]): The file, at the pickle's start.
-        source (str): Its name, for messages.
-        tensors (bool): Whether tensors of torch are allowed too.
-
-    Returns:
-        Any: What was pickled.
-    """
-    try:
-        unpickler = _TensorUnpickler if tensors else _Unpickler
-        return _settle(unpickler(file).load(), {})
-    except UnsafePickleError as error:
-        raise UnsafePickleError(
-            f'{source}: refused to open, {error}. A file of data holds '
-            'numpy arrays and plain Python types only, and nothing of '
-            'this one has been run. Get it from a source you trust, or '
-            'write it anew with numpy arrays only.'
-        ) from None
-    except MemoryError:
-        raise
-    except Exception as error:  # broken bytes fail in many ways
-        raise ValueError(
-            f'{source}: is no readable pickle ({type(error).__name__}: '
-            f'{error}). It may be cut off: get or make it again.'
-        ) from error
+        try:
+            return _settle(_Unpickler(file, allowed).load(), {})
+        except UnsafePickleError as error:
+            raise UnsafePickleError(
+                f'{path}: refused to open, {error}. A file of data holds numpy arrays and plain '
+                'Python types only, and nothing of this one has been run. Get it from a source '
+                'you trust, or write it anew with numpy arrays only.'
+            ) from None
+        except MemoryError:
+            raise
+        except Exception as error:  # broken bytes fail in many ways
+            raise ValueError(
+                f'{path}: is no readable pickle ({type(error).__name__}: '
+                f'{error}). It may be cut off: get or make it again.'
+            ) from error

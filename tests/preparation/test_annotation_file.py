@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 
 from stars_mm.preparation import annotation_file as annotation
-from stars_mm.preparation.ragged_npz import read_ragged_npz
-
-
-def test_what_is_written_is_read(tmp_path):
-    clips = [dict(frame_dir='a', label=0, keypoint=np.ones((1, 2, 3, 3)))]
-    path = str(tmp_path / 'new' / 'a.pkl')
-    annotation.save_annotations(path, clips, dict(train=['a']))
-    found, splits = annotation.load_annotations(path)
-    np.testing.assert_array_equal(found[0]['keypoint'], clips[0]['keypoint'])
-    assert splits == dict(train=['a'])
-    assert os.listdir(tmp_path / 'new') == ['a.pkl']
+from stars_mm.preparation.flat_arrays import read_annotation_npz
 
 
 @pytest.mark.parametrize('name', ['a.pkl', 'a.npz'])
@@ -43,12 +33,13 @@ def test_annotations_are_written_one_at_a_time(tmp_path, name):
             assert sum(ref() is not None for ref in made) <= 2
             yield dict(frame_dir=f'clip{number}', label=number, keypoint=keypoint, total_frames=2)
 
-    path = tmp_path / name
+    path = tmp_path / 'new' / name
     note = dict(source='here')
     splits = dict(train=['clip0'], val=['clip1', 'clip4'])
     annotation.save_annotations(str(path), clips(), splits, note=note)
     found, found_splits = annotation.load_annotations(str(path))
     assert found_splits == splits and type(found) is list
+    assert os.listdir(tmp_path / 'new') == [name]
     for number, clip in enumerate(found):
         assert clip['frame_dir'] == f'clip{number}'
         assert (clip['keypoint'] == number).all()
@@ -59,17 +50,16 @@ def test_annotations_are_written_one_at_a_time(tmp_path, name):
         content = pickle.loads(path.read_bytes())
         assert list(content) == ['split', 'annotations', 'note']
     else:
-        assert read_ragged_npz(path)[2] == dict(note=note)
+        assert read_annotation_npz(path)[2] == dict(note=note)
 
 
 @pytest.mark.parametrize(
     'name, way',
     [
         ('ntu60_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu60_3d\.pkl'),
-        ('ntu120_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu120_3d\.pkl'),
-        ('ntu120_3d.pkl', r'or run .*convert_ntu\.py .*3d\.pkl --dataset 120'),
-        ('ntu60.pkl', r'run python tools/data/convert_ntu\.py .*--dataset 60'),
-        ('nw-ucla.pkl', r'convert_nw_ucla\.py'),
+        ('ntu120_3d.pkl', r'or run python tools/data/convert\.py .*3d\.pkl --reader ntu120'),
+        ('nw-ucla.pkl', r'convert\.py .*--reader nw-ucla'),
+        ('PKU1_sub.npz', r'convert\.py .*--reader pku1'),
         ('demo.pkl', r'make_demo\.py'),
         ('other.pkl', r'annotations=\[dict\(frame_dir'),
     ],

@@ -134,7 +134,7 @@ def test_to_our_npz_and_back(tool, tmp_path):
     with pytest.raises(
         SystemExit,
         match=r'XSub\.npz: is no annotation file: '
-        r'it holds x_train.*convert_mamp_npz\.py .*XSub\.npz',
+        r'it holds x_train.*convert\.py .*XSub\.npz',
     ):
         tool.main([src, back, '--to-npz'])
     with pytest.raises(SystemExit, match=r'XSub\.npz: is SRC as well'):

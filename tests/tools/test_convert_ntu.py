@@ -13,7 +13,7 @@ import pytest
 
 from stars_mm.datasets import load_annotations
 from stars_mm.preparation import parts
-from stars_mm.preparation.ragged_npz import read_ragged_npz
+from stars_mm.preparation.flat_arrays import read_annotation_npz
 from stars_mm.preparation.readers import ntu as converter
 from stars_mm.preparation.readers import ntu_source
 from stars_mm.preparation.readers.ntu import convert
@@ -119,7 +119,7 @@ def test_an_npz_holds_the_same(tmp_path):
     for suffix in ('pkl', 'npz'):
         convert(str(src), str(tmp_path / f'a.{suffix}'), 60)
     content = load_pickle(str(tmp_path / 'a.pkl'))
-    clips, splits, extra = read_ragged_npz(tmp_path / 'a.npz')
+    clips, splits, extra = read_annotation_npz(tmp_path / 'a.npz')
     assert splits == content['split']
     assert extra == dict(provenance=content['provenance'])
     for clip, other in zip(clips, content['annotations']):

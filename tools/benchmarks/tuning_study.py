@@ -24,7 +24,7 @@ from mmengine.registry import init_default_scope
 from tuning_results import plot_tuning, summary_table
 
 import stars_mm  # noqa: F401  registers the parts
-from stars_mm.datasets.subset import draw_subset
+from stars_mm.datasets.label_subsets import draw_subset
 from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.evaluation.functional import nearest_neighbors
 from stars_mm.evaluation.protocols.features import BankAndQuery, Encoder, FeatureReader

@@ -31,7 +31,7 @@ from stars_mm.preparation.annotation_file import (
     select_split,
 )
 from stars_mm.preparation.clip_faults import check_clips, check_labels
-from stars_mm.preparation.ragged_npz import is_ragged_npz
+from stars_mm.preparation.flat_arrays import is_annotation_npz
 from stars_mm.preparation.readers.mamp_npz import (
     PARTS,
     parse_file_name,
@@ -210,7 +210,7 @@ def check_paths(args: argparse.Namespace) -> None:
     check_suffix(ours)
     if osp.exists(args.src) and osp.realpath(args.src) == osp.realpath(args.dst):
         raise ValueError(f'{args.dst}: is SRC as well. Give another name.')
-    if not args.to_npz and osp.exists(theirs) and is_ragged_npz(theirs):
+    if not args.to_npz and osp.exists(theirs) and is_annotation_npz(theirs):
         raise ValueError(
             f'{theirs}: is an annotation file in our format '
             "already. To make the authors' arrays of it, give "

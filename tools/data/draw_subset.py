@@ -8,7 +8,8 @@ import argparse
 import sys
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
-from stars_mm.datasets.subset import read_subset, write_subsets
+from stars_mm.datasets.clip_selection import read_subset
+from stars_mm.datasets.label_subsets import write_subsets
 
 
 def parse_args(argv=None) -> argparse.Namespace:

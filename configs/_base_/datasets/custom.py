@@ -1,6 +1,6 @@
 _base_ = ['nw-ucla.py']
 
-from stars_mm.preparation.annotation_summary import summarize_annotations  # noqa: E402
+from stars_mm.datasets.annotation_summary import summarize_annotations  # noqa: E402
 
 # ---- Yours to change. The environment may name the file as well:
 # ---- ANN_FILE=data/skeleton/other.pkl python tools/train.py …

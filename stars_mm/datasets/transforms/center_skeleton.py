@@ -11,14 +11,8 @@ _NO_DIRECTION = 1e-6
 
 
 def turn_to_x(direction: np.ndarray) -> np.ndarray:
-    """The turn about the vertical (y) that puts a vector above +x.
-
-    Args:
-        direction (np.ndarray): A vector (3,), metres, y up.
-
-    Returns:
-        np.ndarray: Rotation matrix (3, 3) float32 for column vectors; the
-        identity where the vector has no horizontal part.
+    """The turn about the vertical y, (3, 3) float32 for column vectors, that puts a vector (3,)
+    above +x; the identity where it has no horizontal part.
     """
     x, _, z = np.asarray(direction, dtype=np.float64)
     length = np.hypot(x, z)
@@ -29,13 +23,8 @@ def turn_to_x(direction: np.ndarray) -> np.ndarray:
 
 
 def first_body(keypoint: np.ndarray) -> np.ndarray | None:
-    """The first body of the first person who is there at all.
-
-    Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
-
-    Returns:
-        np.ndarray, optional: (V, C) float32; None where nobody is there.
+    """The first body (V, C), float32, of the first person who is there at all in a clip
+    (M, T, V, C); a person who is absent from a frame is zero there.
     """
     for person in keypoint:
         if person[0].any():  # nearly always, and quickly known
@@ -55,13 +44,8 @@ class CenterSkeleton(BaseTransform):
     persons are moved and turned alike. (The preparation of NTU RGB+D that STARS and MAMP use; joint
     1 is NTU's "middle of the spine". The turn is ours: it takes out the camera's yaw.)
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
+    Required Keys: keypoint
+    Modified Keys: keypoint (becomes float32)
 
     Args:
         center_joint (int): The joint at the origin, counted from 0.
@@ -78,11 +62,8 @@ class CenterSkeleton(BaseTransform):
             )
         if align is not None:
             align = tuple(align)
-            if (
-                len(align) != 2
-                or align[0] == align[1]
-                or not all(isinstance(j, int) and j >= 0 for j in align)
-            ):
+            is_number = all(isinstance(joint, int) and joint >= 0 for joint in align)
+            if not is_number or len(align) != 2 or align[0] == align[1]:
                 raise ValueError(
                     f'align={align!r}: give the numbers of two '
                     'joints, counted from 0, such as (4, 8).'
@@ -95,9 +76,8 @@ class CenterSkeleton(BaseTransform):
         largest = max((self.center_joint,) + (self.align or ()))
         if largest >= num_joints:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has '
-                f'{num_joints} joints, 0 to {num_joints - 1}. Choose among '
-                'them.'
+                f'{self}: clip {results.get("frame_dir")!r} has {num_joints} joints, '
+                f'0 to {num_joints - 1}. Choose among them.'
             )
         if self.align and channels != 3:
             raise ValueError(
@@ -107,14 +87,7 @@ class CenterSkeleton(BaseTransform):
             )
 
     def transform(self, results: dict) -> dict:
-        """Centres, and with ``align`` turns, ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C).
-
-        Returns:
-            dict: The same, with ``keypoint`` (M, T, V, C) float32.
-        """
+        """Centres, and with ``align`` turns, ``results['keypoint']`` (M, T, V, C)."""
         self._check(results)
         keypoint = results['keypoint'].astype(np.float32)
         first = first_body(keypoint)
@@ -127,22 +100,21 @@ class CenterSkeleton(BaseTransform):
             turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
             flat = keypoint.reshape(-1, 3) @ turn.T
             keypoint = flat.reshape(keypoint.shape)
-        if not present.all():
-            keypoint[~present] = 0
+        keypoint[~present] = 0
         results['keypoint'] = keypoint
         return results
 
-    def defer(self, plan) -> None:
-        """Centres, and with ``align`` turns, a view that is made later, see :class:`ViewPlan`."""
-        self._check(plan.results)
-        if not plan.is_new:
+    def plan(self, view) -> None:
+        """Centres, and with ``align`` turns, a planned view, see :class:`ViewPlan`."""
+        self._check(view.results)
+        if not view.is_new:
             raise ValueError(f'{self}: comes after another transform of PackViews. Put it first.')
-        first = first_body(plan.results['keypoint'])
+        first = first_body(view.results['keypoint'])
         if first is None:
             return
-        plan.center = first[self.center_joint]
+        view.center = first[self.center_joint]
         if self.align:
-            plan.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
+            view.turn = turn_to_x(first[self.align[1]] - first[self.align[0]])
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(center_joint={self.center_joint}, align={self.align})'

@@ -15,22 +15,9 @@ class MultiView(BaseTransform):
     The views follow each other in time, and ``num_clips`` says how many there are, so that
     mmaction2's ``FormatGCNInput`` puts them on the clips axis: (num_views, M, T, V, C).
 
-    Required Keys:
-
-        - keypoint
-        - keypoint_score (optional)
-
-    Modified Keys:
-
-        - keypoint
-        - keypoint_score
-        - total_frames
-        - what ``transforms`` modify, as the first view has it
-
-    Added Keys:
-
-        - num_clips
-        - what ``transforms`` add, as the first view has it
+    Required Keys: keypoint, keypoint_score (optional)
+    Modified Keys: keypoint, keypoint_score, total_frames
+    Added Keys: num_clips; and what ``transforms`` modify and add, as the first view has it
 
     Args:
         num_views (int): Copies to make.
@@ -52,30 +39,19 @@ class MultiView(BaseTransform):
             TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
         ]
 
-    def _view(self, results: dict) -> dict | None:
-        view = copy.deepcopy(results)
-        for step in self.transforms:
-            view = step(view)
-            if view is None:
-                return None
-        return view
-
     def transform(self, results: dict) -> dict | None:
-        """Makes the views.
+        """Makes the views, ``keypoint`` (M, num_views·T′, V, C).
 
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C).
-
-        Returns:
-            dict, optional: With ``keypoint`` (M, num_views·T′, V, C), where
-            T′ are the frames of a view; None where a transform refuses the
-            clip, which makes the data set draw another one.
+        T′ are the frames of a view. None where a transform refuses the clip,
+        which makes the data set draw another one.
         """
         views: list[dict] = []
         for _ in range(self.num_views):
-            view = self._view(results)
-            if view is None:
-                return None
+            view = copy.deepcopy(results)
+            for step in self.transforms:
+                view = step(view)
+                if view is None:
+                    return None
             views.append(view)
         shapes = {view['keypoint'].shape for view in views}
         if len(shapes) > 1:

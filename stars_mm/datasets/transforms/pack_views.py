@@ -1,4 +1,4 @@
-"""Draws the views of a clip, and leaves making them to the model's device."""
+"""Plans the views of a clip, and leaves making them to the model's device."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from stars_mm.datasets.deferred import DeferredClip
+from stars_mm.datasets.collation import PlannedViews
 from stars_mm.datasets.transforms.temporal_crop_resize import resizing
 
 
 class ViewPlan:
     """What transforms would do to a clip, as numbers.
 
-    A transform with a method ``defer(plan)`` changes the plan, drawing the
+    A transform with a method ``plan(view)`` changes the plan, drawing the
     random numbers that it draws for a clip.
 
     Args:
@@ -61,14 +61,10 @@ class PackViews(PackActionInputs):
     that the transforms would make of the same random numbers. Set
     ``collate_fn=dict(type='collate_clips')`` in the data loader.
 
-    Required Keys:
-
-        - keypoint
-        - total_frames (optional)
-        - label (optional)
+    Required Keys: keypoint, total_frames (optional), label (optional)
 
     Args:
-        transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``defer``,
+        transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``plan``,
             as ``CenterSkeleton``, ``TemporalCropResize``, ``RandomMirror`` and ``RandomRot`` have.
             One is ``TemporalCropResize``.
         num_views (int): Views of each clip.
@@ -95,10 +91,10 @@ class PackViews(PackActionInputs):
             TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms
         ]
         for step in self.transforms:
-            if not hasattr(step, 'defer'):
+            if not hasattr(step, 'plan'):
                 raise TypeError(
-                    f'PackViews cannot defer {step}, which has no method '
-                    '"defer". Put it before PackViews, or use the transforms '
+                    f'PackViews cannot plan {step}, which has no method '
+                    '"plan". Put it before PackViews, or use the transforms '
                     'one by one, with MultiView and FormatGCNInput.'
                 )
         self.num_views = num_views
@@ -106,14 +102,7 @@ class PackViews(PackActionInputs):
         self.mode = mode
 
     def transform(self, results: dict) -> dict:
-        """Draws the views.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C).
-
-        Returns:
-            dict: ``inputs`` (:class:`DeferredClip`) and ``data_samples``.
-        """
+        """Draws the views: ``inputs`` (:class:`PlannedViews`) and ``data_samples``."""
         if 'keypoint_score' in results:
             raise ValueError(
                 f'{self}: clip {results.get("frame_dir")!r} has '
@@ -121,11 +110,15 @@ class PackViews(PackActionInputs):
                 'alone. Use the transforms one by one.'
             )
         packed = super().transform(results)
-        plans = [self._draw(results) for _ in range(self.num_views)]
+        M, T = results['keypoint'].shape[:2]
+        persons = np.arange(self.num_person)
+        if self.mode == 'loop' and M == 1:
+            persons[:] = 0
+        plans = [self._plan(results) for _ in range(self.num_views)]
         before, after, weight = zip(*(resizing(*plan.crop) for plan in plans))
-        packed['inputs'] = DeferredClip(
-            keypoint=packed['inputs'],
-            persons=torch.from_numpy(self._slots(len(results['keypoint']))),
+        packed['inputs'] = PlannedViews(
+            frames=packed['inputs'].flatten(0, 1),
+            start=torch.from_numpy(np.where(persons < M, persons * T, -1)),
             center=torch.from_numpy(plans[0].center),
             before=stack(before),
             after=stack(after),
@@ -135,28 +128,20 @@ class PackViews(PackActionInputs):
         )
         return packed
 
-    def _draw(self, results: dict) -> ViewPlan:
+    def _plan(self, results: dict) -> ViewPlan:
         plan = ViewPlan(results)
         for step in self.transforms:
-            step.defer(plan)
+            step.plan(plan)
         if plan.crop is None:
             raise ValueError(
                 f'{self}: the views need one length. Put TemporalCropResize among the transforms.'
             )
         return plan
 
-    def _slots(self, num_persons: int) -> np.ndarray:
-        slots = np.arange(self.num_person)
-        if self.mode == 'loop' and num_persons == 1:
-            slots[:] = 0
-        slots[slots >= num_persons] = -1
-        return slots
-
     def __repr__(self) -> str:
         return (
-            f'{self.__class__.__name__}(transforms={self.transforms}, '
-            f'num_views={self.num_views}, num_person={self.num_person}, '
-            f'mode={self.mode})'
+            f'{self.__class__.__name__}(transforms={self.transforms}, num_views={self.num_views}, '
+            f'num_person={self.num_person}, mode={self.mode})'
         )
 
 

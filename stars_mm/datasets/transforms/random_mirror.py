@@ -18,15 +18,8 @@ class RandomMirror(BaseTransform):
     person. Centre the clip first; one that ``CenterSkeleton`` has aligned stays so. Not for classes
     that differ in the side alone.
 
-    Required Keys:
-
-        - keypoint
-        - keypoint_score (optional)
-
-    Modified Keys:
-
-        - keypoint
-        - keypoint_score
+    Required Keys: keypoint, keypoint_score (optional)
+    Modified Keys: keypoint, keypoint_score
 
     Args:
         left (Sequence[int], optional): Joints of the left side.
@@ -66,15 +59,7 @@ class RandomMirror(BaseTransform):
         self.left, self.right, self.prob = left, right, prob
 
     def transform(self, results: dict) -> dict:
-        """Mirrors ``results['keypoint']`` or leaves it.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C), x first.
-
-        Returns:
-            dict: The same, with another ``keypoint`` (and, where there are
-            scores, ``keypoint_score`` (M, T, V)) where it was mirrored.
-        """
+        """Mirrors ``results['keypoint']`` (M, T, V, C), with its scores, or leaves it."""
         order = self._order(results)
         if np.random.random() < self.prob:
             keypoint = results['keypoint'][..., order, :]
@@ -84,15 +69,15 @@ class RandomMirror(BaseTransform):
                 results['keypoint_score'] = results['keypoint_score'][..., order]
         return results
 
-    def defer(self, plan) -> None:
-        """Mirrors a view that is made later, see :class:`ViewPlan`."""
-        order = self._order(plan.results)
-        if plan.joints is None:
-            plan.joints = np.arange(len(order))
+    def plan(self, view) -> None:
+        """Mirrors a planned view, see :class:`ViewPlan`."""
+        order = self._order(view.results)
+        if view.joints is None:
+            view.joints = np.arange(len(order))
         if np.random.random() < self.prob:
-            plan.joints = plan.joints[order]
-            plan.turn = plan.turn.copy()
-            plan.turn[0] *= -1
+            view.joints = view.joints[order]
+            view.turn = view.turn.copy()
+            view.turn[0] *= -1
 
     def _order(self, results: dict) -> np.ndarray:
         """Which joint stands in each place of a mirrored clip."""

@@ -8,16 +8,11 @@ from mmcv.transforms import BaseTransform
 
 
 def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
-    """The rotation Rz·Ry·Rx of the reference.
+    """The rotation Rz·Ry·Rx of the reference, (3, 3) float32 for column vectors, by angles about
+    x, y and z in radians.
 
     A positive angle turns clockwise, seen against the axis: each factor is
     the transpose of the textbook's.
-
-    Args:
-        angles (Sequence[float]): About x, y and z, radians.
-
-    Returns:
-        np.ndarray: (3, 3) float32, for column vectors.
     """
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
     rot_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
@@ -27,14 +22,8 @@ def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
 
 
 def rotate(keypoint: np.ndarray, angles: Sequence[float]) -> np.ndarray:
-    """Rotates points about the origin.
-
-    Args:
-        keypoint (np.ndarray): (..., 3), or (..., 2) in the image plane.
-        angles (Sequence[float]): About x, y and z, radians; in the image plane the last one alone.
-
-    Returns:
-        np.ndarray: Of the same shape; float32 for float16 and float32 points.
+    """Rotates points (..., 3) about the origin, or (..., 2) in the image plane by the last angle;
+    float16 and float32 points become float32.
     """
     C = keypoint.shape[-1]
     if C == 2:
@@ -51,13 +40,8 @@ class RandomRot(BaseTransform):
     published configurations). Centre the clip first. A 2D clip is turned in
     the image plane, by the angle about z.
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint
+    Required Keys: keypoint
+    Modified Keys: keypoint
 
     Args:
         theta (float or Sequence[float]): The largest angle in radians, for
@@ -74,21 +58,14 @@ class RandomRot(BaseTransform):
         self.theta = bounds
 
     def transform(self, results: dict) -> dict:
-        """Rotates ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (..., 3) or (..., 2).
-
-        Returns:
-            dict: The same, with ``keypoint`` rotated.
-        """
+        """Rotates ``results['keypoint']``, of shape (..., 3) or (..., 2)."""
         results['keypoint'] = rotate(results['keypoint'], self._draw(results))
         return results
 
-    def defer(self, plan) -> None:
-        """Rotates a view that is made later, see :class:`ViewPlan`."""
+    def plan(self, view) -> None:
+        """Rotates a planned view, see :class:`ViewPlan`."""
         # rotating the columns of a matrix is multiplying by the rotation
-        plan.turn = rotate(plan.turn.T, self._draw(plan.results)).T
+        view.turn = rotate(view.turn.T, self._draw(view.results)).T
 
     def _draw(self, results: dict) -> np.ndarray:
         C = results['keypoint'].shape[-1]

@@ -8,14 +8,8 @@ from mmcv.transforms import BaseTransform
 def body_size(keypoint: np.ndarray) -> float:
     """The usual distance of a body's joints from their mean.
 
-    Root mean square over the joints, then the median over all persons and
-    frames, so that single frames that went wrong do not count.
-
-    Args:
-        keypoint (np.ndarray): (M, T, V, C); a person who is absent from a frame is zero there.
-
-    Returns:
-        float: In the unit of ``keypoint``; 0 where nobody is there.
+    Root mean square over the joints, then the median over all persons and frames of a clip
+    (M, T, V, C), so that single frames that went wrong do not count; 0 where nobody is there.
     """
     bodies = keypoint[keypoint.any(axis=(2, 3))]  # (persons · frames, V, C)
     if not len(bodies):
@@ -32,13 +26,8 @@ class ScaleSkeleton(BaseTransform):
     from the camera. All persons and frames of a clip are scaled alike, so
     that movements in it keep their proportions. Centre the clip first.
 
-    Required Keys:
-
-        - keypoint
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
+    Required Keys: keypoint
+    Modified Keys: keypoint (becomes float32)
 
     Args:
         size (float): The :func:`body_size` that clips get. 0.5 is that of grown-ups in metres.
@@ -50,14 +39,9 @@ class ScaleSkeleton(BaseTransform):
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        """Scales ``results['keypoint']``.
+        """Scales ``results['keypoint']`` (M, T, V, C).
 
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C), centred.
-
-        Returns:
-            dict: The same, with ``keypoint`` (M, T, V, C) float32. A clip
-            without a body, or with all joints in one place, stays as it is.
+        A clip without a body, or with all joints in one place, stays as it is.
         """
         keypoint = results['keypoint'].astype(np.float32)
         size = body_size(keypoint)

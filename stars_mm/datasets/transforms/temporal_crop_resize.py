@@ -10,15 +10,7 @@ from mmcv.transforms import BaseTransform
 
 
 def center_crop(num_frames: int, p: float) -> tuple[int, int]:
-    """The middle ``p`` of a clip.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        p (float): The part to keep, in (0, 1].
-
-    Returns:
-        tuple[int, int]: First frame and number of frames.
-    """
+    """First frame and number of frames of the middle part ``p``, in (0, 1], of a clip."""
     bias = int((1 - p) * num_frames / 2)
     return bias, num_frames - 2 * bias
 
@@ -26,23 +18,14 @@ def center_crop(num_frames: int, p: float) -> tuple[int, int]:
 def random_crop(
     num_frames: int, p_interval: tuple[float, float], min_frames: int
 ) -> tuple[int, int]:
-    """A random stretch of random length.
-
-    Args:
-        num_frames (int): Frames of the clip.
-        p_interval (tuple[float, float]): Least and largest part to keep.
-        min_frames (int): The least number of frames, where the clip has them.
-
-    Returns:
-        tuple[int, int]: First frame and number of frames.
-    """
+    """First frame and number of frames of a random stretch of random length."""
     p = np.random.uniform(*p_interval)
     length = min(max(math.floor(p * num_frames), min_frames), num_frames)
     return np.random.randint(num_frames - length + 1), length
 
 
 @lru_cache(maxsize=4096)
-def _neighbours(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
+def _neighbors(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
     """Per new frame: the frames before and after it, and the latter's weight.
 
     Half-pixel centres: new frame i lies at (i + 1/2)·length/clip_len − 1/2.
@@ -55,37 +38,22 @@ def _neighbours(length: int, clip_len: int) -> tuple[np.ndarray, ...]:
 
 
 def resizing(begin: int, length: int, clip_len: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What :func:`resize_frames` makes of a stretch of a clip, as numbers.
-
-    Args:
-        begin (int): First frame of the stretch.
-        length (int): Number of its frames.
-        clip_len (int): The number of frames to make.
-
-    Returns:
-        tuple: For each new frame, the frame of the clip before it (int64),
-        the one after it (int64) and the latter's weight (float32).
+    """What :func:`resize_frames` makes of a stretch of a clip, as numbers: for each new frame, the
+    frame of the clip before it (int64), the one after it (int64) and the latter's weight (float32).
     """
-    before, after, weight = _neighbours(length, clip_len)
+    before, after, weight = _neighbors(length, clip_len)
     return before + begin, after + begin, weight
 
 
 def resize_frames(frames: np.ndarray, clip_len: int) -> np.ndarray:
-    """Resamples the time axis by linear interpolation.
+    """Resamples the time axis by linear interpolation, (M, T, ...) → (M, clip_len, ...) float32.
 
     Equal to ``torch.nn.functional.interpolate(mode='linear', align_corners=False)`` on that axis.
-
-    Args:
-        frames (np.ndarray): (M, T, ...), of any length T > 0.
-        clip_len (int): The number of frames to make.
-
-    Returns:
-        np.ndarray: (M, clip_len, ...) float32.
     """
     frames = frames.astype(np.float32)
     if frames.shape[1] == clip_len:
         return frames
-    before, after, weight = _neighbours(frames.shape[1], clip_len)
+    before, after, weight = _neighbors(frames.shape[1], clip_len)
     flat = frames.reshape(*frames.shape[:2], -1)
     start = flat.take(before, axis=1)
     out = flat.take(after, axis=1)
@@ -103,22 +71,9 @@ class TemporalCropResize(BaseTransform):
     95 % (MAMP, the published configurations). A person absent from a frame is
     zero there and is interpolated like any other, as in the reference.
 
-    Required Keys:
-
-        - keypoint
-        - keypoint_score (optional)
-        - total_frames (optional): frames after these are padding
-
-    Modified Keys:
-
-        - keypoint (becomes float32)
-        - keypoint_score (becomes float32)
-        - total_frames
-
-    Added Keys:
-
-        - clip_len
-        - num_clips
+    Required Keys: keypoint, keypoint_score (optional), total_frames (optional; the rest is padding)
+    Modified Keys: keypoint (becomes float32), keypoint_score (becomes float32), total_frames
+    Added Keys: clip_len, num_clips
 
     Args:
         clip_len (int): Frames of the result, 120 in the paper.
@@ -150,15 +105,7 @@ class TemporalCropResize(BaseTransform):
         self.min_frames = min_frames
 
     def transform(self, results: dict) -> dict:
-        """Crops and resizes ``results['keypoint']``.
-
-        Args:
-            results (dict): With ``keypoint`` (M, T, V, C) and, where there
-                are scores, ``keypoint_score`` (M, T, V).
-
-        Returns:
-            dict: The same, with T = ``clip_len``.
-        """
+        """Crops and resizes ``results['keypoint']`` (M, T, V, C), with its scores."""
         num_frames = results['keypoint'].shape[1]
         num_frames = min(results.get('total_frames', num_frames), num_frames)
         begin, length = self._draw(num_frames)
@@ -170,15 +117,14 @@ class TemporalCropResize(BaseTransform):
         results['num_clips'] = 1
         return results
 
-    def defer(self, plan) -> None:
-        """Crops and resizes a view that is made later, see :class:`ViewPlan`."""
-        if plan.crop is not None:
+    def plan(self, view) -> None:
+        """Crops and resizes a planned view, see :class:`ViewPlan`."""
+        if view.crop is not None:
             raise ValueError(
-                f'{self}: the views are cropped twice. Leave one '
-                'of the two out, or use the transforms one by '
-                'one.'
+                f'{self}: the views are cropped twice. Leave one of the two out, or use the '
+                'transforms one by one.'
             )
-        plan.crop = (*self._draw(plan.num_frames), self.clip_len)
+        view.crop = (*self._draw(view.num_frames), self.clip_len)
 
     def _draw(self, num_frames: int) -> tuple[int, int]:
         if self.random:
@@ -188,6 +134,5 @@ class TemporalCropResize(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}(clip_len={self.clip_len}, '
-            f'p_interval={self.p_interval}, '
-            f'min_frames={self.min_frames})'
+            f'p_interval={self.p_interval}, min_frames={self.min_frames})'
         )

@@ -17,10 +17,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.engine.features import ClipList, FeatureSet, extract_features
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
-from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.weights_file import read_weights
@@ -113,9 +113,8 @@ class FeatureReader:
 
     def class_names(self) -> list[str] | None:
         """Names of the query's classes, where its annotation file has them."""
-        extra: dict = {}
-        load_annotations(self.loader('query').dataset.ann_file, extra)
-        return extra.get('class_names')
+        store = open_clip_store(self.loader('query').dataset.ann_file)
+        return store.extra.get('class_names')
 
     def check(self, encoder: Encoder) -> None:
         """Raise a ValueError where the encoder does not fit the config, or the config its data."""

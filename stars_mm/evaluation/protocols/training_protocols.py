@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from stars_mm.datasets.subset import write_subsets
+from stars_mm.datasets.label_subsets import write_subsets
 from stars_mm.engine.features import ClipList
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
 from stars_mm.evaluation.protocols.protocol import Protocol, Settings

@@ -4,7 +4,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
-from stars_mm.datasets.deferred import DeferredBatch, DeferredClip, merge_clips
+from stars_mm.datasets.collation import PlannedViews, collate_planned_views
 
 
 @MODELS.register_module()
@@ -26,31 +26,29 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         self._non_blocking = non_blocking
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Collate a batch.
+        """Collate a batch: ``inputs`` become (N, views, M, T, V, C), on the model's device.
 
         Args:
             data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
-                a :class:`DeferredBatch`; and ``data_samples``.
+                :class:`PlannedViews`; and ``data_samples``.
             training (bool): Whether this is training.
-
-        Returns:
-            dict: ``inputs`` (N, views, M, T, V, C) on the model's device, and ``data_samples``.
         """
         inputs = data['inputs']
-        if isinstance(inputs, DeferredClip):  # of lists: collated by mmengine
-            inputs = merge_clips([DeferredClip(*clip) for clip in zip(*inputs)])
+        if isinstance(inputs, PlannedViews) and not isinstance(inputs.frames, Tensor):
+            # of lists: collated by mmengine
+            inputs = collate_planned_views([PlannedViews(*clip) for clip in zip(*inputs)])
         if not training:
             return super().forward(dict(data, inputs=inputs), training)
         return self.forward_onesample(dict(data, inputs=self.cast_data(inputs)), training)
 
     def preprocess(
         self,
-        inputs: DeferredBatch | Tensor | list[Tensor],
+        inputs: PlannedViews | Tensor | list[Tensor],
         data_samples: SampleList,
         training: bool = False,
     ) -> tuple[Tensor, SampleList]:
         """Make the views, or stack the clips, in single precision."""
-        if isinstance(inputs, DeferredBatch):
+        if isinstance(inputs, PlannedViews):
             x = make_views(inputs)
         elif isinstance(inputs, Tensor):
             x = inputs.float()
@@ -61,15 +59,8 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         return x, data_samples
 
 
-def make_views(batch: DeferredBatch) -> Tensor:
-    """Make the views of clips, in single precision.
-
-    Args:
-        batch (DeferredBatch): N clips.
-
-    Returns:
-        Tensor: (N, views, P, T′, V, C), zero where nobody is.
-    """
+def make_views(batch: PlannedViews) -> Tensor:
+    """Make the views (N, views, P, T′, V, C) of N clips, float32, zero where nobody is."""
     with torch.autocast(batch.frames.device.type, enabled=False):
         occupied = (batch.start >= 0)[:, None, :, None]  # (N, 1, P, 1)
         start = batch.start.clamp(min=0)[:, None, :, None]

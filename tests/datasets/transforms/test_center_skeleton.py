@@ -32,9 +32,7 @@ def make(shape=(2, 6, 10, 3), dtype='f4'):
     return keypoint
 
 
-@pytest.mark.parametrize('channels', [2, 3])
-@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8'])
-@pytest.mark.parametrize('joint', [0, 1, 9])
+@pytest.mark.parametrize('channels, dtype, joint', [(2, 'f2', 9), (3, 'f4', 1), (3, 'f8', 0)])
 def test_equal_to_loops(channels, dtype, joint):
     keypoint = make((2, 6, 10, channels), dtype)
     before = keypoint.copy()
@@ -86,38 +84,22 @@ def test_a_turned_recording_comes_out_the_same():
     )
 
 
-@pytest.mark.parametrize(
-    'direction, wanted',
-    [
-        ((1, 5, 0), (1, 5, 0)),
+def test_turn_to_x():
+    for direction, wanted in (
         ((-2, 1, 0), (2, 1, 0)),
-        ((0, 0, 3), (3, 0, 0)),
         ((0, 0, -3), (3, 0, 0)),
         ((3, -1, 4), (5, -1, 0)),
-        ((0, 2, 0), (0, 2, 0)),
-    ],
-)
-def test_turn_to_x(direction, wanted):
-    turn = turn_to_x(np.array(direction))
-    np.testing.assert_allclose(turn @ direction, wanted, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.det(turn), 1, rtol=1e-6)
-
-
-def test_upright_joints_leave_the_clip_unturned():
-    keypoint = make()
-    keypoint[0, 2, 8] = keypoint[0, 2, 4] + np.array([0, 1, 0], 'f4')
-    plain, aligned = (
-        CenterSkeleton(1, align)(dict(keypoint=keypoint))['keypoint'] for align in (None, (4, 8))
-    )
-    np.testing.assert_array_equal(plain, aligned)
+        ((0, 2, 0), (0, 2, 0)),  # upright: not turned
+    ):
+        turn = turn_to_x(np.array(direction))
+        np.testing.assert_allclose(turn @ direction, wanted, atol=1e-6)
+        np.testing.assert_allclose(np.linalg.det(turn), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     'kwargs, message',
     [
         (dict(center_joint=-1), 'center_joint=-1'),
-        (dict(center_joint=1.0), r'center_joint=1\.0'),
-        (dict(align=(4,)), r'align=\(4,\)'),
         (dict(align=(4, 4)), r'align=\(4, 4\)'),
         (dict(align=(4, -8)), r'align=\(4, -8\)'),
     ],
@@ -131,9 +113,6 @@ def test_clips_that_do_not_fit():
     clip = dict(keypoint=np.ones((1, 2, 5, 2)), frame_dir='c7')
     with pytest.raises(ValueError, match=r"center_joint=5.*'c7' has 5 joints"):
         CenterSkeleton(5)(clip)
-    with pytest.raises(ValueError, match=r"'c7' has 2 coordinates.*align"):
+    message = r"CenterSkeleton\(center_joint=1, align=\(2, 3\)\).*'c7' has 2 coordinates.*align"
+    with pytest.raises(ValueError, match=message):
         CenterSkeleton(1, (2, 3))(clip)
-
-
-def test_repr():
-    assert repr(CenterSkeleton(align=[4, 8])) == ('CenterSkeleton(center_joint=1, align=(4, 8))')

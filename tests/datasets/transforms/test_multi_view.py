@@ -50,37 +50,19 @@ def test_transforms_that_write_in_place_do_not_mix_views():
     assert results['frame_inds'] == [1]
 
 
-def test_scores_follow():
+def test_scores_follow_and_a_refused_clip_is_passed_on():
     scores = np.random.default_rng(1).random((2, 30, 5)).astype('f4')
     results = MultiView(2, STEPS[:1])(clip(keypoint_score=scores))
     assert results['keypoint_score'].shape == (2, 16, 5)
-
-
-def test_a_refused_clip_is_passed_on():
     assert MultiView(2, [lambda results: None])(clip()) is None
-
-
-def test_views_of_different_length():
     lengths = iter((8, 9))
     with pytest.raises(ValueError, match="'c7' has views of different shapes"):
         MultiView(2, [lambda results: TemporalCropResize(next(lengths))(results)])(clip())
 
 
 @pytest.mark.parametrize(
-    'kwargs, message',
-    [
-        (dict(num_views=0), 'num_views=0'),
-        (dict(num_views=2.0), r'num_views=2\.0'),
-        (dict(transforms=dict(type='RandomRot')), 'transforms='),
-        (dict(transforms=[3]), r'transforms=\[3\]'),
-    ],
+    'kwargs', [dict(num_views=0), dict(transforms=dict(type='RandomRot')), dict(transforms=[3])]
 )
-def test_arguments_are_checked(kwargs, message):
-    with pytest.raises(ValueError, match=message):
+def test_arguments_are_checked(kwargs):
+    with pytest.raises(ValueError, match=f'{next(iter(kwargs))}='):
         MultiView(**kwargs)
-
-
-def test_repr():
-    assert repr(MultiView(2, [dict(type='RandomRot', theta=0)])) == (
-        'MultiView(num_views=2, transforms=[RandomRot(theta=(0, 0, 0))])'
-    )

@@ -7,8 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 
-from stars_mm.datasets.collation import collate_clips
-from stars_mm.datasets.deferred import DeferredBatch, merge_clips
+from stars_mm.datasets.collation import PlannedViews, collate_clips, collate_planned_views
 from stars_mm.datasets.transforms import PackViews
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 
@@ -58,27 +57,20 @@ def one_by_one(transforms, num_views, slots, clip):
     return Compose([TRANSFORMS.build(step) for step in steps])(clip)
 
 
+ZERO, LOOP = dict(num_person=2, mode='zero'), dict(num_person=2, mode='loop')
+
+
 @pytest.mark.parametrize(
-    'channels, transforms',
+    'channels, dtype, transforms, num_views, slots',
     [
-        (3, [CENTER, CROP, TURN]),
-        (3, [ALIGN, CROP, MIRROR, TURN]),
-        (3, [ALIGN, TURN, MIRROR, CROP, MIRROR]),
-        (3, [CROP]),
-        (3, [MIDDLE]),
-        (2, [CENTER, CROP, TURN, MIRROR]),
+        (3, 'f2', [CENTER, CROP, TURN], 1, ZERO),
+        (3, 'f4', [ALIGN, CROP, MIRROR, TURN], 2, LOOP),
+        (3, 'f8', [ALIGN, TURN, MIRROR, CROP, MIRROR], 2, dict(num_person=4, mode='zero')),
+        (3, 'f2', [CROP], 1, dict(num_person=1)),
+        (3, 'f2', [MIDDLE], 2, ZERO),
+        (2, 'f4', [CENTER, CROP, TURN, MIRROR], 1, LOOP),
     ],
 )
-@pytest.mark.parametrize(
-    'num_views, slots',
-    [
-        (1, dict(num_person=2, mode='zero')),
-        (2, dict(num_person=2, mode='loop')),
-        (2, dict(num_person=4, mode='zero')),
-        (1, dict(num_person=1)),
-    ],
-)
-@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8'])
 def test_views_are_those_of_the_transforms(channels, transforms, num_views, slots, dtype):
     pack = PackViews(transforms, num_views, **slots, meta_keys=('frame_dir',))
     np.random.seed(4)
@@ -105,23 +97,14 @@ def test_the_clip_is_packed_as_stored():
     clip = clips()[1]
     stored = clip['keypoint'].copy()
     packed = PackViews([ALIGN, CROP, MIRROR, TURN], num_views=2)(clip)
-    assert packed['inputs'].keypoint.dtype == torch.float16
-    np.testing.assert_array_equal(packed['inputs'].keypoint, stored)
-
-
-@pytest.mark.parametrize('steps', [[TURN], [TURN, MIRROR]])
-def test_mmengine_s_collation_will_do(steps):
-    pack = PackViews([CENTER, CROP, *steps])
-    samples = [pack(clip) for clip in clips()]
-    found, expected = (
-        SkeletonPreprocessor()(collate(samples))['inputs']
-        for collate in (pseudo_collate, collate_clips)
-    )
-    assert torch.equal(found, expected)
+    assert packed['inputs'].frames.dtype == torch.float16
+    np.testing.assert_array_equal(packed['inputs'].frames, stored.reshape(-1, 5, 3))
 
 
 def test_no_mixed_precision_in_coordinates():
-    batch = merge_clips([PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()])
+    batch = collate_planned_views(
+        [PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()]
+    )
     data = dict(inputs=batch, data_samples=[])
     plain = SkeletonPreprocessor()(dict(data))['inputs']
     with torch.autocast('cpu', torch.bfloat16):
@@ -129,8 +112,9 @@ def test_no_mixed_precision_in_coordinates():
     assert torch.equal(mixed, plain)
 
 
-def test_a_batch_goes_through_a_data_loader_s_workers():
-    pack = PackViews([CENTER, MIDDLE, dict(MIRROR, prob=1.0)])
+@pytest.mark.parametrize('steps', [[TURN], [dict(MIRROR, prob=1.0)]])
+def test_workers_and_mmengine_s_collation_will_do(steps):
+    pack = PackViews([CENTER, CROP, *steps])
     samples = [pack(clip) for clip in clips()]
     loader = torch.utils.data.DataLoader(
         samples, batch_size=3, num_workers=1, collate_fn=collate_clips
@@ -138,10 +122,10 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
     batches = list(loader)
     assert [len(batch['data_samples']) for batch in batches] == [3, 3, 1]
     for number, batch in enumerate(batches):
-        direct = collate_clips(samples[3 * number : 3 * number + 3])
-        assert isinstance(batch['inputs'], DeferredBatch)
-        for found, expected in zip(batch['inputs'], direct['inputs']):
-            assert torch.equal(found, expected)
+        direct = pseudo_collate(samples[3 * number : 3 * number + 3])
+        assert isinstance(batch['inputs'], PlannedViews)
+        found, expected = (SkeletonPreprocessor()(data)['inputs'] for data in (batch, direct))
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -150,40 +134,35 @@ def test_a_batch_goes_through_a_data_loader_s_workers():
         (
             dict(transforms=[dict(type='ScaleSkeleton')]),
             TypeError,
-            r'cannot defer ScaleSkeleton.*before PackViews',
+            r'cannot plan ScaleSkeleton.*before PackViews',
         ),
-        (dict(transforms=[CROP], num_views=0), ValueError, 'num_views=0'),
-        (dict(transforms=[CROP], num_person='2'), ValueError, "num_person='2'"),
-        (dict(transforms=[CROP], mode='repeat'), ValueError, "mode='repeat'"),
+        (dict(num_views=0), ValueError, 'num_views=0'),
+        (dict(num_person='2'), ValueError, "num_person='2'"),
+        (dict(mode='repeat'), ValueError, "mode='repeat'"),
     ],
 )
 def test_wrong_options(options, error, message):
     with pytest.raises(error, match=message):
-        PackViews(**options)
+        PackViews(**dict(dict(transforms=[CROP]), **options))
 
 
 @pytest.mark.parametrize(
-    'transforms, message',
+    'transforms, entries, message',
     [
-        ([CENTER], 'Put TemporalCropResize among'),
-        ([CROP, CENTER], 'Put it first'),
-        ([CROP, CROP], 'cropped twice'),
-        ([dict(CENTER, center_joint=9), CROP], "'c0' has 5 joints"),
+        ([CENTER], {}, 'Put TemporalCropResize among'),
+        ([CROP, CENTER], {}, 'Put it first'),
+        ([CROP, CROP], {}, 'cropped twice'),
+        ([dict(CENTER, center_joint=9), CROP], {}, "'c0' has 5 joints"),
+        ([CROP], dict(keypoint_score=np.ones((1, 30, 5))), "'c0' has keypoint_score"),
     ],
 )
-def test_transforms_that_do_not_fit(transforms, message):
+def test_clips_that_do_not_fit(transforms, entries, message):
     with pytest.raises(ValueError, match=message):
-        PackViews(transforms)(clips()[0])
-
-
-def test_scores_are_refused():
-    clip = dict(clips()[0], keypoint_score=np.ones((1, 30, 5)))
-    with pytest.raises(ValueError, match="'c0' has keypoint_score"):
-        PackViews([CROP])(clip)
+        PackViews(transforms)(dict(clips()[0], **entries))
 
 
 def test_views_of_two_shapes():
     pack, longer = PackViews([CROP]), PackViews([dict(CROP, clip_len=9)])
     first, second = clips()[:2]
     with pytest.raises(ValueError, match=r'\(1, 2, 8, 5, 3\), \(1, 2, 9'):
-        merge_clips([pack(first)['inputs'], longer(second)['inputs']])
+        collate_planned_views([pack(first)['inputs'], longer(second)['inputs']])

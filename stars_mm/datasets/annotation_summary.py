@@ -1,0 +1,90 @@
+"""What a config has to know of an annotation file, read from its clip store."""
+
+import os.path as osp
+
+from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.preparation.layouts import get_layout, stored_layout
+
+#: Where there is no file yet, a config can be looked at all the same: the
+#: runner says that the file is missing before anything is trained.
+_NO_FILE = dict(coordinates=2, in_channels=3, num_person=1, num_classes=2, train_clips=1000)
+
+
+def summarize_annotations(
+    ann_file: str,
+    layout: str | dict | None = None,
+    train_split: str | None = None,
+    val_split: str | None = None,
+) -> dict:
+    """Describes an annotation file for a config.
+
+    The file is read as a whole the first time only, when its clip store is made.
+
+    Args:
+        ann_file (str): The file. One that does not exist is described as a single person's 2D
+            clips with scores, 'coco-17' if ``layout`` says nothing else.
+        layout (str or dict, optional): What the joints are; see
+            :func:`stars_mm.preparation.layouts.get_layout`. By default what the file says.
+        train_split (str, optional): By default the first of the file that ends in 'train'.
+        val_split (str, optional): By default ``train_split`` with 'val' or 'test' at its end.
+
+    Returns:
+        dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,
+        ``num_person`` (largest M), ``num_classes`` (None if clips have no class), ``train_clips``,
+        ``train_split``, ``val_split``, and of the layout ``layout`` (its dict), ``center``,
+        ``align``, ``left``, ``right`` and ``unit``.
+
+    Raises:
+        ValueError: If the file does not say what is asked, or differs from
+            ``layout``; says what to do.
+    """
+    if osp.isfile(ann_file):
+        store = open_clip_store(ann_file)
+        if not store.index['summary']:
+            raise ValueError(f'{ann_file}: holds no sound clips. Make the file again.')
+        splits = store.index['splits']
+        train, val = _choose_splits(splits, train_split, val_split, ann_file)
+        summary = dict(store.index['summary'], train_clips=splits[train])
+        layout = layout or stored_layout(store.extra, ann_file)
+        if layout is None:
+            raise ValueError(
+                f'{ann_file}: does not say what its joints are. Say layout='
+                "'coco-17' (or another one) in the config."
+            )
+    else:
+        train, val = train_split or 'xsub_train', val_split or 'xsub_val'
+        summary = dict(_NO_FILE)
+    skeleton = get_layout(layout or 'coco-17')
+    joints = summary.setdefault('num_joints', skeleton.num_joints)
+    if joints != skeleton.num_joints:
+        raise ValueError(
+            f'{ann_file}: its clips have {joints} joints, layout '
+            f"'{skeleton.name}' {skeleton.num_joints}. Correct layout."
+        )
+    return dict(
+        summary,
+        train_split=train,
+        val_split=val,
+        layout=skeleton.to_dict(),
+        center=skeleton.center,
+        align=skeleton.align,
+        left=skeleton.left,
+        right=skeleton.right,
+        unit=skeleton.unit,
+    )
+
+
+def _choose_splits(
+    splits: dict[str, int], train: str | None, val: str | None, ann_file: str
+) -> tuple[str, str]:
+    train = train or next((name for name in splits if name.endswith('train')), None)
+    if train is not None and val is None:
+        stem = train.removesuffix('train')
+        val = next((stem + end for end in ('val', 'test') if stem + end in splits), None)
+    for key, name in (('train_split', train), ('val_split', val)):
+        if name not in splits:
+            raise ValueError(
+                f'{ann_file}: {key}={name!r} is none of its '
+                f'splits: {list(splits)}. Say {key} in the config.'
+            )
+    return train, val

@@ -1,0 +1,216 @@
+"""Where the clip store of an annotation file is, and when it is made anew."""
+
+import errno
+import multiprocessing
+import os
+import pickle
+import time
+
+import numpy as np
+import pytest
+
+from stars_mm.datasets import clip_cache
+from stars_mm.datasets.clip_cache import open_clip_store, store_places
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A user's cache of its own."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    return tmp_path / 'cache'
+
+
+def spy(monkeypatch, name) -> list:
+    calls, function = [], getattr(clip_cache, name)
+    monkeypatch.setattr(clip_cache, name, lambda *args: (calls.append(args), function(*args))[1])
+    return calls
+
+
+@pytest.fixture
+def made(monkeypatch) -> list:
+    """Grows by one whenever a store is made."""
+    return spy(monkeypatch, 'load_annotations')
+
+
+@pytest.fixture
+def hashed(monkeypatch) -> list:
+    """Grows by one whenever an annotation file is hashed; no file counts as small."""
+    monkeypatch.setattr(clip_cache, '_ALWAYS_HASHED', 0)
+    return spy(monkeypatch, 'file_sha256')
+
+
+def assert_first(store, clips) -> None:
+    np.testing.assert_array_equal(store[0]['keypoint'], clips[0]['keypoint'])
+
+
+def test_made_once(write, clips, made):
+    path = write(clips)
+    for _ in range(3):
+        store = open_clip_store(path)
+        assert_first(store, clips)
+    assert len(made) == 1 and str(store.folder) == f'{path}.map'
+    assert sorted(os.listdir(os.path.dirname(path))) == ['ann.pkl', 'ann.pkl.map']
+
+
+def test_an_unchanged_file_is_not_read(write, clips, made, hashed):
+    path = write(clips)
+    open_clip_store(path)
+    open_clip_store(path)
+    assert len(hashed) == 1
+    for _ in range(2):
+        os.utime(path, (1, 1))  # hashed, found to be the same, and noted
+        open_clip_store(path)
+        open_clip_store(path)
+    assert (len(made), len(hashed)) == (1, 3)
+
+
+def change_unseen(write, clips, path) -> None:
+    """Other content of the same size, and the same time of change."""
+    status = os.stat(path)
+    time.sleep(0.02)  # a file system's clock may tick a hundred times a second
+    clips[0]['keypoint'] += 1
+    write(clips)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert os.stat(path).st_size == status.st_size
+
+
+def test_a_changed_file_is_read_again(write, clips, made, hashed):
+    path = write(clips)
+    open_clip_store(path)
+    change_unseen(write, clips, path)
+    assert_first(open_clip_store(path), clips)
+    store = open_clip_store(write(clips[:3], all=['clip1']))
+    assert len(store) == 3 and len(made) == 3
+    assert sorted(os.listdir(os.path.dirname(path))) == ['ann.pkl', 'ann.pkl.map']
+
+
+def test_a_small_file_is_hashed_always(write, clips, made, monkeypatch):
+    """Even where the system says that nothing has changed."""
+    monkeypatch.setattr(clip_cache, 'file_stamp', lambda path: [os.stat(path).st_size, 1, 1])
+    path = write(clips)
+    open_clip_store(path)
+    change_unseen(write, clips, path)
+    assert_first(open_clip_store(path), clips)
+    assert len(made) == 2
+
+
+def test_a_damaged_store_and_a_map_of_an_earlier_version_are_replaced(write, clips, made, tmp_path):
+    path, place = write(clips), tmp_path / 'ann.pkl.map'
+    place.write_bytes(b'stars_mm clips 1')
+    assert_first(open_clip_store(path), clips)
+    (place / 'index.json').write_text('{}')
+    assert_first(open_clip_store(path), clips)
+    open_clip_store(path)
+    assert len(made) == 2
+    assert sorted(os.listdir(tmp_path)) == ['ann.pkl', 'ann.pkl.map']
+
+
+def refuse(monkeypatch, *folders):
+    """Lets nothing be written in folders."""
+    whole = clip_cache.written_whole
+
+    def written_whole(path):
+        if path.parent in folders:
+            raise OSError(errno.EROFS, 'Read-only file system', str(path))
+        return whole(path)
+
+    monkeypatch.setattr(clip_cache, 'written_whole', written_whole)
+
+
+def test_a_folder_that_cannot_be_written(write, clips, made, cache, tmp_path, monkeypatch):
+    path = write(clips)
+    refuse(monkeypatch, tmp_path)
+    for _ in range(2):
+        store = open_clip_store(path)
+        assert_first(store, clips)
+    assert len(made) == 1
+    (name,) = os.listdir(cache / 'stars_mm')
+    assert store.folder == cache / 'stars_mm' / name
+    assert name.startswith('ann.pkl.') and name.endswith('.map')
+    clips[0]['keypoint'] += 1
+    write(clips)
+    assert_first(open_clip_store(path), clips)
+    assert os.listdir(cache / 'stars_mm') == [name]
+    refuse(monkeypatch, tmp_path, cache / 'stars_mm')
+    message = r'ann\.pkl: no place.*Read-only.*ann\.pkl\.map.*Read-only.*cache.*XDG_CACHE_HOME'
+    with pytest.raises(OSError, match=message):
+        open_clip_store(write(clips[:2], all=['clip1']))
+
+
+def test_files_of_one_name_have_stores_of_their_own(tmp_path, monkeypatch):
+    for folder in ('a', 'b'):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'x.pkl').write_bytes(b'')
+    one, other = (store_places(str(tmp_path / f / 'x.pkl')) for f in 'ab')
+    assert not set(one) & set(other) and len(one) == 2
+    monkeypatch.chdir(tmp_path / 'a')
+    assert store_places('x.pkl')[1] == one[1]
+    (remote,) = store_places('s3://bucket/x.pkl')
+    assert remote.parent == one[1].parent
+
+
+@pytest.mark.parametrize('locks', [True, False])
+def test_what_a_killed_process_left_is_removed(write, clips, tmp_path, monkeypatch, locks):
+    """Without locks it may be of a process at work."""
+    if not locks:
+        monkeypatch.setattr(clip_cache, 'fcntl', None)
+    path = write(clips)
+    (tmp_path / 'ann.pkl.map.123.partial').mkdir()
+    (tmp_path / 'ann.pkl.map.123.partial/half').write_bytes(b'')
+    (tmp_path / 'ann.pkl.map2.123.partial').write_bytes(b'of another')
+    assert_first(open_clip_store(path), clips)
+    assert (tmp_path / 'ann.pkl.map.123.partial').exists() != locks
+    assert (tmp_path / 'ann.pkl.map2.123.partial').exists()
+
+
+def test_a_file_that_changes_while_it_is_read(write, clips, monkeypatch, tmp_path):
+    path = write(clips)
+    load = clip_cache.load_annotations
+
+    def grow(path, extra):
+        found = load(path, extra)
+        with open(path, 'ab') as file:
+            file.write(b'more')
+        return found
+
+    monkeypatch.setattr(clip_cache, 'load_annotations', grow)
+    with pytest.raises(ValueError, match=r'ann\.pkl: changed while it was'):
+        open_clip_store(path)
+    assert os.listdir(tmp_path) == ['ann.pkl']
+
+
+def _open(path, log, queue):
+    load = clip_cache.load_annotations
+
+    def slow(path, extra):
+        with open(log, 'a') as file:
+            file.write('made\n')
+        time.sleep(0.3)
+        return load(path, extra)
+
+    clip_cache.load_annotations = slow
+    queue.put(open_clip_store(path)[0]['keypoint'].sum())
+
+
+@pytest.mark.skipif(clip_cache.fcntl is None, reason='this system has no locks of files')
+def test_of_several_processes_one_makes_it(write, clips, tmp_path):
+    context = multiprocessing.get_context('fork')
+    queue, log = context.Queue(), tmp_path / 'log'
+    processes = [context.Process(target=_open, args=(write(clips), log, queue)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    found = [queue.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert found == [clips[0]['keypoint'].sum()] * 3
+    assert log.read_text() == 'made\n'
+
+
+def test_a_missing_file_and_a_hostile_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match='demo.*make_demo'):
+        open_clip_store(str(tmp_path / 'demo.pkl'))
+    path = tmp_path / 'evil.pkl'
+    path.write_bytes(pickle.dumps(os.getcwd))
+    with pytest.raises(ValueError, match=r'evil\.pkl: refused'):
+        open_clip_store(str(path))
+    assert os.listdir(tmp_path) == ['evil.pkl']

@@ -1,0 +1,181 @@
+"""ClipStore: arrays that are mapped into memory, and what is noticed when bits are wrong."""
+
+import copy
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stars_mm.datasets import clip_store
+from stars_mm.datasets.clip_store import ClipStore, write_clip_store
+
+SOURCE = dict(sha256='ab' * 32, stamp=[3, 4, 5])
+SPLITS = dict(xview_train=['a', 'b'], xsub_train=np.array(['e']))
+EXTRA = dict(class_names=['x', 'y', 'z'], size=(4, 5), skeleton=dict(center=1), odd={1, 2})
+
+
+def mixed_clips() -> list:
+    """Clips whose entries differ in what they are."""
+    rng = np.random.default_rng(0)
+    return [
+        dict(
+            frame_dir='a',
+            label=1,
+            img_shape=(4, 5),
+            valid={0.5: 7, '$tuple': [np.float32(0.1), np.array(2)]},
+            track=rng.random(3).astype('f4'),
+            keypoint=rng.standard_normal((2, 7, 5, 3)).astype(np.float16),
+            keypoint_score=rng.random((2, 7, 5)).astype(np.float32),
+        ),
+        dict(frame_dir='b', label=np.arange(2), keypoint=rng.standard_normal((3, 9, 5, 3))),
+        dict(frame_dir='c', label=np.int64(0), words=np.array([['x']]), box_score=np.ones((2, 3))),
+        dict(frame_dir='d', label=9, keypoint=np.zeros((1, 0, 5, 3), '>f4')),
+        dict(
+            frame_dir='e',
+            label=1,
+            keypoint=np.asfortranarray(rng.integers(1, 9, (2, 3, 5, 3))).astype('>i2'),
+        ),
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / 'a.map').mkdir()
+    write_clip_store(tmp_path / 'a.map', mixed_clips(), SPLITS, EXTRA, SOURCE)
+    return tmp_path / 'a.map'
+
+
+def test_gives_back_what_was_written(folder):
+    store = ClipStore(folder)
+    clips = mixed_clips()
+    others, splits = store.read_about()
+    assert splits == dict(xview_train=['a', 'b'], xsub_train=['e'])
+    assert len(store) == len(clips) == len(others)
+    assert store.index['source'] == SOURCE
+    del clips[3]['keypoint']  # a clip without a frame
+    for number, clip in enumerate(clips):
+        views = store[number]
+        assert set(views) == {'keypoint', 'keypoint_score'} & clip.keys()
+        found = {**others[number], **views}
+        assert found.keys() == clip.keys()
+        for key, value in clip.items():
+            assert type(found[key]) is type(value)
+            np.testing.assert_array_equal(found[key], value)
+            assert getattr(found[key], 'dtype', None) == getattr(value, 'dtype', None)
+    assert [type(value) for value in others[0]['valid']['$tuple']] == [np.float32, np.ndarray]
+
+
+def test_index_says_what_a_config_asks(folder):
+    store = ClipStore(folder)
+    assert store.extra == {key: EXTRA[key] for key in ('class_names', 'size', 'skeleton')}
+    index = json.loads((folder / 'index.json').read_text().splitlines()[1])
+    assert list(index['splits'].items()) == [('xview_train', 2), ('xsub_train', 1)]
+    assert list(index['faults']) == ['2', '3'] and 'NoneType' in index['faults']['2']
+    assert index['summary'] == dict(
+        num_joints=5, coordinates=3, in_channels=4, num_person=3, num_classes=3
+    )
+
+
+@pytest.mark.parametrize('label, wanted', [(4, 5), ([0, 6], 7), (None, None)])
+def test_classes_without_names(tmp_path, make_clip, label, wanted):
+    write_clip_store(tmp_path, [make_clip(1), make_clip(0, label=label)], None, {}, SOURCE)
+    assert ClipStore(tmp_path).index['summary']['num_classes'] == wanted
+    assert ClipStore(tmp_path).read_about()[1] is None
+
+
+def test_what_can_only_be_pickled_is_refused(tmp_path, make_clip):
+    with pytest.raises(ValueError, match=r"clip 'clip0'\['tags'\] is a set.*without pickle"):
+        write_clip_store(tmp_path, [make_clip(0, tags={1})], None, {}, SOURCE)
+
+
+def test_views_cannot_be_written_and_copies_can(folder):
+    store = ClipStore(folder)
+    with pytest.raises(ValueError, match='read-only'):
+        store[0]['keypoint'][:] = 0
+    own = store.read(0)['keypoint']
+    own[:] = 0
+    assert store[0]['keypoint'].any()
+
+
+def test_copies_share_the_maps_and_processes_open_them_again(folder):
+    store = ClipStore(folder)
+    assert copy.deepcopy(dict(store=store))['store'] is store
+    other = pickle.loads(pickle.dumps(store))
+    np.testing.assert_array_equal(other[0]['keypoint'], store[0]['keypoint'])
+    for path in folder.iterdir():
+        path.unlink()
+    write_clip_store(folder, mixed_clips(), None, {}, dict(SOURCE, sha256='cd' * 32))
+    with pytest.raises(ValueError, match=r'a\.map: was made anew while'):
+        pickle.loads(pickle.dumps(store))
+
+
+def test_another_stamp(folder):
+    ClipStore(folder).restamp([3, 6, 7])
+    store = ClipStore(folder)
+    assert store.index['source'] == dict(SOURCE, stamp=[3, 6, 7])
+    assert store.extra['size'] == (4, 5)
+    np.testing.assert_array_equal(store[0]['keypoint'], mixed_clips()[0]['keypoint'])
+
+
+def test_a_flipped_bit_is_noticed(folder):
+    """In any file, at its beginning, in its middle and at its end."""
+    ClipStore(folder).verify()
+    names = sorted(path.name for path in folder.iterdir())
+    assert {'about.json', 'index.json', 'keypoint.npy', 'keypoint@1.npy'} < set(names)
+    for name in names:
+        path = folder / name
+        content = path.read_bytes()
+        for at in (5, len(content) // 2, len(content) - 2):
+            spoilt = bytearray(content)
+            spoilt[at] ^= 4
+            path.write_bytes(spoilt)
+            with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+                ClipStore(folder).verify()
+            if name.count('.') > 1 or name.endswith('.json'):
+                with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+                    ClipStore(folder)
+        path.write_bytes(content[:-1])
+        with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+            ClipStore(folder)
+        path.unlink()
+        with pytest.raises((ValueError, FileNotFoundError), match=r'a\.map'):
+            ClipStore(folder)
+        path.write_bytes(content)
+    ClipStore(folder).verify()
+
+
+def resident_kib(path: Path) -> int:
+    """Memory that this process holds of a mapped file, in KiB."""
+    lines = Path('/proc/self/smaps').read_text().splitlines()
+    total, inside = 0, False
+    for line in lines:
+        if '-' in line.split()[0]:
+            inside = line.endswith(str(path))
+        elif inside and line.startswith('Rss:'):
+            total += int(line.split()[1])
+    return total
+
+
+@pytest.mark.skipif(
+    not os.path.exists('/proc/self/smaps'), reason='no /proc to read the memory of a process from'
+)
+def test_a_process_does_not_hold_what_it_has_read(tmp_path, monkeypatch):
+    clips = [dict(keypoint=np.full((1, 100, 25, 3), n, np.float32)) for n in range(256)]  # 7.5 MiB
+    clips[0]['keypoint'][0, 0, 0, 0] = 1
+    write_clip_store(tmp_path, clips, None, {}, SOURCE)
+    path = tmp_path.resolve() / 'keypoint.npy'
+    store = ClipStore(tmp_path)
+    assert sum(store[n]['keypoint'].sum() for n in range(256)) > 0
+    assert resident_kib(path) > 7000  # all of it has been touched
+    store.let_go()
+    assert resident_kib(path) == 0
+    monkeypatch.setattr(clip_store, '_HELD_BYTES', 1 << 20)
+    held = []
+    for number in range(256):
+        assert store.read(number)['keypoint'][0, 1, 0, 0] == number
+        if number % 16 == 0:  # looking takes long
+            held.append(resident_kib(path))
+    assert 0 < max(held) < 2500
