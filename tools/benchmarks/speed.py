@@ -8,6 +8,7 @@ docs/speed.md says what the modes are.
 """
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -80,6 +81,7 @@ def measure(
     """
     torch.manual_seed(0)
     case = CASES[name](sizes, device)
+    gc.collect()  # so that what others left is not counted as memory
     looked = {}
     for mode, run in case.runs.items():
         progress(f'{name} {mode}: FLOPs and memory')
@@ -121,12 +123,12 @@ def _figures(case: Case, times: list, looked: tuple, sizes: Sizes) -> dict:
     )
 
 
-def add_peak_share(rows: list[dict], device: torch.device) -> None:
+def add_peak_share(rows: list[dict], device: torch.device, size: int | None = None) -> None:
     """Compare the rows' speed with that of a large matrix product, of the numbers in which the
     mode computes."""
-    peaks = {torch.float32: matmul_peak(device, torch.float32)}
+    peaks = {torch.float32: matmul_peak(device, torch.float32, size)}
     if device.type == 'cuda':
-        peaks[torch.bfloat16] = matmul_peak(device, torch.bfloat16)
+        peaks[torch.bfloat16] = matmul_peak(device, torch.bfloat16, size)
     for row in rows:
         half = device.type == 'cuda' and row['mode'] == 'fast'
         row['matmul_peak'] = peaks[torch.bfloat16 if half else torch.float32]
@@ -170,7 +172,7 @@ def main(argv=None) -> None:
     for name in dict.fromkeys(args.work):
         rows += measure(name, sizes, device, args.repeats, show, args.profile)
     show('matrix products')
-    add_peak_share(rows, device)
+    add_peak_share(rows, device, 64 if args.tiny else None)
     show('')
     found = machine(device)
     print(

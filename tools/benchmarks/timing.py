@@ -1,7 +1,6 @@
 """Seconds, floating-point operations and memory of a call, and the machine it ran on."""
 
 import ctypes
-import gc
 import platform
 import time
 from collections.abc import Callable
@@ -96,7 +95,6 @@ def _start_watching(device: torch.device) -> int | None:
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
     else:
-        gc.collect()
         try:
             ctypes.CDLL(None).malloc_trim(0)  # what was freed would be used again unseen
             Path('/proc/self/clear_refs').write_text('5')
