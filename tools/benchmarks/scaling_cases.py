@@ -25,6 +25,7 @@ from stars_mm.engine.features import FeatureSet
 from stars_mm.engine.hooks import PerTensorGradClipHook
 from stars_mm.engine.runner import FeatureTestLoop
 from stars_mm.engine.runner.stages import build_stage_cfg
+from stars_mm.models.utils.gather import gather_without_grad
 
 Progress = Callable[[str], None]
 WARM_UP = 3  # runs: DDP orders its buckets in the second
@@ -270,7 +271,7 @@ def head_parts(stage: Stage) -> dict[str, Call]:
     return dict(
         search=search,
         loss=lambda: head.contrast(found, predictions).backward(),
-        push=lambda: head.remember(projections, sample_idx),
+        push=lambda: head.queue.push(*map(gather_without_grad, (projections, sample_idx))),
     )
 
 

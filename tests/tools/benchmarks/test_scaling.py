@@ -89,7 +89,7 @@ def rows(tmp_path_factory):
         cwd=folder,
         text=True,
         capture_output=True,
-        timeout=300,
+        timeout=600,
         stdin=subprocess.DEVNULL,
         env=dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'),
     )
