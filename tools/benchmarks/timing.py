@@ -136,7 +136,7 @@ def profile_table(call: Call, device: torch.device, rows: int = 12) -> str:
     """torch's table of where the time of a call goes, the longest operations first."""
     activities, key = [ProfilerActivity.CPU], 'self_cpu_time_total'
     if device.type == 'cuda':
-        activities, key = [*activities, ProfilerActivity.CUDA], 'self_cuda_time_total'
+        activities, key = [*activities, ProfilerActivity.CUDA], 'self_device_time_total'
     with profile(activities=activities) as profiler:
         call()
     return profiler.key_averages().table(sort_by=key, row_limit=rows, max_name_column_width=40)
