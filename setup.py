@@ -31,7 +31,10 @@ class BuildWithMim(build_py):
 
 def copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+        left_out = ['__pycache__']
+        if source.name == 'tools':
+            left_out.append('benchmarks')  # what only measures stays in the checkout
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*left_out))
     else:
         shutil.copy(source, target)
 
@@ -69,13 +72,14 @@ setup(
     license_files=['LICENSE'],
     keywords='skeleton action recognition, self-supervised learning',
     packages=find_packages(include=['stars_mm', 'stars_mm.*']),
-    package_data={'stars_mm.preparation.readers': ['*.txt']},
+    package_data={'stars_mm': ['py.typed'], 'stars_mm.preparation.readers': ['*.txt']},
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),
     extras_require=dict(
         lite=requirements('mmcv-lite'),
         safetensors=requirements('safetensors'),
         tests=requirements('tests'),
+        dev=requirements('dev'),
     ),
     cmdclass=dict(build_py=BuildWithMim),
     zip_safe=False,

@@ -1,15 +1,15 @@
-"""What is timed: steps of training, encoding, data and neighbours.
+"""What is timed: steps of training, encoding, data and neighbors.
 
-Each is a :class:`Work` with its plain schedule and one or more modes:
-``parity`` gives the plain schedule's results, ``fast`` is what the NTU configs
-do on this device (stage 1 leaves absent persons out; a GPU computes in bf16
-with compiled blocks), ``cached`` starts from cached frozen layers.
+Each :class:`Case` has its plain schedule and one or more modes: ``parity`` gives the plain
+schedule's results, ``fast`` is what a GPU does with the NTU configs (bf16, compiled blocks), in
+stage 1 with absent persons left out as well.
 """
 
+import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import ContextManager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,9 +19,10 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from stars_mm.evaluation.functional.knn import knn_predict
-from stars_mm.models.utils.frozen_cache import FrozenCache
 from stars_mm.models.utils.transformer import compile_blocks
-from stars_mm.speed import plain
+
+sys.path.append(str(Path(__file__).parents[2] / 'tests/reference'))
+import plain_schedule as plain  # noqa: E402
 
 NTU60_TRAIN = 40091  # clips of the cross-subject training split
 NTU60_ALL = 56578
@@ -36,8 +37,8 @@ class Sizes:
         single (float): Share of the clips with one person.
         decoder_depth (int): Blocks of stage 1's decoder.
         data_clips (int): Clips that the pipeline makes in a run.
-        bank (int): Labelled features for the neighbours.
-        queries (int): Features whose neighbours are sought.
+        bank (int): Labelled features for the neighbors.
+        queries (int): Features whose neighbors are sought.
     """
 
     batch: int = 10
@@ -83,11 +84,11 @@ class Sizes:
 
 
 @dataclass
-class Work:
-    """A piece of work.
+class Case:
+    """One thing to time.
 
     Attributes:
-        clips (int): Clips in one run of it.
+        clips (int): Clips (or queries) in one run of it.
         runs (dict[str, Callable]): ``'plain'`` and the modes.
         recipe_clips (int, optional): Clips that NTU-60's recipe has of it.
     """
@@ -106,7 +107,7 @@ def draw_clips(sizes: Sizes) -> Tensor:
     return x
 
 
-def stage1(sizes: Sizes, device: torch.device) -> Work:
+def stage1(sizes: Sizes, device: torch.device) -> Case:
     """A step of stage 1: loss, gradients, AdamW."""
     cfg = dict(
         type='MAMP',
@@ -119,7 +120,7 @@ def stage1(sizes: Sizes, device: torch.device) -> Work:
     fast = _build(dict(cfg, skip_absent=True), device, like=parity)
     thawed = plain.thawed(parity)
     autocast = _hurry(fast, device)
-    return Work(
+    return Case(
         sizes.batch,
         dict(
             plain=_step(thawed, lambda: plain.mamp_loss(thawed, inputs)),
@@ -130,22 +131,11 @@ def stage1(sizes: Sizes, device: torch.device) -> Work:
     )
 
 
-def stage2(sizes: Sizes, device: torch.device) -> Work:
+def stage2(sizes: Sizes, device: torch.device) -> Case:
     """A step of stage 2, the second half of the encoder being tuned."""
-    return _tuning(sizes, device, sizes.depth // 2)
-
-
-def head(sizes: Sizes, device: torch.device) -> Work:
-    """A step of the stage that tunes the head alone."""
-    work = _tuning(sizes, device, sizes.depth)
-    work.runs = {mode: work.runs[mode] for mode in ('plain', 'cached')}
-    return work
-
-
-def _tuning(sizes: Sizes, device: torch.device, frozen: int) -> Work:
     cfg = dict(
         type='STARS',
-        backbone=dict(sizes.encoder, frozen_stages=frozen),
+        backbone=dict(sizes.encoder, frozen_stages=sizes.depth // 2),
         head=dict(
             type='NNCLRHead',
             in_channels=sizes.embed_dims,
@@ -153,30 +143,17 @@ def _tuning(sizes: Sizes, device: torch.device, frozen: int) -> Work:
             queue_size=sizes.queue_size,
         ),
     )
-    clips = draw_clips(sizes).to(device)
-    inputs = clips.expand(-1, 2, -1, -1, -1, -1)  # two identical views
+    inputs = draw_clips(sizes).to(device).expand(-1, 2, -1, -1, -1, -1)  # two identical views
     sample_idx = torch.arange(sizes.batch, device=device)
     samples = [ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(sizes.batch)]
     parity = _build(cfg, device)
-    fast, cached = (_build(cfg, device, like=parity) for _ in range(2))
+    fast = _build(cfg, device, like=parity)
     thawed = plain.thawed(parity)
     trained = [
         ours for ours, model in zip(thawed.parameters(), parity.parameters()) if model.requires_grad
     ]
     autocast = _hurry(fast, device)
-    cached_autocast = _hurry(cached, device)
-    num_persons = (clips != 0).flatten(3).any(-1).sum((1, 2)).tolist()
-    with cached_autocast():
-        cached.frozen_cache = FrozenCache(
-            cached.backbone,
-            num_persons,
-            clips.shape[3:],
-            2,
-            lambda shape, dtype: torch.empty(shape, dtype=dtype, device=device),
-        )
-        cached.frozen_cache.put(clips[:, 0], sample_idx)
-    nothing = clips.new_zeros(sizes.batch, 1, 1, 1, 1, 3)
-    return Work(
+    return Case(
         sizes.batch,
         dict(
             plain=_step(
@@ -184,18 +161,17 @@ def _tuning(sizes: Sizes, device: torch.device, frozen: int) -> Work:
             ),
             parity=_step(parity, lambda: parity.loss(inputs, samples)['loss']),
             fast=_step(fast, lambda: fast.loss(inputs, samples)['loss'], autocast),
-            cached=_step(cached, lambda: cached.loss(nothing, samples)['loss'], cached_autocast),
         ),
         20 * NTU60_TRAIN,
     )
 
 
-def encode(sizes: Sizes, device: torch.device) -> Work:
+def encode(sizes: Sizes, device: torch.device) -> Case:
     """Sequence features of a batch, for evaluation."""
     cfg = dict(
         type='STARS',
         backbone=sizes.encoder,
-        head=dict(type='NNCLRHead', in_channels=sizes.embed_dims),
+        head=dict(type='NNCLRHead', in_channels=sizes.embed_dims, queue_size=16),  # not used
     )
     inputs = draw_clips(sizes).to(device)
     parity = _build(cfg, device).eval()
@@ -215,10 +191,10 @@ def encode(sizes: Sizes, device: torch.device) -> Work:
         with autocast():
             return fast.extract_feat(inputs)
 
-    return Work(sizes.batch, dict(plain=run_plain, parity=run_parity, fast=run_fast), NTU60_ALL)
+    return Case(sizes.batch, dict(plain=run_plain, parity=run_parity, fast=run_fast), NTU60_ALL)
 
 
-def data(sizes: Sizes, device: torch.device) -> Work:
+def data(sizes: Sizes, device: torch.device) -> Case:
     """Stage 1's pipeline on raw clips, in this process."""
     rng = np.random.default_rng(0)
     clips: list[np.ndarray] = []
@@ -245,7 +221,7 @@ def data(sizes: Sizes, device: torch.device) -> Work:
     def make_plain(clip: np.ndarray) -> Tensor:
         return plain.make_clip(clip, clip_len=sizes.num_frames)
 
-    return Work(
+    return Case(
         sizes.data_clips,
         dict(
             plain=_seeded(lambda: [make_plain(clip) for clip in clips]),
@@ -255,8 +231,8 @@ def data(sizes: Sizes, device: torch.device) -> Work:
     )
 
 
-def knn(sizes: Sizes, device: torch.device) -> Work:
-    """Nearest neighbours of encoded clips; plainly, by scikit-learn."""
+def knn(sizes: Sizes, device: torch.device) -> Case:
+    """Nearest neighbors of encoded clips; plainly, by scikit-learn."""
     from sklearn.neighbors import KNeighborsClassifier
 
     bank = torch.randn(sizes.bank, sizes.embed_dims)
@@ -270,10 +246,10 @@ def knn(sizes: Sizes, device: torch.device) -> Work:
     def run_parity() -> Tensor:
         return knn_predict(bank, labels, queries, (1,), device=device)[0]
 
-    return Work(sizes.queries, dict(plain=run_plain, parity=run_parity))
+    return Case(sizes.queries, dict(plain=run_plain, parity=run_parity))
 
 
-WORKS = dict(stage1=stage1, stage2=stage2, head=head, encode=encode, data=data, knn=knn)
+CASES = dict(stage1=stage1, stage2=stage2, encode=encode, data=data, knn=knn)
 
 
 def _build(cfg: dict, device: torch.device, like: nn.Module | None = None) -> nn.Module:
@@ -285,7 +261,7 @@ def _build(cfg: dict, device: torch.device, like: nn.Module | None = None) -> nn
     return model.to(device).train()
 
 
-def _hurry(model: nn.Module, device: torch.device) -> Callable[[], ContextManager]:
+def _hurry(model: nn.Module, device: torch.device) -> Callable[[], AbstractContextManager]:
     """Make a model do what the NTU configs switch on for GPUs; returns the
     context it has to run in."""
     if device.type != 'cuda':
@@ -297,7 +273,7 @@ def _hurry(model: nn.Module, device: torch.device) -> Callable[[], ContextManage
 def _step(
     model: nn.Module,
     loss: Callable[[], Tensor],
-    context: Callable[[], ContextManager] = nullcontext,
+    context: Callable[[], AbstractContextManager] = nullcontext,
     params: list[nn.Parameter] | None = None,
 ) -> Callable[[], Tensor]:
     """A training step that returns its loss."""

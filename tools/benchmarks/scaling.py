@@ -1,6 +1,6 @@
 """Times training and evaluation on more and more processes.
 
-    python tools/analysis/benchmark_scaling.py --processes 1 2 4 --json OUT
+    python tools/benchmarks/scaling.py --processes 1 2 4 --json OUT
 
 starts torchrun for each number of processes on this computer. Each process
 has the same batch, so with twice the processes twice the clips should pass in
@@ -16,96 +16,58 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from mmengine.dist import get_rank
+from scaling_cases import CASES, Scale, load_configs, measure
+from scaling_rows import add_efficiency, bytes_table, time_table
+from timing import machine
 
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.compat import no_accelerator
-from stars_mm.evaluation.protocols.tool_process import tool_command
-from stars_mm.speed.benchmark import machine
-from stars_mm.speed.scaling import add_efficiency, time_table, traffic_table
-from stars_mm.speed.scaling_stage import Scale, load_configs
-from stars_mm.speed.scaling_works import WORKS, measure
 from stars_mm.utils.atomic import written_whole
 
-CONFIG = Path(__file__).parents[2] / 'configs/stars_ntu60.py'
+ROOT = Path(__file__).parents[2]
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Time training and evaluation on several processes'
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        '--processes',
-        nargs='+',
-        type=int,
-        default=[1, 2],
-        help='numbers of processes, one a GPU (default: 1 2)',
-    )
-    parser.add_argument(
-        '--work', nargs='+', choices=WORKS, default=list(WORKS), help='what to time (default: all)'
-    )
-    parser.add_argument('--json', type=Path, help='write the rows here')
-    parser.add_argument(
-        '--append', action='store_true', help='keep what the JSON has of other numbers of processes'
-    )
-    parser.add_argument(
-        '--config',
-        type=Path,
-        default=CONFIG,
-        help='config of both stages (default: configs/stars_ntu60.py)',
-    )
+    add = parser.add_argument
+    add('--processes', nargs='+', type=int, default=[1, 2], help='one a GPU (default: 1 2)')
+    add('--work', nargs='+', choices=list(CASES), default=list(CASES), help='default: all')
+    add('--json', type=Path, help='write the rows here')
+    add('--append', action='store_true', help='keep what the JSON has of other processes')
+    add('--config', default=str(ROOT / 'configs/stars_ntu60.py'), help='default: %(default)s')
     for name, text in (
         ('batch', 'clips of a step on each process'),
-        ('clips', 'clips on each process whose features are computed'),
-        ('bank', 'features in which neighbours are sought'),
-        ('queries', 'features on each process whose neighbours are sought'),
         ('repeats', 'how often each work is timed'),
     ):
-        parser.add_argument(
-            f'--{name}',
-            type=int,
-            default=getattr(Scale, name),
-            help=f'{text} (default: %(default)s)',
-        )
-    parser.add_argument(
-        '--single',
-        type=float,
-        default=Scale.single,
-        help='share of the clips with one person (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--bucket-mib', type=float, help="size of the gradients' buckets (default: the runner's)"
-    )
-    parser.add_argument('--tiny', action='store_true', help='small models, to try the program')
-    parser.add_argument(
+        add(f'--{name}', type=int, default=getattr(Scale, name), help=f'{text} (%(default)s)')
+    add('--bucket-mib', type=float, help="size of the gradients' buckets (default: the runner's)")
+    add('--tiny', action='store_true', help='small models, to try the program')
+    add(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
         default='none',
         help='what started the processes; none: this program starts them',
     )
-    parser.add_argument('--rows', type=Path, help=argparse.SUPPRESS)
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add('--rows', type=Path, help=argparse.SUPPRESS)  # where a started process leaves its rows
+    add('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    counts = (*args.processes, args.clips, args.bank, args.queries, args.repeats)
-    if min(counts) < 1 or args.batch < 2:
+    if min(*args.processes, args.repeats) < 1 or args.batch < 2:
         parser.error('--batch must be 2 or more, the other numbers 1 or more')
-    if not 0 <= args.single <= 1:
-        parser.error(f'--single {args.single} must lie between 0 and 1')
     if args.bucket_mib is not None and args.bucket_mib <= 0:
         parser.error(f'--bucket-mib {args.bucket_mib} must be positive')
     if args.append and not args.json:
         parser.error('--append needs --json')
     gpus = torch.cuda.device_count()
-    if (
-        args.launcher == 'none'
-        and not args.rows
-        and not no_accelerator()
-        and (max(args.processes) > gpus)
-    ):
+    starts = args.launcher == 'none' and not args.rows
+    if starts and not no_accelerator() and max(args.processes) > gpus:
         parser.error(
             f'--processes {max(args.processes)}: there are {gpus} GPUs, and '
             'each process needs one. To measure on the CPU, hide them: '
@@ -123,17 +85,9 @@ def show(text: str) -> None:
 
 def measure_here(args: argparse.Namespace) -> list[dict]:
     """The rows of the processes that there are."""
-    scale = Scale(
-        str(args.config),
-        args.batch,
-        args.single,
-        args.clips,
-        args.bank,
-        args.queries,
-        args.repeats,
-        args.bucket_mib,
-        args.tiny,
-    )
+    scale = Scale(args.config, args.batch, repeats=args.repeats, bucket_mib=args.bucket_mib)
+    if args.tiny:
+        scale = replace(scale, clips=8, bank=50, queries=7, tiny=True)
     device = torch.device('cpu' if no_accelerator() else 'cuda')
     rows = measure(list(dict.fromkeys(args.work)), scale, args.launcher, show)
     return [{**row, **machine(device), 'tiny': args.tiny} for row in rows]
@@ -142,26 +96,26 @@ def measure_here(args: argparse.Namespace) -> list[dict]:
 def start_processes(args: argparse.Namespace, argv: list[str]) -> list[dict]:
     """The rows of each number of processes, started one after another."""
     try:
-        load_configs(Scale(str(args.config)), 'none', '.')
+        load_configs(Scale(args.config), 'none', '.')
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f'--config: {error}')
     rows, counts = [], sorted(set(args.processes))
-    threads = max((os.cpu_count() or 1) // counts[-1], 1)
+    threads = str(max((os.cpu_count() or 1) // counts[-1], 1))
     # the same for any number: more threads would be another comparison
-    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
-        os.environ.setdefault(name, str(threads))
+    env = dict(dict(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads), **os.environ)
+    env['PYTHONPATH'] = os.pathsep.join(filter(None, (str(ROOT), env.get('PYTHONPATH'))))
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder, 'rows.json')
         for count in counts:
             print(f'Processes: {count}', file=sys.stderr, flush=True)
-            command, env = tool_command(
-                'analysis/benchmark_scaling.py', [*argv, '--rows', str(found)], count
-            )
+            command = [sys.executable, __file__, *argv, '--rows', str(found)]
+            if count > 1:
+                torchrun = ['-m', 'torch.distributed.run', '--standalone']
+                command[1:1] = [*torchrun, f'--nproc_per_node={count}']
+                command += ['--launcher', 'pytorch']
             done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL)
             if done.returncode:
-                sys.exit(
-                    f'{count} processes: ended with {done.returncode}; what they said stands above.'
-                )
+                sys.exit(f'{count} processes ended with {done.returncode}; see above.')
             rows += json.loads(found.read_text())
     return rows
 
@@ -170,19 +124,15 @@ def finish(rows: list[dict], args: argparse.Namespace) -> None:
     """Print the tables and write the JSON."""
     if args.append and args.json.exists():
         new = {(row['work'], row['processes']) for row in rows}
-        rows = [
-            row
-            for row in json.loads(args.json.read_text())
-            if (row['work'], row['processes']) not in new
-        ] + rows
-    rows.sort(key=lambda row: (WORKS.index(row['work']), row['processes']))
+        kept = json.loads(args.json.read_text())
+        rows = [row for row in kept if (row['work'], row['processes']) not in new] + rows
+    rows.sort(key=lambda row: (list(CASES).index(row['work']), row['processes']))
     add_efficiency(rows)
     last = rows[-1]
     print(
         f'{last["device"]}, {last["threads"]} threads a process, torch '
-        f'{last["torch"]}, {args.batch} clips a process\n\n'
-        f'{time_table(rows)}\n\nBytes a step and process:\n\n'
-        f'{traffic_table(rows)}'
+        f'{last["torch"]}, {args.batch} clips a process\n\n{time_table(rows)}\n\n'
+        f'Bytes a step and process:\n\n{bytes_table(rows)}'
     )
     if args.json:
         with written_whole(args.json) as partial:

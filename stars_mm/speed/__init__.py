@@ -1,1 +1,0 @@
-"""Measured speed against a plain schedule of the same mathematics."""
