@@ -11,11 +11,7 @@ param_scheduler = []  # constant
 
 train_cfg = dict(by_epoch=True, max_epochs=20, val_begin=1, val_interval=5)
 
-custom_hooks = [
-    dict(type='PerTensorGradClipHook', max_norm=3.0),
-    # acts where the pipeline makes the same clip in every epoch
-    dict(type='FrozenCacheHook'),
-]
+custom_hooks = [dict(type='PerTensorGradClipHook', max_norm=3.0)]
 
 # 8 processes × 16 clips
 auto_scale_lr = dict(enable=False, base_batch_size=128)
