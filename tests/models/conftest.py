@@ -132,7 +132,7 @@ def _project_and_predict(params: dict[str, Tensor], feat: Tensor):
 
 @pytest.fixture
 def nnclr_oracle() -> Callable:
-    """NNCLR of REFERENCE.md §3 in loops over processes, views and samples.
+    """NNCLR of the paper, section 3.3, in loops over processes, views and samples.
 
     ``nnclr_oracle(params, ranks, queue, queue_ids, temperature)`` with ``ranks`` a list of (views,
     ids) gives the mean of the ranks' losses, the first view's projections in the order of the

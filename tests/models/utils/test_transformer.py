@@ -128,8 +128,3 @@ def test_initialisation():
     assert not layers[0].bias.any()
     assert (layers[1].weight == 1).all() and not layers[1].bias.any()
     assert torch.equal(layers[3].weight, before)
-
-
-def test_channels_are_a_multiple_of_the_heads():
-    with pytest.raises(ValueError, match='embed_dims=10 .* num_heads=4'):
-        TransformerBlock(10, 4)
