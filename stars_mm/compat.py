@@ -21,15 +21,11 @@ import types
 import weakref
 from contextlib import contextmanager
 
+MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
 #: import name, distribution, versions that work, what to type.
 REQUIREMENTS = (
     ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
-    (
-        'mmcv',
-        'mmcv',
-        '>=2.0.0rc4,<2.2',
-        'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"',
-    ),
+    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2', MMCV),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
 

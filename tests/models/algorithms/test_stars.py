@@ -139,15 +139,6 @@ def test_neck_stands_before_the_head(stars, samples):
     assert model.extract_feat(inputs).shape == (4, 16)
 
 
-def test_sequence_feature_is_the_plain_mean(stars):
-    model = stars().eval()
-    inputs = torch.randn(3, 2, 2, 8, 5, 3)
-    inputs[1, :, 1] = 0  # the absent person counts, as in the reference
-    tokens = model.backbone.encode(inputs.flatten(0, 2))  # (12, 10, 16)
-    expected = torch.stack([tokens[n * 4 : n * 4 + 4].reshape(-1, 16).mean(0) for n in range(3)])
-    torch.testing.assert_close(model.extract_feat(inputs), expected)
-
-
 def test_autocast(stars, samples):
     model, inputs = stars(), torch.randn(6, 1, 2, 8, 5, 3)
     expected = copy.deepcopy(model).loss(inputs, samples(range(6)))['loss']

@@ -79,6 +79,7 @@ def test_tokens_that_are_only_looked_at(qkv_bias):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiled_blocks_are_the_same():
     """Traced forwards and backwards; no compiler is needed for that."""
     model = nn.ModuleDict(dict(a=TransformerBlock(8, 2), b=nn.Linear(8, 8)))
