@@ -14,7 +14,7 @@ BACKBONE = dict(type='SkeletonTransformer', drop_rate=0.2, drop_path_rate=0.5, *
 CONFIG = """
 _base_ = [
     '{configs}/_base_/models/{kind}_vit-8l-256d.py',
-    '{configs}/_base_/datasets/ntu60-xsub_accuracy.py',
+    '{configs}/_base_/datasets/ntu60-xsub.py',
     '{configs}/_base_/schedules/{schedule}.py',
     '{configs}/_base_/default_runtime.py'
 ]
@@ -30,6 +30,9 @@ data = dict(batch_size=4, num_workers=0, persistent_workers=False,
 train_dataloader = data
 val_dataloader = data
 test_dataloader = data
+val_cfg = dict(_delete_=True, type='ValLoop')
+test_cfg = dict(_delete_=True, type='TestLoop')
+val_evaluator = test_evaluator = [dict(type='AccMetric')]
 train_cfg = dict(max_epochs=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=1))
 """

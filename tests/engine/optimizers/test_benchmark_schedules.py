@@ -40,7 +40,9 @@ def half_cosine(epoch: float, warmup: int, epochs: int, lr: float, lowest: float
     'name, epochs, warmup, lr, lowest, scales',
     [
         ('linear_sgd_8xb32-100e', 100, 0, 0.1, 0.0, [1.0]),
+        ('linear_sgd_1xb32-50e', 50, 0, 0.1, 0.0, [1.0]),
         ('finetune_adamw_8xb6-100e', 100, 5, 3e-4, 1e-5, [0.512, 0.64, 0.8, 1.0]),
+        ('finetune_adamw_1xb32-50e', 50, 3, 3e-4, 1e-5, [0.512, 0.64, 0.8, 1.0]),
     ],
 )
 def test_learning_rates(repo_root, tmp_path, name, epochs, warmup, lr, lowest, scales):

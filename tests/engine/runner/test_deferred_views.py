@@ -24,7 +24,8 @@ def deferred(pipeline: list) -> list:
     ]
 
 
-@pytest.mark.parametrize('name, num_workers', [('mamp', 0), ('stars', 2)])
+@pytest.mark.parametrize('name', ['mamp', 'stars'])
+@pytest.mark.parametrize('num_workers', [0, 2])
 def test_same_training(load_cfg, build, trained, tmp_path, name, num_workers):
     weights = {}
     for kind in ('plain', 'deferred'):
