@@ -54,8 +54,8 @@ class StagedRunner(Runner):
     block, whose shapes hardly change, instead of the whole step.
     """
 
-    #: Whether the model is loaded for a test.
-    _tests = False
+    #: Whether what is loaded must hold the classifier.
+    _needs_classifier = False
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'StagedRunner':
@@ -107,7 +107,7 @@ class StagedRunner(Runner):
         Returns:
             dict: Name of each metric → value.
         """
-        self._tests = True
+        self._needs_classifier = True
         return super().test()
 
     def build_train_loop(self, loop):
@@ -141,7 +141,8 @@ class StagedRunner(Runner):
         """
         checkpoint = open_checkpoint(filename, map_location)
         state = split_checkpoint(checkpoint).state
-        check_checkpoint(state, self.bare_model, filename, self._tests)
+        check_checkpoint(state, self.bare_model, filename, self._needs_classifier)
+        checkpoint.setdefault('state_dict', state)  # what was checked is what is loaded
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         _load_checkpoint_to_model(self.bare_model, checkpoint, strict, revise_keys=revise_keys)
         self._has_loaded = True

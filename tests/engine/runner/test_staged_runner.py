@@ -231,14 +231,18 @@ def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     assert two_ranks(look) == [str(tmp_path / 'epoch_9.pth')] * 2
 
 
-def test_a_checkpoint_is_read_once(load_cfg, build, trained, tmp_path, monkeypatch):
-    cfg = load_cfg(tmp_path, dict(load_from=str(trained / 'epoch_4.pth')))
+@pytest.mark.parametrize('key', ['state_dict', 'model', None])
+def test_a_checkpoint_is_read_once(load_cfg, build, trained, tmp_path, monkeypatch, key):
+    """However the weights lie in the file."""
+    weights = state(trained / 'epoch_4.pth')['state_dict']
+    cfg = load_cfg(tmp_path / 'run', dict(load_from=str(tmp_path / 'a.pth')))
+    torch.save(weights if key is None else {key: weights}, cfg.load_from)
+    runner = build(cfg)
     read, load = [], torch.load
-    monkeypatch.setattr(
-        torch, 'load', lambda path, **kwargs: read.append(path) or load(path, **kwargs)
-    )
-    build(cfg).test()
+    monkeypatch.setattr(torch, 'load', lambda path, **kw: read.append(path) or load(path, **kw))
+    runner.test()
     assert read == [cfg.load_from]
+    assert all(torch.equal(value, weights[k]) for k, value in runner.model.state_dict().items())
 
 
 def test_two_processes(load_cfg, build, two_ranks, tmp_path):
