@@ -26,7 +26,7 @@ def test_loss_gradient_and_queue(head, nnclr_oracle, num_views):
     params = dict(head.named_parameters())
     inputs = feats + list(params.values())
 
-    expected, entries, neighbours = nnclr_oracle(params, [(feats, ids)], queue, queue_ids, 0.2)
+    expected, entries, neighbors = nnclr_oracle(params, [(feats, ids)], queue, queue_ids, 0.2)
     loss = head.loss(feats, ids)
     assert list(loss) == ['loss']
     torch.testing.assert_close(loss['loss'], expected, rtol=1e-5, atol=1e-6)
@@ -40,12 +40,12 @@ def test_loss_gradient_and_queue(head, nnclr_oracle, num_views):
     assert torch.equal(head.queue.feats[4:], queue[4:])
     assert head.queue.ids.tolist() == [1, 5, 8, 3] + queue_ids[4:].tolist()
     assert head.queue.ptr.tolist() == [4]
-    for projection, indices in zip(feats, neighbours[0]):
+    for projection, indices in zip(feats, neighbors[0]):
         for number, index in zip(ids, indices):
             assert queue_ids[index] != number
 
 
-def test_topk_takes_neighbours_at_random(head):
+def test_topk_takes_neighbors_at_random(head):
     head.topk = 3
     feats, ids = torch.randn(4, 6), torch.arange(20, 24)
     projection = head(feats)[0].detach()
@@ -57,7 +57,7 @@ def test_topk_takes_neighbours_at_random(head):
         assert picks.sum(1).eq(1).all() and picks.any(0).all()
 
 
-def test_a_resumed_head_goes_on_with_the_same_neighbours(head):
+def test_a_resumed_head_goes_on_with_the_same_neighbors(head):
     batches = [([torch.randn(4, 6)], torch.arange(4) + step) for step in range(4)]
     for batch in batches[:2]:
         head.loss(*batch)
