@@ -21,20 +21,15 @@ import types
 import weakref
 from contextlib import contextmanager
 
+MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
 #: import name, distribution, versions that work, what to type.
 REQUIREMENTS = (
     ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
-    (
-        'mmcv',
-        'mmcv',
-        '>=2.0.0rc4,<2.2',
-        'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"',
-    ),
+    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2', MMCV),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
 
-#: Logged numbers that are kept of each kind, more than any epoch of a known
-#: data set has iterations.
+#: Logged numbers that are kept of each kind, more than an epoch of a known data set has iterations.
 HISTORY_LENGTH = 10000
 
 #: Models that DDP wraps on the CPU, for the end of the process.
@@ -44,8 +39,7 @@ _WRAPPED_MODELS = weakref.WeakSet()
 def check_requirements() -> None:
     """Checks that mmengine, mmcv and mmaction2 are there and fit.
 
-    The order matters: mmaction2's own import fails on an unfit mmcv with an
-    assertion, so it is looked at last.
+    mmaction2's own import fails on an unfit mmcv with an assertion, so it is looked at last.
 
     Raises:
         ImportError: One sentence that names the version needed and the command that installs it.

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,37 @@ def write(tmp_path):
         return str(path)
 
     return _write
+
+
+@pytest.fixture(scope='session')
+def two_ranks(tmp_path_factory):
+    """``two_ranks(function)`` calls ``function(rank)`` in two processes that talk by gloo, and
+    gives what each returned."""
+    context = torch.multiprocessing.get_context('fork')
+
+    def _rank(rank, function, store, results) -> None:
+        os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
+        torch.distributed.init_process_group(
+            'gloo',
+            init_method=f'file://{store}',
+            rank=rank,
+            world_size=2,
+            timeout=timedelta(seconds=60),
+        )
+        results.put((rank, function(rank)))
+        torch.distributed.barrier()
+
+    def _call(function) -> list:
+        store, results = tmp_path_factory.mktemp('ranks') / 'store', context.Queue()
+        ranks = [
+            context.Process(target=_rank, args=(rank, function, store, results))
+            for rank in range(2)
+        ]
+        for rank in ranks:
+            rank.start()
+        found = dict(results.get(timeout=120) for _ in ranks)
+        for rank in ranks:
+            rank.join(timeout=60)
+        return [found[0], found[1]]
+
+    return _call

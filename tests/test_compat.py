@@ -38,20 +38,14 @@ def last_line(result: subprocess.CompletedProcess) -> str:
     return result.stderr.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    'module, name', [('mmengine', 'mmengine'), ('mmcv', 'mmcv'), ('mmaction', 'mmaction2')]
-)
-def test_missing_package_gives_one_sentence(monkeypatch, module, name):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError) as error:
+def test_missing_package_gives_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmaction', None)
+    with pytest.raises(ImportError, match='^stars_mm needs mmaction2>.* none is installed: pip '):
         compat.check_requirements()
-    assert str(error.value).startswith(f'stars_mm needs {name}>')
-    assert 'none is installed: pip ' in str(error.value)
 
 
 @pytest.mark.parametrize(
-    'module, version',
-    [('mmengine', '0.9.1'), ('mmengine', '1.0.0'), ('mmcv', '1.7.2'), ('mmaction', '1.1.0')],
+    'module, version', [('mmengine', '1.0.0'), ('mmcv', '1.7.2'), ('mmaction', '1.1.0')]
 )
 def test_unfit_package_gives_one_sentence(monkeypatch, module, version):
     monkeypatch.setattr(f'{module}.__version__', version)
@@ -59,6 +53,7 @@ def test_unfit_package_gives_one_sentence(monkeypatch, module, version):
         compat.check_requirements()
 
 
+@pytest.mark.slow
 def test_our_sentence_comes_before_mmactions_assertion(tmp_path):
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv' / '__init__.py').write_text('__version__ = "2.2.0"')
@@ -68,28 +63,28 @@ def test_our_sentence_comes_before_mmactions_assertion(tmp_path):
     )
 
 
-@pytest.mark.parametrize('version', ['2.0.0rc4', '2.0.1', '2.1.0+cu118'])
-def test_fit_mmcv_versions(monkeypatch, version):
-    import mmcv
-
-    monkeypatch.setattr(mmcv, '__version__', version)
-    compat.check_requirements()
-
-
-def test_mmaction_models_import():
-    before = run('import mmaction.models')
-    if before.returncode == 0:
-        pytest.skip('this mmaction2 has its drn package')
-    assert 'mmaction.models.localizers.drn' in last_line(before)
-
-    after = run("""
+@pytest.mark.slow
+def test_what_has_to_be_there_before_mmaction():
+    """The missing package and module, and AAGCN's initialiser outside of a runner."""
+    result = run("""
+        import sys
+        sys.modules['importlib_metadata'] = None
         import stars_mm
-        from mmaction.models.localizers import DRN
+        from mmaction.utils import dependency
+        import importlib.metadata, importlib_metadata
+        assert importlib_metadata is importlib.metadata
         from mmaction.registry import MODELS
+        from mmengine.registry import DefaultScope
         assert 'DRN' not in MODELS and 'BMN' in MODELS
+        graph = dict(layout='coco', mode='spatial')
+        model = MODELS.build(dict(type='AAGCN', graph_cfg=graph, base_channels=8))
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            model.init_weights()
+        assert (model.gcn[0].gcn.conv_d[0].bias == 0).all()
+        from mmaction.models.localizers import DRN
         DRN()
         """)
-    assert last_line(after).startswith('ImportError: DRN is missing')
+    assert last_line(result).startswith('ImportError: DRN is missing')
 
 
 def test_present_drn_is_left_alone(tmp_path, monkeypatch):
@@ -105,25 +100,6 @@ def test_present_drn_is_left_alone(tmp_path, monkeypatch):
     assert package not in sys.modules
 
 
-def test_missing_importlib_metadata():
-    result = run("""
-        import sys
-        sys.modules['importlib_metadata'] = None
-        import stars_mm
-        from mmaction.utils import dependency
-        import importlib.metadata, importlib_metadata
-        assert importlib_metadata is importlib.metadata
-        """)
-    assert result.returncode == 0, result.stderr
-
-
-def test_present_importlib_metadata_is_left_alone():
-    present = pytest.importorskip('importlib_metadata')
-    compat.provide_importlib_metadata()
-    assert sys.modules['importlib_metadata'] is present
-    assert present.__name__ == 'importlib_metadata'
-
-
 def checkpoint(path):
     """What an mmengine checkpoint holds beside the weights."""
     hub = MessageHub('test_compat')
@@ -137,11 +113,6 @@ def checkpoint(path):
 def test_torch_load_of_message_hub(tmp_path):
     path = str(tmp_path / 'epoch_1.pth')
     checkpoint(path)
-    before = run(f'import torch, mmengine; torch.load({path!r})')
-    if before.returncode == 0:
-        pytest.skip('this mmengine or torch loads its checkpoints')
-    assert 'Unsupported global' in before.stderr
-
     scalars = torch.load(path)['message_hub']['log_scalars']
     assert scalars['train/loss'].mean() == 0.5
     assert scalars['train/loss'].statistics('max') == 0.75
@@ -194,20 +165,11 @@ def test_allow_list_is_short(monkeypatch):
     monkeypatch.setattr(torch.serialization, 'add_safe_globals', added.extend)
     compat.allow_checkpoint_types()
     names = [item[1] if isinstance(item, tuple) else item.__name__ for item in added]
-    assert sorted(names) == [
-        'Float32DType',
-        'Float64DType',
-        'HistoryBuffer',
-        'Int32DType',
-        'Int64DType',
-        'builtins.getattr',
-        'dtype',
-        'ndarray',
-        'numpy._core.multiarray._reconstruct',
-        'numpy._core.multiarray.scalar',
-        'numpy.core.multiarray._reconstruct',
-        'numpy.core.multiarray.scalar',
-    ]
+    arrays = [f'numpy.{core}.multiarray' for core in ('_core', 'core')]
+    functions = [f'{array}.{name}' for array in arrays for name in ('_reconstruct', 'scalar')]
+    numbers = ['Float32DType', 'Float64DType', 'Int32DType', 'Int64DType']
+    others = ['HistoryBuffer', 'builtins.getattr', 'dtype', 'ndarray']
+    assert sorted(names) == sorted([*functions, *numbers, *others])
 
 
 INITS = ('_init_dist_pytorch', '_init_dist_mpi', '_init_dist_slurm')
@@ -226,13 +188,7 @@ def test_apply_twice_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    'on_cpu, asked, given',
-    [
-        (True, 'nccl', 'gloo'),
-        (True, 'mpi', 'mpi'),
-        (False, 'nccl', 'nccl'),
-        (False, 'gloo', 'gloo'),
-    ],
+    'on_cpu, asked, given', [(True, 'nccl', 'gloo'), (True, 'mpi', 'mpi'), (False, 'nccl', 'nccl')]
 )
 def test_backend(monkeypatch, on_cpu, asked, given):
     calls = []
@@ -291,14 +247,7 @@ def test_mended_upstream_is_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize('on_cpu', [True, False])
-@pytest.mark.parametrize(
-    'asked',
-    [
-        None,
-        dict(type='MMDistributedDataParallel', static_graph=True),
-        dict(type='MMFullyShardedDataParallel'),
-    ],
-)
+@pytest.mark.parametrize('asked', [None, dict(type='MMDistributedDataParallel', static_graph=True)])
 def test_model_wrapper_config(monkeypatch, on_cpu, asked):
     """What reaches mmengine's own ``wrap_model``."""
 
@@ -317,7 +266,7 @@ def test_model_wrapper_config(monkeypatch, on_cpu, asked):
     runner = types.SimpleNamespace(distributed=True, cfg=dict(find_unused_parameters=True))
     given = Runner.wrap_model(runner, asked, None).cfg
 
-    if not on_cpu or asked == dict(type='MMFullyShardedDataParallel'):
+    if not on_cpu:
         assert given == asked
     elif asked is None:
         assert given == dict(
@@ -330,21 +279,7 @@ def test_model_wrapper_config(monkeypatch, on_cpu, asked):
         assert given == dict(asked, device_ids=None)
 
 
-def test_aagcn_can_be_initialised_outside_of_a_runner():
-    result = run("""
-        import stars_mm
-        from mmaction.registry import MODELS
-        from mmengine.registry import DefaultScope
-        graph = dict(layout='coco', mode='spatial')
-        model = MODELS.build(
-            dict(type='AAGCN', graph_cfg=graph, base_channels=8))
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            model.init_weights()
-        assert (model.gcn[0].gcn.conv_d[0].bias == 0).all()
-        """)
-    assert result.returncode == 0, result.stderr[-2000:]
-
-
+@pytest.mark.slow
 def test_no_thread_of_gloo_is_left_at_exit():
     """One that still runs may abort the process, seldom and at random."""
     result = run("""

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 import stars_mm  # noqa: F401  registers the parts, also for other configs
+from stars_mm.engine.runner.stages import latest_checkpoint
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -83,7 +84,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
-        elif cfg.get('load_from') and not find_latest_checkpoint(cfg.work_dir):
+        elif cfg.get('load_from') and not latest_checkpoint(cfg.work_dir):
             cfg.resume = False  # not begun yet: it starts from load_from
         else:
             cfg.load_from = None

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -122,45 +123,69 @@ def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     return None
 
 
-def load_state(filename: str, key: str = 'state_dict') -> dict:
-    """Read one entry of a checkpoint with the safe loader.
+class Checkpoint(NamedTuple):
+    """Weights by name, without the ``module.`` of distributed training, and what a checkpoint says
+    of itself, such as its ``epoch``."""
+
+    state: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+def read_checkpoint(filename: str) -> Checkpoint:
+    """Read the weights and the meta of a checkpoint with the safe loader.
 
     Args:
-        filename (str): Path or URL of an mmengine checkpoint.
-        key (str): The entry, ``'state_dict'`` or ``'meta'``.
+        filename (str): Path or URL of an mmengine checkpoint, or of one that holds weights alone,
+            as they are or under ``model``, where the authors keep theirs.
 
     Returns:
-        dict: The entry; a file that is itself a state dict counts as one, and
-        so does the entry ``model``, where the authors keep theirs.
+        Checkpoint: On the CPU.
 
     Raises:
         ValueError: If the file holds more than the safe loader takes.
     """
+    return split_checkpoint(open_checkpoint(filename))
+
+
+def open_checkpoint(filename: str, map_location='cpu') -> dict:
+    """Read all that a checkpoint holds, as :func:`read_checkpoint` does."""
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(
-            filename, map_location='cpu', logger='current'
-        )
+        return CheckpointLoader.load_checkpoint(filename, map_location, logger='current')
     except pickle.UnpicklingError as error:
         raise ValueError(
             f'{filename}: the safe loader refuses it. If it is one of the '
             f"authors' files, convert it: python {_CONVERTER} {filename} "
             'OURS.pth'
         ) from error
-    if key == 'state_dict':
-        return checkpoint.get(key, checkpoint.get('model', checkpoint))
-    return checkpoint[key]
 
 
-def check_checkpoint(state: dict[str, Tensor], model: nn.Module, filename: str) -> None:
+def split_checkpoint(content: dict) -> Checkpoint:
+    """Weights and meta of what a checkpoint holds."""
+    state = content.get('state_dict', content.get('model', content))
+    state = {name.removeprefix('module.'): value for name, value in state.items()}
+    return Checkpoint(state, content.get('meta') or {})
+
+
+def load_state(filename: str, key: str = 'state_dict') -> dict:
+    """The weights of a checkpoint, or its ``'meta'``; see :func:`read_checkpoint`."""
+    checkpoint = read_checkpoint(filename)
+    return checkpoint.meta if key == 'meta' else checkpoint.state
+
+
+def check_checkpoint(
+    state: dict[str, Tensor], model: nn.Module, filename: str, classifies: bool = False
+) -> None:
     """Check that weights fit a model, whose other parts may be new.
 
     Args:
         state (dict[str, Tensor]): The weights.
         model (nn.Module): The model that is to take them.
         filename (str): Where the weights are from, for the message.
+        classifies (bool): Whether the model's ``cls_head``, if it has one, must not be new either.
 
     Raises:
-        ValueError: If a tensor's shape differs, or an encoder's tensor is missing.
+        ValueError: If a tensor's shape differs, or a tensor of the encoder or the classifier is
+            missing.
     """
     state = {name.removeprefix('module.'): value for name, value in state.items()}
     own = model.state_dict()
@@ -190,24 +215,9 @@ def check_checkpoint(state: dict[str, Tensor], model: nn.Module, filename: str) 
             f"{filename} lacks {len(missing)} of the encoder's "
             f'{len(encoder)} tensors, such as "{missing[0]}".{hint}'
         )
-
-
-def check_classifier(state: dict[str, Tensor], model: nn.Module, filename: str) -> None:
-    """Raise a ValueError where a model would classify by a random head.
-
-    Args:
-        state (dict[str, Tensor]): The weights.
-        model (nn.Module): The model that is to be tested with them; one
-            without ``cls_head`` is not checked.
-        filename (str): Where the weights are from, for the message.
-    """
-    found = {name.removeprefix('module.') for name in state}
-    missing = [
-        name
-        for name, _ in model.named_parameters()
-        if name.startswith('cls_head.') and name not in found
-    ]
-    if missing:
+    parameters = [name for name, _ in model.named_parameters() if name.startswith('cls_head.')]
+    missing = [name for name in parameters if name not in state]
+    if classifies and missing:
         raise ValueError(
             f'{filename} holds no classifier: it lacks "{missing[0]}". Train '
             'one first, by tools/train.py with this config and --cfg-options '

@@ -6,14 +6,14 @@ import hashlib
 import json
 import pickle
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stars_mm.utils.atomic import written_whole
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 

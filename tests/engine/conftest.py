@@ -1,10 +1,8 @@
 """A staged recipe so small that a stage trains in a second."""
 
 import gc
-import os
 import pickle
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -222,39 +220,6 @@ def assert_same_run() -> Callable[[Path, Path], None]:
             torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
 
     return _assert
-
-
-@pytest.fixture
-def two_ranks(tmp_path) -> Callable:
-    """Calls a function in two processes that talk by gloo; returns what each returned."""
-
-    def _rank(rank: int, function: Callable, results) -> None:
-        os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
-        torch.distributed.init_process_group(
-            'gloo',
-            init_method=f'file://{tmp_path}/store',
-            rank=rank,
-            world_size=2,
-            timeout=timedelta(seconds=60),
-        )
-        results.put((rank, function(rank)))
-        torch.distributed.barrier()
-
-    def _call(function: Callable) -> list:
-        (tmp_path / 'store').unlink(missing_ok=True)
-        context = torch.multiprocessing.get_context('fork')
-        results = context.Queue()
-        processes = [
-            context.Process(target=_rank, args=(rank, function, results)) for rank in range(2)
-        ]
-        for process in processes:
-            process.start()
-        found = dict(results.get(timeout=120) for _ in processes)
-        for process in processes:
-            process.join(timeout=60)
-        return [found[0], found[1]]
-
-    return _call
 
 
 @HOOKS.register_module(force=True)

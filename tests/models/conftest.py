@@ -132,11 +132,11 @@ def _project_and_predict(params: dict[str, Tensor], feat: Tensor):
 
 @pytest.fixture
 def nnclr_oracle() -> Callable:
-    """NNCLR of REFERENCE.md §3 in loops over processes, views and samples.
+    """NNCLR of the paper, section 3.3, in loops over processes, views and samples.
 
     ``nnclr_oracle(params, ranks, queue, queue_ids, temperature)`` with ``ranks`` a list of (views,
     ids) gives the mean of the ranks' losses, the first view's projections in the order of the
-    ranks, and the indices of the neighbours, ``[rank][view][sample]``.
+    ranks, and the indices of the neighbors, ``[rank][view][sample]``.
     """
 
     def oracle(params, ranks, queue, queue_ids, temperature):
@@ -145,12 +145,12 @@ def nnclr_oracle() -> Callable:
         pairs = [
             (i, j) for i in range(num_views) for j in range(num_views) if i != j or num_views == 1
         ]
-        losses, neighbours = [], []
+        losses, neighbors = [], []
         for rank, (_, ids) in enumerate(ranks):
-            neighbours.append(
+            neighbors.append(
                 [
                     [
-                        _neighbour(projection, own, queue, queue_ids)
+                        _neighbor(projection, own, queue, queue_ids)
                         for projection, own in zip(outputs[rank][i][0], ids)
                     ]
                     for i in range(num_views)
@@ -158,17 +158,17 @@ def nnclr_oracle() -> Callable:
             )
             for i, j in pairs:
                 predictions = torch.cat([out[j][1] for out in outputs])
-                for n, index in enumerate(neighbours[rank][i]):
+                for n, index in enumerate(neighbors[rank][i]):
                     logits = torch.stack([queue[index].dot(p) / temperature for p in predictions])
                     positive = rank * len(ids) + n
                     losses.append(logits.exp().sum().log() - logits[positive])
         entries = torch.cat([out[0][0] for out in outputs]).detach()
-        return torch.stack(losses).mean(), entries, neighbours
+        return torch.stack(losses).mean(), entries, neighbors
 
     return oracle
 
 
-def _neighbour(projection: Tensor, own: int, queue: Tensor, queue_ids: Tensor) -> int:
+def _neighbor(projection: Tensor, own: int, queue: Tensor, queue_ids: Tensor) -> int:
     best, best_index = -float('inf'), None
     for index, (entry, owner) in enumerate(zip(queue, queue_ids)):
         similarity = F.cosine_similarity(projection, entry, dim=0).item()

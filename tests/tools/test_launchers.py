@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,140 +74,82 @@ def config(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope='module')
-def trained(config, repo_root, tmp_path_factory) -> Path:
-    """The work directory of ``dist_train.sh`` with two processes."""
-    work_dir = tmp_path_factory.mktemp('work dir')
-    run(
-        [
-            'bash',
-            repo_root / 'tools/dist_train.sh',
-            config,
-            '2',
-            '--work-dir',
-            work_dir,
-            '--cfg-options',
-            'experiment_name=tiny',
-        ],
-        cwd=config.parent,
-    )
-    return work_dir
+STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 
-def run(command, cwd, check=True, **env) -> subprocess.CompletedProcess:
-    """Runs a command on the CPU, with this Python, in its own session."""
-    env = {
-        **os.environ,
-        'PYTHON': sys.executable,
-        'PYTHONPATH': os.pathsep.join(p for p in sys.path if p),
-        'CUDA_VISIBLE_DEVICES': '',
-        'OMP_NUM_THREADS': '1',
-        **env,
-    }
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=env,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        out, err = process.communicate(timeout=600)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    assert not check or process.returncode == 0, err[-3000:]
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+@pytest.fixture
+def run(config):
+    """Runs a command beside the config, on the CPU, with this Python."""
+
+    def _run(*command, check=True, **env) -> subprocess.CompletedProcess:
+        paths = os.pathsep.join(path for path in sys.path if path)
+        base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=paths, OMP_NUM_THREADS='1')
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=config.parent,
+            env={**base, 'CUDA_VISIBLE_DEVICES': '', **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=500,
+        )
+        assert not check or done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return _run
 
 
-def metrics(work_dir: Path) -> dict:
-    """The scalars of the last run's test."""
-    return json.loads(max(work_dir.glob('*/*.json')).read_text())
+def accuracy(work_dir: Path) -> dict:
+    """The accuracies of the last run's test."""
+    found = json.loads(max(work_dir.glob('*/*.json')).read_text())
+    return {key: value for key, value in found.items() if key[:3] == 'acc'}
 
 
 def log(work_dir: Path) -> str:
     return max(work_dir.glob('*/*.log')).read_text()
 
 
-def load(repo_root, name):
-    """``tools/<name>.py`` as a module."""
-    spec = importlib.util.spec_from_file_location(
-        f'tools_{name}', repo_root / 'tools' / f'{name}.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def settings(repo_root, name, *argv):
-    tool = load(repo_root, name)
+    """What ``tools/<name>.py`` makes of a command line."""
+    spec = importlib.util.spec_from_file_location(f'tools_{name}', repo_root / f'tools/{name}.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
     return tool.load_config(tool.parse_args([str(arg) for arg in argv]))
 
 
-def test_two_processes_share_the_work(trained):
-    """Four clips in batches of two: one iteration for two processes."""
-    state = torch.load(trained / 'epoch_1.pth')
-    assert state['meta']['iter'] == 1
-    assert state['meta']['experiment_name'].startswith('tiny_')
-    assert 'Distributed training: True' in log(trained)
-    assert 'GPU number: 2' in log(trained)
+@pytest.mark.slow
+def test_two_processes(config, run, repo_root, tmp_path, slurm):
+    """Trained by our launcher and by mmaction2's own tool, tested by ours on two processes, by
+    torchrun and by Slurm, and by mmaction2's plain test: the independent evidence."""
+    tools, ours, theirs = repo_root / 'tools', tmp_path / 'our s', tmp_path / 'theirs'
+    run('bash', tools / 'dist_train.sh', config, 2, '--work-dir', ours)
+    checkpoint = ours / 'epoch_1.pth'
+    state = torch.load(checkpoint)
+    assert state['meta']['iter'] == 1  # four clips in batches of two: one for two processes
+    assert 'Distributed training: True' in log(ours) and 'GPU number: 2' in log(ours)
     assert not any(key.startswith('module.') for key in state['state_dict'])
 
+    torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
+    run(sys.executable, *torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH)
+    expected = torch.load(theirs / 'epoch_1.pth')['state_dict']
+    assert state['state_dict'].keys() == expected.keys()
+    assert all(torch.equal(state['state_dict'][key], expected[key]) for key in expected)
 
-def test_same_result_on_one_and_two_processes(config, trained, repo_root):
-    """The plain test of mmaction2 is the independent evidence."""
-    checkpoint = trained / 'epoch_1.pth'
-    run(
-        [
-            'bash',
-            repo_root / 'tools/dist_test.sh',
-            config,
-            checkpoint,
-            '2',
-            '--work-dir',
-            trained / 'two',
-        ],
-        cwd=config.parent,
-    )
-    stock = Path(mmaction.__file__).parent / '.mim/tools/test.py'
-    run(
-        [sys.executable, stock, config, checkpoint, '--work-dir', trained / 'one'],
-        cwd=config.parent,
-    )
-    two, one = metrics(trained / 'two'), metrics(trained / 'one')
-    assert 'acc/top1' in one
-    assert {key: value for key, value in two.items() if key[:3] == 'acc'} == {
-        key: value for key, value in one.items() if key[:3] == 'acc'
-    }
+    for name, command, env in (
+        ('two', ('bash', tools / 'dist_test.sh', config, checkpoint, 2), {}),
+        ('one', (sys.executable, STOCK / 'test.py', config, checkpoint), {}),
+        ('slurm', ('bash', tools / 'slurm_test.sh', 'cpu', 'job', config, checkpoint), slurm),
+    ):
+        run(*command, '--work-dir', tmp_path / name, **env)
+    assert 'acc/top1' in accuracy(tmp_path / 'one')
+    assert accuracy(tmp_path / 'two') == accuracy(tmp_path / 'slurm') == accuracy(tmp_path / 'one')
+    assert 'GPU number: 2' in log(tmp_path / 'slurm')
+    options = '--partition=cpu --job-name=job --gres=gpu:2 --ntasks=2 --ntasks-per-node=2 '
+    options += '--cpus-per-task=3 --kill-on-bad-exit=1 --time=10 --qos=low'
+    assert Path(slurm['SRUN_LOG']).read_text().split() == options.split()
 
 
-def test_mmaction2s_train_under_torchrun(config, trained, tmp_path):
-    """The same two processes and seed give the same weights by its tool."""
-    stock = Path(mmaction.__file__).parent / '.mim/tools/train.py'
-    run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            '--nproc_per_node=2',
-            stock,
-            config,
-            '--work-dir',
-            tmp_path,
-            '--launcher',
-            'pytorch',
-        ],
-        cwd=config.parent,
-    )
-    ours = torch.load(trained / 'epoch_1.pth')['state_dict']
-    theirs = torch.load(tmp_path / 'epoch_1.pth')['state_dict']
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-
+PYTORCH = ('--launcher', 'pytorch')
 
 SRUN = """#!/usr/bin/env bash
 # Stands in for Slurm: notes its options, and runs the tasks on this machine.
@@ -233,119 +174,69 @@ def slurm(tmp_path) -> dict:
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     return dict(
+        GPUS='2',
+        CPUS_PER_TASK='3',
+        SRUN_ARGS='--time=10 --qos=low',
         PATH=os.pathsep.join([str(tmp_path), os.environ['PATH']]),
         SRUN_LOG=str(tmp_path / 'srun.log'),
     )
 
 
-def test_slurm_test(config, trained, repo_root, slurm):
-    run(
-        [
-            'bash',
-            repo_root / 'tools/slurm_test.sh',
-            'cpu',
-            'job',
-            config,
-            trained / 'epoch_1.pth',
-            '--work-dir',
-            trained / 'slurm',
-        ],
-        cwd=config.parent,
-        GPUS='2',
-        CPUS_PER_TASK='3',
-        SRUN_ARGS='--time=10 --qos=low',
-        **slurm,
-    )
-    assert Path(slurm['SRUN_LOG']).read_text().split() == [
-        '--partition=cpu',
-        '--job-name=job',
-        '--gres=gpu:2',
-        '--ntasks=2',
-        '--ntasks-per-node=2',
-        '--cpus-per-task=3',
-        '--kill-on-bad-exit=1',
-        '--time=10',
-        '--qos=low',
-    ]
-    assert 'GPU number: 2' in log(trained / 'slurm')
+@pytest.fixture
+def python(tmp_path) -> str:
+    """A stand-in that prints its command line."""
+    path = tmp_path / 'python'
+    path.write_text('#!/bin/sh\nprintf "%s|" "$MASTER_PORT" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
 
 
-def test_slurm_train_starts_train(repo_root, slurm, tmp_path):
-    """Its command line, with a stand-in for Python too."""
-    python = tmp_path / 'python'
-    python.write_text('#!/bin/sh\nprintf "%s|" "$MASTER_PORT" "$@"\n')
-    python.chmod(0o755)
-    result = run(
-        ['bash', 'slurm_train.sh', 'gpu', 'job', 'my config.py', '--amp'],
-        cwd=repo_root / 'tools',
-        GPUS='1',
-        **{**slurm, 'PYTHON': str(python)},
-    )
-    port, *command = result.stdout.strip('|').split('|')
+def test_slurm_train_starts_train(repo_root, run, slurm, python):
+    script = repo_root / 'tools/slurm_train.sh'
+    env = dict(slurm, GPUS='1', PYTHON=python)
+    done = run('bash', script, 'gpu', 'job', 'my config.py', '--amp', **env)
+    port, *command = done.stdout.strip('|').split('|')
     assert 20000 <= int(port) < 40000
-    assert command == [
-        '-u',
-        str(repo_root / 'tools' / 'train.py'),
-        'my config.py',
-        '--amp',
-        '--launcher',
-        'slurm',
-    ]
+    train = str(repo_root / 'tools/train.py')
+    assert command == ['-u', train, 'my config.py', '--amp', '--launcher', 'slurm']
     assert '--gres=gpu:1' in Path(slurm['SRUN_LOG']).read_text()
 
 
 @pytest.mark.parametrize(
     'env, expected',
     [
-        ({}, ['--nnodes=1', '--standalone']),
-        (
-            dict(PORT='123'),
-            ['--nnodes=1', '--node_rank=0', '--master_port=123', '--master_addr=127.0.0.1'],
-        ),
+        ({}, '--nnodes=1 --standalone'),
+        (dict(PORT='123'), '--nnodes=1 --node_rank=0 --master_port=123 --master_addr=127.0.0.1'),
         (
             dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1'),
-            ['--nnodes=2', '--node_rank=1', '--master_port=29500', '--master_addr=10.0.0.1'],
+            '--nnodes=2 --node_rank=1 --master_port=29500 --master_addr=10.0.0.1',
         ),
     ],
 )
-def test_torchrun_command(repo_root, tmp_path, env, expected):
-    python = tmp_path / 'python'
-    python.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
-    python.chmod(0o755)
-    result = run(
-        ['bash', repo_root / 'tools/dist_train.sh', 'a b.py', '4', '--resume'],
-        cwd=tmp_path,
-        **env,
-        PYTHON=str(python),
-    )
-    assert result.stdout.strip('|').split('|') == [
-        '-m',
-        'torch.distributed.run',
-        *expected,
-        '--nproc_per_node=4',
-        str(repo_root / 'tools' / 'train.py'),
-        'a b.py',
-        '--resume',
-        '--launcher',
-        'pytorch',
-    ]
+def test_torchrun_command(repo_root, run, python, env, expected):
+    script = repo_root / 'tools/dist_train.sh'
+    done = run('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
+    start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
+    tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
+    assert done.stdout.strip('|').split('|') == start + tool
 
 
 @pytest.mark.parametrize(
-    'script, arguments',
+    'command',
     [
-        ('dist_train.sh', ['config.py']),
-        ('dist_train.sh', ['config.py', '--amp']),
-        ('dist_test.sh', ['config.py', 'epoch_1.pth']),
-        ('slurm_train.sh', ['gpu', 'job']),
-        ('slurm_test.sh', ['gpu', 'job', 'config.py']),
+        'dist_train.sh config.py',
+        'dist_train.sh config.py --amp',
+        'dist_test.sh config.py epoch_1.pth',
+        'slurm_train.sh gpu job',
+        'slurm_test.sh gpu job config.py',
     ],
 )
-def test_missing_arguments(repo_root, tmp_path, script, arguments):
-    result = run(['bash', repo_root / 'tools' / script, *arguments], cwd=tmp_path, check=False)
-    assert result.returncode == 2
-    assert f'tools/{script} ' in result.stderr or "'--amp'" in result.stderr
-    assert '#' not in result.stderr
+def test_missing_arguments(repo_root, run, command):
+    script, *arguments = command.split()
+    done = run('bash', repo_root / 'tools' / script, *arguments, check=False)
+    assert done.returncode == 2
+    assert f'tools/{script} ' in done.stderr or "'--amp'" in done.stderr
+    assert '#' not in done.stderr
 
 
 def test_train_settings(config, repo_root):
@@ -354,30 +245,14 @@ def test_train_settings(config, repo_root):
     assert cfg.randomness == dict(seed=0)
     assert not cfg.get('resume')
 
-    cfg = settings(
-        repo_root,
-        'train',
-        config,
-        '--work-dir',
-        'here',
-        '--resume',
-        '--amp',
-        '--no-validate',
-        '--auto-scale-lr',
-        '--seed',
-        '7',
-        '--diff-rank-seed',
-        '--deterministic',
-        '--cfg-options',
-        'work_dir=there',
-        'randomness.seed=5',
-        'optim_wrapper.optimizer.lr=0.5',
-    )
+    arguments = '--work-dir here --resume --amp --no-validate --auto-scale-lr --seed 7 '
+    arguments += '--diff-rank-seed --deterministic '
+    arguments += '--cfg-options work_dir=there randomness.seed=5 optim_wrapper.optimizer.lr=0.5'
+    cfg = settings(repo_root, 'train', config, *arguments.split())
     assert cfg.work_dir == 'here'
     assert cfg.resume is True and cfg.load_from is None
-    assert cfg.optim_wrapper == dict(
-        type='AmpOptimWrapper', loss_scale='dynamic', optimizer=dict(type='SGD', lr=0.5)
-    )
+    wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    assert cfg.optim_wrapper == dict(wrapper, optimizer=dict(type='SGD', lr=0.5))
     assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None,) * 3
     assert cfg.auto_scale_lr.enable is True
     assert cfg.randomness == dict(seed=7, diff_rank_seed=True, deterministic=True)
@@ -389,31 +264,19 @@ def test_train_settings(config, repo_root):
 
 
 def test_train_resumes_what_starts_from_a_checkpoint(config, repo_root, tmp_path):
-    arguments = [
-        config,
-        '--work-dir',
-        str(tmp_path),
-        '--resume',
-        '--cfg-options',
-        'load_from=stage1.pth',
-    ]
-    cfg = settings(repo_root, 'train', *arguments)
+    arguments = f'--work-dir {tmp_path} --resume --cfg-options load_from=stage1.pth'.split()
+    cfg = settings(repo_root, 'train', config, *arguments)
     assert not cfg.resume and cfg.load_from == 'stage1.pth'
-    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
-    cfg = settings(repo_root, 'train', *arguments)
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_1.pth')
+    (tmp_path / 'epoch_1.pth').touch()
+    cfg = settings(repo_root, 'train', config, *arguments)
     assert cfg.resume and cfg.load_from is None
 
 
 def test_train_refuses(config, repo_root):
+    arguments = '--amp --cfg-options optim_wrapper.type=ApexOptimWrapper'.split()
     with pytest.raises(ValueError, match="'ApexOptimWrapper'"):
-        settings(
-            repo_root,
-            'train',
-            config,
-            '--amp',
-            '--cfg-options',
-            'optim_wrapper.type=ApexOptimWrapper',
-        )
+        settings(repo_root, 'train', config, *arguments)
     bare = config.with_name('bare.py')
     bare.write_text('optim_wrapper = dict()')
     with pytest.raises(KeyError, match='auto_scale_lr'):
@@ -421,31 +284,14 @@ def test_train_refuses(config, repo_root):
 
 
 def test_test_settings(config, repo_root):
-    cfg = settings(
-        repo_root,
-        'test',
-        config,
-        'epoch_1.pth',
-        '--dump',
-        'out.pkl',
-        '--show-dir',
-        'pictures',
-        '--interval',
-        '5',
-        '--cfg-options',
-        'default_hooks.visualization.type=VisualizationHook',
-    )
+    arguments = 'epoch_1.pth --dump out.pkl --show-dir pictures --interval 5 '
+    arguments += '--cfg-options default_hooks.visualization.type=VisualizationHook'
+    cfg = settings(repo_root, 'test', config, *arguments.split())
     assert cfg.load_from == 'epoch_1.pth'
     assert [evaluator['type'] for evaluator in cfg.test_evaluator] == ['AccMetric', 'DumpResults']
     assert cfg.test_evaluator[1]['out_file_path'] == 'out.pkl'
-    assert cfg.default_hooks.visualization == dict(
-        type='VisualizationHook',
-        enable=True,
-        show=False,
-        out_dir='pictures',
-        interval=5,
-        wait_time=2,
-    )
+    drawn = dict(enable=True, show=False, out_dir='pictures', interval=5, wait_time=2)
+    assert cfg.default_hooks.visualization == dict(type='VisualizationHook', **drawn)
 
     with pytest.raises(KeyError, match='visualization'):
         settings(repo_root, 'test', config, 'epoch_1.pth', '--show')
@@ -454,35 +300,26 @@ def test_test_settings(config, repo_root):
 
 
 @pytest.mark.parametrize('full_mmcv', [True, False])
-def test_full_mmcv_is_not_overwritten(repo_root, tmp_path, full_mmcv):
+def test_full_mmcv_is_not_overwritten(repo_root, run, tmp_path, full_mmcv):
     """``pip show mmcv`` decides whether mmcv-lite is installed."""
     python = tmp_path / 'python'
     python.write_text(f'#!/bin/sh\n[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}\n'.lower())
     python.chmod(0o755)
-    result = run(
-        ['bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock'],
-        cwd=tmp_path,
-        PATH=os.pathsep.join([str(tmp_path), os.environ['PATH']]),
-    )
+    path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
+    done = run('bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock', PATH=path)
     lock = (repo_root / 'requirements' / 'lock.txt').read_text().splitlines()
-    assert result.stdout.splitlines() == [
-        line for line in lock if not full_mmcv or 'mmcv-lite' not in line
-    ]
+    expected = [line for line in lock if not full_mmcv or 'mmcv-lite' not in line]
+    assert done.stdout.splitlines() == expected
 
 
-def test_unfit_python_is_named(repo_root, tmp_path):
+def test_unfit_python_is_named(repo_root, run, tmp_path):
     """An interpreter whose every check fails, where no environment is on."""
     python = tmp_path / 'python3.99'
     python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99\n')
     python.chmod(0o755)
-    result = run(
-        ['bash', '-c', f'source "{repo_root}/tools/_env.sh"; stars_env'],
-        cwd=tmp_path,
-        check=False,
-        VIRTUAL_ENV='',
-        CONDA_DEFAULT_ENV='',
-        PYTHON=str(python),
-    )
-    assert result.returncode == 1
-    assert 'needs Python 3.10, 3.11 or 3.12' in result.stderr
-    assert 'is Python 3.99' in result.stderr
+    env = dict(VIRTUAL_ENV='', CONDA_DEFAULT_ENV='', PYTHON=str(python))
+    script = f'source "{repo_root}/tools/_env.sh"; stars_env'
+    done = run('bash', '-c', script, check=False, **env)
+    assert done.returncode == 1
+    assert 'needs Python 3.10, 3.11 or 3.12' in done.stderr
+    assert 'is Python 3.99' in done.stderr

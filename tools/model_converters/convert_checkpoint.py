@@ -27,13 +27,24 @@ one is placed, or the file is refused.
 import argparse
 from pathlib import Path
 
+from mmaction.registry import MODELS
+from mmengine.registry import DefaultScope
+
 import stars_mm
 from stars_mm.utils.checkpoint import convert_official, is_official, to_official
-from stars_mm.utils.inventory import take_inventory
 from stars_mm.utils.weights_file import check_suffix, file_sha256, read_weights, write_weights
 
 # what of a checkpoint's meta goes with its weights
 META = ('epoch', 'iter', 'seed', 'source', 'source_sha256')
+
+SMALL = dict(embed_dims=8, num_heads=1, num_frames=8)
+# part: prefix of its names, prefix that tells its kind, and a small model of that kind
+PARTS = {
+    'encoder': ('backbone.', 'backbone.blocks.', dict(type='SkeletonTransformer', **SMALL)),
+    'decoder': ('neck.', 'neck.blocks.', dict(type='MAMPDecoder', **SMALL)),
+    'NNCLR head': ('head.', 'head.predictor.', dict(type='NNCLRHead', queue_size=2)),
+    'classifier': ('cls_head.', None, {}),
+}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -62,15 +73,14 @@ def main(argv=None) -> None:
         raise ValueError(f'{args.dst}: source and destination are one file. Choose another name.')
     state, meta = read_weights(args.src)
     state, said = to_ours(state, args.src)
-    parts = take_inventory(state, str(args.src))
-    for part in parts:
-        sizes = f': {part.text}' if part.text else ''
-        print(f'{part.name}: {len(part.tensors)} tensors{sizes}')
+    parts = find_parts(set(state), args.src)
+    for part, names in parts.items():
+        print(f'{part}: {len(names)} tensors')
     if args.backbone_only:
         state = {name: value for name, value in state.items() if name.startswith('backbone.')}
-        left_out = ', '.join(part.name for part in parts[1:])
+        left_out = ', '.join(part for part in parts if part != 'encoder')
         print(f'left out: {left_out or "nothing"}')
-    elif not {'NNCLR head', 'classifier'} & {part.name for part in parts}:
+    elif not {'NNCLR head', 'classifier'} & set(parts):
         print('no NNCLR head: tuning starts with a new one')
     if args.to_official:
         content = official_file(state, args.src)
@@ -92,6 +102,37 @@ def to_ours(state: dict, src: Path) -> tuple:
         return convert_official(state), "the authors' names"
     except KeyError as error:
         raise ValueError(f'{src}: {error.args[0]}') from error
+
+
+def find_parts(names: set[str], src: Path) -> dict[str, set[str]]:
+    """Sort the names of tensors, by our names, into parts; each is complete, and every tensor is in
+    one."""
+    parts = {}
+    for part, (prefix, kind, cfg) in PARTS.items():
+        found = {name for name in names if name.startswith(prefix)}
+        if not found:
+            continue
+        parts[part] = found
+        if kind is None or not any(name.startswith(kind) for name in found):
+            continue  # of another kind, such as a graph network
+        blocks = {int(name.split('.')[2]) for name in found if name.startswith(f'{prefix}blocks.')}
+        if blocks:
+            cfg = dict(cfg, depth=max(blocks) + 1)
+        if part == 'encoder':
+            cfg['qkv_bias'] = any(name.endswith('.qkv.bias') for name in found)
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            wanted = {prefix + name for name in MODELS.build(cfg).state_dict()}
+        missing = ', '.join(f'"{name}"' for name in sorted(wanted - found)[:4])
+        if missing:
+            raise ValueError(
+                f'{src}: the {part} lacks {len(wanted - found)} of {len(wanted)} tensors: '
+                f'{missing}. The file is not whole, or of another model.'
+            )
+    other = names.difference(*parts.values())
+    if 'encoder' not in parts:
+        shown = ', '.join(f'"{name}"' for name in sorted(names)[:4])
+        raise ValueError(f'{src}: holds no encoder; its tensors are {shown}.')
+    return {**parts, 'other': other} if other else parts
 
 
 def official_file(state: dict, src: Path) -> dict:

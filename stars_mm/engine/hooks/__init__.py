@@ -1,5 +1,4 @@
 from stars_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
-from stars_mm.engine.hooks.frozen_cache_hook import FrozenCacheHook
 from stars_mm.engine.hooks.per_tensor_grad_clip_hook import PerTensorGradClipHook
 
-__all__ = ['EpochSeedHook', 'FrozenCacheHook', 'PerTensorGradClipHook']
+__all__ = ['EpochSeedHook', 'PerTensorGradClipHook']

@@ -1,8 +1,8 @@
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
 
 
 @HOOKS.register_module()
@@ -10,8 +10,8 @@ class PerTensorGradClipHook(Hook):
     """Clip the gradient of each parameter tensor to its own maximum norm.
 
     mmengine's ``clip_grad`` bounds the norm of all gradients together; STARS tunes with each tensor
-    bounded by itself. The gradients are clipped just before the optimizer's step: after the
-    all-reduce, and after mixed precision has unscaled them.
+    bounded by itself. This puts another function in the place that mmengine's optimizer wrappers
+    keep for clipping: after the all-reduce, and after mixed precision has unscaled the gradients.
 
     Args:
         max_norm (float): Largest L2 norm of a tensor's gradient.
@@ -23,13 +23,22 @@ class PerTensorGradClipHook(Hook):
         self.max_norm = max_norm
 
     def before_train(self, runner: Runner) -> None:
-        """Attach the clipping to the optimizer."""
-        runner.optim_wrapper.optimizer.register_step_pre_hook(self._clip)
+        """Tell the optimizer wrapper how to clip.
 
-    def _clip(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
-        # set by the gradient scaler where the step itself unscales (`fused`)
-        scale = getattr(optimizer, 'grad_scale', None)
-        max_norm = self.max_norm * (1.0 if scale is None else float(scale))
-        for group in optimizer.param_groups:
-            for param in group['params']:
-                clip_grad_norm_(param, max_norm)
+        Raises:
+            ValueError: If it has been told to clip in another way.
+        """
+        wrapper = runner.optim_wrapper
+        if wrapper.clip_grad_kwargs and wrapper.clip_func is not clip_each_grad_norm_:
+            raise ValueError(
+                f'optim_wrapper.clip_grad={wrapper.clip_grad_kwargs} and PerTensorGradClipHook '
+                'both clip the gradients: leave out one of them.'
+            )
+        wrapper.clip_func = clip_each_grad_norm_
+        wrapper.clip_grad_kwargs = dict(max_norm=self.max_norm)
+
+
+def clip_each_grad_norm_(params: list[Tensor], max_norm: float) -> None:
+    """Clip each parameter's gradient to ``max_norm``, in place."""
+    for param in params:
+        clip_grad_norm_(param, max_norm)

@@ -1,10 +1,10 @@
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from stars_mm.engine.optimizers.layer_depth import get_layer_depth
+from stars_mm.models.utils.freezing import freeze
 
 _OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
 
@@ -51,7 +51,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 continue
             scale = 1.0
             if layer_decay < 1:  # else any backbone will do
-                layer, num_layers = _layer_of(module, name)
+                layer, num_layers = get_layer_depth(module.backbone, name, prefix='backbone.')
                 scale = layer_decay ** (num_layers - 1 - layer)
             decays = decay_1d or param.ndim > 1
             if (scale, decays) not in groups:
@@ -85,56 +85,28 @@ def check_options(paramwise_cfg: dict) -> None:
 
 
 def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
-    """Stop the gradient of the backbone layers that are not to be trained,
-    and let them compute as in evaluation.
+    """Freeze the layers of the backbone that are not to be trained.
 
-    DDP has to be told beforehand, so the runner calls this before it wraps
-    the model, and the constructor calls it again for plain runners.
+    DDP has to be told beforehand, so :class:`StagedRunner` calls this when it has built the model;
+    the constructor calls it again for other runners.
 
     Args:
         model (nn.Module): The bare model, with a ``backbone``.
-        paramwise_cfg (dict): As for
-            :class:`LayerDecayOptimWrapperConstructor`.
+        paramwise_cfg (dict): As for :class:`LayerDecayOptimWrapperConstructor`.
 
     Raises:
         ValueError: If more blocks are to be trained than there are.
-        TypeError: If the model is a wrapper.
     """
     num_trainable = paramwise_cfg.get('num_trainable_layers')
     if num_trainable is None:
         return
-    if is_model_wrapper(model):
-        raise TypeError('Freeze layers before the model is wrapped.')
-    for name, param in model.named_parameters():
-        layer, num_layers = _layer_of(model, name)
-        depth = num_layers - 2
-        if not 0 <= num_trainable <= depth:
-            raise ValueError(
-                f'num_trainable_layers={num_trainable} must lie between 0 and '
-                f'the depth of the backbone, {depth}.'
-            )
-        if layer <= depth - num_trainable:
-            param.requires_grad = False
-    _keep_frozen_in_eval(model.backbone)
-
-
-def _layer_of(model: nn.Module, name: str) -> tuple[int, int]:
-    return get_layer_depth(model.backbone, name, prefix='backbone.')
-
-
-def _keep_frozen_in_eval(module: nn.Module) -> None:
-    """Let what has no trained parameter compute as in evaluation: batch norms
-    keep their running statistics and use them, nothing is dropped."""
-    for child in module.children():
-        params = list(child.parameters())
-        frozen = params and not any(param.requires_grad for param in params)
-        if not frozen or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
-            _keep_frozen_in_eval(child)  # lists are never called themselves
-        elif _to_eval not in child._forward_pre_hooks.values():
-            # a hook goes along with copies of the model, as the teacher's or
-            # mmengine's EMA, where a changed method would not
-            child.register_forward_pre_hook(_to_eval)
-
-
-def _to_eval(module: nn.Module, args: tuple) -> None:
-    module.eval()
+    depth = get_layer_depth(model.backbone, '')[1] - 2
+    if not 0 <= num_trainable <= depth:
+        raise ValueError(
+            f'num_trainable_layers={num_trainable} must lie between 0 and '
+            f'the depth of the backbone, {depth}.'
+        )
+    freeze(
+        model.backbone,
+        lambda name: get_layer_depth(model.backbone, name)[0] <= depth - num_trainable,
+    )

@@ -15,7 +15,7 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
     Args:
         optimizer (Optimizer or BaseOptimWrapper): Whose learning rate it is.
         begin (int): First step.
-        end (int): Step at which the full value is reached.
+        end (int): Step at which the full value is reached; ``begin`` for no warm-up.
         last_step (int): Last step done; for resuming.
         by_epoch (bool): Whether steps are epochs.
         verbose (bool): Whether to print each change.
@@ -30,6 +30,8 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         by_epoch: bool = True,
         verbose: bool = False,
     ) -> None:
+        if end < begin:
+            raise ValueError(f'end={end} must not come before begin={begin}.')
         self.warmup_steps = end - begin
         # mmengine's range leaves its end out, where the full value is due
         super().__init__(optimizer, begin, end + 1, last_step, by_epoch, verbose)
@@ -54,5 +56,5 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         )
 
     def _get_value(self) -> list[float]:
-        share = self.last_step / self.warmup_steps
+        share = self.last_step / self.warmup_steps if self.warmup_steps else 1.0
         return [base * share for base in self.base_values]

@@ -36,20 +36,20 @@ def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
                 checked.append(dataset)
 
 
-def check_pretrained(cfg: Config, model: nn.Module, initialised: bool) -> None:
+def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:
     """Raise a ValueError where a training that needs a pretrained encoder (``needs_pretrained`` of
     the model or the config) would start from a random one.
 
     Args:
         cfg (Config): The config.
         model (nn.Module): The model.
-        initialised (bool): Whether a checkpoint or a stage comes before.
+        initialized (bool): Whether a checkpoint or a stage comes before.
     """
     init_types = [
         (getattr(module, 'init_cfg', None) or {}).get('type') for module in (model, model.backbone)
     ]
     needed = getattr(model, 'needs_pretrained', False) or cfg.get('needs_pretrained')
-    if initialised or not needed or cfg.get('allow_random_init') or 'Pretrained' in init_types:
+    if initialized or not needed or cfg.get('allow_random_init') or 'Pretrained' in init_types:
         return
     raise ValueError(
         f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, '
@@ -63,13 +63,13 @@ def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
     """Raise a ValueError where the queue holds less than one batch."""
     loader = cfg.get('train_dataloader') or {}
     for name in ('head', 'contrast_head'):
-        queue_size = getattr(getattr(model, name, None), 'queue_size', None)
-        if queue_size is None or 'batch_size' not in loader:
+        queue = getattr(getattr(model, name, None), 'queue', None)
+        if queue is None or 'batch_size' not in loader:
             continue
         batch_size = loader['batch_size'] * world_size
-        if queue_size < batch_size:
+        if queue.size < batch_size:
             raise ValueError(
-                f'{cfg.filename}: model.{name}.queue_size={queue_size} is '
+                f'{cfg.filename}: model.{name}.queue_size={queue.size} is '
                 f'less than one batch, {loader["batch_size"]} clips on each '
                 f'of {world_size} processes = {batch_size}. Make the queue '
                 'larger or train_dataloader.batch_size smaller.'

@@ -1,5 +1,6 @@
 import copy
 import os.path as osp
+from collections.abc import Sequence
 
 from mmaction.registry import MODELS, RUNNERS
 from mmengine.config import Config, ConfigDict
@@ -7,6 +8,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.visualization import Visualizer
 from torch import nn
 
@@ -23,14 +25,9 @@ from stars_mm.engine.runner.stages import (
     without_mixed_precision,
 )
 from stars_mm.models.utils.transformer import compile_blocks
-from stars_mm.utils.checkpoint import check_checkpoint, check_classifier, load_state
+from stars_mm.utils.checkpoint import check_checkpoint, open_checkpoint, split_checkpoint
 
 DEFAULT_SEED = 0
-
-#: Gradients are all-reduced in buckets of about this size, each as soon as it is full. By torch's
-#: default, 25 MiB after a first bucket of 1 MiB, the last one of stage 2 holds four fifths of the
-#: gradients, and nothing is left of the backward pass to hide it behind; see docs/scaling.md.
-BUCKET_MIB = 4
 
 
 @RUNNERS.register_module()
@@ -57,6 +54,9 @@ class StagedRunner(Runner):
     block, whose shapes hardly change, instead of the whole step.
     """
 
+    #: Whether what is loaded must hold the classifier.
+    _needs_classifier = False
+
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'StagedRunner':
         """Build the runner from a config."""
@@ -79,9 +79,10 @@ class StagedRunner(Runner):
         """
         stages = self.cfg.get('stages') or []
         check_stages(stages, self.cfg)
-        begun = self._load_from or (self._resume and latest_checkpoint(self.work_dir))
-        check_pretrained(self.cfg, self.bare_model, bool(begun or stages))
-        if begun:
+        if self._resume and not self._load_from:
+            self._load_from = latest_checkpoint(self.work_dir)
+        check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
+        if self._load_from:
             stages = []
         stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
         check_runs(
@@ -91,7 +92,7 @@ class StagedRunner(Runner):
         if stages:
             self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
-            cfg.load_from = self._load_from
+            cfg.load_from = cfg.get('load_from') or self._load_from
             self._load_from = self._run_stage(cfg, f'{number} of {len(stages) + 1}')
         if stages:
             self._make_current()
@@ -106,8 +107,7 @@ class StagedRunner(Runner):
         Returns:
             dict: Name of each metric → value.
         """
-        if self._load_from:
-            check_classifier(load_state(self._load_from), self.bare_model, self._load_from)
+        self._needs_classifier = True
         return super().test()
 
     def build_train_loop(self, loop):
@@ -126,35 +126,36 @@ class StagedRunner(Runner):
         """Build the test loop and check that its data fit."""
         return self._check_eval_loop(super().build_test_loop(loop))
 
-    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
-        """Load a checkpoint whose encoder must fit.
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location='cpu',
+        strict: bool = False,
+        revise_keys: Sequence[tuple[str, str]] = ((r'^module\.', ''),),
+    ) -> dict:
+        """Load a checkpoint whose encoder must fit, and for a test its classifier.
 
         Raises:
             ValueError: If a tensor has another shape than in the model, or no
                 encoder is in the file.
         """
-        check_checkpoint(load_state(filename), self.bare_model, filename)
-        return super().load_checkpoint(filename, *args, **kwargs)
+        checkpoint = open_checkpoint(filename, map_location)
+        state = split_checkpoint(checkpoint).state
+        check_checkpoint(state, self.bare_model, filename, self._needs_classifier)
+        checkpoint.setdefault('state_dict', state)  # what was checked is what is loaded
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        _load_checkpoint_to_model(self.bare_model, checkpoint, strict, revise_keys=revise_keys)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
 
-    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for distribution, once its frozen layers are
-        frozen: DDP must not wait for their gradients.
-
-        Where the config has no ``model_wrapper_cfg`` it is mmengine's wrapper,
-        with smaller buckets. Buffers are not broadcast: each step would send
-        the queue, which is the same on all ranks as it is.
-        """
+    def build_model(self, model):
+        """Build the model, its frozen layers frozen: DDP, which wraps it next, must not wait for
+        their gradients."""
+        model = super().build_model(model)
         optim_wrapper = self.cfg.get('optim_wrapper') or {}
-        paramwise_cfg = optim_wrapper.get('paramwise_cfg') or {}
-        freeze_untrained_layers(model, paramwise_cfg)
-        if model_wrapper_cfg is None and self.distributed:
-            model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel',
-                broadcast_buffers=False,
-                bucket_cap_mb=BUCKET_MIB,
-                find_unused_parameters=self.cfg.get('find_unused_parameters', False),
-            )
-        return super().wrap_model(model_wrapper_cfg, model)
+        freeze_untrained_layers(model, optim_wrapper.get('paramwise_cfg') or {})
+        return model
 
     def build_optim_wrapper(self, optim_wrapper):
         """Build the optimizer wrapper, without mixed precision on the CPU."""

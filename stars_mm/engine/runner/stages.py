@@ -1,16 +1,32 @@
 """Configs of the stages that come before a config's own training."""
 
+import copy
+import logging
 import os
 import os.path as osp
+from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
 
-from stars_mm.utils.checkpoint import load_state
+from stars_mm.utils.checkpoint import read_checkpoint
 
-_STAGE_KEYS = {'name', 'config', 'options'}
+MISSING = object()
+STAGE_KEYS = {'name', 'config', 'options'}
+
+#: What a stage takes over from the whole run, where the user asked for it there. Keys in a row go
+#: together; a row whose first key is in the stage's own ``options`` is not taken over.
+INHERITED = (
+    ('randomness.seed',),
+    ('randomness.diff_rank_seed',),
+    ('randomness.deterministic',),
+    ('resume',),
+    ('compile',),
+    ('optim_wrapper.type', 'optim_wrapper.loss_scale', 'optim_wrapper.dtype'),  # mixed precision
+    ('auto_scale_lr.enable',),
+    ('val_cfg', 'val_dataloader', 'val_evaluator'),  # no validation
+)
 
 
 def check_stages(stages: list[dict], cfg: Config) -> None:
@@ -28,7 +44,7 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
     for number, stage in enumerate(stages):
         where = f'stages[{number}] of {cfg.filename}'
         keys = set(stage)
-        if not {'name', 'config'} <= keys or not keys <= _STAGE_KEYS:
+        if not {'name', 'config'} <= keys or not keys <= STAGE_KEYS:
             raise ValueError(
                 f'{where} must have "name" and "config", and may '
                 f'have "options"; it has {sorted(keys)}.'
@@ -74,8 +90,8 @@ def find_stage_config(path: str, cfg: Config) -> str:
 
 
 def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
-    """Read a stage's config and hand on what the user asked of the whole run: launcher, seed,
-    resuming, mixed precision, compilation, scaled learning rate, no validation.
+    """Read a stage's config and hand on what the user asked of the whole run (:data:`INHERITED`);
+    the stage's own ``options`` have the last word.
 
     Args:
         cfg (Config): The config that names the stage.
@@ -84,36 +100,37 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
 
     Returns:
         Config: Config of the stage, to be trained in ``work_dir/<name>``.
+
+    Raises:
+        KeyError: If learning rates are to be scaled and the stage does not say for which batch its
+            own is.
     """
     stage_cfg = Config.fromfile(find_stage_config(stage['config'], cfg))
-    stage_cfg.merge_from_dict(dict(stage.get('options') or {}))
+    own = Config()
+    for config in (own, stage_cfg):  # merging uses up a `_delete_`
+        config.merge_from_dict(copy.deepcopy(dict(stage.get('options') or {})))
+    for keys in INHERITED:
+        if not _is_asked(cfg, keys[0]) or _find(own, keys[0]) is not MISSING:
+            continue
+        for key in keys:
+            value = _find(cfg, key)
+            if value is MISSING and keys[0] != 'val_cfg':
+                continue
+            *parent, name = key.split('.')
+            node = stage_cfg.setdefault(*parent, ConfigDict()) if parent else stage_cfg
+            node[name] = None if value is MISSING else copy.deepcopy(value)
+    scaling = stage_cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and 'base_batch_size' not in scaling:
+        raise KeyError(
+            f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, '
+            'so --auto-scale-lr does not know for which batch its '
+            'learning rate is: add auto_scale_lr=dict(base_batch_size=…).'
+        )
     stage_cfg.work_dir = osp.join(work_dir, stage['name'])
     # mmengine's global instances go by it: no two runs may share one
-    stage_cfg.experiment_name = '_'.join(
-        [osp.splitext(osp.basename(stage_cfg.filename))[0], stage['name']]
-    )
+    stem = osp.splitext(osp.basename(stage_cfg.filename))[0]
+    stage_cfg.experiment_name = f'{stem}_{stage["name"]}'
     stage_cfg.launcher = cfg.get('launcher', 'none')
-    stage_cfg.randomness = cfg.randomness
-    stage_cfg.resume = cfg.get('resume', False)
-    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-        stage_cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        stage_cfg.optim_wrapper.loss_scale = cfg.optim_wrapper.get('loss_scale', 'dynamic')
-        if 'dtype' in cfg.optim_wrapper:
-            stage_cfg.optim_wrapper.dtype = cfg.optim_wrapper.dtype
-    if 'compile' in cfg:
-        stage_cfg.compile = cfg.compile
-    if (cfg.get('auto_scale_lr') or {}).get('enable'):
-        if 'base_batch_size' not in (stage_cfg.get('auto_scale_lr') or {}):
-            raise KeyError(
-                f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, '
-                'so --auto-scale-lr does not know for which batch its '
-                'learning rate is: add auto_scale_lr=dict(base_batch_size=…).'
-            )
-        stage_cfg.auto_scale_lr.enable = True
-    if cfg.get('val_cfg') is None:
-        stage_cfg.val_cfg = None
-        stage_cfg.val_dataloader = None
-        stage_cfg.val_evaluator = None
     return stage_cfg
 
 
@@ -132,19 +149,34 @@ def without_mixed_precision(optim_wrapper: dict) -> dict:
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint that rank 0 saved last, the same answer on all ranks.
+    """The checkpoint that was saved last, the same answer on all ranks.
 
-    The other ranks do not wait while rank 0 saves; here they do.
+    The file ``last_checkpoint`` names it by its whole path. What lies in the folder itself comes
+    first: the folder may have been moved or copied since. The other ranks do not wait while rank 0
+    saves; here they do.
 
     Args:
         work_dir (str): Folder of a run.
 
     Returns:
-        str or None: Path of the checkpoint.
+        str or None: Path of an existing file.
     """
-    found = [find_latest_checkpoint(work_dir) if is_main_process() else None]
+    found = [_latest_checkpoint(work_dir) if is_main_process() else None]
     broadcast_object_list(found)
     return found[0]
+
+
+def _latest_checkpoint(work_dir: str) -> str | None:
+    pointer = osp.join(work_dir, 'last_checkpoint')
+    if not osp.isfile(pointer):
+        return None
+    with open(pointer) as file:
+        named = file.read().strip()
+    for path in (osp.join(work_dir, osp.basename(named)), named):
+        if osp.isfile(path):
+            return path
+    print_log(f'{pointer} names {named}, which is gone.', 'current', logging.WARNING)
+    return None
 
 
 def forget_checkpoints(work_dirs: list[str]) -> None:
@@ -170,6 +202,27 @@ def is_finished(cfg: Config, checkpoint: str) -> bool:
         cfg (Config): Config of the training, by epochs or by iterations.
         checkpoint (str): Path of the checkpoint.
     """
-    meta = load_state(checkpoint, key='meta')
+    meta = read_checkpoint(checkpoint).meta
     unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
     return meta[unit] >= cfg.train_cfg[f'max_{unit}s']
+
+
+def _find(cfg: Config, key: str) -> Any:
+    """What a config holds under a dotted key."""
+    for part in key.split('.'):
+        if part not in (cfg or {}):
+            return MISSING
+        cfg = cfg[part]
+    return cfg
+
+
+def _is_asked(cfg: Config, key: str) -> bool:
+    """Whether a config asks its stages to follow it in this."""
+    value = _find(cfg, key)
+    if key == 'optim_wrapper.type':
+        return value == 'AmpOptimWrapper'
+    if key == 'auto_scale_lr.enable':
+        return value is True
+    if key == 'val_cfg':
+        return value in (None, MISSING)
+    return value not in (None, MISSING)

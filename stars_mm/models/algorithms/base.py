@@ -6,6 +6,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from stars_mm.models.utils.masking import motion_aware_masking, random_masking
+from stars_mm.models.utils.patches import patchify
 from stars_mm.models.utils.pooling import clip_features
 
 
@@ -104,6 +106,65 @@ class BaseSkeletonSSL(BaseModel):
                 f'T, V, C), got {tuple(inputs.shape)}. End the pipeline with '
                 'FormatGCNInput and PackActionInputs.'
             )
+
+
+class MaskedMotionSSL(BaseSkeletonSSL):
+    """Base of the algorithms that predict the motion of hidden patches: which are hidden.
+
+    Args:
+        backbone (dict or nn.Module): Encoder.
+        neck (dict): Predicts patches.
+        head (dict): :class:`MAMPHead`, which says how large a patch is.
+        mask_ratio (float): Share of the patches that are hidden.
+        motion_aware_tau (float, optional): Temperature τ of motion-aware
+            masking; ``None`` masks uniformly.
+        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
+        init_cfg (dict, optional): mmengine's initialisation.
+    """
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        neck: dict,
+        head: dict,
+        mask_ratio: float = 0.9,
+        motion_aware_tau: float | None = 0.8,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
+        if motion_aware_tau is not None and motion_aware_tau <= 0:
+            raise ValueError(
+                'motion_aware_tau must be positive, or None for '
+                f'uniform masking; got {motion_aware_tau}.'
+            )
+        if not 0 < mask_ratio < 1:
+            raise ValueError(f'mask_ratio={mask_ratio} must lie between 0 and 1.')
+        self.mask_ratio = mask_ratio
+        self.motion_aware_tau = motion_aware_tau
+
+    def mask(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose the patches to hide.
+
+        Args:
+            x (Tensor): Skeletons of shape (B, T, V, C).
+            noise (Tensor, optional): Uniform draw (B, L); drawn here by default.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
+            (B, L), ``mask`` (B, L); see :func:`mask_from_scores`.
+        """
+        patches = self.patchify(x)
+        if noise is None:
+            B, Tp, Vp, _ = patches.shape
+            noise = torch.rand(B, Tp * Vp, device=x.device)
+        if self.motion_aware_tau is None:
+            return random_masking(patches, self.mask_ratio, noise)
+        return motion_aware_masking(patches, self.mask_ratio, self.motion_aware_tau, noise)
+
+    def patchify(self, x: Tensor) -> Tensor:
+        """Cut skeletons into the head's patches: (B, T, V, C) → (B, T′, V′, P)."""
+        return patchify(x, self.head.tubelet_size, self.head.joint_patch_size)
 
 
 def build_module(cfg: dict | nn.Module) -> nn.Module:

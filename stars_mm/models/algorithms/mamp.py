@@ -3,14 +3,13 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
-from stars_mm.models.algorithms.base import BaseSkeletonSSL, build_module
-from stars_mm.models.utils.masking import hide_tokens, num_kept_tokens
-from stars_mm.models.utils.patches import patchify
+from stars_mm.models.algorithms.base import MaskedMotionSSL, build_module
+from stars_mm.models.utils.masking import num_kept_tokens
 from stars_mm.models.utils.persons import drop_absent
 
 
 @MODELS.register_module()
-class MAMP(BaseSkeletonSSL):
+class MAMP(MaskedMotionSSL):
     """Masked motion prediction, the first stage of STARS (arXiv 2308.07092).
 
     Args:
@@ -39,11 +38,6 @@ class MAMP(BaseSkeletonSSL):
         init_cfg: dict | None = None,
         skip_absent: bool = False,
     ) -> None:
-        if motion_aware_tau is not None and motion_aware_tau <= 0:
-            raise ValueError(
-                'motion_aware_tau must be positive, or None for '
-                f'uniform masking; got {motion_aware_tau}.'
-            )
         backbone = build_module(backbone)
         if not hasattr(backbone, 'encode'):
             raise TypeError(
@@ -61,15 +55,15 @@ class MAMP(BaseSkeletonSSL):
         )
         super().__init__(
             backbone,
-            neck={**neck_defaults, **neck},
-            head={**patch, **head},
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
+            {**neck_defaults, **neck},
+            {**patch, **head},
+            mask_ratio,
+            motion_aware_tau,
+            data_preprocessor,
+            init_cfg,
         )
         Tp, Vp = backbone.grid_size
         num_kept_tokens(Tp * Vp, mask_ratio)  # raises where none would be left
-        self.mask_ratio = mask_ratio
-        self.motion_aware_tau = motion_aware_tau
         self.skip_absent = skip_absent
 
     def loss(
@@ -98,20 +92,6 @@ class MAMP(BaseSkeletonSSL):
         tokens = self.backbone.encode(x, ids_keep)
         pred = self.neck.predict_hidden(tokens, ids_keep, ids_hidden)
         return self.head.loss_hidden(pred, x, ids_hidden)
-
-    def mask(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose the tokens to hide.
-
-        Args:
-            x (Tensor): Skeletons of shape (B, T, V, C).
-            noise (Tensor, optional): Uniform draw (B, L).
-
-        Returns:
-            tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K),
-            ``ids_restore`` (B, L), ``mask`` (B, L).
-        """
-        patches = patchify(x, self.backbone.tubelet_size, self.backbone.joint_patch_size)
-        return hide_tokens(patches, self.mask_ratio, self.motion_aware_tau, noise)
 
     @torch.no_grad()
     def reconstruct(self, inputs: Tensor, noise: Tensor | None = None) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from stars_mm.models.algorithms.base import build_module, sample_indices
 from stars_mm.models.algorithms.mamp import MAMP
-from stars_mm.models.algorithms.stars import views_are_identical
+from stars_mm.models.utils.views import distinct_views
 
 
 @MODELS.register_module()
@@ -33,7 +33,7 @@ class MAMPNNCLR(MAMP):
     def loss(
         self, inputs: Tensor, data_samples: list[ActionDataSample], noise: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Predict hidden motion, and pull features to their neighbours.
+        """Predict hidden motion, and pull features to their neighbors.
 
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C); each clip
@@ -46,9 +46,8 @@ class MAMPNNCLR(MAMP):
             and ``contrast`` (not weighted) to look at.
         """
         motion = super().loss(inputs, data_samples, noise)['loss']
-        views = inputs[:, :1] if views_are_identical(inputs) else inputs
         contrast = self.contrast_head.loss(
-            list(self.clip_features(views).unbind(dim=1)),
+            list(self.clip_features(distinct_views(inputs)).unbind(dim=1)),
             sample_indices(data_samples, inputs.device),
         )['loss']
         return dict(

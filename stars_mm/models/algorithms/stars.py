@@ -1,12 +1,11 @@
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.dist import all_reduce
 from torch import Tensor
 
 from stars_mm.models.algorithms.base import BaseSkeletonSSL, sample_indices
-from stars_mm.models.utils.frozen_cache import FrozenCache
 from stars_mm.models.utils.teacher import Branch, MomentumTeacher
+from stars_mm.models.utils.views import distinct_views
 
 
 @MODELS.register_module()
@@ -26,10 +25,6 @@ class STARS(BaseSkeletonSSL):
     """
 
     needs_pretrained = True
-
-    #: What the frozen part of the encoder gives for each clip, where
-    #: :class:`FrozenCacheHook` has computed it: the clips are then not read.
-    frozen_cache: FrozenCache | None = None
 
     def __init__(
         self,
@@ -61,13 +56,9 @@ class STARS(BaseSkeletonSSL):
             dict[str, Tensor]: The losses of the head.
         """
         self._check_clips(inputs)
-        if views_are_identical(inputs):
-            inputs = inputs[:, :1]
+        inputs = distinct_views(inputs)
         sample_idx = sample_indices(data_samples, inputs.device)
-        if self.frozen_cache is None:
-            feats = list(self.clip_features(inputs).unbind(dim=1))
-        else:
-            feats = [self.frozen_cache.features(sample_idx)]  # (N, C′) each
+        feats = list(self.clip_features(inputs).unbind(dim=1))  # (N, C′) each
         if self.with_neck:
             feats = [self.neck(feat) for feat in feats]
         if not self.with_teacher:
@@ -89,13 +80,3 @@ class STARS(BaseSkeletonSSL):
 
     def _student(self) -> Branch:
         return Branch(self.backbone, self.head.projector, getattr(self, 'neck', None))
-
-
-def views_are_identical(inputs: Tensor) -> bool:
-    """Whether every sample's views are equal, on all ranks: the number of
-    views decides how often the head gathers, so the ranks have to agree."""
-    if inputs.shape[1] == 1:  # spares a GPU the synchronisation below
-        return True
-    identical = (inputs == inputs[:, :1]).all().to(torch.uint8)
-    all_reduce(identical, 'min')
-    return bool(identical)

@@ -4,6 +4,7 @@ from mmengine.model import BaseModule
 from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
+from stars_mm.models.utils.freezing import freeze
 from stars_mm.models.utils.patches import patchify
 from stars_mm.models.utils.persons import person_sources
 from stars_mm.models.utils.transformer import TransformerBlock, init_transformer_weights
@@ -104,7 +105,6 @@ class SkeletonTransformer(BaseModule):
         self.joint_patch_size = joint_patch_size
         self.grid_size = (num_frames // tubelet_size, num_joints // joint_patch_size)  # (T′, V′)
         self.drop_rates = (drop_rate, attn_drop_rate, drop_path_rate)
-        self.frozen_stages = frozen_stages
 
         Tp, Vp = self.grid_size
         self.patch_embed = SkeletonPatchEmbed(
@@ -124,7 +124,8 @@ class SkeletonTransformer(BaseModule):
         self.apply(init_transformer_weights)
         trunc_normal_(self.temporal_embed, std=0.02)
         trunc_normal_(self.joint_embed, std=0.02)
-        self._freeze_stages()
+        last_frozen = depth + 1 if frozen_stages == depth else frozen_stages
+        freeze(self, lambda name: self.get_layer_depth(name)[0] <= last_frozen)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode every person of every sample.
@@ -167,10 +168,6 @@ class SkeletonTransformer(BaseModule):
         Raises:
             ValueError: If frames, joints or channels differ from what the model was built for.
         """
-        return self.transform(self.embed(x, ids_keep))
-
-    def embed(self, x: Tensor, ids_keep: Tensor | None = None) -> Tensor:
-        """Make the tokens that enter the first block; see :meth:`encode`."""
         self._check_input(x)
         patches = patchify(x, self.tubelet_size, self.joint_patch_size)
         patches = patches.flatten(1, 2)  # (B, L, P)
@@ -179,35 +176,10 @@ class SkeletonTransformer(BaseModule):
             rows = torch.arange(len(x), device=x.device)[:, None]
             patches = patches[rows, ids_keep]  # (B, K, P)
             position = position[0, ids_keep]  # (B, K, C)
-        return self.patch_embed(patches) + position
-
-    def transform(self, tokens: Tensor, begin: int = 0, end: int | None = None) -> Tensor:
-        """Send tokens through the layers: the blocks, then the final norm.
-
-        Args:
-            tokens (Tensor): Tokens of shape (B, K, embed_dims).
-            begin (int): The first layer.
-            end (int, optional): The layer before which to stop, of depth + 1.
-
-        Returns:
-            Tensor: Tokens of the same shape.
-        """
-        for layer in (*self.blocks, self.norm)[begin:end]:
-            tokens = layer(tokens)
-        return tokens
-
-    @property
-    def num_frozen_layers(self) -> int:
-        """int: How many layers of :meth:`transform`, from the first on, give
-        the same for the same clip throughout a training: nothing in them, nor
-        in the embeddings, is trained, and nothing is dropped."""
-        trained = {
-            self.get_layer_depth(name)[0]
-            for name, param in self.named_parameters()
-            if param.requires_grad
-        }
-        first = min(trained, default=self.depth + 2)  # embeddings are 0
-        return 0 if any(self.drop_rates) else max(first - 1, 0)
+        tokens = self.patch_embed(patches) + position
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.norm(tokens)
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """Layer of a parameter, for layer-wise learning rates.
@@ -229,20 +201,6 @@ class SkeletonTransformer(BaseModule):
         if name.startswith('blocks.'):
             return int(name.split('.')[1]) + 1, num_layers
         return num_layers - 1, num_layers
-
-    def train(self, mode: bool = True) -> 'SkeletonTransformer':
-        """Set training mode; frozen blocks stay in evaluation mode."""
-        super().train(mode)
-        for block in self.blocks[: max(self.frozen_stages, 0)]:
-            block.eval()
-        return self
-
-    def _freeze_stages(self) -> None:
-        for name, param in self.named_parameters():
-            layer, num_layers = self.get_layer_depth(name)
-            all_frozen = self.frozen_stages == self.depth
-            if layer <= self.frozen_stages or all_frozen:
-                param.requires_grad = False
 
     def _check_input(self, x: Tensor) -> None:
         expected = (self.num_frames, self.num_joints, self.in_channels)

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from stars_mm.models.utils.clustering import koleo, sinkhorn_knopp
 from stars_mm.models.utils.gather import gather_without_grad
-from stars_mm.models.utils.head_parts import check_channels, projection_mlp, view_pairs
+from stars_mm.models.utils.projection import check_channels, projection_mlp
+from stars_mm.models.utils.views import view_pairs
 
 CENTERINGS = ('sinkhorn_knopp', 'mean')
-CENTER_MOMENTUM = 0.9  # of DINO's running centre, arXiv 2104.14294
+CENTER_MOMENTUM = 0.9  # of DINO's running center, arXiv 2104.14294
 
 
 class PrototypeProjector(nn.Module):
@@ -35,7 +36,7 @@ class PrototypeProjector(nn.Module):
 
 @MODELS.register_module()
 class DINOHead(BaseModule):
-    """Self-distillation without labels (arXiv 2104.14294, with the centring
+    """Self-distillation without labels (arXiv 2104.14294, with the centering
     and the KoLeo term of arXiv 2304.07193) as the loss of STARS's tuning.
 
     The student predicts to which of the prototypes the teacher assigns the

@@ -16,12 +16,8 @@ class JointMLPHead(BaseHead):
         num_joints (int): Joints V′ of the backbone's feature map.
         hidden_channels (int): Hidden channels of the MLP.
         dropout (float): Dropout of the feature map, before the mean.
-        loss_cls (dict): Loss.
         label_smooth_eps (float): Label smoothing.
-        average_clips (str, optional): How the scores of a sample's clips are
-            averaged: ``'prob'``, ``'score'`` or None.
-        topk (int or tuple[int]): Accuracies that are logged in training.
-        init_cfg (dict, optional): mmengine's initialisation.
+        **kwargs: Those of mmaction2's ``BaseHead``.
     """
 
     def __init__(
@@ -31,24 +27,15 @@ class JointMLPHead(BaseHead):
         num_joints: int = 25,
         hidden_channels: int = 2048,
         dropout: float = 0.3,
-        loss_cls: dict = dict(type='CrossEntropyLoss'),
         label_smooth_eps: float = 0.1,
-        average_clips: str | None = 'prob',
-        topk: int | tuple[int, ...] = (1, 5),
-        init_cfg: dict | None = dict(type='Xavier', layer='Linear', distribution='uniform'),
+        **kwargs,
     ) -> None:
         for name, value in (('dropout', dropout), ('label_smooth_eps', label_smooth_eps)):
             if not 0 <= value < 1:
                 raise ValueError(f'{name}={value} must lie in [0, 1).')
-        super().__init__(
-            num_classes,
-            in_channels,
-            loss_cls=loss_cls,
-            label_smooth_eps=label_smooth_eps,
-            average_clips=average_clips,
-            topk=topk,
-            init_cfg=init_cfg,
-        )
+        kwargs.setdefault('average_clips', 'prob')
+        kwargs.setdefault('init_cfg', dict(type='Xavier', layer='Linear', distribution='uniform'))
+        super().__init__(num_classes, in_channels, label_smooth_eps=label_smooth_eps, **kwargs)
         self.num_joints = num_joints
         self.dropout = nn.Dropout(dropout)
         self.fc1 = nn.Linear(num_joints * in_channels, hidden_channels)

@@ -2,7 +2,7 @@ from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from stars_mm.models.utils.head_parts import check_channels
+from stars_mm.models.utils.projection import check_channels
 
 
 @MODELS.register_module()
@@ -17,33 +17,17 @@ class LinearProbeHead(BaseHead):
         num_classes (int): Number of classes.
         in_channels (int): Channels C of the backbone.
         eps (float): Added to the variance.
-        loss_cls (dict): Loss.
-        average_clips (str, optional): How the scores of a sample's clips are
-            averaged: ``'prob'``, ``'score'`` or None.
-        topk (int or tuple[int]): Accuracies that are logged in training.
-        init_cfg (dict, optional): mmengine's initialisation.
+        **kwargs: Those of mmaction2's ``BaseHead``.
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        in_channels: int = 256,
-        eps: float = 1e-6,
-        loss_cls: dict = dict(type='CrossEntropyLoss'),
-        average_clips: str | None = 'prob',
-        topk: int | tuple[int, ...] = (1, 5),
-        init_cfg: dict | None = dict(type='TruncNormal', layer='Linear', std=0.01),
+        self, num_classes: int, in_channels: int = 256, eps: float = 1e-6, **kwargs
     ) -> None:
         if eps <= 0:
             raise ValueError(f'eps must be positive: {eps}.')
-        super().__init__(
-            num_classes,
-            in_channels,
-            loss_cls=loss_cls,
-            average_clips=average_clips,
-            topk=topk,
-            init_cfg=init_cfg,
-        )
+        kwargs.setdefault('average_clips', 'prob')
+        kwargs.setdefault('init_cfg', dict(type='TruncNormal', layer='Linear', std=0.01))
+        super().__init__(num_classes, in_channels, **kwargs)
         self.fc = nn.Sequential(
             nn.BatchNorm1d(in_channels, affine=False, eps=eps), nn.Linear(in_channels, num_classes)
         )

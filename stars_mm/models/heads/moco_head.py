@@ -5,8 +5,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from stars_mm.models.utils.feature_queue import FeatureQueue
-from stars_mm.models.utils.gather import gather_without_grad
-from stars_mm.models.utils.head_parts import check_channels, projection_mlp, view_pairs
+from stars_mm.models.utils.projection import check_channels, projection_mlp
+from stars_mm.models.utils.views import view_pairs
 
 
 @MODELS.register_module()
@@ -41,11 +41,6 @@ class MoCoHead(BaseModule):
         self.temperature = temperature
         self.teacher_momentum = teacher_momentum
 
-    @property
-    def queue_size(self) -> int:
-        """int: Entries of the queue."""
-        return self.queue.size
-
     def loss(
         self, feats: list[Tensor], sample_idx: Tensor, targets: list[Tensor] | None = None
     ) -> dict[str, Tensor]:
@@ -68,7 +63,7 @@ class MoCoHead(BaseModule):
         own = sample_idx[:, None] == self.queue.ids[None]  # (N, K)
         queue = self.queue.feats.clone()  # the push changes it in place
         losses = [self.contrast(queries[i], keys[j], queue, own) for i, j in view_pairs(len(feats))]
-        self.queue.push(gather_without_grad(keys[0]), gather_without_grad(sample_idx))
+        self.queue.push(keys[0], sample_idx)
         return dict(loss=torch.stack(losses).mean())
 
     def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own: Tensor) -> Tensor:

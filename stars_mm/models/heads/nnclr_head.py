@@ -6,8 +6,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from stars_mm.models.utils.feature_queue import FeatureQueue
-from stars_mm.models.utils.gather import gather_with_grad, gather_without_grad
-from stars_mm.models.utils.head_parts import check_channels, view_pairs
+from stars_mm.models.utils.gather import gather_with_grad
+from stars_mm.models.utils.projection import check_channels
+from stars_mm.models.utils.views import view_pairs
 
 
 @MODELS.register_module()
@@ -50,11 +51,6 @@ class NNCLRHead(BaseModule):
         self.temperature = temperature
         self.topk = topk
 
-    @property
-    def queue_size(self) -> int:
-        """int: Entries of the queue."""
-        return self.queue.size
-
     def loss(self, feats: list[Tensor], sample_idx: Tensor) -> dict[str, Tensor]:
         """Contrastive loss between the neighbours of one view and the
         predictions of another (the same, where there is but one).
@@ -67,9 +63,9 @@ class NNCLRHead(BaseModule):
             dict[str, Tensor]: The scalar ``loss``.
         """
         projections, predictions = zip(*(self(feat) for feat in feats))
-        neighbours = [self.neighbours(p, sample_idx) for p in projections]
-        losses = [self.contrast(neighbours[i], predictions[j]) for i, j in view_pairs(len(feats))]
-        self.remember(projections[0], sample_idx)
+        neighbors = [self.neighbors(p, sample_idx) for p in projections]
+        losses = [self.contrast(neighbors[i], predictions[j]) for i, j in view_pairs(len(feats))]
+        self.queue.push(projections[0], sample_idx)
         return dict(loss=torch.stack(losses).mean())
 
     def forward(self, feat: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,20 +85,16 @@ class NNCLRHead(BaseModule):
         prediction = self.predictor(projection)
         return F.normalize(projection.float()), F.normalize(prediction.float())
 
-    def neighbours(self, projection: Tensor, sample_idx: Tensor) -> Tensor:
+    def neighbors(self, projection: Tensor, sample_idx: Tensor) -> Tensor:
         """Nearest neighbours (N, C) in the queue, of other samples."""
         index = self.queue.nearest(projection.detach(), sample_idx, self.topk)
         return self.queue.feats[index]
 
-    def remember(self, projection: Tensor, sample_idx: Tensor) -> None:
-        """Let the projections (N, C) of all ranks enter the queue."""
-        self.queue.push(gather_without_grad(projection), gather_without_grad(sample_idx))
-
-    def contrast(self, neighbours: Tensor, predictions: Tensor) -> Tensor:
+    def contrast(self, neighbors: Tensor, predictions: Tensor) -> Tensor:
         """Cross-entropy of picking one's own prediction out of all ranks'.
 
         Args:
-            neighbours (Tensor): This rank's neighbours, (N, C).
+            neighbors (Tensor): This rank's neighbours, (N, C).
             predictions (Tensor): This rank's predictions, (N, C).
 
         Returns:
@@ -110,7 +102,7 @@ class NNCLRHead(BaseModule):
         """
         predictions = gather_with_grad(predictions)  # (W·N, C)
         with torch.autocast(predictions.device.type, enabled=False):
-            logits = neighbours @ predictions.t()  # (N, W·N)
-        N = len(neighbours)
+            logits = neighbors @ predictions.t()  # (N, W·N)
+        N = len(neighbors)
         target = get_rank() * N + torch.arange(N, device=logits.device)
         return F.cross_entropy(logits / self.temperature, target)

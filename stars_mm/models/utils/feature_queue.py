@@ -2,6 +2,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stars_mm.models.utils.gather import gather_without_grad
+
 
 class FeatureQueue(nn.Module):
     """Ring buffer of features, each with the index of its sample.
@@ -58,15 +60,16 @@ class FeatureQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, feats: Tensor, sample_idx: Tensor) -> None:
-        """Overwrite the oldest entries, wrapping at the end.
+        """Let the features of all ranks overwrite the oldest entries, wrapping at the end.
 
         Args:
-            feats (Tensor): Features of shape (N, C), N ≤ K.
+            feats (Tensor): This rank's features, (N, C); those of all W ranks are W·N ≤ K.
             sample_idx (Tensor): Index of each feature's sample, (N, ).
 
         Raises:
             ValueError: If more features come than the queue holds.
         """
+        feats, sample_idx = gather_without_grad(feats), gather_without_grad(sample_idx)
         if len(feats) > self.size:
             raise ValueError(
                 f'A batch of {len(feats)} features (all ranks together) does '

@@ -39,30 +39,6 @@ def mask_from_scores(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor,
     return ids_shuffle[:, :num_keep], ids_restore, mask
 
 
-def hide_tokens(
-    patches: Tensor, mask_ratio: float, tau: float | None, noise: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Hide tokens, moving ones more often where there is a ``tau``.
-
-    Args:
-        patches (Tensor): Patches of shape (B, T′, V′, P).
-        mask_ratio (float): Share of the tokens to hide.
-        tau (float, optional): Temperature of :func:`motion_aware_masking`;
-            ``None`` masks uniformly.
-        noise (Tensor, optional): Uniform draw from [0, 1) of shape (B, L); drawn here by default.
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-        (B, L) and ``mask`` (B, L); see :func:`mask_from_scores`.
-    """
-    if noise is None:
-        B, Tp, Vp, _ = patches.shape
-        noise = torch.rand(B, Tp * Vp, device=patches.device)
-    if tau is None:
-        return random_masking(patches, mask_ratio, noise)
-    return motion_aware_masking(patches, mask_ratio, tau, noise)
-
-
 def random_masking(
     patches: Tensor, mask_ratio: float, noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,8 +2,6 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from stars_mm.models.utils.linear import Linear, linear
-
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention by PyTorch's fused kernel.
@@ -28,8 +26,8 @@ class SelfAttention(nn.Module):
         if dims % num_heads:
             raise ValueError(f'embed_dims={dims} is not a multiple of num_heads={num_heads}.')
         self.num_heads = num_heads
-        self.qkv = Linear(dims, 3 * dims, bias=qkv_bias)
-        self.proj = Linear(dims, dims)
+        self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
         self.attn_drop = attn_drop
         self.proj_drop = nn.Dropout(proj_drop)
 
@@ -57,8 +55,8 @@ class SelfAttention(nn.Module):
             C, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
             q_bias, kv_bias = (None, None) if bias is None else (bias[:C], bias[C:])
             parts = (
-                linear(x[:, start:], weight[:C], q_bias),
-                *linear(x, weight[C:], kv_bias).chunk(2, dim=-1),
+                F.linear(x[:, start:], weight[:C], q_bias),
+                *F.linear(x, weight[C:], kv_bias).chunk(2, dim=-1),
             )
         return tuple(part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts)
 
@@ -74,9 +72,9 @@ class MLP(nn.Module):
 
     def __init__(self, dims: int, hidden_dims: int, drop: float = 0.0) -> None:
         super().__init__()
-        self.fc1 = Linear(dims, hidden_dims)
+        self.fc1 = nn.Linear(dims, hidden_dims)
         self.act = nn.GELU()
-        self.fc2 = Linear(hidden_dims, dims)
+        self.fc2 = nn.Linear(hidden_dims, dims)
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:

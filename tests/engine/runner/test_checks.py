@@ -26,29 +26,115 @@ def refuses(load_cfg, build, tmp_path):
 
 def everywhere(key: str, value) -> dict:
     """An option of every data set of a config."""
-    loaders = (
-        'train_dataloader',
-        'val_dataloader',
-        'test_dataloader',
-        'val_cfg.bank_dataloader',
-        'test_cfg.bank_dataloader',
-    )
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    loaders += ('val_cfg.bank_dataloader', 'test_cfg.bank_dataloader')
     return {f'{loader}.dataset.{key}': value for loader in loaders}
 
 
-def test_random_encoder(refuses):
-    refuses(
+def pipeline(clip_len: int) -> list:
+    """Without a rotation, which needs three channels."""
+    return [
+        dict(type='TemporalCropResize', clip_len=clip_len, p_interval=1.0),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs', meta_keys=('sample_idx',)),
+    ]
+
+
+MISSING = {'train_dataloader.dataset.ann_file': 'data/ntu60_3d.pkl'}
+MISSING_BANK = {'val_cfg.bank_dataloader.dataset.ann_file': 'data/ntu60_3d.pkl'}
+MISSPELT = {'train_dataloader.dataset.split': 'xsub_trian'}
+SHORT = {'val_dataloader.dataset.pipeline': pipeline(6)}
+STAGE = dict(name='a', config='stage1/mamp.py')
+#: error, message, options of the config, options of its first stage
+CASES = dict(
+    random_encoder=(
         ValueError,
-        r'stars\.py: STARS needs a pretrained encoder.*'
-        'load_from=PATH.*allow_random_init=True',
+        r'stars\.py: STARS needs a pretrained encoder.*load_from=PATH.*allow_random_init=True',
         dict(stages=[]),
-    )
+        {},
+    ),
+    nothing_to_resume=(ValueError, 'nothing initialises', dict(stages=[], resume=True), {}),
+    missing_checkpoint=(FileNotFoundError, 'nowhere.pth', dict(load_from='nowhere.pth'), {}),
+    small_queue=(
+        ValueError,
+        r'stars\.py: model\.head\.queue_size=3 is less than one batch, 4 clips on each of 1 '
+        'processes = 4',
+        {'model.head.queue_size': 3},
+        {},
+    ),
+    no_such_stage=(
+        FileNotFoundError,
+        r'stars\.py names the stage config "b\.py"',
+        dict(stages=[dict(name='a', config='b.py')]),
+        {},
+    ),
+    two_of_a_name=(
+        ValueError,
+        r'stages\[1\] of .*stars\.py has the name "a"',
+        dict(stages=[STAGE] * 2),
+        {},
+    ),
+    unknown_key=(
+        ValueError,
+        r"stages\[0\] of .*\['config', 'name', 'option'\]",
+        dict(stages=[dict(STAGE, option={})]),
+        {},
+    ),
+    no_scaling=(
+        KeyError,
+        r'mamp\.py has no auto_scale_lr\.base_batch_size',
+        {'auto_scale_lr.enable': True},
+        dict(auto_scale_lr=dict(_delete_=True)),
+    ),
+    own_file=(FileNotFoundError, "ann_file='data/ntu60_3d.pkl'.* download", MISSING_BANK, {}),
+    file_of_a_stage=(FileNotFoundError, "ann_file='data/ntu60_3d.pkl'.* download", {}, MISSING),
+    own_clip_length=(
+        ValueError,
+        r'have 6 frames after the pipeline \(its clip_len\), but model\.backbone\.num_frames=8',
+        SHORT,
+        {},
+    ),
+    clip_length_of_a_stage=(ValueError, 'have 6 frames after the pipeline', {}, SHORT),
+    own_split=(ValueError, "split='xsub_trian'.*'xsub_train', 'xsub_val'", MISSPELT, {}),
+    split_of_a_stage=(ValueError, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),
+    size_of_a_stage=(
+        ValueError,
+        r'model of stage config .*mamp\.py does not fit.*24',
+        {},
+        {'model.backbone.embed_dims': 24},
+    ),
+    misspelt_option=(
+        ValueError,
+        "unknown options .'layer_decya'",
+        {'optim_wrapper.paramwise_cfg.layer_decya': 1},
+        {},
+    ),
+)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_found_before_training(refuses, case):
+    refuses(*CASES[case])
+
+
+@pytest.mark.parametrize(
+    'layout, message, own',
+    [
+        (dict(num_joints=4), r'4 joints, but model\.backbone\.num_joints=5 in .*\.py', True),
+        (dict(num_channels=2), '2 channels.*in_channels=3', False),
+        (dict(num_persons=3), '3 persons, but the pipeline keeps 2', True),
+    ],
+)
+def test_data_that_does_not_fit(refuses, write_ann_file, tmp_path, layout, message, own):
+    options = everywhere('ann_file', write_ann_file(tmp_path / 'other.pkl', **layout))
+    if 'num_channels' in layout:
+        options.update(everywhere('pipeline', pipeline(8)))
+    refuses(ValueError, rf'other\.pkl.*{message}', *((options,) if own else ({}, options)))
 
 
 def test_random_encoder_on_purpose(load_cfg, build, tmp_path):
-    build(
-        load_cfg(tmp_path, {'stages': [], 'allow_random_init': True, 'train_cfg.max_epochs': 1})
-    ).train()
+    options = {'stages': [], 'allow_random_init': True, 'train_cfg.max_epochs': 1}
+    build(load_cfg(tmp_path, options)).train()
     assert (tmp_path / 'epoch_1.pth').is_file()
 
 
@@ -57,11 +143,7 @@ def test_pretrained_by_init_cfg(load_cfg, tmp_path, where):
     cfg = load_cfg(tmp_path)
     init_cfg = dict(type='Pretrained', checkpoint='epoch_1.pth')
     (cfg.model if where == 'model' else cfg.model.backbone).init_cfg = init_cfg
-    check_pretrained(cfg, MODELS.build(cfg.model), initialised=False)
-
-
-def test_resume_without_anything_to_resume(refuses):
-    refuses(ValueError, 'nothing initialises', dict(stages=[], resume=True))
+    check_pretrained(cfg, MODELS.build(cfg.model), initialized=False)
 
 
 @pytest.mark.parametrize(
@@ -69,38 +151,25 @@ def test_resume_without_anything_to_resume(refuses):
     [
         (
             dict(embed_dims=24),
-            r'tensors have another shape: backbone\.temporal_emb'
-            r'ed: \(1, 4, 1, 24\) in the file, \(1, 4, 1, 16\) in the model',
+            r'tensors have another shape: backbone\.temporal_embed: \(1, 4, 1, 24\) in the file, '
+            r'\(1, 4, 1, 16\) in the model',
         ),
         (dict(depth=1), r'lacks 12 of .* 30 tensors.*"backbone\.blocks\.1'),
+        (None, 'lacks 30 of the.*No encoder is in the file'),
     ],
 )
 def test_unfit_checkpoint(refuses, load_cfg, tmp_path, change, message):
     cfg = load_cfg(tmp_path, name='mamp')
-    cfg.model.backbone.update(change)
+    cfg.model.backbone.update(change or {})
+    state = MODELS.build(cfg.model).state_dict()
+    if change is None:
+        state = {name: value for name, value in state.items() if name.startswith('neck.')}
     path = str(tmp_path / 'other.pth')
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
+    torch.save(dict(state_dict=state), path)
     refuses(ValueError, f'{path} .*{message}', dict(load_from=path))
 
 
-def test_checkpoint_without_encoder(refuses, load_cfg, tmp_path):
-    head = MODELS.build(load_cfg(tmp_path).model).head
-    path = str(tmp_path / 'head.pth')
-    torch.save({f'head.{name}': value for name, value in head.state_dict().items()}, path)
-    refuses(ValueError, f'{path} lacks 30 of the.*No encoder is in the file', dict(load_from=path))
-
-
-def test_missing_checkpoint(refuses):
-    refuses(FileNotFoundError, 'nowhere.pth', dict(load_from='nowhere.pth'))
-
-
-def test_queue_smaller_than_a_batch(refuses, load_cfg, tmp_path):
-    refuses(
-        ValueError,
-        r'stars\.py: model\.head\.queue_size=3 is less than '
-        'one batch, 4 clips on each of 1 processes = 4',
-        {'model.head.queue_size': 3},
-    )
+def test_queue_on_two_processes(load_cfg, tmp_path):
     cfg = load_cfg(tmp_path, {'model.head.queue_size': 7})
     model = MODELS.build(cfg.model)
     check_queue(cfg, model, world_size=1)
@@ -110,118 +179,3 @@ def test_queue_smaller_than_a_batch(refuses, load_cfg, tmp_path):
     both.head, both.contrast_head = nn.Identity(), model.head
     with pytest.raises(ValueError, match='model.contrast_head.queue_size=7'):
         check_queue(cfg, both, world_size=2)
-
-
-@pytest.mark.parametrize(
-    'stages, error, message',
-    [
-        (
-            [dict(name='a', config='b.py')],
-            FileNotFoundError,
-            r'stars\.py names the stage config "b\.py"',
-        ),
-        (
-            [dict(name='a', config='stage1/mamp.py')] * 2,
-            ValueError,
-            r'stages\[1\] of .*stars\.py has the name "a"',
-        ),
-        (
-            [dict(name='a', config='stage1/mamp.py', option={})],
-            ValueError,
-            r"stages\[0\] of .*\['config', 'name', 'option'\]",
-        ),
-        ([dict(config='stage1/mamp.py')], ValueError, r"it has \['config'\]"),
-    ],
-)
-def test_bad_stages(refuses, stages, error, message):
-    refuses(error, message, dict(stages=stages))
-
-
-def test_scaling_without_a_base(refuses):
-    refuses(
-        KeyError,
-        r'mamp\.py has no auto_scale_lr\.base_batch_size',
-        {'auto_scale_lr.enable': True},
-        dict(auto_scale_lr=dict(_delete_=True)),
-    )
-
-
-@pytest.mark.parametrize(
-    'loader', ['train_dataloader', 'val_dataloader', 'val_cfg.bank_dataloader']
-)
-@pytest.mark.parametrize('own', [True, False])
-def test_missing_annotation_file(refuses, loader, own):
-    """Of the first stage, and of the last one before the first is trained."""
-    option = {f'{loader}.dataset.ann_file': 'data/ntu60_3d.pkl'}
-    refuses(
-        FileNotFoundError,
-        "ann_file='data/ntu60_3d.pkl'.* download",
-        *((option,) if own else ({}, option)),
-    )
-
-
-@pytest.mark.parametrize('own', [True, False])
-@pytest.mark.parametrize(
-    'layout, message',
-    [
-        (
-            dict(num_joints=4),
-            r'other\.pkl: its clips have 4 joints, but '
-            r'model\.backbone\.num_joints=5 in .*\.py',
-        ),
-        (dict(num_channels=2), r'other\.pkl.* 2 channels.*in_channels=3'),
-        (dict(num_persons=3), r'other\.pkl.* 3 persons, but the pipeline keeps 2'),
-    ],
-)
-def test_data_that_does_not_fit(refuses, write_ann_file, tmp_path, own, layout, message):
-    path = write_ann_file(tmp_path / 'other.pkl', **layout)
-    options = everywhere('ann_file', path)
-    if 'num_channels' in layout:  # rotations need three
-        plain = [
-            dict(type='TemporalCropResize', clip_len=8, p_interval=1.0),
-            dict(type='FormatGCNInput', num_person=2),
-            dict(type='PackActionInputs'),
-        ]
-        options.update(everywhere('pipeline', plain))
-    refuses(ValueError, message, *((options,) if own else ({}, options)))
-
-
-@pytest.mark.parametrize('own', [True, False])
-def test_wrong_clip_length(refuses, own):
-    short = [
-        dict(type='CenterSkeleton', center_joint=1),
-        dict(type='TemporalCropResize', clip_len=6, p_interval=1.0),
-        dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs', meta_keys=('sample_idx',)),
-    ]
-    options = {'val_dataloader.dataset.pipeline': short}
-    refuses(
-        ValueError,
-        r'have 6 frames after the pipeline \(its clip_len\), '
-        r'but model\.backbone\.num_frames=8',
-        *((options,) if own else ({}, options)),
-    )
-
-
-@pytest.mark.parametrize('own', [True, False])
-def test_misspelt_split(refuses, own):
-    options = {'train_dataloader.dataset.split': 'xsub_trian'}
-    refuses(
-        ValueError,
-        "split='xsub_trian'.*'xsub_train', 'xsub_val'",
-        *((options,) if own else ({}, options)),
-    )
-
-
-def test_stage_of_another_size(refuses):
-    refuses(
-        ValueError,
-        r'model of stage config .*mamp\.py does not fit.*24',
-        stage={'model.backbone.embed_dims': 24},
-    )
-
-
-def test_misspelt_option_of_the_last_stage(refuses):
-    refuses(
-        ValueError, "unknown options .'layer_decya'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 import mmaction
 import pytest
 
+pytestmark = pytest.mark.slow
 STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 

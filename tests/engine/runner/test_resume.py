@@ -1,16 +1,16 @@
 """An interrupted run that is resumed is the run that was not interrupted."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import find_latest_checkpoint
+
+from stars_mm.engine.runner.stages import latest_checkpoint
 
 WORKERS = dict(num_workers=2, persistent_workers=True)
 STAGE1 = 'pretrain'
-
-
-def train(build, cfg) -> None:
-    build(cfg).train()
 
 
 def interrupt(build, cfg, stage: str, epoch: int, batch_idx: int = 2) -> None:
@@ -21,62 +21,71 @@ def interrupt(build, cfg, stage: str, epoch: int, batch_idx: int = 2) -> None:
     else:
         cfg.custom_hooks.append(hook)
     with pytest.raises(KeyboardInterrupt):
-        train(build, cfg)
+        build(cfg).train()
 
 
 def times(folder: Path) -> dict:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob('*.pth')}
 
 
-@pytest.mark.parametrize('stage, epoch', [(STAGE1, 2), (STAGE1, 0), ('', 2), ('', 0)])
+@pytest.mark.parametrize('stage, epoch', [(STAGE1, 2), (STAGE1, 0), ('', 2)])
 def test_interrupted_in(stage, epoch, load_cfg, build, trained, tmp_path, assert_same_run):
-    """In the midst of an epoch, or before a stage's first checkpoint."""
-    interrupt(build, load_cfg(tmp_path), stage, epoch)
-    assert not (tmp_path / f'epoch_{epoch + 1}.pth').exists()
-    finished = times(tmp_path / STAGE1)
+    """In the midst of an epoch, or before the first checkpoint; the folder is moved meanwhile."""
+    interrupt(build, load_cfg(tmp_path / 'a'), stage, epoch)
+    assert not (tmp_path / 'a' / stage / f'epoch_{epoch + 1}.pth').exists()
+    shutil.move(tmp_path / 'a', tmp_path / 'b')
+    work_dir = tmp_path / 'b'
+    finished = times(work_dir / STAGE1)
 
-    train(build, load_cfg(tmp_path, dict(resume=True)))
-    assert_same_run(tmp_path / STAGE1, trained / STAGE1)
-    assert_same_run(tmp_path, trained)
-    again = times(tmp_path / STAGE1)
-    kept = {name for name in finished if again[name] == finished[name]}
-    assert kept == set(finished)  # no epoch was trained twice
-    assert len(again) == 4
+    build(load_cfg(work_dir, dict(resume=True))).train()
+    assert_same_run(work_dir / STAGE1, trained / STAGE1)
+    assert_same_run(work_dir, trained)
+    again = times(work_dir / STAGE1)
+    assert finished.items() <= again.items() and len(again) == 4  # no epoch was trained twice
 
-    before = times(tmp_path)
-    train(build, load_cfg(tmp_path, dict(resume=True)))
-    assert times(tmp_path) == before  # nothing was left to do
-
-
-@pytest.fixture(scope='module')
-def with_workers(load_cfg):
-    """Reads the config with persistent workers in both stages."""
-
-    def _load(work_dir, options={}):
-        return load_cfg(
-            work_dir,
-            {
-                **options,
-                'train_dataloader': WORKERS,
-                'stages.0.options': {'train_dataloader': WORKERS},
-            },
-        )
-
-    return _load
+    before = times(work_dir)
+    build(load_cfg(work_dir, dict(resume=True))).train()
+    assert times(work_dir) == before  # nothing was left to do
 
 
+def test_a_copy_does_not_read_the_original(load_cfg, build, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    assert Path(find_latest_checkpoint(str(tmp_path))).parent == trained  # mmengine's way
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_4.pth')
+    state = torch.load(tmp_path / 'epoch_4.pth')
+    state['state_dict']['head.predictor.3.bias'].fill_(100)
+    torch.save(state, tmp_path / 'epoch_4.pth')
+    build(load_cfg(tmp_path, {'resume': True, 'train_cfg.max_epochs': 5})).train()
+    resumed = torch.load(tmp_path / 'epoch_5.pth')['state_dict']
+    assert resumed['head.predictor.3.bias'].min() > 90
+
+
+def test_where_the_last_checkpoint_is(tmp_path):
+    assert latest_checkpoint(str(tmp_path)) is None
+    pointer, elsewhere = tmp_path / 'last_checkpoint', tmp_path / 'out/epoch_1.pth'
+    pointer.write_text(f'{elsewhere}\n')
+    assert latest_checkpoint(str(tmp_path)) is None  # it is gone
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    assert latest_checkpoint(str(tmp_path)) == str(elsewhere)
+    (tmp_path / 'epoch_1.pth').touch()
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('stage', [STAGE1, ''])
-def test_persistent_workers(stage, with_workers, build, trained, tmp_path, assert_same_run):
+def test_persistent_workers(stage, load_cfg, build, trained, tmp_path, assert_same_run):
     """Neither workers nor when they started change the run."""
-    interrupt(build, with_workers(tmp_path), stage, 2)
-    train(build, with_workers(tmp_path, dict(resume=True)))
+    options = {'train_dataloader': WORKERS, 'stages.0.options': {'train_dataloader': WORKERS}}
+    interrupt(build, load_cfg(tmp_path, options), stage, 2)
+    build(load_cfg(tmp_path, {**options, 'resume': True})).train()
     assert_same_run(tmp_path / STAGE1, trained / STAGE1)
     assert_same_run(tmp_path, trained)
 
 
 def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_same_run):
     checkpoint = trained / STAGE1 / 'epoch_4.pth'
-    train(build, load_cfg(tmp_path, dict(load_from=str(checkpoint))))
+    build(load_cfg(tmp_path, dict(load_from=str(checkpoint)))).train()
     assert not (tmp_path / STAGE1).exists()
     assert_same_run(tmp_path, trained)
 
@@ -84,11 +93,10 @@ def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_s
 def test_an_earlier_run_does_not_count(load_cfg, build, trained, tmp_path, assert_same_run):
     """A run in a used folder, interrupted in stage 1 and resumed, is not
     mistaken for the one that was there."""
-    seed = {'randomness.seed': 5}
-    short = {**seed, 'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg.max_epochs': 1}}
-    train(build, load_cfg(tmp_path, short))
+    short = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg.max_epochs': 1}}
+    build(load_cfg(tmp_path, {'randomness.seed': 5, **short})).train()
     interrupt(build, load_cfg(tmp_path), STAGE1, 0)
-    train(build, load_cfg(tmp_path, dict(resume=True)))
+    build(load_cfg(tmp_path, dict(resume=True))).train()
     assert_same_run(tmp_path, trained)
 
 
@@ -97,13 +105,12 @@ def test_a_stage_by_iterations(load_cfg, build, tmp_path):
 
     def load(**options):
         cfg = load_cfg(tmp_path, {'train_cfg.max_epochs': 1, **options})
+        checkpoint = dict(by_epoch=False, interval=3)
         cfg.stages[0].options = dict(
             train_cfg=dict(_delete_=True, type='IterBasedTrainLoop', max_iters=7),
             param_scheduler=[],
             train_dataloader=dict(sampler=dict(type='InfiniteSampler')),
-            default_hooks=dict(
-                checkpoint=dict(by_epoch=False, interval=3), logger=dict(interval=1)
-            ),
+            default_hooks=dict(checkpoint=checkpoint, logger=dict(interval=1)),
             log_processor=dict(by_epoch=False),
             val_cfg=None,
             val_dataloader=None,
@@ -111,19 +118,20 @@ def test_a_stage_by_iterations(load_cfg, build, tmp_path):
         )
         return cfg
 
-    interrupt_at = load()
-    interrupt_at.stages[0].options.custom_hooks = [dict(type='Interrupt', epoch=0, batch_idx=4)]
+    cfg = load()
+    cfg.stages[0].options.custom_hooks = [dict(type='Interrupt', epoch=0, batch_idx=4)]
     with pytest.raises(KeyboardInterrupt):
-        train(build, interrupt_at)
+        build(cfg).train()
     assert list(times(tmp_path / STAGE1)) == ['iter_3.pth']
-    train(build, load(resume=True))
+    build(load(resume=True)).train()
     assert torch.load(tmp_path / STAGE1 / 'iter_7.pth')['meta']['iter'] == 7
     stage = times(tmp_path / STAGE1)
     (tmp_path / 'last_checkpoint').unlink()
-    train(build, load(resume=True))
+    build(load(resume=True)).train()
     assert times(tmp_path / STAGE1) == stage
 
 
+@pytest.mark.slow
 def test_two_processes(load_cfg, build, two_ranks, tmp_path, assert_same_run):
     def run(work_dir, resume=False, stop_in=None):
 
@@ -131,7 +139,7 @@ def test_two_processes(load_cfg, build, two_ranks, tmp_path, assert_same_run):
             cfg = load_cfg(tmp_path / work_dir, dict(resume=resume))
             cfg.launcher = 'pytorch'
             if stop_in is None:
-                train(build, cfg)
+                build(cfg).train()
             else:
                 interrupt(build, cfg, stop_in, 2, 1)
 

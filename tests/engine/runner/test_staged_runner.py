@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from stars_mm.engine.runner.stages import build_stage_cfg, latest_checkpoint
@@ -36,32 +35,6 @@ def encoder(path: Path) -> dict:
 def one_log(work_dir: Path) -> str:
     (log,) = work_dir.glob('*/*.log')
     return log.read_text()
-
-
-def test_last_checkpoint_is_handed_on(load_cfg, build, tmp_path):
-    """With a learning rate of 0, stage 2 ends with what it started from."""
-    cfg = load_cfg(
-        tmp_path,
-        {
-            'optim_wrapper.optimizer.lr': 0.0,
-            'train_cfg.max_epochs': 1,
-            'stages.0.options': {'train_cfg.max_epochs': 2},
-        },
-    )
-    build(cfg).train()
-    stage = tmp_path / 'pretrain'
-    assert sorted(path.name for path in stage.glob('*.pth')) == [
-        'epoch_1.pth',
-        'epoch_2.pth',
-    ]  # the option acted
-    handed_on = encoder(stage / 'epoch_2.pth')
-    ended = encoder(tmp_path / 'epoch_1.pth')
-    earlier = encoder(stage / 'epoch_1.pth')
-    assert handed_on.keys() == ended.keys()
-    assert all(torch.equal(handed_on[name], ended[name]) for name in ended)
-    assert not any(
-        torch.equal(earlier[name], ended[name]) for name in ended if name.endswith('weight')
-    )
 
 
 def test_three_stages(load_cfg, build, recipe, tmp_path):
@@ -177,7 +150,7 @@ def test_what_the_user_asked_of_the_run_reaches_a_stage(load_cfg, tmp_path):
     plain.randomness = dict(seed=3, deterministic=True)
     cfg = copy.deepcopy(plain)
     cfg.launcher = 'slurm'
-    cfg.resume = True
+    cfg.resume = cfg.compile = True
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.loss_scale = 'dynamic'
     cfg.auto_scale_lr.enable = True
@@ -190,15 +163,42 @@ def test_what_the_user_asked_of_the_run_reaches_a_stage(load_cfg, tmp_path):
     assert given.randomness == asked.randomness == plain.randomness
     assert (given.launcher, asked.launcher) == ('none', 'slurm')
     assert (given.resume, asked.resume) == (False, True)
+    assert (given.get('compile'), asked.compile) == (None, True)
     assert given.optim_wrapper.type == 'OptimWrapper'
-    assert asked.optim_wrapper == {
-        **given.optim_wrapper,
-        'type': 'AmpOptimWrapper',
-        'loss_scale': 'dynamic',
-    }
+    amp = dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    assert asked.optim_wrapper == {**given.optim_wrapper, **amp}
     assert (given.auto_scale_lr.enable, asked.auto_scale_lr.enable) == (False, True)
     assert given.val_cfg and given.val_dataloader and given.val_evaluator
     assert (asked.val_cfg, asked.val_dataloader, asked.val_evaluator) == (None,) * 3
+
+    # the stage's own options have the last word
+    cfg.optim_wrapper.dtype = 'bfloat16'
+    cfg.stages[0].options = {
+        'randomness.seed': 8,
+        'resume': False,
+        'compile': dict(mode='a'),
+        'optim_wrapper.type': 'OptimWrapper',
+        'auto_scale_lr': dict(enable=False),
+        'val_cfg.bank_dataloader.batch_size': 2,
+    }
+    own = build_stage_cfg(cfg, cfg.stages[0], str(tmp_path))
+    assert own.randomness == dict(seed=8, deterministic=True)
+    assert (own.resume, own.compile) == (False, dict(mode='a'))
+    assert own.optim_wrapper == given.optim_wrapper
+    assert not own.auto_scale_lr.enable
+    assert own.val_cfg.bank_dataloader.batch_size == 2 and own.val_dataloader
+
+
+def test_a_stage_that_starts_from_a_checkpoint_of_its_own(load_cfg, build, trained, tmp_path):
+    cfg = load_cfg(tmp_path, SHORT)
+    cfg.stages[0].options.update(
+        {'load_from': str(trained / 'pretrain/epoch_2.pth'), 'optim_wrapper.optimizer.lr': 0.0}
+    )
+    cfg.stages[0].options['param_scheduler'] = []
+    build(cfg).train()
+    expected = encoder(trained / 'pretrain/epoch_2.pth')
+    found = encoder(tmp_path / 'pretrain/epoch_1.pth')
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_stages_found_from_elsewhere(load_cfg, build, tmp_path, monkeypatch):
@@ -218,28 +218,31 @@ def test_stages_found_from_elsewhere(load_cfg, build, tmp_path, monkeypatch):
     )
 
 
-def test_shipped_stage_configs_are_found_from_anywhere(repo_root, tmp_path):
-    """A config copied out of the package, as in a work directory."""
-    shipped = repo_root / 'configs/stars_demo.py'
-    path = tmp_path / 'stars_demo.py'
-    Config.fromfile(shipped).dump(path)
-    cfg = Config.fromfile(path)
-    cfg.randomness = dict(seed=0)
-    stage = build_stage_cfg(cfg, cfg.stages[0], str(tmp_path))
-    found = Path(stage.filename).resolve()  # through the links of .mim
-    assert found.is_relative_to(repo_root / 'configs/mamp')
-
-
 def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     """Rank 1 does not look before rank 0 has saved."""
 
     def look(rank):
         if rank == 0:
             time.sleep(0.5)
+            (tmp_path / 'epoch_9.pth').touch()
             (tmp_path / 'last_checkpoint').write_text('epoch_9.pth')
         return latest_checkpoint(str(tmp_path))
 
-    assert two_ranks(look) == ['epoch_9.pth', 'epoch_9.pth']
+    assert two_ranks(look) == [str(tmp_path / 'epoch_9.pth')] * 2
+
+
+@pytest.mark.parametrize('key', ['state_dict', 'model', None])
+def test_a_checkpoint_is_read_once(load_cfg, build, trained, tmp_path, monkeypatch, key):
+    """However the weights lie in the file."""
+    weights = state(trained / 'epoch_4.pth')['state_dict']
+    cfg = load_cfg(tmp_path / 'run', dict(load_from=str(tmp_path / 'a.pth')))
+    torch.save(weights if key is None else {key: weights}, cfg.load_from)
+    runner = build(cfg)
+    read, load = [], torch.load
+    monkeypatch.setattr(torch, 'load', lambda path, **kw: read.append(path) or load(path, **kw))
+    runner.test()
+    assert read == [cfg.load_from]
+    assert all(torch.equal(value, weights[k]) for k, value in runner.model.state_dict().items())
 
 
 def test_two_processes(load_cfg, build, two_ranks, tmp_path):
@@ -297,20 +300,3 @@ def test_blocks_of_every_stage_are_compiled(load_cfg, build, tmp_path, monkeypat
     build(load_cfg(tmp_path, {**SHORT, 'compile': dict(mode='a')})).train()
     assert compiled == [('MAMP', dict(mode='a')), ('STARS', dict(mode='a'))]
     assert 'compile: 2 transformer blocks' in one_log(tmp_path)
-
-
-@pytest.mark.parametrize('asked', [None, dict(static_graph=True)])
-def test_wrapper_of_several_processes(load_cfg, build, tmp_path, monkeypatch, asked):
-    """Small buckets for the gradients, and the queue is not broadcast; a
-    config may ask for something else."""
-    runner = build(load_cfg(tmp_path, dict(find_unused_parameters=True)))
-    monkeypatch.setattr(Runner, 'wrap_model', lambda self, cfg, model: cfg)
-    assert runner.wrap_model(None, runner.model) is None  # one process
-    monkeypatch.setattr(runner, '_distributed', True)
-    wanted = asked or dict(
-        type='MMDistributedDataParallel',
-        broadcast_buffers=False,
-        bucket_cap_mb=4,
-        find_unused_parameters=True,
-    )
-    assert runner.wrap_model(asked, runner.model) == wanted

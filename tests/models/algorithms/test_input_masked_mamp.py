@@ -72,11 +72,10 @@ def test_loss_by_its_parts(backbone):
     torch.testing.assert_close(loss, expected['loss'])
 
 
-@pytest.mark.parametrize('backbone', BACKBONES)
-def test_what_is_hidden_does_not_leak(backbone):
-    model = build(backbone, motion_aware_tau=None)
+def test_what_is_hidden_does_not_leak():
+    model = build(motion_aware_tau=None)
     x, noise = torch.randn(4, 16, 20, 3), torch.rand(4, 20)
-    mask = model.mask(x, noise)
+    mask = model.mask(x, noise)[2]
     assert torch.equal(mask, random_masking(patchify(x, 8, 2), 0.6, noise)[2])
     other = torch.where(hidden_frames(mask)[..., None], torch.randn_like(x) * 9, x)
     shapes = [
@@ -91,9 +90,8 @@ def test_what_is_hidden_does_not_leak(backbone):
     )
 
 
-@pytest.mark.parametrize('backbone', BACKBONES)
-def test_gradient_reaches_everything(backbone):
-    model = build(backbone)
+def test_gradient_reaches_everything():
+    model = build()
     with torch.no_grad():
         model.mask_value.fill_(0.1)
         for name, param in model.named_parameters():
@@ -105,6 +103,7 @@ def test_gradient_reaches_everything(backbone):
         assert param.grad.any(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_the_loss_falls(backbone):
     """Waving joints: hidden motion can be told from what is seen."""
@@ -136,42 +135,3 @@ def test_stage_2_takes_its_encoder(stars):
     assert set(unexpected) == {'mask_value', 'neck.pred.weight', 'neck.pred.bias'}
     inputs = torch.randn(2, 1, 2, 16, 20, 3)
     torch.testing.assert_close(tuned.eval().extract_feat(inputs), model.eval().extract_feat(inputs))
-
-
-@pytest.mark.parametrize(
-    'changes, frames, message',
-    [
-        ({}, 24, None),
-        (
-            dict(head=dict(type='MAMPHead', tubelet_size=2)),
-            18,
-            r'STGCN turns 18 frames of 20 joints into a grid of 5 × 20.*'
-            r'\(20, 20, 3\) instead of \(18, 20, 3\).*temporal_stride',
-        ),
-        (
-            dict(neck=dict(type='FramePredictor', in_channels=16, temporal_stride=2)),
-            16,
-            r'grid of 4 × 20.*\(8, 20, 3\) instead of \(16, 20, 3\)',
-        ),
-        (dict(head=dict(type='MAMPHead', tubelet_size=5)), 16, '16 frames .* tubelet_size=5'),
-    ],
-)
-def test_grids_that_do_not_match(changes, frames, message):
-    model, inputs = build(**changes), torch.randn(2, 1, 1, frames, 20, 3)
-    if message is None:
-        assert model.loss(inputs)['loss'].isfinite()
-        return
-    with pytest.raises(ValueError, match=message):
-        model.loss(inputs)
-
-
-@pytest.mark.parametrize(
-    'changes, message',
-    [
-        (dict(mask_ratio=1.0), 'mask_ratio=1.0 must lie between'),
-        (dict(motion_aware_tau=0), 'motion_aware_tau must be positive.*got 0'),
-    ],
-)
-def test_arguments_are_checked(changes, message):
-    with pytest.raises(ValueError, match=message):
-        build(**changes)

@@ -47,10 +47,3 @@ def test_identical_views_are_contrasted_once(mamp, samples, encoded_rows):
     inputs[0, 1] += 0.1
     copied.loss(inputs, samples(range(4)))
     assert rows[2:] == [16, 16]
-
-
-def test_bad_arguments(mamp):
-    with pytest.raises(ValueError, match='contrast_weight .* got 0'):
-        mamp(type='MAMPNNCLR', contrast_head=HEAD, contrast_weight=0)
-    with pytest.raises(TypeError, match='contrast_wieght'):
-        mamp(type='MAMPNNCLR', contrast_head=HEAD, contrast_wieght=1.0)

@@ -56,14 +56,6 @@ def test_tokens_positions_and_their_order(encoder, changes):
             )
 
 
-def test_the_projection_is_a_convolution(encoder):
-    model = encoder(num_joints=6, joint_patch_size=2)
-    x = torch.randn(2, 8, 6, 3)
-    conv = model.patch_embed.projection(x.permute(0, 3, 1, 2))
-    position = (model.temporal_embed + model.joint_embed).flatten(1, 2)
-    torch.testing.assert_close(_naive_tokens(model, x), conv.flatten(2).transpose(1, 2) + position)
-
-
 def test_kept_tokens_are_a_selection_made_after_embedding(encoder):
     model = encoder()
     x = torch.randn(3, 8, 5, 3)
@@ -109,22 +101,6 @@ def test_each_distinct_person_is_encoded_once(encoder, encoded_rows):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * b.abs().max().item())
 
 
-@pytest.mark.parametrize('only', ['zeros', 'repeats', 'neither', 'one person'])
-def test_number_of_encoded_persons(encoder, encoded_rows, only):
-    model, x = encoder(), torch.randn(4, 2, 8, 5, 3)
-    if only == 'zeros':
-        x[:, 1] = 0
-    elif only == 'repeats':
-        x[:, 1] = x[:, 0]
-    elif only == 'one person':
-        x = x[:, :1]
-    rows = encoded_rows(model)
-    found = model(x)
-    expected = {'zeros': 5, 'repeats': 4, 'neither': 8, 'one person': 4}
-    assert rows == [expected[only]]
-    assert found.shape == (4, x.shape[1], 16, 2, 5)
-
-
 @pytest.mark.parametrize('rate', ['drop_rate', 'attn_drop_rate', 'drop_path_rate'])
 def test_equal_persons_are_dropped_apart_in_training(encoder, encoded_rows, rate):
     model = encoder(**{rate: 0.5})
@@ -141,40 +117,6 @@ def test_drop_path_grows_linearly(encoder):
     model = encoder(depth=5, drop_path_rate=0.4)
     rates = [getattr(block.drop_path, 'drop_prob', 0.0) for block in model.blocks]
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
-
-
-def test_frozen_stages_do_no_backward_work(encoder):
-    model = encoder(depth=4, frozen_stages=2, drop_path_rate=0.3)
-    model.train()
-    assert [block.training for block in model.blocks] == [False, False, True, True]
-    needs_graph = []
-    for block in model.blocks:
-        block.register_forward_hook(lambda module, args, out: needs_graph.append(out.requires_grad))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
-    before = {k: v.clone() for k, v in model.named_parameters()}
-    model(torch.randn(2, 2, 8, 5, 3)).square().sum().backward()
-    optimizer.step()
-    assert needs_graph == [False, False, True, True]
-    for name, param in model.named_parameters():
-        frozen = name.startswith(
-            ('patch_embed', 'temporal_embed', 'joint_embed', 'blocks.0.', 'blocks.1.')
-        )
-        assert (param.grad is None) == frozen, name
-        assert torch.equal(param, before[name]) == frozen, name
-
-
-@pytest.mark.parametrize(
-    'frozen_stages, trained',
-    [
-        (-1, ['patch_embed', 'temporal_embed', 'joint_embed', 'blocks', 'norm']),
-        (0, ['blocks', 'norm']),
-        (2, []),
-    ],
-)
-def test_what_frozen_stages_freezes(encoder, frozen_stages, trained):
-    model = encoder(frozen_stages=frozen_stages)
-    found = {name.split('.')[0] for name, param in model.named_parameters() if param.requires_grad}
-    assert found == set(trained)
 
 
 def test_layer_of_each_parameter(encoder):
@@ -219,45 +161,6 @@ def test_initialisation(encoder):
     assert conv.bias.any()
 
 
-@pytest.mark.parametrize(
-    'shape', [(1, 2, 8, 6, 3), (1, 2, 12, 5, 3), (1, 2, 8, 5, 2), (1, 2, 7, 5, 3)]
-)
-def test_clips_of_another_shape_are_refused(encoder, shape):
-    model = encoder()
-    message = (
-        r'\(frames, joints, channels\) = \(8, 5, 3\) and got '
-        rf'\({shape[2]}, {shape[3]}, {shape[4]}\)'
-    )
-    with pytest.raises(ValueError, match=message):
-        model(torch.zeros(shape))
-    with pytest.raises(ValueError, match=message):
-        model.encode(torch.zeros(shape[1:]))
-
-
-def test_inputs_without_persons_are_refused(encoder):
-    with pytest.raises(ValueError, match=r'takes \(N, M, T, V, C\)'):
-        encoder()(torch.zeros(2, 8, 5, 3))
-
-
-@pytest.mark.parametrize(
-    'changes, message',
-    [
-        (dict(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
-        (dict(num_frames=10), 'num_frames=10 must be .*tubelet_size=4'),
-        (dict(num_frames=3), 'num_frames=3 must be'),
-        (dict(num_frames=0), 'num_frames=0 must be'),
-        (dict(joint_patch_size=2), 'num_joints=5 must be'),
-        (dict(frozen_stages=3), 'frozen_stages=3 .* depth=2'),
-        (dict(frozen_stages=-2), 'frozen_stages=-2 '),
-    ],
-)
-def test_arguments_are_checked(encoder_cfg, changes, message):
-    cfg = encoder_cfg(**changes)
-    cfg.pop('type')
-    with pytest.raises(ValueError, match=message):
-        SkeletonTransformer(**cfg)
-
-
 def test_works_in_mmaction_recognizer(encoder_cfg, samples):
     with DefaultScope.overwrite_default_scope('mmaction'):  # as the runner
         model = MODELS.build(
@@ -272,18 +175,9 @@ def test_works_in_mmaction_recognizer(encoder_cfg, samples):
     for i, sample in enumerate(data_samples):
         sample.set_gt_label(i % 3)
 
-    features = _naive_encode(model.backbone, inputs.flatten(0, 2))
-    features = features.reshape(6, -1, 16).mean(1)
+    features = _naive_encode(model.backbone, inputs.flatten(0, 2)).reshape(6, -1, 16).mean(1)
     logits = features @ model.cls_head.fc.weight.t() + model.cls_head.fc.bias
-    expected = nn.functional.cross_entropy(logits, torch.arange(6) % 3)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(10):
-        loss = model(inputs, data_samples, mode='loss')['loss_cls']
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[0] == pytest.approx(expected.item(), rel=1e-5)
-    assert losses[-1] < 0.8 * losses[0]
+    loss = model(inputs, data_samples, mode='loss')['loss_cls']
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.arange(6) % 3))
+    loss.backward()
     assert all(param.grad.any() for param in model.parameters())

@@ -1,19 +1,17 @@
 """The queue against Python lists."""
 
-import io
-
 import pytest
 import torch
 import torch.nn.functional as F
 
-from stars_mm.models.utils import FeatureQueue
+from stars_mm.models.utils.feature_queue import FeatureQueue
 
 
 def _unit(*shape):
     return F.normalize(torch.randn(*shape), dim=-1)
 
 
-@pytest.mark.parametrize('size, batch', [(10, 4), (8, 4), (5, 5), (7, 3)])
+@pytest.mark.parametrize('size, batch', [(10, 4), (5, 5), (7, 3)])
 def test_push_is_a_ring(size, batch):
     queue = FeatureQueue(size, 3)
     entries = [(feat, -1) for feat in queue.feats.clone()]
@@ -86,13 +84,6 @@ def test_topk_never_takes_the_own_sample():
     assert set(found.tolist()) == {2, 5}
 
 
-def test_more_than_the_queue_holds_is_refused():
-    with pytest.raises(ValueError, match='5 features .* queue_size=4'):
-        FeatureQueue(4, 3).push(_unit(5, 3), torch.arange(5))
-    with pytest.raises(ValueError, match='queue_size must be at least 1'):
-        FeatureQueue(0, 3)
-
-
 def test_autocast_compares_in_float32():
     queue = FeatureQueue(300, 8)
     # entries so alike that bfloat16, with its 8 bits, cannot tell them apart
@@ -105,20 +96,3 @@ def test_autocast_compares_in_float32():
         assert torch.equal(queue.nearest(query, own), expected)
         queue.push(query.bfloat16(), own)
     assert queue.feats.dtype == torch.float32
-
-
-def test_a_checkpoint_holds_entries_ids_and_pointer():
-    queue = FeatureQueue(5, 3)
-    queue.push(_unit(3, 3), torch.tensor([4, 9, 2]))
-    file = io.BytesIO()
-    torch.save(queue.state_dict(), file)
-    file.seek(0)
-    other = FeatureQueue(5, 3)
-    other.load_state_dict(torch.load(file))
-    for push in range(2):
-        assert torch.equal(other.feats, queue.feats)
-        assert torch.equal(other.ids, queue.ids)
-        assert torch.equal(other.ptr, queue.ptr)
-        feats = _unit(4, 3)
-        queue.push(feats, torch.arange(4))
-        other.push(feats, torch.arange(4))

@@ -2,7 +2,7 @@
 
 import torch
 
-from stars_mm.models.utils import gather_with_grad, gather_without_grad
+from stars_mm.models.utils.gather import gather_with_grad, gather_without_grad
 
 
 def test_one_process_gathers_itself():

@@ -79,6 +79,7 @@ def test_tokens_that_are_only_looked_at(qkv_bias):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiled_blocks_are_the_same():
     """Traced forwards and backwards; no compiler is needed for that."""
     model = nn.ModuleDict(dict(a=TransformerBlock(8, 2), b=nn.Linear(8, 8)))
@@ -128,8 +129,3 @@ def test_initialisation():
     assert not layers[0].bias.any()
     assert (layers[1].weight == 1).all() and not layers[1].bias.any()
     assert torch.equal(layers[3].weight, before)
-
-
-def test_channels_are_a_multiple_of_the_heads():
-    with pytest.raises(ValueError, match='embed_dims=10 .* num_heads=4'):
-        TransformerBlock(10, 4)

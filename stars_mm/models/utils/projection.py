@@ -1,5 +1,3 @@
-from itertools import permutations
-
 from torch import Tensor, nn
 
 
@@ -19,15 +17,6 @@ def projection_mlp(in_channels: int, hidden_channels: int, out_channels: int) ->
         nn.ReLU(inplace=True),
         nn.Linear(hidden_channels, out_channels),
     )
-
-
-def view_pairs(num_views: int) -> list[tuple[int, int]]:
-    """Ordered pairs of different views; of a single view with itself.
-
-    Args:
-        num_views (int): Number of views.
-    """
-    return list(permutations(range(num_views), 2)) or [(0, 0)]
 
 
 def check_channels(head: nn.Module, feat: Tensor) -> None:

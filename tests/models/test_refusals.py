@@ -1,0 +1,161 @@
+"""Arguments and inputs that do not fit: each error says which, and with what value."""
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+
+from stars_mm.models import necks
+from stars_mm.models.backbones import SkeletonTransformer
+from stars_mm.models.heads import (
+    DINOHead,
+    JointMLPHead,
+    LinearProbeHead,
+    MAMPHead,
+    MoCoHead,
+    NNCLRHead,
+)
+from stars_mm.models.utils.clustering import koleo
+from stars_mm.models.utils.feature_queue import FeatureQueue
+from stars_mm.models.utils.masking import motion_aware_masking, num_kept_tokens, random_masking
+from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.teacher import MomentumTeacher
+from stars_mm.models.utils.transformer import TransformerBlock
+from stars_mm.preparation.layouts import NW_UCLA
+
+ENCODER = dict(embed_dims=16, depth=2, num_heads=2, num_frames=8, num_joints=5)
+BACKBONE = dict(type='SkeletonTransformer', **ENCODER)
+GRAPH = dict(layout=NW_UCLA, mode='spatial')
+STGCN = dict(type='STGCN', graph_cfg=GRAPH, base_channels=8, num_stages=3, inflate_stages=[2])
+STGCN['down_stages'] = [2, 3]
+NNCLR = dict(type='NNCLRHead', in_channels=16, hidden_channels=24, queue_size=10)
+CLIPS = torch.zeros(2, 1, 2, 8, 5, 3)
+
+
+def mamp(type='MAMP', **changes):
+    decoder = dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2)
+    cfg = dict(type=type, backbone=BACKBONE, neck=decoder, head=dict(type='MAMPHead'))
+    return MODELS.build({**cfg, 'mask_ratio': 0.65, **changes})
+
+
+def graph_mamp(stride=4, **changes):
+    neck = dict(type='FramePredictor', in_channels=16, temporal_stride=stride)
+    head = dict(type='MAMPHead', tubelet_size=2)
+    return mamp('InputMaskedMAMP', **{'backbone': STGCN, 'neck': neck, 'head': head, **changes})
+
+
+def encode(*shape):
+    return SkeletonTransformer(**ENCODER)(torch.zeros(shape))
+
+
+TABLE = [
+    # the encoder and its layers
+    (lambda: SkeletonTransformer(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
+    (lambda: SkeletonTransformer(num_frames=10), 'num_frames=10 must be .*tubelet_size=4'),
+    (lambda: SkeletonTransformer(num_frames=0), 'num_frames=0 must be'),
+    (lambda: SkeletonTransformer(joint_patch_size=2), 'num_joints=25 must be'),
+    (lambda: SkeletonTransformer(depth=2, frozen_stages=3), 'frozen_stages=3 .* depth=2'),
+    (lambda: SkeletonTransformer(frozen_stages=-2), 'frozen_stages=-2 '),
+    (lambda: encode(2, 8, 5, 3), r'takes \(N, M, T, V, C\)'),
+    (lambda: encode(1, 2, 8, 6, 3), r'= \(8, 5, 3\) and got \(8, 6, 3\)'),
+    (lambda: encode(1, 2, 12, 5, 3), r'= \(8, 5, 3\) and got \(12, 5, 3\)'),
+    (lambda: encode(1, 2, 8, 5, 2), r'= \(8, 5, 3\) and got \(8, 5, 2\)'),
+    (lambda: TransformerBlock(10, 4), 'embed_dims=10 .* num_heads=4'),
+    # stage 1
+    (lambda: mamp(mask_ratio=0.95), 'mask_ratio=0.95 keeps 0 of 10'),
+    (lambda: mamp(mask_ratio=0.0), 'mask_ratio=0.0 must lie between'),
+    (lambda: mamp(motion_aware_tau=0), 'motion_aware_tau must be positive.*got 0'),
+    (lambda: mamp().loss(CLIPS[0]), r'takes inputs of shape \(N, clips, M, T, V, C\)'),
+    (lambda: mamp().loss(CLIPS[..., :7, :, :]), '7 frames .* tubelet_size=4'),
+    (lambda: mamp().loss(CLIPS, noise=torch.rand(2, 10)), r'\(B, L\) = \(4, 10\), got \(2, 10'),
+    (lambda: mamp('MAMPNNCLR', contrast_head=NNCLR, contrast_weight=0), 'contrast_weight .* got 0'),
+    (
+        lambda: graph_mamp().loss(torch.zeros(1, 1, 1, 18, 20, 3)),
+        r'STGCN turns 18 frames of 20 joints into a grid of 5 × 20.*\(20, 20, 3\) instead of '
+        r'\(18, 20, 3\).*temporal_stride',
+    ),
+    (
+        lambda: graph_mamp(stride=2).loss(torch.zeros(1, 1, 1, 16, 20, 3)),
+        r'grid of 4 × 20.*\(8, 20, 3\) instead of \(16, 20, 3\)',
+    ),
+    (lambda: MAMPHead(motion_stride=0), 'motion_stride must .* got 0'),
+    (
+        lambda: MAMPHead(motion_stride=8).target(torch.zeros(1, 8, 5, 3)),
+        'motion_stride=8 .* 8 frames',
+    ),
+    (lambda: necks.FramePredictor(temporal_stride=0), 'temporal_stride must be at least 1, got 0'),
+    (lambda: necks.FramePredictor(joint_stride=-1), 'joint_stride must be at least 1, got -1'),
+    (lambda: necks.FramePredictor(6)(torch.zeros(1, 7, 2, 5)), 'in_channels=6, .* has 7 channels'),
+    (lambda: necks.MAMPDecoder(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
+    (
+        lambda: patchify(torch.zeros(1, 8, 6, 3), 3, 1),
+        '8 frames and 6 joints cannot be cut .* tubelet_size=3 .* joint_patch_size=1',
+    ),
+    (lambda: patchify(torch.zeros(1, 8, 6, 3), 4, 4), 'joint_patch_size=4'),
+    *[
+        (lambda ratio=ratio: num_kept_tokens(10, ratio), f'mask_ratio={ratio} keeps')
+        for ratio in (0.0, 0.95, 1.5, -0.2)
+    ],
+    (
+        lambda: random_masking(torch.zeros(2, 3, 2, 12), 0.5, torch.zeros(3, 6)),
+        r'\(B, L\) = \(2, 6\)',
+    ),
+    (
+        lambda: motion_aware_masking(torch.zeros(2, 3, 2, 12), 0.5, 0.8, torch.zeros(2, 5)),
+        r'\(B, L\) = \(2, 6\)',
+    ),
+    # stage 2
+    (lambda: NNCLRHead(temperature=0.0), 'temperature must be positive: 0.0'),
+    (lambda: NNCLRHead(topk=-1), 'topk=-1 '),
+    (lambda: NNCLRHead(queue_size=8, topk=9), 'topk=9 .* queue_size=8'),
+    (lambda: NNCLRHead(queue_size=0), 'queue_size must be at least 1'),
+    (lambda: MoCoHead(temperature=0.0), 'temperature must be positive: 0.0'),
+    (lambda: DINOHead(student_temperature=0.0), 'student_temperature must be positive: 0'),
+    (lambda: DINOHead(teacher_temperature=-1), 'teacher_temperature must be positive: -1'),
+    (lambda: DINOHead(sinkhorn_iters=0), 'sinkhorn_iters must be positive: 0'),
+    (lambda: DINOHead(koleo_weight=-0.1), 'koleo_weight=-0.1'),
+    (lambda: DINOHead(centering='sinkhorn'), 'centering="sinkhorn" must be one of .*mean'),
+    *[
+        (
+            lambda head=head: head(6).loss([torch.randn(4, 7)], torch.arange(4)),
+            f'{head.__name__} has in_channels=6, .* 7 channels',
+        )
+        for head in (NNCLRHead, MoCoHead, DINOHead)
+    ],
+    (
+        lambda: FeatureQueue(4, 3).push(torch.randn(5, 3), torch.arange(5)),
+        '5 features .* queue_size=4',
+    ),
+    (lambda: koleo(torch.ones(1, 4)), 'got 1; set koleo_weight=0'),
+    *[
+        (
+            lambda momentum=momentum: MomentumTeacher(torch.nn.Linear(1, 1), momentum),
+            'teacher_momentum=.*from 0 to 1',
+        )
+        for momentum in (1.1, -0.1, (0.9, 1.5), (0.9, 1.0, 1.0))
+    ],
+    # classification
+    (lambda: LinearProbeHead(7, eps=0), 'eps must be positive: 0'),
+    (lambda: JointMLPHead(7, dropout=1.0), r'dropout=1\.0 must lie in \[0, 1'),
+    (lambda: JointMLPHead(7, label_smooth_eps=-0.1), 'label_smooth_eps=-0.1'),
+    (
+        lambda: LinearProbeHead(7, 32)(torch.zeros(2, 1, 16, 2, 5)),
+        'in_channels=32, but the features have 16',
+    ),
+    (
+        lambda: JointMLPHead(7, 16, num_joints=4)(torch.zeros(2, 1, 16, 2, 5)),
+        'num_joints=4, but the feature map has 16 channels and 5 joints',
+    ),
+]
+
+
+@pytest.mark.parametrize('call, message', TABLE, ids=[message[:30] for _, message in TABLE])
+def test_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_mamp_needs_an_encoder_of_a_part():
+    with pytest.raises(TypeError, match='STGCN has no method "encode"'):
+        mamp(backbone=STGCN)
+    with pytest.raises(TypeError, match='contrast_wieght'):
+        mamp('MAMPNNCLR', contrast_head=NNCLR, contrast_wieght=1.0)
