@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 
-from stars_mm.preparation.readers.ntu_parse import Body, Recording
+from stars_mm.preparation.readers.ntu_parse import Body, TrackedBodies
 
 #: Beside others, a body of no more frames is a ghost.
 MAX_GHOST_FRAMES = 11
@@ -98,11 +98,11 @@ def merge(bodies: list[Body], num_frames: int) -> tuple[np.ndarray, int]:
     return keypoint, left_out
 
 
-def choose_actors(recording: Recording) -> tuple[np.ndarray, Counter]:
+def choose_actors(recording: TrackedBodies) -> tuple[np.ndarray, Counter]:
     """Makes the clip of a recording.
 
     Args:
-        recording (Recording): Its bodies.
+        recording (TrackedBodies): Its bodies.
 
     Returns:
         tuple: keypoint (M, T, 25, 3) float32 in metres, M one or two actors,

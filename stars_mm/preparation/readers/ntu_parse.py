@@ -38,7 +38,7 @@ class Body:
 
 
 @dataclass
-class Recording:
+class TrackedBodies:
     """The bodies of a recording.
 
     Args:
@@ -150,14 +150,14 @@ def _read_body(lines: _Lines, points: dict[str, list[float]], seen: list[str]) -
     return body
 
 
-def parse_recording(content: bytes) -> Recording:
+def parse_recording(content: bytes) -> TrackedBodies:
     """Reads a recording.
 
     Args:
         content (bytes): The ``.skeleton`` file.
 
     Returns:
-        Recording: Its bodies.
+        TrackedBodies: Its bodies.
 
     Raises:
         ValueError: If the file is cut off, its counts do not fit, a value is no number, or no frame
@@ -188,4 +188,4 @@ def parse_recording(content: bytes) -> Recording:
     ]
     if not any(body.joints.any() for body in bodies):
         raise ValueError('line 1: all coordinates of all bodies are zero. Remove it.')
-    return Recording(bodies, present, num_frames - present)
+    return TrackedBodies(bodies, present, num_frames - present)

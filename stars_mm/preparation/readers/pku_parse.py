@@ -18,9 +18,10 @@ _HEADINGS = dict(tra='train', val='val', tes='val')
 _ROW = NUM_PERSONS * NUM_JOINTS * NUM_COORDINATES
 
 
-class Row(NamedTuple):
-    """An action: its class counted from 0, its frames [start, end)."""
+class LabelRow(NamedTuple):
+    """An action: its line in the file, its class counted from 0, its frames [start, end)."""
 
+    line: int
     label: int
     start: int
     end: int
@@ -88,7 +89,7 @@ def _integers(line: str) -> list[int]:
     return values
 
 
-def _label_row(line: str, num_frames: int, num_classes: int, outside: str) -> Row:
+def _label_row(number: int, line: str, num_classes: int) -> LabelRow:
     values = _integers(line)
     if len(values) != 4:
         raise ValueError(
@@ -101,27 +102,28 @@ def _label_row(line: str, num_frames: int, num_classes: int, outside: str) -> Ro
         )
     if start < 0 or end <= start:
         raise ValueError(f'frames {start} to {end} are none. Mend it.')
-    if end > num_frames and outside == 'error':
+    return LabelRow(number, action - 1, start, end)
+
+
+def check_row(row: LabelRow, num_frames: int) -> None:
+    """Refuses a row that ends past the recording's ``num_frames``."""
+    if row.end > num_frames:
         raise ValueError(
-            f'frames {start} to {end} go past the end of the '
-            f'recording, which has {num_frames}. Mend it, or say '
-            '--outside cut to end the clip there, as the '
-            'published arrays do.'
+            f'line {row.line}: frames {row.start} to {row.end} go past the end of the recording, '
+            f'which has {num_frames}. Mend it, or say --reader-options outside=cut to end the clip '
+            'there, as the published arrays do.'
         )
-    return Row(action - 1, start, end)
 
 
-def parse_labels(content: bytes, num_frames: int, num_classes: int, outside: str) -> list[Row]:
+def parse_labels(content: bytes, num_classes: int) -> list[LabelRow]:
     """Reads the actions of a recording.
 
     Args:
         content (bytes): Rows of class (from 1), start, end, confidence.
-        num_frames (int): T of the recording.
         num_classes (int): The largest class.
-        outside (str): 'error' refuses a row that ends past the recording.
 
     Returns:
-        list[Row]: In the order of the file.
+        list[LabelRow]: In the order of the file.
     """
     try:
         lines = content.decode('ascii').splitlines()
@@ -132,7 +134,7 @@ def parse_labels(content: bytes, num_frames: int, num_classes: int, outside: str
         if not line.strip():
             continue
         try:
-            rows.append(_label_row(line, num_frames, num_classes, outside))
+            rows.append(_label_row(number, line, num_classes))
         except ValueError as error:
             raise ValueError(f'line {number}: {error}') from error
     if not rows:
@@ -186,12 +188,12 @@ def parse_split(content: bytes) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(parts['train']), frozenset(parts['val'])
 
 
-def cut(frames: np.ndarray, row: Row, max_frames: int) -> np.ndarray:
+def cut(frames: np.ndarray, row: LabelRow, max_frames: int) -> np.ndarray:
     """Cuts a clip out of a recording.
 
     Args:
         frames (np.ndarray): (T, 150).
-        row (Row): Which frames.
+        row (LabelRow): Which frames.
         max_frames (int): What is longer loses its end; 0 keeps all.
 
     Returns:

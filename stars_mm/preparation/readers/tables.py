@@ -5,6 +5,7 @@ What a column or the last axis holds is said by ``channels``: 'xy', 'xyz',
 """
 
 import csv
+import io
 import json
 import re
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
         options (TableOptions): How to read it.
 
     Returns:
-        tuple: Keypoints (…, V, C) and scores (…, V) or None.
+        Clip: Keypoints (…, V, C) and scores (…, V) or None.
     """
     count = array.shape[-1]
     three = 'xyc' if options.layout.unit == 'px' else 'xyz'
@@ -58,25 +59,24 @@ def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
             'needs another number. Correct --layout or --channels.'
         )
     if channels.endswith('c'):
-        return array[..., :-1], array[..., -1]
-    return array, None
+        return Clip(array[..., :-1], array[..., -1])
+    return Clip(array)
 
 
-def load_npy(path: str, options: TableOptions) -> Clip:
+def parse_npy(content: bytes, options: TableOptions) -> Clip:
     """A ``.npy`` of (T, V, …), (M, T, V, …) or (T, V · …) numbers."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f'is no readable .npy ({error}).') from error
     return _split_array(array, options)
 
 
-def load_json(path: str, options: TableOptions) -> Clip:
+def parse_json(content: bytes, options: TableOptions) -> Clip:
     """A ``.json``: mmpose's predictions; or (T, V, …) or (M, T, V, …) lists,
     bare or under the key ``keypoints``."""
     try:
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
+        content = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f'is no readable JSON ({error}).') from error
     if is_mmpose(content):
@@ -125,7 +125,7 @@ def _split_array(array: np.ndarray, options: TableOptions) -> Clip:
     return split_channels(array, options)
 
 
-def load_csv(path: str, options: TableOptions) -> Clip:
+def parse_csv(content: bytes, options: TableOptions) -> Clip:
     """A ``.csv`` (or ``.tsv``) with a row for each frame.
 
     With a header, columns are named ``left_wrist_x``, ``left_wrist_y``, … in any order, ``_c`` or
@@ -133,11 +133,10 @@ def load_csv(path: str, options: TableOptions) -> Clip:
     count. Without one, they are the numbers of the joints in the layout's order. An empty cell is a
     missing value.
     """
-    with open(path, encoding='utf-8-sig', newline='') as file:
-        try:
-            lines = file.read().splitlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(f'is no text file ({error}).') from error
+    try:
+        lines = content.decode('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'is no text file ({error}).') from error
     first = next((line for line in lines if line.strip()), '')
     comma = max(',;\t', key=first.count)
     if not first.count(comma):

@@ -1,0 +1,56 @@
+"""UTD-MHAD (Chen et al., ICIP 2015), its Kinect v1 skeletons.
+
+It is distributed as ``Skeleton.zip``: one ``aX_sX_tX_skeleton.mat`` (action, subject, take) for
+each clip, whose array ``d_skel`` holds 20 joints, xyz in metres, T frames. As published, odd
+subjects train and even ones test.
+"""
+
+import io
+import re
+from functools import partial
+
+import numpy as np
+from scipy.io import loadmat
+
+from stars_mm.preparation.recording import Recording, RecordingSet
+from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+
+CLASS_NAMES = (
+    'swipe left; swipe right; wave; clap; throw; cross arms; basketball shoot; draw X; '
+    'draw circle clockwise; draw circle counter-clockwise; draw triangle; bowling; boxing; '
+    'baseball swing; tennis swing; arm curl; tennis serve; push; knock; catch; '
+    'pick up and throw; jog; walk; sit to stand; stand to sit; lunge; squat'
+).split('; ')
+#: Where each joint of 'kinect-20' stands in the files (their ``Skeleton_joint_order.txt``).
+ORDER = (3, 2, 1, 0, *range(4, 20))
+
+
+def read(src: str) -> RecordingSet:
+    """Lists the clips of a folder or zip with ``aX_sX_tX_skeleton.mat`` in it."""
+    recordings = []
+    for file in by_stem(find_files(src, '_skeleton.mat', 'aX_sX_tX_skeleton.mat')).values():
+        match = re.fullmatch(r'a(\d+)_s(\d+)_t\d+_skeleton', file.stem)
+        if match is None or not 1 <= int(match[1]) <= len(CLASS_NAMES):
+            raise ValueError(f'{file.where}: is not named aX_sX_tX_skeleton.mat, X up to a27.')
+        recordings.append(
+            Recording(
+                name=file.stem.removesuffix('_skeleton'),
+                label=CLASS_NAMES[int(match[1]) - 1],
+                subject=f's{match[2]}',
+                keypoints=partial(load, file),
+                split='xsub_train' if int(match[2]) % 2 else 'xsub_val',
+                source=file.where,
+            )
+        )
+    return RecordingSet(recordings, title='UTD-MHAD', layout='kinect-20', class_names=CLASS_NAMES)
+
+
+def load(file: SourceFile) -> np.ndarray:
+    """The coordinates of a clip, (T, 20, 3) in metres."""
+    try:
+        joints = loadmat(io.BytesIO(file.read()))['d_skel']
+    except (KeyError, TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"is no .mat with an array 'd_skel' ({error}). Get it again.") from error
+    if joints.ndim != 3 or joints.shape[:2] != (20, 3):
+        raise ValueError(f"'d_skel' has shape {joints.shape}; (20, 3, T) is needed.")
+    return joints.transpose(2, 0, 1)[:, ORDER]
