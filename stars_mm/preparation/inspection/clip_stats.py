@@ -78,11 +78,8 @@ def _present(coords: np.ndarray, seen: np.ndarray) -> list[int]:
 
 def _body_size(places: np.ndarray, seen: np.ndarray) -> float:
     """Median diagonal of the box around the joints that are seen."""
-    if seen.all():
-        low, high = places.min(1), places.max(1)  # (C, M, T)
-    else:
-        low = np.where(seen, places, np.inf).min(1)
-        high = np.where(seen, places, -np.inf).max(1)
+    low = np.where(seen, places, np.inf).min(1)  # (C, M, T)
+    high = np.where(seen, places, -np.inf).max(1)
     extent = (high - low)[:, seen.any(0)]
     return float(np.median(np.sqrt(np.square(extent).sum(0))))
 
@@ -90,9 +87,7 @@ def _body_size(places: np.ndarray, seen: np.ndarray) -> float:
 def _steps(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(V, M, T-1) how far joints move; NaN where one is not seen."""
     steps = np.sqrt(np.square(places[..., 1:] - places[..., :-1]).sum(0))
-    if not seen.all():
-        steps[~(seen[..., 1:] & seen[..., :-1])] = np.nan
-    return steps
+    return np.where(seen[..., 1:] & seen[..., :-1], steps, np.nan)
 
 
 def _find_jumps(steps: np.ndarray, size: float, persons: list[int]) -> tuple[int, Jump | None]:

@@ -21,8 +21,14 @@ CLASS_NAMES = (
 ).split('; ')
 
 
-def read(src: str) -> RecordingSet:
-    """Lists the clips of a folder or zip with ``aXX_sXX_eXX_realworld.txt`` in it."""
+def read(src: str, mirror: bool = False) -> RecordingSet:
+    """Lists the clips of a folder or zip with ``aXX_sXX_eXX_realworld.txt`` in it.
+
+    Args:
+        src (str): The folder or zip.
+        mirror (bool): Whether to turn the sign of x, which grows to the sensor's right here and to
+            its left in Kinect's data: for who brings both together.
+    """
     recordings = []
     for file in by_stem(find_files(src, '_realworld.txt', 'aXX_sXX_eXX_realworld.txt')).values():
         match = re.fullmatch(r'a(\d+)_s(\d+)_e\d+_realworld', file.stem)
@@ -33,7 +39,7 @@ def read(src: str) -> RecordingSet:
                 name=file.stem.removesuffix('_realworld'),
                 label=CLASS_NAMES[int(match[1]) - 1],
                 subject=f's{match[2]}',
-                keypoints=partial(load, file),
+                keypoints=partial(load, file, mirror),
                 split='xsub_train' if int(match[2]) <= 5 else 'xsub_val',
                 source=file.where,
             )
@@ -41,7 +47,7 @@ def read(src: str) -> RecordingSet:
     return RecordingSet(recordings, title='KARD', layout='kard-15', class_names=CLASS_NAMES)
 
 
-def load(file: SourceFile) -> np.ndarray:
+def load(file: SourceFile, mirror: bool = False) -> np.ndarray:
     """The coordinates of a clip, (T, 15, 3) in millimetres."""
     rows = np.loadtxt(io.BytesIO(file.read()), ndmin=2)
     if rows.shape[1:] != (3,) or len(rows) % 15:
@@ -49,4 +55,4 @@ def load(file: SourceFile) -> np.ndarray:
             f'has {rows.shape[0]} rows of {rows.shape[1]} numbers; 15 rows of 3 numbers a '
             'frame are needed.'
         )
-    return rows.reshape(-1, 15, 3)
+    return rows.reshape(-1, 15, 3) * (-1 if mirror else 1, 1, 1)

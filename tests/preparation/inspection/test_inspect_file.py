@@ -7,7 +7,7 @@ import pytest
 
 from stars_mm.datasets import SkeletonDataset, load_annotations
 from stars_mm.preparation.inspection import as_text, inspect_annotations
-from stars_mm.preparation.inspection.plausibility import split_pairs
+from stars_mm.preparation.inspection.doubts import split_pairs
 
 
 def look(path):
