@@ -60,7 +60,7 @@ class SourceFile(NamedTuple):
         if osp.isdir(self.root):
             return Path(self.root, self.path).read_bytes()
         try:
-            return _open_zip(self.root, os.getpid()).read(self.path)
+            return _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid()).read(self.path)
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -72,7 +72,7 @@ class SourceFile(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def _open_zip(archive: str, process: int) -> zipfile.ZipFile:
+def _open_zip(archive: str, changed: int, process: int) -> zipfile.ZipFile:
     # Opening lists all files, so it is done once. A forked process must not read through its
     # parent's handle, hence its id.
     return zipfile.ZipFile(archive)

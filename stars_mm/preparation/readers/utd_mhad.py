@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
@@ -49,7 +50,7 @@ def load(file: SourceFile) -> np.ndarray:
     """The coordinates of a clip, (T, 20, 3) in metres."""
     try:
         joints = loadmat(io.BytesIO(file.read()))['d_skel']
-    except (KeyError, TypeError, ValueError, NotImplementedError) as error:
+    except (KeyError, TypeError, ValueError, NotImplementedError, MatReadError) as error:
         raise ValueError(f"is no .mat with an array 'd_skel' ({error}). Get it again.") from error
     if joints.ndim != 3 or joints.shape[:2] != (20, 3):
         raise ValueError(f"'d_skel' has shape {joints.shape}; (20, 3, T) is needed.")
