@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 from mmaction.datasets.transforms import JointToBone
 from mmaction.models.utils import Graph
 
@@ -88,10 +89,8 @@ def test_layout_of_a_file(tmp_path):
         unit='mm',
     )
     (tmp_path / 'a.json').write_text(json.dumps(stick()))
-    (tmp_path / 'b.py').write_text(
-        '\n'.join(f'{key} = {value!r}' for key, value in stick().items())
-    )
-    for path in ('a.json', 'b.py'):
+    (tmp_path / 'b.yml').write_text(yaml.safe_dump(stick()))
+    for path in ('a.json', 'b.yml'):
         assert get_layout(str(tmp_path / path)) == expected
     assert get_layout(expected.to_dict()) == get_layout(expected) == expected
     assert json.loads(json.dumps(expected.to_dict())) == expected.to_dict()
@@ -129,11 +128,22 @@ def test_bad_user_layouts(tmp_path, changes, message):
         get_layout(str(path))
 
 
-def test_bad_files(tmp_path):
-    path = tmp_path / 'cut.json'
-    path.write_text('{"joints": [')
-    with pytest.raises(ValueError, match=r'cut\.json: cannot be read'):
-        get_layout(str(path))
+@pytest.mark.parametrize(
+    'name, content, message',
+    [
+        ('cut.json', '{"joints": [', r'cut\.json: cannot be read'),
+        ('cut.yml', 'joints: [a', r'cut\.yml: cannot be read'),
+        ('list.json', '[1]', r'list\.json: .*holds a list'),
+        ('run.yml', '!!python/object/apply:os.mkdir [ran]', r'run\.yml: cannot be read'),
+        ('run.py', "open('ran', 'w')", r'run\.py" is not known.* \.py is not run any more'),
+    ],
+)
+def test_bad_files(tmp_path, monkeypatch, name, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        get_layout(name)
+    assert not (tmp_path / 'ran').exists()
     with pytest.raises(FileNotFoundError, match='none.json'):
         get_layout('none.json')
 

@@ -1,11 +1,13 @@
 """tools/data/convert.py on made-up recordings."""
 
-import errno
 import importlib.util
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -25,12 +27,21 @@ LAYOUT = dict(
 )
 
 
-@pytest.fixture(scope='module')
-def tool(repo_root):
-    spec = importlib.util.spec_from_file_location('convert', repo_root / 'tools/data/convert.py')
+def import_tool(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope='module')
+def tool(repo_root):
+    return import_tool(repo_root / 'tools/data/convert.py')
+
+
+@pytest.fixture(scope='module')
+def export(repo_root):
+    return import_tool(repo_root / 'tools/data/export_mamp_npz.py')
 
 
 def values(number, columns=9):
@@ -110,32 +121,12 @@ def test_convert(tool, lab, capsys):
     assert 'dropped: 0 clips' in printed
 
 
-def test_an_npz_holds_the_same(tool, lab):
-    run(tool, lab)
-    args = arguments(lab)
-    args[1] = str(lab / 'lab.npz')
-    tool.main(args)
-    extra, other_extra = {}, {}
-    clips, splits = load_annotations(args[1], extra)
-    others, other_splits = load_annotations(str(lab / 'out/lab.pkl'), other_extra)
-    assert splits == other_splits
-    for clip, other in zip(clips, others):
-        assert clip.keys() == other.keys()
-        for key, value in clip.items():
-            np.testing.assert_array_equal(value, other[key])
-    assert extra.keys() == other_extra.keys()
-    assert extra['class_names'] == other_extra['class_names']
-
-
-def test_the_same_again(tool, lab):
-    first = run(tool, lab)
-    second = run(tool, lab)
-    assert first['provenance'] == second['provenance']
-    assert first['split'] == second['split']
+def test_the_digest_tells_the_content(tool, lab):
+    first, second = (run(tool, lab)['provenance'] for _ in range(2))
+    assert first == second
     path = lab / 'lab/turn/ada_1.csv'
     path.write_text(path.read_text().replace('1', '2', 1))
-    third = run(tool, lab)
-    assert third['provenance']['sha256'] != first['provenance']['sha256']
+    assert run(tool, lab)['provenance']['sha256'] != first['sha256']
 
 
 def test_index_classes_and_units(tool, lab, capsys):
@@ -201,7 +192,7 @@ def test_a_reader_of_ones_own(tool, lab):
     assert content['annotations'][4]['keypoint'].shape == (2, 6, 3, 2)
     assert content['class_names'] == ['0', '1']
     assert content['skeleton']['unit'] == 'px'
-    with pytest.raises(SystemExit, match='--pattern, --index and --channels'):
+    with pytest.raises(SystemExit, match="'pattern'.*--reader-options"):
         tool.main(arguments(lab, '--reader', reader))
 
 
@@ -228,15 +219,15 @@ def test_a_bad_file_is_named(tool, lab, content, message, capsys):
     put(lab, content)
     with pytest.raises(SystemExit, match=(rf'error: .*turn/bob_1\.csv: .*{message}')):
         tool.main(arguments(lab))
-    assert not os.listdir(lab / 'out')
+    assert not (lab / 'out/lab.pkl').exists()
     content = run(tool, lab, '--invalid', 'drop')
     assert len(content['annotations']) == 5
     assert sum(content['provenance']['left_out'].values()) == 1
     printed = capsys.readouterr().out
-    assert 'dropped: 1 clips\n  turn/bob_1: ' in printed
+    assert 'dropped: 1 clips\nleft out, 1 clips: ' in printed and '(turn/bob_1)' in printed
 
 
-def test_an_unreadable_file_is_named(tool, lab):
+def test_unreadable_files_are_named(tool, lab):
     path = lab / 'lab/turn/bob_1.csv'
     path.unlink()
     path.symlink_to(lab / 'nothing')
@@ -248,16 +239,6 @@ def test_an_unreadable_file_is_named(tool, lab):
     assert 'eve_1.npy: is no readable .npy' in eve
 
 
-def test_all_bad_files_are_listed(tool, lab):
-    for subject in ('ada', 'cyd'):
-        put(lab, ROWS.replace('9', 'x'), f'lab/bend/{subject}_1.csv')
-    with pytest.raises(SystemExit) as found:
-        tool.main(arguments(lab))
-    lines = str(found.value).strip().splitlines()
-    assert len(lines) == 2
-    assert 'bend/ada_1.csv' in lines[0] and 'bend/cyd_1.csv' in lines[1]
-
-
 def test_missing_joints_are_filled(tool, lab, capsys):
     put(lab, ROWS + '1,2,3,,,,7,8,9\n' + ROWS.replace('4,5,6', '8,9,10'))
     content = run(tool, lab, '--missing', 'interpolate')
@@ -266,7 +247,7 @@ def test_missing_joints_are_filled(tool, lab, capsys):
         clip['keypoint'][0, :, 1] * 1000, [[4, 5, 6], [6, 7, 8], [8, 9, 10]], rtol=1e-5
     )
     assert content['provenance']['counts']['joints interpolated'] == 1
-    assert 'joints interpolated: 1\n' in capsys.readouterr().out
+    assert 'joints interpolated: 1, in 1 clips' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -290,38 +271,6 @@ def test_options_that_do_not_fit(tool, lab, more, message):
     assert not (lab / 'out/lab.pkl').exists()
 
 
-def test_duplicate_names_of_a_reader(tool, lab):
-    (lab / 'twice.py').write_text(
-        'import numpy as np\n'
-        'def read(src):\n'
-        '    for n in range(3):\n'
-        "        yield dict(name='a', label=0, subject=n, source=f'take {n}',"
-        '\n                   keypoints=np.ones((1, 6, 3, 2)))\n'
-    )
-    with pytest.raises(SystemExit, match="take 1: 'a' is the name of take 0"):
-        tool.main(
-            [
-                str(lab),
-                str(lab / 'a.pkl'),
-                '--layout',
-                str(lab / 'stick.json'),
-                '--reader',
-                str(lab / 'twice.py'),
-            ]
-        )
-
-
-def test_disk_full_leaves_nothing(tool, lab, monkeypatch):
-    def save(file, array, **_):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(np, 'save', save)
-    for more in ([], ['--invalid', 'drop']):
-        with pytest.raises(SystemExit, match='No space left'):
-            tool.main(arguments(lab, *more))
-        assert not os.listdir(lab / 'out')
-
-
 def test_an_older_file_stays(tool, lab):
     run(tool, lab)
     before = (lab / 'out/lab.pkl').read_bytes()
@@ -331,22 +280,136 @@ def test_an_older_file_stays(tool, lab):
     assert (lab / 'out/lab.pkl').read_bytes() == before
 
 
-def test_the_command_fails_with_one_line(repo_root, lab):
-    done = subprocess.run(
-        [
-            sys.executable,
-            'tools/data/convert.py',
-            str(lab / 'none'),
-            str(lab / 'a.pkl'),
-            '--layout',
-            'coco-17',
-        ],
-        cwd=repo_root,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, 'PYTHONPATH': str(repo_root)},
+def test_a_known_data_set(tool, data_dir, tmp_path, capsys):
+    src, dst = data_dir / 'pku_v2_raw.zip', tmp_path / 'pku2_3d.npz'
+    tool.main([str(src), str(dst), '--reader', 'pku2', '--reader-options', 'max_frames=50'])
+    extra = {}
+    clips, splits = load_annotations(str(dst), extra)
+    assert {name: len(split) for name, split in splits.items()} == dict(
+        xsub_train=9, xsub_val=3, xview_train=6, xview_val=6
     )
+    assert max(clip['total_frames'] for clip in clips) == 50
+    assert extra['class_names'][0] == 'bow' and extra['layout'] == 'ntu-25'
+    provenance = extra['provenance']
+    assert provenance['source'] == 'pku_v2_raw.zip' and provenance['dataset'] == 'PKU-MMD II'
+    assert provenance['reader_options'] == dict(max_frames=50)
+    assert 'cut to 50 frames: 2, in 2 clips' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="'pattern'"):
+        tool.main([str(src), str(dst), '--reader', 'pku2', '--pattern', '{label}'])
+    with pytest.raises(SystemExit, match="'fps'"):
+        tool.main([str(src), str(dst), '--reader', 'pku2', '--reader-options', 'fps=3'])
+
+
+def test_mmpose_takes_another_layout(tool, tmp_path):
+    instance = dict(keypoints=[[1, 2], [3, 4], [5, 6]], keypoint_scores=[1, 1, 1])
+    frames = [dict(frame_id=t, instances=[instance]) for t in range(4)]
+    for name in ('a', 'b'):
+        (tmp_path / f'wave_{name}.json').write_text(json.dumps(frames))
+    (tmp_path / 'stick.yml').write_text(json.dumps(dict(LAYOUT, unit='px')))
+    dst = tmp_path / 'out/a.pkl'
+    options = ['--layout', str(tmp_path / 'stick.yml'), '--pattern', '{label}_{subject}']
+    tool.main([str(tmp_path), str(dst), '--reader', 'mmpose', *options])
+    assert load_pickle(str(dst))['annotations'][0]['keypoint'].shape == (1, 4, 3, 2)
+
+
+def test_an_interrupt_is_said(tool, lab, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool, 'convert', interrupt)
+    with pytest.raises(SystemExit) as end:
+        tool.main(arguments(lab))
+    assert end.value.code == 130 and 'lab.pkl.unfinished' in capsys.readouterr().err
+
+
+def test_there_and_back_to_the_authors_arrays(tool, export, tmp_path, capsys):
+    rng, made = np.random.default_rng(0), {}
+    for part, size in dict(train=3, test=2).items():
+        made[f'x_{part}'] = np.zeros((size, 8, 150), np.float32)
+        made[f'x_{part}'][:, :4, :75] = rng.uniform(-2, 2, (size, 4, 75))
+        made[f'y_{part}'] = np.eye(60)[[0, 3, 59][:size]]
+    src, ours, back = (str(tmp_path / n) for n in ('NTU60_XView.npz', 'a.npz', 'b_NTU60_XView.npz'))
+    np.savez(src, **made)
+    tool.main([src, ours, '--reader', 'mamp-npz'])
+    export.main([ours, back, '--frames', '8'])
+    assert 'train: 3 clips, test: 2 clips; classes: 60' in capsys.readouterr().out
+    with np.load(back, allow_pickle=False) as file:
+        for key, value in made.items():
+            np.testing.assert_array_equal(file[key], value)
+    export.main([ours, back, '--frames', '8', '--center', '1'])
+    moved = np.load(back)['x_train'][:, :4, :75].reshape(3, 4, 25, 3)
+    expected = made['x_train'][:, :4, :75].reshape(3, 4, 25, 3)
+    np.testing.assert_allclose(moved, expected - expected[:, :1, 1:2], atol=1e-6)
+    with pytest.raises(SystemExit, match='is an annotation file in our format already'):
+        tool.main([ours, str(tmp_path / 'x.pkl'), '--reader', 'mamp-npz'])
+    for args, message in (
+        (['a.pkl', 'x.pkl'], r'x\.pkl: does not end in \.npz'),
+        (['a.pkl', 'mine.npz'], 'does not say in its name which split'),
+        (['a.pkl', 'my_XSub.npz'], r'my_XSub\.npz: .*--num-classes'),
+        ([ours, 'NTU60_XSub.npz'], "split='xsub_train'"),
+    ):
+        with pytest.raises(SystemExit, match=f'error: .*{message}'):
+            export.main(args)
+
+
+def command(repo_root, *args):
+    env = dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1')
+    return dict(
+        args=[sys.executable, '-W', 'ignore', str(repo_root / 'tools/data/convert.py'), *args],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_command_fails_with_one_line(repo_root, lab):
+    args = str(lab / 'none'), str(lab / 'a.pkl'), '--layout', 'coco-17'
+    done = subprocess.run(**command(repo_root, *args))
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    assert 'error:' in done.stderr and 'none: there is no such folder' in (done.stderr)
+    assert 'error:' in done.stderr and 'none: there is no such folder' in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('limit', [300, 5000])
+def test_a_full_disk_leaves_nothing(repo_root, lab, limit):
+    """300 bytes stop the clips, 5000 the annotation file."""
+    done = subprocess.run(
+        **command(repo_root, *arguments(lab)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1
+    assert 'error: [Errno 27] File too large' in done.stderr
+    assert os.listdir(lab / 'out') == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on(repo_root, tool, tmp_path, capsys):
+    (tmp_path / 'src').mkdir()
+    rows = np.random.default_rng(0).normal(0, 1000, (15 * 600, 3))
+    names = [f'a01_s{s:02}_e{e:02}' for s in range(1, 11) for e in range(60)]
+    for name in names:
+        np.savetxt(tmp_path / f'src/{name}_realworld.txt', rows, '%.3f')
+    src, dst = str(tmp_path / 'src'), str(tmp_path / 'out/a.pkl')
+    running = subprocess.Popen(
+        **command(repo_root, src, dst, '--reader', 'kard', '--workers', '2'),
+        start_new_session=True,
+        # a shell that runs the tests in the background ignores Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    folder, deadline = tmp_path / 'out/a.pkl.unfinished', time.monotonic() + 60
+    while not (folder.exists() and len(os.listdir(folder)) > 3):
+        assert time.monotonic() < deadline and running.poll() is None
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130 and 'to go on' in stderr and 'Traceback' not in stderr
+    done = 32 * len([name for name in os.listdir(folder) if name.endswith('.pkl')])
+    assert not os.path.exists(dst) and len(names) > done > 64
+    tool.main([src, dst, '--reader', 'kard'])
+    assert f'{done} recordings were converted by an earlier' in capsys.readouterr().out
+    clips = load_annotations(dst)[0]
+    assert [clip['frame_dir'] for clip in clips] == names
+    assert os.listdir(tmp_path / 'out') == ['a.pkl']

@@ -1,5 +1,7 @@
 """Names, labels and subjects of a folder's clips."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def make(tmp_path, *names):
     return str(tmp_path / 'lab')
 
 
-def facts(recordings):
+def described(recordings):
     return [(r.name, r.label, r.subject, r.camera, r.split) for r in recordings]
 
 
@@ -25,11 +27,11 @@ def test_the_folder_is_the_label(tmp_path):
     src = make(tmp_path, 'wave/b.npy', 'kick/deep/a.npy', 'wave/.hidden.npy')
     (tmp_path / 'lab/notes.txt').write_text('not a clip')
     found = read(src, STICK)
-    assert facts(found) == [
+    assert described(found) == [
         ('kick/deep/a', 'deep', None, None, None),
         ('wave/b', 'wave', None, None, None),
     ]
-    keypoints, scores = found[1].load()
+    keypoints, scores, _ = found.recordings[1].load()
     assert keypoints.shape == (1, 3, 2, 3) and scores is None
     assert not keypoints.any()  # the file written first
 
@@ -37,7 +39,7 @@ def test_the_folder_is_the_label(tmp_path):
 def test_pattern(tmp_path):
     src = make(tmp_path, 'S1/a03_c2_first_take.npy', 'S2/a10_c1_x.npy')
     found = read(src, STICK, pattern='S{subject}/a{label}_c{camera}_*')
-    assert facts(found) == [
+    assert described(found) == [
         ('S1/a03_c2_first_take', '03', '1', '2', None),
         ('S2/a10_c1_x', '10', '2', '1', None),
     ]
@@ -77,7 +79,7 @@ def test_index(tmp_path):
     index = index_file(
         tmp_path, 'name,label,subject,split\ny/b,wave,s2,test\na.npy, kick ,,train\n'
     )
-    assert facts(read(src, STICK, index=index)) == [
+    assert described(read(src, STICK, index=index)) == [
         ('x/a', 'kick', None, None, 'train'),
         ('y/b', 'wave', 's2', None, 'test'),
     ]
@@ -128,9 +130,15 @@ def test_bad_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match='--index none.csv'):
         read(src, STICK, index='none.csv')
     (tmp_path / 'lab/a.csv').write_text('1,2')
-    with pytest.raises(
-        ValueError,
-        match=r'a\.npy: has the same name as .*a\.c'
-        r'sv',
-    ):
+    with pytest.raises(ValueError, match=r'a\.npy: has the same name as .*a\.csv'):
         read(src, STICK, pattern='{label}')
+
+
+def test_a_zip(tmp_path):
+    src = make(tmp_path, 'wave/b.npy', 'kick/a.npy')
+    with zipfile.ZipFile(tmp_path / 'lab.zip', 'w') as archive:
+        for name in ('wave/b.npy', 'kick/a.npy'):
+            archive.write(f'{src}/{name}', name)
+    found = read(str(tmp_path / 'lab.zip'), STICK)
+    assert described(found) == described(read(src, STICK))
+    assert (found.recordings[0].load().keypoints == 1).all()
