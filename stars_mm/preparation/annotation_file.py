@@ -35,7 +35,7 @@ _PUBLISHED = (
 
 def _convert_ntu(path: str, stem: str) -> str:
     dataset = 120 if stem.startswith('ntu120') else 60
-    return f'run python tools/data/convert_ntu.py FOLDER_OF_SKELETONS {path} --dataset {dataset}'
+    return f'run python tools/data/convert.py FOLDER_OF_SKELETONS {path} --reader ntu{dataset}'
 
 
 def _how_to_make(path: str) -> str:
@@ -48,11 +48,11 @@ def _how_to_make(path: str) -> str:
             return published
         return f'{published}, or {_convert_ntu(path, plain)}'
     if 'nwucla' in plain:
-        return f'run python tools/data/convert_nw_ucla.py all_sqe.zip {path}'
+        return f'run python tools/data/convert.py all_sqe.zip {path} --reader nw-ucla'
     if plain.startswith(('ntu60', 'ntu120')):
         return _convert_ntu(path, plain)
     if plain.startswith(('pku1', 'pku2')):
-        return f'run python tools/data/convert_pku.py FOLDER_OF_PKU-MMD {path} --phase {plain[3]}'
+        return f'run python tools/data/convert.py FOLDER_OF_PKU-MMD {path} --reader pku{plain[3]}'
     if 'demo' in plain:
         return f'run python tools/data/make_demo.py {path}'
     return (
@@ -129,7 +129,7 @@ def _load_npz(path: str) -> dict:
                 what = (
                     'it holds x_train and so on, the arrays of the '
                     'authors of MAMP. Convert it: python tools/data/'
-                    f'convert_mamp_npz.py {path} DST.npz'
+                    f'convert.py {path} DST.npz --reader mamp-npz'
                 )
             raise ValueError(f'{path}: is no annotation file: {what}')
         annotations, splits, extra = read_ragged_npz(local)

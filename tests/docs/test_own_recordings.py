@@ -15,7 +15,7 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from stars_mm.preparation.layouts import COCO_17, get_layout
+from stars_mm.preparation.layouts import get_layout
 from stars_mm.utils.safe_pickle import load_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,9 @@ def film(rng, label):
 
 def make_lab(folder, classes=4, subjects=6, takes=2):
     rng = np.random.default_rng(0)
-    header = ','.join(f'{joint}_{axis}' for joint in COCO_17.joints for axis in ('x', 'y', 'score'))
+    header = ','.join(
+        f'{joint}_{axis}' for joint in get_layout('coco-17').joints for axis in ('x', 'y', 'score')
+    )
     for label in range(classes):
         (folder / f'swing{label}').mkdir(parents=True)
         for subject in range(subjects):

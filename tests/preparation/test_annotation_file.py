@@ -67,9 +67,9 @@ def test_annotations_are_written_one_at_a_time(tmp_path, name):
     [
         ('ntu60_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu60_3d\.pkl'),
         ('ntu120_3d.pkl', r'https://download\.openmmlab\.com/.*/ntu120_3d\.pkl'),
-        ('ntu120_3d.pkl', r'or run .*convert_ntu\.py .*3d\.pkl --dataset 120'),
-        ('ntu60.pkl', r'run python tools/data/convert_ntu\.py .*--dataset 60'),
-        ('nw-ucla.pkl', r'convert_nw_ucla\.py'),
+        ('ntu120_3d.pkl', r'or run .*convert\.py .*3d\.pkl --reader ntu120'),
+        ('ntu60.pkl', r'run python tools/data/convert\.py .*--reader ntu60'),
+        ('nw-ucla.pkl', r'convert\.py .*--reader nw-ucla'),
         ('demo.pkl', r'make_demo\.py'),
         ('other.pkl', r'annotations=\[dict\(frame_dir'),
     ],
