@@ -140,8 +140,8 @@ S, L, X = 'skeleton/0001-L.txt', 'label/0001-L.txt', 'cross-subject.txt'
 BAD = {
     'cut off': (S, text(frames(12))[:-40], 'line 12: has 14. numbers.*150'),
     'one joint less': (S, text(frames(12)[:, :147]), 'line 1: has 147'),
-    'text': (S, with_value('x1'), "line 5: holds 'x1' where a number"),
-    'bytes': (S, with_value('\xff'), r"line 5: holds '\\xc3\\xbf' where"),
+    'text': (S, with_value('x1'), "line 5: holds 'x1', where a number"),
+    'bytes': (S, with_value('\xff'), r"line 5: holds '\\xc3\\xbf', where"),
     'nan': (S, with_value('nan'), "line 5: holds 'nan', which is no finite"),
     'large': (S, with_value('1e60'), "line 5: holds '1e60', which is no"),
     'no frames': (S, '\n', 'holds no frames'),
