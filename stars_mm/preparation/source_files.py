@@ -29,11 +29,6 @@ class SourceFile(NamedTuple):
         return PurePosixPath(self.path).stem
 
     @property
-    def suffix(self) -> str:
-        """str: The ending, in small letters."""
-        return PurePosixPath(self.path).suffix.lower()
-
-    @property
     def name(self) -> str:
         """str: The path without ending."""
         return PurePosixPath(self.path).with_suffix('').as_posix()
@@ -61,13 +56,7 @@ class SourceFile(NamedTuple):
             return Path(self.root, self.path).read_bytes()
         try:
             return _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid()).read(self.path)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            RuntimeError,
-            NotImplementedError,
-            EOFError,
-        ) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
             raise ValueError(f'cannot be unpacked ({error}). Get the zip again.') from error
 
 
@@ -82,11 +71,8 @@ def _in_folder(folder: str) -> list[SourceFile]:
     found = []
     for path in Path(folder).rglob('*'):
         if not path.is_dir():
-            try:
-                stat = path.stat()
-                stamp = f'{stat.st_size} {stat.st_mtime_ns}'
-            except OSError:  # a link to nowhere: reading it will say so
-                stamp = ''
+            stat = path.stat() if path.exists() else path.lstat()  # reading a dead link will say so
+            stamp = f'{stat.st_size} {stat.st_mtime_ns}'
             found.append(SourceFile(path.relative_to(folder).as_posix(), folder, stamp))
     return found
 
@@ -125,30 +111,30 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
         ValueError: If it holds no such file, or is no readable zip.
     """
     src = str(src)
-    suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
-
-    def wanted(files: Iterable[SourceFile]) -> list[SourceFile]:
-        return [
-            file
-            for file in files
-            if file.path.lower().endswith(suffixes) and not osp.basename(file.path).startswith('.')
-        ]
-
     if osp.isdir(src):
-        files = wanted(_in_folder(src))
+        files = _wanted(_in_folder(src), suffixes)
         if not files:
             zips = sorted(map(str, Path(src).glob('*.zip')))
-            files = wanted(file for archive in zips for file in _in_zip(archive))
+            files = _wanted((file for archive in zips for file in _in_zip(archive)), suffixes)
     elif osp.exists(src):
-        files = wanted(_in_zip(src))
+        files = _wanted(_in_zip(src), suffixes)
     else:
         raise FileNotFoundError(f'{src}: there is no such folder or zip.')
     if not files:
+        suffixes = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
         raise ValueError(
-            f'{src}: holds no {", ".join(suffixes)}. Give the folder or zip with '
-            f'{example or "such files"} in it.'
+            f'{src}: holds no {suffixes}. Give the folder or zip with {example or "such files"} '
+            'in it.'
         )
     return sorted(files)
+
+
+def _wanted(files: Iterable[SourceFile], suffixes: str | tuple[str, ...]) -> list[SourceFile]:
+    return [
+        file
+        for file in files
+        if file.path.lower().endswith(suffixes) and not osp.basename(file.path).startswith('.')
+    ]
 
 
 def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:

@@ -28,9 +28,9 @@ def test_files_are_found(tmp_path, kind):
         zipfile.ZipFile(src / 'a.zip').extractall(src)
     found = find_files(str(src), '.txt')
     assert [file.path for file in found] == ['b/one.TXT', 'two.txt']
-    assert [(f.stem, f.suffix, f.name, f.parent) for f in found] == [
-        ('one', '.txt', 'b/one', 'b'),
-        ('two', '.txt', 'two', ''),
+    assert [(f.stem, f.name, f.parent) for f in found] == [
+        ('one', 'b/one', 'b'),
+        ('two', 'two', ''),
     ]
     assert [file.read() for file in found] == [b'content of b/one.TXT', b'content of two.txt']
     assert str(src) in found[0].where and 'b/one.TXT' in found[0].where

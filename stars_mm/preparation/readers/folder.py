@@ -145,7 +145,7 @@ def read_mmpose(
 
 def load(file: SourceFile, options: TableOptions) -> Clip:
     """What is in a clip's file."""
-    return _PARSERS[file.suffix](file.read(), options)
+    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
 
 
 def _list_clips(
