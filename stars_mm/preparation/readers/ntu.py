@@ -7,6 +7,7 @@ Bodies that are none are dropped as in the data of CTR-GCN, MAMP and STARS.
 
 from functools import partial
 
+from stars_mm.preparation.readers.named_files import list_named
 from stars_mm.preparation.readers.ntu_denoise import choose_actors
 from stars_mm.preparation.readers.ntu_names import (
     DATASETS,
@@ -17,8 +18,8 @@ from stars_mm.preparation.readers.ntu_names import (
     splits_of,
 )
 from stars_mm.preparation.readers.ntu_parse import parse_recording
-from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
-from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.preparation.recording import Clip, RecordingSet, leave_out
+from stars_mm.preparation.source_files import SourceFile
 
 #: What is said of denoising, by what ``choose_actors`` counts.
 _NOTES = dict(
@@ -42,40 +43,31 @@ def read(src: str, dataset: int) -> RecordingSet:
         FileNotFoundError, ValueError: If there are none, or a name is not one of the data set.
     """
     ntu, missing, names = DATASETS[dataset], missing_skeletons(), class_names(dataset)
-    recordings, later = [], 0
-    for file in by_stem(find_files(src, '.skeleton', 'SsssCcccPpppRrrrAaaa.skeleton')).values():
-        try:
-            name = parse_name(file.stem)
-            if ntu.setups < name.setup <= DATASETS[120].setups:
-                later += 1
-                continue
-            check_name(name, ntu)
-        except ValueError as error:
-            raise ValueError(f'{file.where}: {error}') from error
-        recordings.append(
-            Recording(
-                name=file.stem,
-                label=names[name.action - 1],
-                subject=name.subject,
-                keypoints=partial(leave_out, 'on the list of missing skeletons')
-                if file.stem in missing
-                else partial(load, file),
-                camera=name.camera,
-                split=splits_of(name, ntu),
-                source=file.where,
-            )
+    later = f'of NTU-120 alone (set-up S{ntu.setups + 1:03} and later)'
+
+    def describe(stem: str) -> dict:
+        name = parse_name(stem)
+        if ntu.setups < name.setup <= DATASETS[120].setups:
+            return dict(label='', keypoints=partial(leave_out, later))
+        check_name(name, ntu)
+        fields = dict(
+            label=names[name.action - 1],
+            subject=name.subject,
+            camera=name.camera,
+            split=splits_of(name, ntu),
         )
-    remarks = [f'NTU-{dataset} has {ntu.clips} clips']
-    if later:
-        first = f'set-up S{ntu.setups + 1:03} and later'
-        remarks.append(f'recordings left out: {later} of NTU-120 alone ({first})')
+        if stem in missing:
+            fields['keypoints'] = partial(leave_out, 'on the list of missing skeletons')
+        return fields
+
+    example = 'SsssCcccPpppRrrrAaaa.skeleton'
     return RecordingSet(
-        recordings,
+        list_named(src, '.skeleton', '(.*)', example, describe, load),
         title=f'NTU RGB+D {dataset}',
         layout='ntu-25',
         class_names=names,
         keep_absent=True,
-        remarks=remarks,
+        remarks=[f'NTU-{dataset} has {ntu.clips} clips'],
     )
 
 

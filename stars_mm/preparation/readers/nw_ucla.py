@@ -7,14 +7,13 @@ that of view 2, so ``xview_val_distinct`` names the test clips that no training 
 """
 
 import json
-import re
-from functools import partial
 from typing import NoReturn
 
 import numpy as np
 
-from stars_mm.preparation.recording import Recording, RecordingSet
-from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.preparation.readers.named_files import list_named
+from stars_mm.preparation.recording import RecordingSet
+from stars_mm.preparation.source_files import SourceFile
 
 #: The actions that were recorded, in the order of their labels 0 to 9.
 ACTIONS = {
@@ -33,32 +32,19 @@ _SPLITS = {'v01': 'xview_train', 'v02': 'xview_train', 'v03': 'xview_val'}
 
 
 def read(src: str) -> RecordingSet:
-    """Lists the clips of a folder or zip with ``aXX_sXX_eXX_vXX.json`` in it."""
-    recordings = []
-    for name, file in by_stem(find_files(src, '.json', 'aXX_sXX_eXX_vXX.json')).items():
-        match = re.fullmatch(r'(a\d\d)_(s\d\d)_e\d\d_(v\d\d)', name)
-        if match is None:
-            raise ValueError(
-                f'{file.where}: is not named aXX_sXX_eXX_vXX.json. Rename or remove it.'
-            )
-        action, subject, view = match.groups()
+    """Lists the clips of a folder or zip."""
+
+    def describe(action: str, subject: str, view: str) -> dict:
         for what, value, known in (('action', action, ACTIONS), ('view', view, _SPLITS)):
             if value not in known:
                 raise ValueError(
-                    f"{file.where}: {what} '{value}' is not in NW-UCLA, which has "
-                    f'{" ".join(known)}. Rename or remove it.'
+                    f"{what} '{value}' is not in NW-UCLA, which has {' '.join(known)}. Rename or "
+                    'remove it.'
                 )
-        recordings.append(
-            Recording(
-                name=name,
-                label=ACTIONS[action],
-                subject=subject,
-                keypoints=partial(load, file),
-                camera=view,
-                split=_SPLITS[view],
-                source=file.where,
-            )
-        )
+        return dict(label=ACTIONS[action], subject=subject, camera=view, split=_SPLITS[view])
+
+    example, pattern = 'aXX_sXX_eXX_vXX.json', r'(a\d\d)_(s\d\d)_e\d\d_(v\d\d)'
+    recordings = list_named(src, '.json', pattern, example, describe, load)
     return RecordingSet(
         recordings,
         title='Northwestern-UCLA Multiview Action 3D',

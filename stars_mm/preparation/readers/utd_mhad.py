@@ -6,15 +6,14 @@ subjects train and even ones test.
 """
 
 import io
-import re
-from functools import partial
 
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from stars_mm.preparation.recording import Recording, RecordingSet
-from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.preparation.readers.named_files import list_named, pick_class
+from stars_mm.preparation.recording import RecordingSet
+from stars_mm.preparation.source_files import SourceFile
 
 CLASS_NAMES = (
     'swipe left; swipe right; wave; clap; throw; cross arms; basketball shoot; draw X; '
@@ -27,23 +26,16 @@ ORDER = (3, 2, 1, 0, *range(4, 20))
 
 
 def read(src: str) -> RecordingSet:
-    """Lists the clips of a folder or zip with ``aX_sX_tX_skeleton.mat`` in it."""
-    recordings = []
-    for file in by_stem(find_files(src, '_skeleton.mat', 'aX_sX_tX_skeleton.mat')).values():
-        match = re.fullmatch(r'a(\d+)_s(\d+)_t\d+_skeleton', file.stem)
-        if match is None or not 1 <= int(match[1]) <= len(CLASS_NAMES):
-            raise ValueError(f'{file.where}: is not named aX_sX_tX_skeleton.mat, X up to a27.')
-        recordings.append(
-            Recording(
-                name=file.stem.removesuffix('_skeleton'),
-                label=CLASS_NAMES[int(match[1]) - 1],
-                subject=f's{match[2]}',
-                keypoints=partial(load, file),
-                split='xsub_train' if int(match[2]) % 2 else 'xsub_val',
-                source=file.where,
-            )
-        )
-    return RecordingSet(recordings, title='UTD-MHAD', layout='kinect-20', class_names=CLASS_NAMES)
+    """Lists the clips of a folder or zip."""
+
+    def describe(action: str, subject: str) -> dict:
+        split = 'xsub_train' if int(subject) % 2 else 'xsub_val'
+        return dict(label=pick_class(CLASS_NAMES, action), subject=f's{subject}', split=split)
+
+    example, pattern = 'aX_sX_tX_skeleton.mat', r'a(\d+)_s(\d+)_t\d+'
+    recordings = list_named(src, '_skeleton.mat', pattern, example, describe, load)
+    title = 'UTD-MHAD'
+    return RecordingSet(recordings, title=title, layout='kinect-20', class_names=CLASS_NAMES)
 
 
 def load(file: SourceFile) -> np.ndarray:
