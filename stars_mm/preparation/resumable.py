@@ -165,7 +165,7 @@ def _submit(
     """Has a group converted, in this process where it cannot be sent to another one."""
     try:
         if pool is not None:
-            return pool.submit(_write_pickled, pickle.dumps(group), path, convert_one)
+            return pool.submit(_write_group, pickle.dumps(group), path, convert_one)
     except (pickle.PicklingError, AttributeError, TypeError):
         pass  # a function within a function, say
     done: Future = Future()
@@ -173,14 +173,11 @@ def _submit(
     return done
 
 
-def _write_pickled(group: bytes, path: str, convert_one: ConvertOne) -> tuple[int, list[str]]:
-    return _write_group(pickle.loads(group), path, convert_one)
-
-
 def _write_group(
-    group: list[Recording], path: str, convert_one: ConvertOne
+    group: list[Recording] | bytes, path: str, convert_one: ConvertOne
 ) -> tuple[int, list[str]]:
-    """Writes a group's file; gives its size and what is wrong with it."""
+    """Writes the file of a group, pickled or not; gives its size and what is wrong with it."""
+    group = pickle.loads(group) if isinstance(group, bytes) else group
     clips, problems = [], []
     for recording in group:
         try:

@@ -88,12 +88,10 @@ class SplitRule:
         subjects = sorted(set(_values(clips, 'subject')))
         if len(subjects) < 2:
             raise ValueError(
-                f'all clips are of subject {subjects[0]!r}, so no other can '
-                'test. Part the clips at random (--split-over clip) or '
-                'through an index.'
+                f'all clips are of subject {subjects[0]!r}, so no other can test. Part the clips '
+                'at random (--split-over clip) or through an index.'
             )
-        chosen = _share(subjects, fraction, rng)
-        return _by(clips, 'subject', chosen, 'xsub')
+        return _by(clips, 'subject', _share(subjects, fraction, rng), 'xsub')
 
 
 def _share(names: list[str], fraction: float, rng) -> list[str]:
@@ -115,10 +113,9 @@ def _values(clips: Sequence[Recording], key: str) -> list[str]:
     for clip in clips:
         if getattr(clip, key) is None:
             raise ValueError(
-                f'{clip.place}: the {key} of {clip.name!r} is not known, and '
-                f'the split goes by it. Put {{{key}}} into --pattern, give an '
-                '--index with it, or part the clips at random (--split-over '
-                'clip).'
+                f'{clip.place}: the {key} of {clip.name!r} is not known, and the split goes by '
+                f'it. Put {{{key}}} into --pattern, give an --index with it, or part the clips at '
+                'random (--split-over clip).'
             )
     return [str(getattr(clip, key)) for clip in clips]
 
@@ -136,9 +133,8 @@ def _by(
 
 
 def _part(clips: Sequence[Recording], split: str, tests: Sequence[bool]) -> Splits:
+    names = [clip.name for clip in clips]
     return {
-        f'{split}_{part}': [
-            clip.name for clip, test in zip(clips, tests) if test == (part == 'val')
-        ]
+        f'{split}_{part}': [name for name, test in zip(names, tests) if test == (part == 'val')]
         for part in ('train', 'val')
     }

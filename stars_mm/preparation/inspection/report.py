@@ -12,17 +12,11 @@ from stars_mm.preparation.inspection.units import Units
 
 @dataclass
 class Group:
-    """Some clips of a file: a split, or all.
+    """Some clips of a file: a split, or all."""
 
-    Attributes:
-        members (list[int]): Their positions in the file.
-        lengths (np.ndarray): (n,) frames of each one that has no fault.
-        class_counts (dict[int, int]): Clips of each class that has some.
-    """
-
-    members: list[int]
-    lengths: np.ndarray
-    class_counts: dict[int, int]
+    members: list[int]  # their positions in the file
+    lengths: np.ndarray  # (n,) frames of each one that has no fault
+    class_counts: dict[int, int]  # clips of each class that has some
 
     def as_dict(self) -> dict[str, Any]:
         """Numbers of clips, classes and frames."""
@@ -39,44 +33,24 @@ class Group:
 
 @dataclass
 class Inspection:
-    """What is found in an annotation file.
-
-    Attributes:
-        path (str): The file.
-        names (list): Of each clip.
-        classes (list[list[int]]): Of each clip.
-        listed (dict[str, list]): The names that each split lists.
-        whole (Group): All clips.
-        splits (dict[str, Group]): Those of each split that can be used.
-        pairs (list[tuple[str, str]]): Splits that exclude one another, such
-            as 'xsub_train' and 'xsub_val'.
-        num_classes (int): Of class_names, or by the largest label.
-        class_names (list[str], optional): As the file has them.
-        shapes (dict[tuple, int]): Clips by (V, C) of those without a fault.
-        dtypes (dict[str, int]): Clips by type of number.
-        persons (dict[int, int]): Clips by number of persons.
-        units (Units): The unit, as it seems.
-        stats (dict[int, ClipStats]): What is measured of each clip without a fault, by position.
-        faults (list[Finding]): What no training can use.
-        warnings (list[Finding]): What trains, but looks wrong.
-    """
+    """What is found in an annotation file."""
 
     path: str
-    names: list[Any]
-    classes: list[list[int]]
-    listed: dict[str, list]
-    whole: Group
-    splits: dict[str, Group]
-    pairs: list[tuple[str, str]]
-    num_classes: int
-    class_names: list[str] | None
-    shapes: dict[tuple[int, int], int]
-    dtypes: dict[str, int]
-    persons: dict[int, int]
-    units: Units
-    stats: dict[int, ClipStats]
-    faults: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
+    names: list[Any]  # of each clip
+    classes: list[list[int]]  # of each clip
+    listed: dict[str, list]  # the names that each split lists
+    whole: Group  # all clips
+    splits: dict[str, Group]  # the splits that can be used
+    pairs: list[tuple[str, str]]  # splits that exclude one another, as xsub_train and xsub_val
+    num_classes: int  # of class_names, or by the largest label
+    class_names: list[str] | None  # as the file has them
+    shapes: dict[tuple[int, int], int]  # clips by (V, C), of those without a fault
+    dtypes: dict[str, int]  # clips by type of number
+    persons: dict[int, int]  # clips by number of persons
+    units: Units  # the unit, as it seems
+    stats: dict[int, ClipStats]  # of each clip without a fault, by position
+    faults: list[Finding] = field(default_factory=list)  # what no training can use
+    warnings: list[Finding] = field(default_factory=list)  # what trains, but looks wrong
 
     def class_name(self, label: int) -> str | None:
         """The name of a class, None where the file has none."""

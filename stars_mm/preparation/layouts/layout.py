@@ -1,7 +1,8 @@
 """The description of a skeleton."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 #: Metres, centimetres, millimetres, pixels, or anything else.
@@ -129,15 +130,7 @@ class SkeletonLayout:
 
     def to_dict(self) -> dict:
         """The layout as plain types, which :meth:`from_dict` takes back."""
-        return dict(
-            name=self.name,
-            joints=list(self.joints),
-            parents=list(self.parents),
-            center=self.center,
-            pairs=[list(pair) for pair in self.pairs],
-            align=None if self.align is None else list(self.align),
-            unit=self.unit,
-        )
+        return json.loads(json.dumps(asdict(self)))
 
     @property
     def num_joints(self) -> int:

@@ -106,15 +106,7 @@ def parse_tree(words: list[str]) -> list[Joint]:
 
 
 def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
-    """Forward kinematics.
-
-    Args:
-        tree (sequence[Joint]): Joints, parents first.
-        numbers (np.ndarray): (T, channels of all joints); degrees.
-
-    Returns:
-        np.ndarray: (T, joints, 3).
-    """
+    """Forward kinematics, (T, joints, 3), of (T, channels of all joints) in degrees."""
     T = len(numbers)
     turns = np.empty((len(tree), T, 3, 3))
     places = np.empty((len(tree), T, 3))

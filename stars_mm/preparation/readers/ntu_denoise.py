@@ -20,27 +20,13 @@ MAX_IMPLAUSIBLE = 0.69754
 
 
 def plausible_frames(joints: np.ndarray) -> np.ndarray:
-    """Tells in which frames a body is not too wide for a person.
-
-    Args:
-        joints (np.ndarray): (T, 25, 3), metres, y up.
-
-    Returns:
-        np.ndarray: (T,) bool.
-    """
+    """Tells in which frames, (T,) bool, a body (T, 25, 3), y up, is not too wide for a person."""
     extent = np.ptp(joints[..., :2], axis=1).astype(np.float64)  # (T, 2)
     return extent[:, 0] <= MAX_WIDTH * extent[:, 1]
 
 
 def motion(joints: np.ndarray) -> float:
-    """How much a body moves: the variance of its coordinates, summed.
-
-    Args:
-        joints (np.ndarray): (T, 25, 3), metres.
-
-    Returns:
-        float: In square metres.
-    """
+    """How much a body (T, 25, 3) moves: the variance of its coordinates, summed, in m²."""
     return float(np.var(joints.reshape(-1, 3), axis=0).sum())
 
 
