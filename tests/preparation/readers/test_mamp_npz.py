@@ -1,6 +1,5 @@
 """The authors' arrays, to annotations and back."""
 
-import io
 import os
 import zipfile
 
@@ -38,19 +37,11 @@ def read(path, pad='zero'):
     return {recording.name: recording.load().keypoints for recording in recordings}
 
 
-@pytest.mark.parametrize(
-    'name, said',
-    [
-        ('a/NTU60_XSub.npz', ('xsub', 60, 'zero')),
-        ('NTU60_XView.npz', ('xview', 60, 'zero')),
-        ('NTU60_CS.npz', ('xsub', 60, 'zero')),
-        ('NTU120_XSet.npz', ('xset', 120, 'loop')),
-        ('PKUv2_XSub.npz', ('xsub', 51, 'zero')),
-        ('mine.npz', (None, None, 'zero')),
-    ],
-)
-def test_file_names(name, said):
-    assert parse_file_name(name) == said
+def test_file_names():
+    assert parse_file_name('a/NTU60_XView.npz') == ('xview', 60, 'zero')
+    assert parse_file_name('NTU120_CS.npz') == ('xsub', 120, 'loop')
+    assert parse_file_name('PKUv2_XSub.npz') == ('xsub', 51, 'zero')
+    assert parse_file_name('mine.npz') == (None, None, 'zero')
 
 
 def test_convert(convert_with, tmp_path):
@@ -137,28 +128,6 @@ def assert_same_arrays(one, other):
         np.testing.assert_array_equal(one[key], other[key])
 
 
-class Trap:
-    """Leaves a file behind when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-@pytest.mark.parametrize('key', ['x_train', 'y_test'])
-def test_objects_are_not_opened(tmp_path, key):
-    trap = str(tmp_path / 'trap')
-    objects = np.array([Trap(trap)] * 3, dtype=object)
-    with pytest.raises(
-        ValueError,
-        match=f"XSub.npz: '{key}': is of dtype object, no array of numbers; it is not opened",
-    ):
-        read(save(tmp_path, **{key: objects}))
-    assert not os.path.exists(trap)
-
-
 def hot(*rows):
     return np.array(rows, dtype=float)
 
@@ -171,17 +140,14 @@ def with_nan():
 
 BAD = {
     'missing': ('x_test', None, "has no 'x_test'; it has x_train, y_train"),
-    'flat': ('x_train', np.zeros((3, 150)), r"'x_train': has shape \(3, 150"),
     'joints': ('x_train', np.zeros((3, 6, 120)), r'has shape \(3, 6, 120\)'),
     'count': ('x_test', np.zeros((3, 6, 150)), "'x_test': has 3 clips and y_test 2"),
     'nan': ('x_test', with_nan(), "'x_test': clip 1: frame 1 holds NaN"),
     'large': ('x_test', np.full((2, 6, 150), 1e60), "'x_test': clip 0: holds 1e.60"),
-    'labels': ('y_test', np.array([0.0, 1.0]), r"'y_test': has shape \(2,\)"),
     'no clips': ('y_test', np.zeros((0, 4)), r'has shape \(0, 4\)'),
     'two-hot': ('y_test', hot([0, 1], [1, 1]), "'y_test': row 1 is not one-"),
-    'none hot': ('y_test', hot([0, 0], [0, 1]), "'y_test': row 0 is not one-"),
     'half': ('y_test', hot([0, 1], [1, 0.5]), "'y_test': row 1 is not one-hot"),
-    'text': ('x_train', np.array(['a']), "'x_train': is of dtype <U1"),
+    'objects': ('x_train', np.array([{}] * 3), "'x_train': is of dtype object, no array of numb"),
     'fortran': (
         'x_train',
         np.asfortranarray(arrays()['x_train']),
@@ -236,13 +202,3 @@ def test_clips_that_do_not_fit(tmp_path, shape, message):
     with pytest.raises(ValueError, match=message):
         write_npz(path, dict(train=[clip(shape)], test=[]), 4, num_frames=6)
     assert not os.listdir(tmp_path)
-
-
-def test_every_npy_header_is_read(tmp_path):
-    path = tmp_path / 'v2.npz'
-    with zipfile.ZipFile(path, 'w') as archive:
-        for key, value in arrays().items():
-            file = io.BytesIO()
-            np.lib.format.write_array(file, value, version=(2, 0))
-            archive.writestr(f'{key}.npy', file.getvalue())
-    assert len(read(str(path))) == 5
