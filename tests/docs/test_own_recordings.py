@@ -113,16 +113,21 @@ def nearest_neighbours(cfg, checkpoint):
     return 100 * np.mean(labels[0][nearest] == labels[1])
 
 
-def test_from_folder_to_neighbours(place, monkeypatch, capsys):
+def test_from_folder_to_annotations(place, monkeypatch, capsys):
     make_lab(place / 'recordings')
-    convert, train, test, *_ = commands()
-    give(convert, monkeypatch)
+    give(next(commands()), monkeypatch)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ['all', '32', '16'] in rows
     content = load_pickle('data/skeleton/custom.pkl')
     assert content['layout'] == 'coco-17'
     assert content['annotations'][0]['keypoint'].shape[2:] == (17, 2)
 
+
+@pytest.mark.slow
+def test_from_folder_to_neighbours(place, monkeypatch):
+    make_lab(place / 'recordings')
+    convert, train, test, *_ = commands()
+    give(convert, monkeypatch)
     give(train, monkeypatch, *SHORT)
     run = place / 'work_dirs/stars_custom'
     assert (run / 'pretrain/epoch_1.pth').is_file()
