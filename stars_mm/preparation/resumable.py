@@ -209,7 +209,10 @@ def _describe_content(recording: Recording) -> str | None:
     found = recording.keypoints
     if isinstance(found, partial):
         values = [*found.args, *sorted(found.keywords.items())]
-        code = _code_digest(inspect.getsourcefile(found.func))
+        try:
+            code = _code_digest(inspect.getsourcefile(found.func))
+        except TypeError:  # a class's object, or C
+            return None
         return f'{found.func.__qualname__} {code} {[_describe(value) for value in values]}'
     return None if callable(found) else f'{_describe(found)} {_describe(recording.scores)}'
 

@@ -128,6 +128,7 @@ def test_what_a_group_depends_on(tmp_path):
         key(partial(load, 'x', 2)),
         key(partial(leave_out, 'x')),
         *(key(lambda: array) for _ in range(2)),
+        *(key(partial(list, 'ab')) for _ in range(2)),
     ]
     assert len(set(different)) == len(different)
 

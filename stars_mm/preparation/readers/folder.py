@@ -11,7 +11,7 @@ from re import Pattern
 
 from mmengine.logging import print_log
 
-from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.readers.tables import (
     CHANNELS,
     TableOptions,
@@ -98,7 +98,7 @@ def read_index(path: str) -> dict[str, dict]:
 
 def read(
     src: str,
-    layout: str | dict | SkeletonLayout,
+    layout: str | dict | SkeletonLayout | None = None,
     pattern: str | None = None,
     index: str | None = None,
     channels: str | None = None,
@@ -109,7 +109,7 @@ def read(
     Args:
         src (str): A folder or zip; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any
             depth, is a clip. Its name is its path in the folder without the ending.
-        layout (str, dict or SkeletonLayout): The joints.
+        layout (str, dict or SkeletonLayout): The joints; there is no default.
         pattern (str, optional): Where label, subject, camera and split stand
             in that name; see :func:`path_pattern`. Without it and ``index``,
             the label is the name of the folder that a file lies in.
@@ -126,8 +126,11 @@ def read(
     """
     if channels is not None and channels not in CHANNELS:
         raise ValueError(f'channels={channels!r}: choose one of {CHANNELS}.')
-    layout = get_layout(layout)
-    options = TableOptions(layout, channels, num_person)
+    if layout is None:
+        raise ValueError(
+            f'what are the joints? Give --layout, one of {known_layouts()} or a .json or .yml file.'
+        )
+    options = TableOptions(get_layout(layout), channels, num_person)
     return _list_clips(src, tuple(_PARSERS), options, pattern, index)
 
 

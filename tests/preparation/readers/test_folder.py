@@ -119,6 +119,8 @@ def test_bad_folders(tmp_path):
     with pytest.raises(ValueError, match=r'holds no \.csv'):
         read(str(tmp_path), STICK)
     src = make(tmp_path, 'a.npy')
+    with pytest.raises(ValueError, match='Give --layout, one of .*kard-15'):
+        read(src)
     with pytest.raises(ValueError, match=r'a\.npy: lies in no folder'):
         read(src, STICK)
     with pytest.raises(ValueError, match=r"'a' does not match the pattern"):
