@@ -8,7 +8,7 @@ from stars_mm.preparation.annotation_file import clip_key
 from stars_mm.preparation.inspection import Inspection, plain
 from stars_mm.visualization.recordings import (
     Bones,
-    Recording,
+    DrawnClip,
     animate,
     plot_class_counts,
     plot_lengths,
@@ -38,7 +38,7 @@ def choose_samples(report: Inspection, labels: list[object], seed: int = 0) -> l
 
 def _recording(
     report: Inspection, annotations: list[dict], number: int, label: object
-) -> Recording:
+) -> DrawnClip:
     clip, stats = annotations[number], report.stats[number]
     keypoint = clip['keypoint'][:, : stats.frames, :, : report.units.dims]
     present = keypoint.any((1, 2, 3))
@@ -46,7 +46,7 @@ def _recording(
     title = f'{name or label}: ' * (label is not None) + str(
         clip.get(clip_key(annotations), number)
     )
-    return Recording(plain(title, 34), keypoint[present])
+    return DrawnClip(plain(title, 34), keypoint[present])
 
 
 def draw_inspection(

@@ -56,7 +56,7 @@ def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
 
 
 @dataclass
-class Recording:
+class DrawnClip:
     """A clip to be drawn.
 
     Attributes:
@@ -81,7 +81,7 @@ class Recording:
 class _Panel:
     """One recording in one panel; it holds still after its end."""
 
-    def __init__(self, axis, recording: Recording, bones: Bones) -> None:
+    def __init__(self, axis, recording: DrawnClip, bones: Bones) -> None:
         self.seen = recording.keypoint.any(-1)  # (M, T, V)
         self.points = recording.points()
         self.drawings = [
@@ -106,12 +106,12 @@ class _Panel:
 
 
 def animate(
-    recordings: Sequence[Recording], bones: Bones, folder: Path, max_frames: int = 64, fps: int = 12
+    recordings: Sequence[DrawnClip], bones: Bones, folder: Path, max_frames: int = 64, fps: int = 12
 ) -> list[Path]:
     """Writes moving skeletons, as MP4 too where ffmpeg is installed.
 
     Args:
-        recordings (sequence[Recording]): One a panel, each with somebody in it.
+        recordings (sequence[DrawnClip]): One a panel, each with somebody in it.
         bones (tuple): Pairs of joints.
         folder (Path): Where ``samples.gif`` and ``samples.mp4`` go.
         max_frames (int): Longer recordings skip frames.

@@ -11,7 +11,7 @@ from stars_mm.preparation.inspection import inspect_annotations
 from stars_mm.preparation.layouts import NW_UCLA
 from stars_mm.visualization.inspection import choose_samples, draw_inspection
 from stars_mm.visualization.recordings import (
-    Recording,
+    DrawnClip,
     animate,
     bones_of,
     plot_class_counts,
@@ -41,10 +41,10 @@ def test_bones_of_ntu_and_of_nobody():
 
 def test_points_look_upwards():
     image = make_keypoint(dims=2)
-    np.testing.assert_array_equal(Recording('', image).points(), image * [1, -1])
+    np.testing.assert_array_equal(DrawnClip('', image).points(), image * [1, -1])
     space = make_keypoint()
-    np.testing.assert_allclose(Recording('', space).points()[..., 1], space[..., 1])
-    assert Recording('', make_keypoint(dims=1)).points().shape[-1] == 2
+    np.testing.assert_allclose(DrawnClip('', space).points()[..., 1], space[..., 1])
+    assert DrawnClip('', make_keypoint(dims=1)).points().shape[-1] == 2
 
 
 def frames_of(path):
@@ -58,8 +58,8 @@ def frames_of(path):
 def test_animation(tmp_path, monkeypatch, joints, dims):
     monkeypatch.setenv('PATH', '')  # without ffmpeg
     recordings = [
-        Recording('a $b^', make_keypoint(joints, 8, 2, dims)),
-        Recording('short', make_keypoint(joints, 3, 1, dims)),
+        DrawnClip('a $b^', make_keypoint(joints, 8, 2, dims)),
+        DrawnClip('short', make_keypoint(joints, 3, 1, dims)),
     ]
     (path,) = animate(recordings, bones_of(joints), tmp_path)
     assert os.listdir(tmp_path) == [path.name] == ['samples.gif']
@@ -75,7 +75,7 @@ def test_animation(tmp_path, monkeypatch, joints, dims):
 
 def test_lines_are_drawn_where_bones_are_known(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', '')
-    recording = Recording('a', make_keypoint(25, 2))
+    recording = DrawnClip('a', make_keypoint(25, 2))
     ink = []
     for bones in ((), bones_of(25)):
         (path,) = animate([recording], bones, tmp_path)
@@ -99,7 +99,7 @@ def test_mp4_by_ffmpeg(tmp_path, monkeypatch):
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv('PATH', str(program.parent))
     monkeypatch.setitem(matplotlib.rcParams, 'animation.ffmpeg_path', 'ffmpeg')
-    gif, mp4 = animate([Recording('a', make_keypoint())], bones_of(25), tmp_path / 'out')
+    gif, mp4 = animate([DrawnClip('a', make_keypoint())], bones_of(25), tmp_path / 'out')
     assert sorted(os.listdir(mp4.parent)) == ['samples.gif', 'samples.mp4']
     pixels, darkest, *options = mp4.read_text().split()
     width, height = map(int, options[options.index('-s') + 1].split('x'))
