@@ -11,7 +11,6 @@ from stars_mm.preparation import resumable
 from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.preparation.convert import convert
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.ragged_npz import read_ragged_npz
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.utils.safe_pickle import load_pickle
 
@@ -71,8 +70,8 @@ def test_processes_and_formats_leave_no_trace(tmp_path):
     for name, workers in (('one.pkl', 1), ('two.pkl', 2), ('one.npz', 1)):
         convert(recordings, str(tmp_path / name), STICK, workers=workers)
     assert (tmp_path / 'one.pkl').read_bytes() == (tmp_path / 'two.pkl').read_bytes()
-    content = load_pickle(str(tmp_path / 'one.pkl'))
-    clips, splits, extra = read_ragged_npz(tmp_path / 'one.npz')
+    content, extra = load_pickle(str(tmp_path / 'one.pkl')), {}
+    clips, splits = load_annotations(str(tmp_path / 'one.npz'), extra)
     assert splits == content['split'] and extra['provenance'] == content['provenance']
     for clip, other in zip(clips, content['annotations']):
         np.testing.assert_array_equal(clip.pop('keypoint'), other.pop('keypoint'))

@@ -19,7 +19,6 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from stars_mm.preparation.ragged_npz import is_ragged_npz
 from stars_mm.preparation.readers import ntu_names, pku
 from stars_mm.preparation.recording import Recording, RecordingSet, leave_out
 
@@ -83,27 +82,22 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
         raise FileNotFoundError(f'{src}: there is no such file.')
     if not zipfile.is_zipfile(src):
         raise ValueError(f'{src}: is no readable .npz. It may be cut off: get it again.')
-    if is_ragged_npz(src):
-        raise ValueError(
-            f"{src}: is an annotation file in our format already. To make the authors' arrays of "
-            'it: tools/data/export_mamp_npz.py.'
-        )
-    protocol = choose_protocol(src, protocol)
-    named = parse_file_name(src)
+    protocol, named = choose_protocol(src, protocol), parse_file_name(src)
+    if pad not in (None, 'zero', 'loop'):
+        raise ValueError(f"pad={pad!r}: choose 'zero' or 'loop'.")
     stamp = f'{os.stat(src).st_size} {os.stat(src).st_mtime_ns}'
     recordings = []
     for part, ours in PARTS.items():
         labels, num_classes = _read_labels(src, stamp, f'y_{part}')
         clips = _open(src, stamp, f'x_{part}')
+        where = f"{src}: 'x_{part}'"
         if len(clips.shape) != 3 or clips.shape[2] != FRAME:
             raise ValueError(
-                f"{src}: 'x_{part}': has shape {clips.shape}; (clip, frame, 150) is needed, 150 "
-                'for 2 persons of 25 joints, xyz'
+                f'{where}: has shape {clips.shape}; (clip, frame, 150) is needed, 150 for 2 '
+                'persons of 25 joints, xyz'
             )
         if clips.shape[0] != len(labels):
-            raise ValueError(
-                f"{src}: 'x_{part}': has {clips.shape[0]} clips and y_{part} {len(labels)}"
-            )
+            raise ValueError(f'{where}: has {clips.shape[0]} clips and y_{part} {len(labels)}')
         names = _class_names(named.num_classes, num_classes)
         for number, label in enumerate(labels):
             splits = [f'{protocol}_{ours}']
@@ -115,7 +109,7 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
                     label=names[label],
                     keypoints=partial(load, src, stamp, part, number, pad or named.pad),
                     split=splits,
-                    source=f"{src}: 'x_{part}': clip {number}",
+                    source=f'{where}: clip {number}',
                 )
             )
     return RecordingSet(recordings, layout='ntu-25', class_names=names, keep_absent=True)
@@ -150,8 +144,8 @@ class _StoredArray:
         if f'{key}.npy' not in archive.namelist():
             known = ', '.join(name.removesuffix('.npy') for name in archive.namelist())
             raise ValueError(
-                f"has no '{key}'; it has {known or 'nothing'}. "
-                'x_train, y_train, x_test and y_test are needed.'
+                f"has no '{key}'; it has {known or 'nothing'}. x_train, y_train, x_test and y_test "
+                'are needed; tools/data/export_mamp_npz.py makes them of an annotation file.'
             )
         self.stream: IO[bytes] = archive.open(f'{key}.npy')
         old = np.lib.format.read_magic(self.stream) == (1, 0)

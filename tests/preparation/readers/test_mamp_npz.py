@@ -168,6 +168,8 @@ def test_files_that_do_not_fit(tmp_path):
     (tmp_path / 'broken.npz').write_bytes(b'PK')
     with pytest.raises(ValueError, match=r'broken\.npz: is no readable \.npz'):
         read(str(tmp_path / 'broken.npz'))
+    with pytest.raises(ValueError, match="pad='one': choose"):
+        read(save(tmp_path), 'one')
     with pytest.raises(ValueError, match=r'mine\.npz: does not say .* protocol'):
         read_set(save(tmp_path, 'mine.npz'))
     path = tmp_path / 'short.npz'
