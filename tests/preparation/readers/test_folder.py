@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.readers.folder import path_pattern, read, read_index
+from stars_mm.preparation.readers.folder import path_pattern, read
 
 STICK = get_layout(dict(name='stick', joints=['hip', 'hand'], parents=[None, 0], center=0))
 
@@ -52,7 +52,6 @@ def test_pattern(tmp_path):
         ('{a}_{b}', 'x_y_z', ('x', 'y_z')),
         ('{a}.{b}', 'x.y', ('x', 'y')),
         ('{a}.{b}', 'xay', None),
-        ('{a}_{b}', 'd/x_y', None),
         ('*/{a}', 'd/x', ('x',)),
         ('*/{a}', 'd/e/x', None),
     ],
@@ -92,10 +91,8 @@ def test_index(tmp_path):
         ('name,label\na,wave\nx/a,wave\n', "line 3: 'x/a' is the file of an ear"),
         ('name,label\na,wave\na,wave\n', "line 3: 'a' is in line 2 too"),
         ('name,label\na\n', 'line 2 has not 2 columns'),
-        ('name,label\na,b,c\n', 'line 2 has not 2 columns'),
         ('name,label\na,\n', 'line 2: name or label is empty'),
         ('file,label\na,b\n', 'line 1 must name the columns name,label'),
-        ('name,label,age\na,b,3\n', 'line 1 must name .*name,label,age'),
         ('name,label\n', 'names no clip'),
     ],
 )
@@ -104,13 +101,6 @@ def test_bad_index(tmp_path, text, message):
     index = index_file(tmp_path, text)
     with pytest.raises(ValueError, match=rf'index\.csv: {message}'):
         read(src, STICK, index=index)
-
-
-def test_unreadable_index(tmp_path):
-    path = tmp_path / 'index.csv'
-    path.write_bytes(b'name,label\n\xff\xfe,b\n')
-    with pytest.raises(ValueError, match='no readable CSV'):
-        read_index(str(path))
 
 
 def test_bad_folders(tmp_path):

@@ -21,12 +21,7 @@ def tracks(channels=2, persons=2, frames=12, seed=0):
 
 
 def instance(keypoints, scores):
-    return dict(
-        keypoints=keypoints.tolist(),
-        keypoint_scores=scores.tolist(),
-        bbox=[[0.0, 0.0, 1.0, 1.0]],
-        bbox_score=0.9,
-    )
+    return dict(keypoints=keypoints.tolist(), keypoint_scores=scores.tolist(), bbox_score=0.9)
 
 
 def predictions(keypoints, scores, seen=None, seed=0):
@@ -45,8 +40,7 @@ def predictions(keypoints, scores, seen=None, seed=0):
     ]
 
 
-@pytest.mark.parametrize('channels', [2, 3])
-@pytest.mark.parametrize('demo', [False, True])
+@pytest.mark.parametrize('channels, demo', [(2, False), (3, True)])
 def test_persons_are_followed(channels, demo):
     keypoints, scores = tracks(channels)
     scores[1] += 0.4  # the second one is seen more surely: comes first
