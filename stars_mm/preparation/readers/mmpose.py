@@ -91,8 +91,7 @@ def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
             continue
         if bodies.shape[1:] != frames[0].shape[1:]:
             raise ValueError(
-                f'frame {t} has {bodies.shape[-1] - 1} '
-                f'coordinates, frame 0 '
+                f'frame {t} has {bodies.shape[-1] - 1} coordinates, frame 0 '
                 f'{frames[0].shape[-1] - 1}.'
             )
         places = bodies[..., :-1]
