@@ -1,37 +1,10 @@
-"""Joints, bones and the differences between people."""
+"""Joints (those of layout 'ntu-25'), bones and the differences between people."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-JOINTS = (
-    'spine_base',
-    'spine_mid',
-    'neck',
-    'head',
-    'shoulder_l',
-    'elbow_l',
-    'wrist_l',
-    'hand_l',
-    'shoulder_r',
-    'elbow_r',
-    'wrist_r',
-    'hand_r',
-    'hip_l',
-    'knee_l',
-    'ankle_l',
-    'foot_l',
-    'hip_r',
-    'knee_r',
-    'ankle_r',
-    'foot_r',
-    'spine_shoulder',
-    'hand_tip_l',
-    'thumb_l',
-    'hand_tip_r',
-    'thumb_r',
-)
-
+NUM_JOINTS = 25
 # Joints per side, in the order (left, right), which is the order of every
 # two-sided array in this package.
 SHOULDER, ELBOW, WRIST, HAND = (4, 8), (5, 9), (6, 10), (7, 11)
@@ -40,34 +13,6 @@ HIP, KNEE, ANKLE, FOOT = (12, 16), (13, 17), (14, 18), (15, 19)
 SPINE_BASE, SPINE_MID, NECK, HEAD, SPINE_SHOULDER = 0, 1, 2, 3, 20
 ARMS = tuple((SHOULDER[i], ELBOW[i], WRIST[i], HAND[i], HAND_TIP[i], THUMB[i]) for i in range(2))
 LEGS = tuple((HIP[i], KNEE[i], ANKLE[i], FOOT[i]) for i in range(2))
-
-# (child, parent), rooted at the spine base.
-BONES = (
-    (1, 0),
-    (20, 1),
-    (2, 20),
-    (3, 2),
-    (4, 20),
-    (5, 4),
-    (6, 5),
-    (7, 6),
-    (21, 7),
-    (22, 6),
-    (8, 20),
-    (9, 8),
-    (10, 9),
-    (11, 10),
-    (23, 11),
-    (24, 10),
-    (12, 0),
-    (13, 12),
-    (14, 13),
-    (15, 14),
-    (16, 0),
-    (17, 16),
-    (18, 17),
-    (19, 18),
-)
 
 LEFT, RIGHT = 0, 1
 
@@ -104,30 +49,17 @@ SUBJECT_STREAM = 1
 
 @dataclass(frozen=True)
 class Subject:
-    """One person: bones and habits.
+    """One person: bones and habits; 1 is an average amplitude, tempo or sway."""
 
-    Args:
-        bones (dict): Segment lengths in metres, keys as ``SEGMENT_RATIOS``.
-        amplitude (float): Size of movements, 1 is average.
-        tempo (float): Speed of movements, 1 is average.
-        lean (float): Habitual forward lean of the trunk in radians.
-        stance (float): Half the distance between the feet in metres.
-        toe_out (float): Turn of each foot to the outside in radians.
-        hand (int): Preferred side, ``LEFT`` or ``RIGHT``.
-        arms (np.ndarray): (3,) habitual offset (outward, up, forward) of the
-            hanging hands in arm lengths.
-        sway (float): Size of the idle sway, 1 is average.
-    """
-
-    bones: dict[str, float]
-    amplitude: float
-    tempo: float
-    lean: float
-    stance: float
-    toe_out: float
-    hand: int
-    arms: np.ndarray
-    sway: float
+    bones: dict[str, float]  # segment lengths in metres, keys as SEGMENT_RATIOS
+    amplitude: float  # size of movements
+    tempo: float  # speed of movements
+    lean: float  # habitual forward lean of the trunk in radians
+    stance: float  # half the distance between the feet in metres
+    toe_out: float  # turn of each foot to the outside in radians
+    hand: int  # preferred side, LEFT or RIGHT
+    arms: np.ndarray  # (3,) habitual offset (outward, up, forward) of hanging hands, arm lengths
+    sway: float  # size of the idle sway
 
     @property
     def arm(self) -> float:
@@ -141,15 +73,7 @@ class Subject:
 
 
 def draw_subject(seed: int, index: int) -> Subject:
-    """Draw a person.
-
-    Args:
-        seed (int): Seed of the data set.
-        index (int): Number of the subject.
-
-    Returns:
-        Subject: Always the same one for the same two numbers.
-    """
+    """Draws a person, always the same one for a data set's ``seed`` and the person's ``index``."""
     rng = np.random.default_rng([seed, index, SUBJECT_STREAM])
     stature = float(np.clip(rng.normal(STATURE_MEAN, STATURE_STD), *STATURE_RANGE))
     bones = {

@@ -39,12 +39,8 @@ def step_forward(pose: Pose, progress: np.ndarray, take: Take) -> None:
     clear = leg * take.between(0.06, 0.20)
     follows = 1.0 if take.chance(0.5) else 0.0
     other = 1 - side
-    moves = (
-        (side, 0.02, 0.28, 1.0),
-        (other, 0.24, 0.46, follows),
-        (other, 0.54, 0.76, follows),
-        (side, 0.72, 0.98, 1.0),
-    )
+    moves = ((side, 0.02, 0.28, 1.0), (other, 0.24, 0.46, follows))
+    moves += ((other, 0.54, 0.76, follows), (side, 0.72, 0.98, 1.0))
     for number, (foot, start, stop, share) in enumerate(moves):
         forward = 1.0 if number < 2 else -1.0
         moved = stroke(local, start, stop)
@@ -69,14 +65,8 @@ def stand_up(pose: Pose, progress: np.ndarray, take: Take) -> None:
     _sit(pose, take, 1 - stroke(progress, 0.0, 1.0), progress)
 
 
-def be_seated(pose: Pose, take: Take, seated: np.ndarray) -> None:
-    """Lower a person onto a chair.
-
-    Args:
-        pose (Pose): Of somebody who stands.
-        take (Take): Who, and the source of chance.
-        seated (np.ndarray): (T,) 0: stands, 1: sits.
-    """
+def _sit(pose, take, seated, progress):
+    """Lowers who stands onto a chair: ``seated`` (T,) is 0 where the person stands, 1 on it."""
     leg = take.subject.leg
     seat = SEATED_HIPS + take.between(-0.05, 0.05)
     pose.pelvis[:, 1] -= (leg - seat) * seated
@@ -86,12 +76,7 @@ def be_seated(pose: Pose, take: Take, seated: np.ndarray) -> None:
     slide = take.rng.normal(0, 0.06, size=2)
     pose.ankles[:, :, 2] += slide * seated[:, None]
     for side in range(2):
-        on_lap = take.near(0.28, -0.62, 0.48)
-        pose.move_hand(side, on_lap, seated)
-
-
-def _sit(pose, take, seated, progress):
-    be_seated(pose, take, seated)
+        pose.move_hand(side, take.near(0.28, -0.62, 0.48), seated)  # on the lap
     # The trunk leans forward on the way, to keep the weight above the feet.
     on_the_way = np.sin(np.pi * seated) ** 2
     pose.lean += take.amplitude * take.between(0.45, 0.75) * on_the_way
@@ -141,29 +126,15 @@ def jump(pose: Pose, progress: np.ndarray, take: Take) -> None:
 def walk(pose: Pose, progress: np.ndarray, take: Take) -> None:
     """Walk on the spot."""
     lift = take.subject.leg * take.amplitude * take.between(0.10, 0.19)
-    _tread(
-        pose,
-        progress,
-        take,
-        take.between(0.75, 1.15),
-        lift,
-        swing=take.between(0.12, 0.26),
-        fold=take.between(0.0, 0.35),
-    )
+    hertz, swing = take.between(0.75, 1.15), take.between(0.12, 0.26)
+    _tread(pose, progress, take, hertz, lift, swing, fold=take.between(0.0, 0.35))
 
 
 def march(pose: Pose, progress: np.ndarray, take: Take) -> None:
     """March on the spot: thighs come up, straight arms swing wide."""
     lift = take.subject.leg * take.amplitude * take.between(0.24, 0.40)
-    _tread(
-        pose,
-        progress,
-        take,
-        take.between(0.65, 1.05),
-        lift,
-        swing=take.between(0.28, 0.50),
-        fold=0.0,
-    )
+    hertz, swing = take.between(0.65, 1.05), take.between(0.28, 0.50)
+    _tread(pose, progress, take, hertz, lift, swing, fold=0.0)
 
 
 def _tread(pose, progress, take, hertz, lift, swing, fold):
@@ -218,13 +189,8 @@ def pick_up(pose: Pose, progress: np.ndarray, take: Take) -> None:
     pose.pelvis[:, 2] -= (0.12 + 0.25 * squat) * down
     pose.lean += size * (1.35 - 0.9 * squat) * down
     pose.nod -= take.between(0.0, 0.3) * down
-    low = np.array(
-        [
-            (1.0 if side else -1.0) * take.between(0.0, 0.25),
-            take.between(0.20, 0.40),
-            take.between(0.22, 0.40),
-        ]
-    )
+    ranges = (0.0, 0.25), (0.20, 0.40), (0.22, 0.40)
+    low = np.array([take.between(*bounds) for bounds in ranges]) * (1.0 if side else -1.0, 1, 1)
     both = take.chance(0.3)
     for hand in [0, 1] if both else [side]:
         pose.reach[:, hand] = low * [1 if hand == side else -1, 1, 1]

@@ -17,23 +17,14 @@ from stars_mm.demo.take import Take
 
 @dataclass(frozen=True)
 class Action:
-    """An entry of the catalogue.
-
-    Args:
-        name (str): Class name.
-        script (Callable): See ``hand_actions.py`` and ``pair_actions.py``.
-        seconds (tuple): Shortest and longest repetition at average tempo.
-        times (tuple): Fewest and most repetitions.
-        persons (int): 1 or 2.
-        returns (bool): Whether it ends as it began, so that people do it again and again.
-    """
+    """An entry of the catalogue."""
 
     name: str
-    script: Callable
-    seconds: tuple[float, float]
-    times: tuple[int, int] = (1, 1)
+    script: Callable  # see hand_actions.py and pair_actions.py
+    seconds: tuple[float, float]  # shortest and longest repetition at average tempo
+    times: tuple[int, int] = (1, 1)  # fewest and most repetitions
     persons: int = 1
-    returns: bool = True
+    returns: bool = True  # whether it ends as it began, so that people do it again and again
 
 
 # Lengths of repetitions were set by eye. Neighbours are hard pairs.
@@ -108,15 +99,8 @@ def _progress(seconds: float, returns: bool, rng: np.random.Generator):
 
 
 def _turn(share: np.ndarray, take: Take) -> np.ndarray:
-    """What some people do besides: turn a little.
-
-    Args:
-        share (np.ndarray): (T,) from 0 to 1 through the clip.
-        take (Take): Source of chance.
-
-    Returns:
-        np.ndarray: (T,) turn of the whole body to the left in radians.
-    """
+    """What some people do besides, turn a little: (T,) radians to the left, of the whole body, for
+    shares (T,) of the clip from 0 to 1."""
     if not take.chance(TURN_SHARE):
         return np.zeros_like(share)
     start = take.between(-0.2, 0.6)
@@ -135,16 +119,13 @@ def _face_each_other(first: np.ndarray, second: np.ndarray, distance: float) -> 
 def make_clip(
     label: int, subjects: tuple[Subject, ...], rng: np.random.Generator, noise: bool = True
 ) -> np.ndarray:
-    """Record one clip.
+    """Records one clip, (M, T, 25, 3) float32, camera space in metres.
 
     Args:
         label (int): Index into ``CLASS_NAMES``.
         subjects (tuple): One subject per person of the action.
         rng (np.random.Generator): Source of chance; the motion does not depend on ``noise``.
         noise (bool): Whether the tracker errs.
-
-    Returns:
-        np.ndarray: (M, T, 25, 3) float32, camera space in metres.
     """
     action = ACTIONS[label]
     takes = [_draw_take(action, subject, rng) for subject in subjects]
@@ -185,13 +166,12 @@ def _cast(index: int, persons: int, num_subjects: int, rng: np.random.Generator)
 
 
 def _check_enough(**counts: int) -> None:
-    """Refuse counts that would leave a split without subjects or classes."""
+    """Refuses counts that would leave a split without subjects or classes."""
     for name, value in counts.items():
         if value < VAL_EVERY:
             raise ValueError(
-                f'{name}={value} leaves a split empty, because every '
-                f'{VAL_EVERY}rd subject is for validation; '
-                f'use at least {VAL_EVERY}.'
+                f'{name}={value} leaves a split empty, because every {VAL_EVERY}rd subject is for '
+                f'validation; use at least {VAL_EVERY}.'
             )
 
 

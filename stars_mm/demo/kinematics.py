@@ -4,6 +4,8 @@ Positions here are in body axes (x right, y up, z *backward*; right-handed as
 camera space), with the origin on the floor between the feet.
 """
 
+from functools import partial
+
 import numpy as np
 
 from stars_mm.demo import body
@@ -27,30 +29,18 @@ FOOT_SHARE = 0.6
 FOOT_DROP = 0.6
 
 
-def rot_x(angle: np.ndarray) -> np.ndarray:
-    """(T,) radians → (T, 3, 3) turns about x."""
-    c, s, o, i = *_cos_sin(angle), np.zeros_like(angle), np.ones_like(angle)
-    return _stack([[i, o, o], [o, c, -s], [o, s, c]])
+def _rotation(angle: np.ndarray, axis: int) -> np.ndarray:
+    """(T,) radians → (T, 3, 3) turns about an axis; about the vertical, to the left."""
+    one, other = (axis + 1) % 3, (axis + 2) % 3
+    turns = np.zeros((*angle.shape, 3, 3))
+    turns[..., axis, axis] = 1
+    turns[..., one, one] = turns[..., other, other] = np.cos(angle)
+    turns[..., other, one] = np.sin(angle)
+    turns[..., one, other] = -turns[..., other, one]
+    return turns
 
 
-def rot_y(angle: np.ndarray) -> np.ndarray:
-    """(T,) radians → (T, 3, 3) turns about the vertical, to the left."""
-    c, s, o, i = *_cos_sin(angle), np.zeros_like(angle), np.ones_like(angle)
-    return _stack([[c, o, s], [o, i, o], [-s, o, c]])
-
-
-def rot_z(angle: np.ndarray) -> np.ndarray:
-    """(T,) radians → (T, 3, 3) turns about z."""
-    c, s, o, i = *_cos_sin(angle), np.zeros_like(angle), np.ones_like(angle)
-    return _stack([[c, -s, o], [s, c, o], [o, o, i]])
-
-
-def _cos_sin(angle):
-    return np.cos(angle), np.sin(angle)
-
-
-def _stack(rows):
-    return np.stack([np.stack(row, -1) for row in rows], -2)
+rot_x, rot_y, rot_z = (partial(_rotation, axis=axis) for axis in range(3))
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
@@ -91,17 +81,9 @@ def two_bone(root: np.ndarray, target: np.ndarray, upper: float, lower: float, p
 
 
 def solve(pose: Pose, subject: Subject) -> np.ndarray:
-    """Joints of a person.
-
-    Args:
-        pose (Pose): Controls for T frames.
-        subject (Subject): Whose bones to use.
-
-    Returns:
-        np.ndarray: (T, 25, 3) float64 in body axes, metres.
-    """
+    """Joints of a person, (T, 25, 3) float64 in body axes, metres."""
     bones = subject.bones
-    joints = np.zeros((len(pose.lean), len(body.JOINTS), 3))
+    joints = np.zeros((len(pose.lean), body.NUM_JOINTS, 3))
     lower = (
         rot_y(LOWER_TWIST * pose.twist)
         @ rot_x(-LOWER_LEAN * pose.lean)

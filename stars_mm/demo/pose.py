@@ -33,61 +33,32 @@ ARM_COUNTER, LEG_COUNTER = 0.5 * 0.050, 0.5 * 0.161
 
 @dataclass
 class Pose:
-    """Controls of one person over a clip; angles in radians.
+    """Controls of one person over a clip; angles in radians."""
 
-    Args:
-        pelvis (np.ndarray): (T, 3) metres from the standing position.
-        lean, bend, twist (np.ndarray): (T,) trunk forward, to the left, and turned to the left.
-        nod, tilt, look (np.ndarray): (T,) the same for the head, added to the trunk's.
-        hands (np.ndarray): (T, 2, 3) wrists, see the module's axes.
-        reach (np.ndarray): (T, 2, 3) wrists in the person's axes in metres,
-            for what is touched outside the own body.
-        reach_weight (np.ndarray): (T, 2) 0: ``hands``, 1: ``reach`` holds.
-        elbow (np.ndarray): (T, 2) how far the elbow is turned outward and up.
-        wrist (np.ndarray): (T, 2) flexion of the wrist.
-        ankles (np.ndarray): (T, 2, 3) in the person's axes, metres; the height
-            counts from the ankle of a foot that stands.
-        toes (np.ndarray): (T, 2) toes pointed down.
-    """
-
-    pelvis: np.ndarray
-    lean: np.ndarray
-    bend: np.ndarray
-    twist: np.ndarray
-    nod: np.ndarray
+    pelvis: np.ndarray  # (T, 3) metres from the standing position
+    lean: np.ndarray  # (T,) trunk forward
+    bend: np.ndarray  # (T,) to the left
+    twist: np.ndarray  # (T,) turned to the left
+    nod: np.ndarray  # (T,) the same for the head, added to the trunk's
     tilt: np.ndarray
     look: np.ndarray
-    hands: np.ndarray
-    reach: np.ndarray
-    reach_weight: np.ndarray
-    elbow: np.ndarray
-    wrist: np.ndarray
-    ankles: np.ndarray
-    toes: np.ndarray
+    hands: np.ndarray  # (T, 2, 3) wrists, see the module's axes
+    reach: np.ndarray  # (T, 2, 3) wrists in the person's axes, metres, to touch what is outside
+    reach_weight: np.ndarray  # (T, 2) 0: ``hands``, 1: ``reach`` holds
+    elbow: np.ndarray  # (T, 2) how far the elbow is turned outward and up
+    wrist: np.ndarray  # (T, 2) flexion of the wrist
+    ankles: np.ndarray  # (T, 2, 3) person's axes, metres, above the ankle of a foot that stands
+    toes: np.ndarray  # (T, 2) toes pointed down
 
     @classmethod
     def zeros(cls, num_frames: int) -> 'Pose':
         """All controls at zero for ``num_frames`` frames."""
-        tails = dict(
-            pelvis=(3,),
-            hands=(2, 3),
-            reach=(2, 3),
-            reach_weight=(2,),
-            elbow=(2,),
-            wrist=(2,),
-            ankles=(2, 3),
-            toes=(2,),
-        )
+        tails = dict.fromkeys(('hands', 'reach', 'ankles'), (2, 3))
+        tails.update(dict.fromkeys(('reach_weight', 'elbow', 'wrist', 'toes'), (2,)), pelvis=(3,))
         return cls(**{f.name: np.zeros((num_frames,) + tails.get(f.name, ())) for f in fields(cls)})
 
     def move_hand(self, side: int, target: np.ndarray, weight: np.ndarray) -> None:
-        """Blend a hand towards a target.
-
-        Args:
-            side (int): ``LEFT`` or ``RIGHT``.
-            target (np.ndarray): (3,) or (T, 3), arm lengths.
-            weight (np.ndarray): (T,) 0: stay, 1: at the target.
-        """
+        """Blends a hand towards a target, (3,) or (T, 3) arm lengths; weight (T,) 0: stay."""
         way = target - self.hands[:, side]
         bulge = 4 * weight * (1 - weight) * np.linalg.norm(way, axis=-1)
         self.hands[:, side] += weight[:, None] * way
@@ -125,17 +96,9 @@ def repeat(x: np.ndarray, times: int) -> np.ndarray:
 
 
 def drift(rng: np.random.Generator, time: np.ndarray, shape: tuple, band=(0.1, 0.6)) -> np.ndarray:
-    """Slow wandering: three sinusoids a channel, about unit spread.
+    """Slow wandering (T, *shape) at (T,) seconds: three sinusoids a channel, about unit spread.
 
-    Args:
-        rng (np.random.Generator): Source of chance.
-        time (np.ndarray): (T,) seconds.
-        shape (tuple): Shape of one frame.
-        band (tuple): Lowest and highest frequency in Hz. The default is where
-            most of the sway of a standing person lies (below 1 Hz).
-
-    Returns:
-        np.ndarray: (T, *shape).
+    The default ``band`` of frequencies, in Hz, is where most of the sway of a standing person lies.
     """
     freq = rng.uniform(*band, size=(3,) + shape)
     phase = rng.uniform(0, 2 * np.pi, size=(3,) + shape)
@@ -144,18 +107,10 @@ def drift(rng: np.random.Generator, time: np.ndarray, shape: tuple, band=(0.1, 0
 
 
 def idle(subject: Subject, rng: np.random.Generator, time: np.ndarray) -> Pose:
-    """A person who stands and does nothing in particular.
+    """A person who stands and does nothing in particular, at (T,) seconds.
 
     Sizes are in metres, arm lengths and radians and were set by eye: about a centimetre of sway,
     hands that wander by a few centimetres, a head that looks around.
-
-    Args:
-        subject (Subject): Who stands.
-        rng (np.random.Generator): Source of chance.
-        time (np.ndarray): (T,) seconds.
-
-    Returns:
-        Pose: Controls for T frames.
     """
     pose = Pose.zeros(len(time))
     sway = subject.sway

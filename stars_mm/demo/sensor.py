@@ -31,16 +31,10 @@ TRACKER_FILTER = np.array([0.25, 0.5, 0.25])
 DEPTH_FACTOR = 1.4  # depth is the worst-measured axis
 # Factors on the noise: joints at the ends of limbs, the limbs that the own
 # body hides from the camera.
-JOINT_FACTOR = np.ones(len(body.JOINTS))
-for _group, _factor in (
-    (body.HAND, 1.5),
-    (body.FOOT, 1.6),
-    (body.ANKLE, 1.4),
-    (body.HAND_TIP, 2.2),
-    (body.THUMB, 2.5),
-    (body.WRIST, 1.2),
-):
-    JOINT_FACTOR[list(_group)] = _factor
+JOINT_FACTOR = np.ones(body.NUM_JOINTS)
+JOINT_FACTOR[[*body.WRIST, *body.HAND]] = 1.2, 1.2, 1.5, 1.5
+JOINT_FACTOR[[*body.HAND_TIP, *body.THUMB]] = 2.2, 2.2, 2.5, 2.5
+JOINT_FACTOR[[*body.ANKLE, *body.FOOT]] = 1.4, 1.4, 1.6, 1.6
 HIDDEN_FACTOR = 1.5
 # Mean number of events in a second of a clip: a limb that jumps for some
 # frames (metres), a joint that freezes ("inferred" by the tracker).
@@ -50,21 +44,13 @@ FREEZE_RATE, FREEZE_FRAMES = 0.25, (4, 15)
 
 @dataclass
 class Camera:
-    """Where a clip is seen from.
+    """Where a clip is seen from; angles in radians, lengths in metres."""
 
-    Args:
-        yaw (float): Turn of the scene about the vertical in radians.
-        tilt (float): Of the camera, downward, in radians.
-        height (float): Above the floor in metres.
-        distance (float): To the middle of the scene in metres.
-        aside (float): Scene's offset from the middle of the view in metres.
-    """
-
-    yaw: float
-    tilt: float
-    height: float
-    distance: float
-    aside: float
+    yaw: float  # turn of the scene about the vertical
+    tilt: float  # of the camera, downward
+    height: float  # above the floor
+    distance: float  # to the middle of the scene
+    aside: float  # the scene's offset from the middle of the view
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> 'Camera':
@@ -87,15 +73,7 @@ class Camera:
 
 
 def track(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What the body tracker makes of one person.
-
-    Args:
-        joints (np.ndarray): (T, 25, 3) true joints in camera space, metres.
-        rng (np.random.Generator): Source of chance.
-
-    Returns:
-        np.ndarray: (T, 25, 3) with the tracker's errors.
-    """
+    """What the body tracker makes of a person's (T, 25, 3) true joints in camera space, metres."""
     scale = _noise_scale(joints)
     slow = _slow_noise(rng, joints.shape)
     fast = rng.normal(size=joints.shape)

@@ -9,31 +9,18 @@ from stars_mm.demo.body import Subject
 
 @dataclass
 class Take:
-    """One performance of an action by one subject.
-
-    Args:
-        subject (Subject): Who performs.
-        rng (np.random.Generator): Source of chance.
-        side (int): Acting side, ``LEFT`` or ``RIGHT``.
-        seconds (float): Length of the action, all repetitions together.
-        times (int): Number of repetitions.
-        amplitude (float): Size of the movement, 1 is average.
-    """
+    """One performance of an action by one subject."""
 
     subject: Subject
     rng: np.random.Generator
-    side: int
-    seconds: float
-    times: int
-    amplitude: float
+    side: int  # the acting one, LEFT or RIGHT
+    seconds: float  # length of the action, all repetitions together
+    times: int  # number of repetitions
+    amplitude: float  # size of the movement, 1 is average
 
     def near(self, *point: float, spread: float = 0.05) -> np.ndarray:
-        """A (3,) point somewhere near ``point``; nobody hits it twice.
-
-        Args:
-            point (float): Three coordinates in arm lengths.
-            spread (float): Standard deviation; the default is about 3 cm.
-        """
+        """A (3,) point somewhere near ``point``, in arm lengths; nobody hits it twice. The
+        standard deviation ``spread`` is about 3 cm by default."""
         return np.array(point) + self.rng.normal(0, spread, size=3)
 
     def between(self, low: float, high: float) -> float:

@@ -1,143 +1,126 @@
 """Makes an annotation file of what a reader yields."""
 
-import os
-import os.path as osp
+import hashlib
+import logging
 import re
-import tempfile
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from operator import length_hint
 
 import numpy as np
-from mmengine.utils import ProgressBar
+from mmengine.logging import print_log
 
 from stars_mm.preparation.annotation_file import check_suffix, save_annotations
-from stars_mm.preparation.layouts import SkeletonLayout
-from stars_mm.preparation.missing_joints import fill_missing, find_missing
-from stars_mm.preparation.parts import MAX_PROBLEMS
-from stars_mm.preparation.recording import Recording
+from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
+from stars_mm.preparation.conversion_report import ConversionReport
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
+from stars_mm.preparation.recording import Recording, RecordingSet
+from stars_mm.preparation.resumable import (
+    convert_in_groups,
+    raise_problems,
+    read_groups,
+    removed_if_disk_full,
+)
 from stars_mm.preparation.splits import SplitRule
-from stars_mm.preparation.spool import Spool
 from stars_mm.version import __version__
-
-#: Unit → metres.
-_METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is done to clips.
-
-    Args:
-        unit (str, optional): Unit of the coordinates where it is not the
-            layout's; centimetres and millimetres become metres.
-        up (str): 'y', or 'z' where z points up: such clips are turned, since
-            the transforms take y for the vertical.
-        missing (str): What to do about missing joints: 'error' or
-            'interpolate', see :func:`fill_missing`.
-        scores (bool): Whether confidences are kept.
-        invalid (str): What to do about a clip that cannot be used: 'error' or 'drop'.
-    """
-
-    unit: str | None = None
-    up: str = 'y'
-    missing: str = 'error'
-    scores: bool = True
-    invalid: str = 'error'
-
-    def __post_init__(self) -> None:
-        for key, known in (
-            ('up', ('y', 'z')),
-            ('missing', ('error', 'interpolate')),
-            ('invalid', ('error', 'drop')),
-        ):
-            if getattr(self, key) not in known:
-                raise ValueError(f'{key}={getattr(self, key)!r}: choose one of {known}.')
-
-
-@dataclass
-class Result:
-    """What was made.
-
-    Args:
-        class_names (list[str]): In the order of the labels.
-        splits (dict): The names of each split's clips.
-        clips (dict): Name of a clip → its label and frames.
-        dropped (dict): Name of a clip left out → why.
-        counts (Counter): What was done → how often.
-    """
-
-    class_names: list[str] = field(default_factory=list)
-    splits: dict[str, list[str]] = field(default_factory=dict)
-    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
-    counts: Counter = field(default_factory=Counter)
 
 
 def convert(
     recordings: Iterable,
     dst: str,
-    layout: SkeletonLayout,
-    split: SplitRule = SplitRule(),
-    options: Options = Options(),
+    layout: str | SkeletonLayout | None = None,
+    split: SplitRule | None = None,
+    options: ConversionOptions | None = None,
     classes: Sequence[str] | None = None,
     provenance: dict | None = None,
-) -> Result:
+    workers: int = 1,
+) -> ConversionReport:
     """Makes an annotation file.
 
+    Beside it lies, until it is complete, the folder ``DST.unfinished``: what is interrupted goes
+    on from there when it is started again.
+
     Args:
-        recordings (iterable[Recording | dict]): What a reader yields. A dict
+        recordings (RecordingSet | iterable[Recording | dict]): What a reader yields. A dict
             has the fields of a :class:`Recording`.
         dst (str): The ``.pkl`` or ``.npz`` to write.
-        layout (SkeletonLayout): Of all clips. It is stored in the file, its
-            name as ``layout`` and itself as ``skeleton``.
-        split (SplitRule): Which clips train and which test.
-        options (Options): What is done to clips.
+        layout (str or SkeletonLayout, optional): Of all clips, by default the data set's. It is
+            stored in the file, its name as ``layout`` and itself as ``skeleton``.
+        split (SplitRule, optional): Which clips train and which test.
+        options (ConversionOptions, optional): What is done to clips.
         classes (sequence[str], optional): Labels in the order of their
-            numbers; by default they are sorted.
+            numbers; by default the data set's, or sorted.
         provenance (dict, optional): Where the clips come from, to be stored.
+        workers (int): Processes to work in.
 
     Returns:
-        Result: What was made.
+        ConversionReport: What was made.
 
     Raises:
-        ValueError: Lists what is wrong, with file and place; nothing is written.
+        ValueError: Lists what is wrong, with file and place; no annotation file is written.
         OSError: If the file cannot be written.
     """
     check_suffix(dst)
-    folder = osp.dirname(osp.abspath(dst))
-    os.makedirs(folder, exist_ok=True)
-    result = Result()
-    # beside the file: /tmp may be small, or in memory
-    with tempfile.TemporaryFile(dir=folder) as file:
-        spool = Spool(file)
-        _collect(recordings, spool, layout, options, result)
-        result.class_names = _class_names(spool.clips, classes)
-        labels = {name: n for n, name in enumerate(result.class_names)}
-        result.splits = split.apply(spool.clips)
-        result.clips = {
-            clip.name: (labels[str(clip.label)], frames)
-            for clip, frames in zip(spool.clips, spool.frames)
-        }
-        unit = options.unit or layout.unit
-        stored = replace(layout, unit='m' if unit in _METRES else unit)
+    split, options = split or SplitRule(), options or ConversionOptions()
+    known = recordings if isinstance(recordings, RecordingSet) else RecordingSet(recordings)
+    if layout is None and known.layout is None:
+        raise ValueError(
+            'the reader does not say what the joints are: give --layout, one of '
+            f'{known_layouts()} or a .json or .yml file.'
+        )
+    layout = get_layout(layout or known.layout)
+    unit = options.unit or known.unit or layout.unit
+    classes = known.class_names if classes is None else classes
+    report = ConversionReport(remarks=list(known.remarks))
+    folder = f'{dst}.unfinished'
+    with removed_if_disk_full(folder):
+        listed, problems = {}, []
+        convert_one = partial(
+            convert_clip, layout=layout, unit=unit, options=options, keep_absent=known.keep_absent
+        )
+        groups, report.before = convert_in_groups(
+            _Listing(known, listed, problems),
+            convert_one,
+            repr((__version__, convert_one.keywords)),
+            folder,
+            workers,
+        )
+        digests, frames = _collect(groups, listed, options, report, problems)
+        if problems:
+            raise_problems(problems)
+        clips = [listed[name] for name in digests]
+        report.class_names = _class_names(clips, classes)
+        labels = {name: n for n, name in enumerate(report.class_names)}
+        report.clips = {clip.name: (labels[str(clip.label)], frames[clip.name]) for clip in clips}
+        report.splits = split.apply(clips)
+        for name in known.distinct:
+            _add_distinct(report, name, digests)
+        stored = replace(layout, unit='m' if unit in METRES else unit)
+        content = ''.join(f'{clip.name} {clip.label} {digests[clip.name]}\n' for clip in clips)
         save_annotations(
             dst,
-            spool.annotations(labels),
-            result.splits,
-            class_names=result.class_names,
+            _annotations(groups, listed, report.clips),
+            report.splits,
+            class_names=report.class_names,
             layout=layout.name,
             skeleton=stored.to_dict(),
             provenance=dict(
                 provenance or {},
+                **({'dataset': known.title} if known.title else {}),
                 made_by=f'stars_mm {__version__} convert.py',
                 options=dict(_plain(vars(options)), split=_plain(vars(split))),
-                left_out=dict(Counter(result.dropped.values())),
-                counts=dict(result.counts),
-                sha256=spool.sha256,
+                left_out=dict(Counter(report.dropped.values())),
+                counts={what: sum(done.values()) for what, done in report.notes.items()},
+                sha256=hashlib.sha256(content.encode()).hexdigest(),
             ),
         )
-    return result
+    shutil.rmtree(folder)
+    for line in report.left_out():
+        print_log(line, 'current', logging.WARNING)
+    return report
 
 
 def _plain(values: dict) -> dict:
@@ -149,102 +132,106 @@ def _plain(values: dict) -> dict:
     }
 
 
+class _Listing:
+    """Yields recordings, keeps what is to be known of them, and refuses what has a name again."""
+
+    def __init__(self, known: RecordingSet, listed: dict, problems: list[str]) -> None:
+        self.known, self.listed, self.problems = known, listed, problems
+
+    def __iter__(self) -> Iterator[Recording]:
+        for clip in self.known:
+            if not isinstance(clip, Recording):
+                try:
+                    clip = Recording(**clip)
+                except TypeError as error:
+                    raise ValueError(
+                        f'the reader yields {type(clip).__name__}, no Recording and no dict of '
+                        f'its fields ({error}).'
+                    ) from None
+            if clip.name in self.listed:
+                other = self.listed[clip.name].place
+                self.problems.append(f'{clip.place}: {clip.name!r} is the name of {other} too.')
+                continue
+            self.listed[clip.name] = replace(clip, keypoints=None, scores=None)
+            yield clip
+
+    def __length_hint__(self) -> int:
+        return length_hint(self.known.recordings)
+
+
 def _collect(
-    recordings: Iterable, spool: Spool, layout: SkeletonLayout, options: Options, result: Result
-) -> None:
-    """Converts all recordings, and lists what is wrong with them."""
-    problems: list[str] = []
-    seen: dict[str, str] = {}
-    try:
-        total = len(recordings)  # of a list; a generator has none
-    except TypeError:
-        total = 0
-    progress = ProgressBar(total)
-    for clip in recordings:
-        clip = _as_recording(clip)
-        if clip.name in seen:
-            problems.append(f'{clip.place}: {clip.name!r} is the name of {seen[clip.name]} too.')
-            progress.update()
+    groups: list[str],
+    listed: dict[str, Recording],
+    options: ConversionOptions,
+    report: ConversionReport,
+    problems: list[str],
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Counts what was made; gives digest and frames of each clip that is to be stored."""
+    digests: dict[str, str] = {}
+    frames: dict[str, int] = {}
+    first, usual = None, None
+    for clip in read_groups(groups):
+        name = clip['name']
+        if 'left_out' in clip:
+            report.dropped[name] = clip['left_out']
             continue
-        seen[clip.name] = clip.place
-        try:
-            spool.add(clip, *_prepare(clip, layout, options, result.counts))
-        except (ValueError, OSError) as error:
-            if isinstance(error, OSError) and error.filename is None:
-                raise  # not the clip's file: the disk may be full
-            if options.invalid == 'drop':
-                result.dropped[clip.name] = str(error)
-            else:
-                problems.append(f'{clip.place}: {error}')
-        progress.update()
-    if problems:
-        shown = problems[:MAX_PROBLEMS]
-        if len(problems) > len(shown):
-            shown.append(f'and {len(problems) - len(shown)} more')
-        raise ValueError('\n'.join(shown))
-    if not spool.clips:
-        why = next(iter(result.dropped.items()), 'the reader yields none')
-        raise ValueError(f'no clip is left: {len(result.dropped)} were dropped, such as {why}.')
-
-
-def _as_recording(clip) -> Recording:
-    if isinstance(clip, Recording):
-        return clip
-    try:
-        return Recording(**clip)
-    except TypeError as error:
-        raise ValueError(
-            f'the reader yields {type(clip).__name__}, no Recording and no '
-            f'dict of its fields ({error}).'
-        ) from None
-
-
-def _prepare(
-    clip: Recording, layout: SkeletonLayout, options: Options, counts: Counter
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """A clip's keypoints (M, T, V, C) and scores (M, T, V) as they are stored, float32."""
-    keypoints, scores = clip.load()
-    *_, V, C = keypoints.shape
-    if V != layout.num_joints:
-        raise ValueError(f"has {V} joints; layout '{layout.name}' has {layout.num_joints}.")
-    keypoints = keypoints.astype(np.float64)
-    missing, present = find_missing(keypoints, scores)
-    if not present.any():
-        raise ValueError('shows no body in any frame.')
-    if missing.any():
-        if options.missing == 'error':
-            m, t, v = (int(i) for i in np.argwhere(missing)[0])
-            raise ValueError(
-                f'joint {layout.joints[v]} of person {m} is missing in frame '
-                f'{t} (counted from 0), one of {int(missing.sum())}. Mend it, '
-                'or say --missing interpolate.'
+        arrays = clip['arrays']
+        form = (*arrays['keypoint'].shape[2:], 'keypoint_score' in arrays)
+        if usual is None:
+            first, usual = listed[name], form
+        if form != usual:
+            problem = (
+                f'has {_describe(form)}; {first.place} has {_describe(usual)}. All clips must be '
+                'alike.'
             )
-        counts['joints interpolated'] += int(missing.sum())
-        counts['clips with joints interpolated'] += 1
-    keypoints = fill_missing(keypoints, missing, present, layout)
-    keypoints = keypoints[present.any(axis=1)]
-    if options.up == 'z' and C == 3:
-        keypoints = keypoints[..., [0, 2, 1]] * (1, 1, -1)
-    keypoints = keypoints * _METRES.get(options.unit or layout.unit, 1.0)
-    if scores is not None and not options.scores:
-        scores = None
-    if scores is not None:
-        scores = np.where(missing | ~present[..., None], 0, scores)[present.any(axis=1)]
-    arrays = [None if array is None else _float32(array) for array in (keypoints, scores)]
-    return arrays[0], arrays[1]
+            if options.invalid == 'drop':
+                report.dropped[name] = problem
+            else:
+                problems.append(f'{listed[name].place}: {problem}')
+            continue
+        for what, count in clip['notes'].items():
+            report.notes[what][name] = count
+        frames[name] = arrays['keypoint'].shape[1]
+        content = b''.join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+        digests[name] = hashlib.sha256(content).hexdigest()
+    if not digests and not problems:
+        why = next(iter(report.dropped.items()), 'the reader yields none')
+        raise ValueError(f'no clip is left: {len(report.dropped)} were dropped, such as {why}.')
+    return digests, frames
 
 
-def _float32(array: np.ndarray) -> np.ndarray:
-    with np.errstate(over='ignore'):
-        found = array.astype(np.float32)
-    if not np.isfinite(found).all():
-        where = np.argwhere(~np.isfinite(found))[0]
-        raise ValueError(
-            f'holds {array[tuple(where)]} (person {where[0]}, '
-            f'frame {where[1]}, joint {where[2]}), which is no '
-            'finite number.'
+def _describe(form: tuple) -> str:
+    return f'{form[0]} joints, {form[1]} coordinates and {"scores" if form[2] else "no scores"}'
+
+
+def _annotations(
+    groups: list[str], listed: dict[str, Recording], clips: dict[str, tuple[int, int]]
+) -> Iterator[dict]:
+    for clip in read_groups(groups):
+        if clip['name'] not in clips:
+            continue
+        label, frames = clips[clip['name']]
+        recording = listed[clip['name']]
+        annotation = dict(frame_dir=recording.name, label=label, total_frames=frames)
+        for key in ('subject', 'camera'):
+            if getattr(recording, key) is not None:
+                annotation[key] = str(getattr(recording, key))
+        yield {**annotation, **clip['arrays']}
+
+
+def _add_distinct(report: ConversionReport, split: str, digests: dict[str, str]) -> None:
+    """Adds a split without the clips whose coordinates a clip outside of it has."""
+    inside = set(report.splits.get(split, ()))
+    known = {digest for name, digest in digests.items() if name not in inside}
+    kept = [name for name in report.splits.get(split, ()) if digests[name] not in known]
+    if not kept:
+        return
+    report.splits[f'{split}_distinct'] = kept
+    if len(kept) < len(inside):
+        report.remarks.append(
+            f'{len(inside) - len(kept)} clips of {split} have the very coordinates of a training '
+            f'clip; {split}_distinct leaves them out'
         )
-    return found
 
 
 def _class_names(clips: Sequence[Recording], classes: Sequence[str] | None) -> list[str]:
@@ -259,8 +246,8 @@ def _class_names(clips: Sequence[Recording], classes: Sequence[str] | None) -> l
     for name, clip in found.items():
         if name not in classes:
             raise ValueError(
-                f'{clip.place}: label {name!r} of {clip.name!r} '
-                f'is none of --classes: {", ".join(classes)}.'
+                f'{clip.place}: label {name!r} of {clip.name!r} is none of --classes: '
+                f'{", ".join(classes)}.'
             )
     return classes
 

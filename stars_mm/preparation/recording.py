@@ -1,12 +1,34 @@
-"""What a reader yields."""
+"""What every reader yields: the one contract between data sets and the converter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-#: Keypoints (M, T, V, C) with their scores (M, T, V), or None in their place.
-Clip = tuple[np.ndarray, np.ndarray | None]
+
+class Clip(NamedTuple):
+    """What is in a recording.
+
+    Attributes:
+        keypoints (np.ndarray): (M persons, T frames, V joints, C = 2 or 3 coordinates), or (T, V,
+            C) of a single person. A person who is absent from a frame is zero or NaN there.
+        scores (np.ndarray, optional): Confidence of each joint, (M, T, V).
+        notes (dict[str, int], optional): What the reader did to it → how often, for the summary.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray | None = None
+    notes: dict[str, int] | None = None
+
+
+class ClipLeftOut(ValueError):
+    """Raised while a recording is loaded that its data set says to leave out: no fault."""
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Leaves a recording out: ``keypoints=partial(leave_out, 'has no skeleton')``."""
+    raise ClipLeftOut(reason)
 
 
 @dataclass
@@ -17,25 +39,24 @@ class Recording:
         name (str): Name of the clip; no two have the same.
         label (str or int): Name or number of its class.
         subject (str or int, optional): Who is seen. Splits by subject need it.
-        keypoints (np.ndarray or callable): (M persons, T frames, V joints, C = 2 or 3 coordinates),
-            or (T, V, C) of a single person. A person who is absent from a frame is zero or NaN
-            there. Or a function without arguments that gives such an array, or a pair of it and the
-            scores: it is called when the clip is converted, and a ValueError of it does not keep
-            other clips from being looked at.
-        scores (np.ndarray, optional): Confidence of each joint, of the shape
-            of ``keypoints`` without C.
+        keypoints (np.ndarray or callable): As in :class:`Clip`. Or a function without arguments
+            that gives such an array, or a :class:`Clip`: it is called when the clip is converted,
+            and a ValueError of it does not keep other clips from being looked at. With a
+            ``functools.partial`` of a module's function, the clip is converted on any core, and not
+            again after an interruption; files are to be among the arguments.
+        scores (np.ndarray, optional): As in :class:`Clip`.
         camera (str or int, optional): Which camera or view it is from.
-        split (str, optional): The split that it belongs to, where the data say so.
-        source (str): File (and place in it), for messages.
+        split (str or sequence[str], optional): The splits that it belongs to, where the data say.
+        source (str): The file, for messages. Neighbours of one source are converted together.
     """
 
     name: str
     label: str | int
-    subject: str | int | None
-    keypoints: np.ndarray | Callable
+    subject: str | int | None = None
+    keypoints: np.ndarray | Callable | None = None
     scores: np.ndarray | None = None
     camera: str | int | None = None
-    split: str | None = None
+    split: str | Sequence[str] | None = None
     source: str = ''
 
     @property
@@ -43,19 +64,23 @@ class Recording:
         """str: Where to look for what is wrong with it."""
         return self.source or f'clip {self.name!r}'
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """tuple[str, ...]: The splits that it belongs to."""
+        if self.split is None:
+            return ()
+        return (self.split,) if isinstance(self.split, str) else tuple(self.split)
+
     def load(self) -> Clip:
-        """The keypoints and scores, read now where they were not yet.
+        """What is in it, (M, T, V, C) and (M, T, V), read now where it was not yet.
 
         Raises:
             ValueError: Says what is wrong, and not in which file.
         """
-        found, scores = self.keypoints, self.scores
-        if callable(found):
-            found = found()
-            if isinstance(found, tuple):
-                found, scores = found
-        keypoints = np.asarray(found)
-        scores = None if scores is None else np.asarray(scores)
+        found = self.keypoints() if callable(self.keypoints) else self.keypoints
+        clip = Clip(*found) if isinstance(found, tuple) else Clip(found, self.scores)
+        keypoints = np.asarray(clip.keypoints)
+        scores = None if clip.scores is None else np.asarray(clip.scores)
         if keypoints.dtype.kind not in 'fiu' or (
             scores is not None and scores.dtype.kind not in 'fiu'
         ):
@@ -65,12 +90,44 @@ class Recording:
             scores = None if scores is None else scores[None]
         if keypoints.ndim != 4 or 0 in keypoints.shape or keypoints.shape[-1] not in (2, 3):
             raise ValueError(
-                f'keypoints have shape {keypoints.shape}; (M persons, T '
-                'frames, V joints, 2 or 3 coordinates) is needed, none of '
-                'them 0.'
+                f'keypoints have shape {keypoints.shape}; (M persons, T frames, V joints, 2 or 3 '
+                'coordinates) is needed, none of them 0.'
             )
         if scores is not None and scores.shape != keypoints.shape[:3]:
             raise ValueError(
                 f'scores have shape {scores.shape} beside keypoints of shape {keypoints.shape}.'
             )
-        return keypoints, scores
+        return Clip(keypoints, scores, clip.notes)
+
+
+@dataclass
+class RecordingSet:
+    """The recordings of a known data set, and what is known of all of them.
+
+    Args:
+        recordings (iterable[Recording]): Its clips.
+        title (str): The data set's name.
+        layout (str, optional): Name of the layout of its joints.
+        unit (str, optional): Unit of its coordinates, where not the layout's.
+        class_names (sequence[str], optional): Labels in the order of their numbers.
+        keep_absent (bool): Whether a person who is zero throughout stays, because
+            published arrays have one.
+        distinct (tuple[str, ...]): Splits of which another one is made, NAME_distinct, without
+            the clips that have the very coordinates of a clip outside.
+        remarks (tuple[str, ...]): What of the source has no counterpart, for the summary.
+    """
+
+    recordings: Iterable[Recording]
+    title: str = ''
+    layout: str | None = None
+    unit: str | None = None
+    class_names: Sequence[str] | None = None
+    keep_absent: bool = False
+    distinct: tuple[str, ...] = ()
+    remarks: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self.recordings)
+
+    def __len__(self) -> int:
+        return len(self.recordings)

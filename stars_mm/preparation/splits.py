@@ -49,7 +49,7 @@ class SplitRule:
             raise ValueError(f'{given[0]} and {given[1]} both part the subjects. Give one of them.')
 
     def apply(self, clips: Sequence[Recording]) -> Splits:
-        """Parts clips.
+        """Parts clips; a rule replaces what the clips themselves say of the same splits.
 
         Args:
             clips (sequence[Recording]): All clips.
@@ -64,16 +64,16 @@ class SplitRule:
         splits = _named(clips)
         subjects = self.train_subjects or self.val_subjects
         if subjects is not None:
-            _merge(splits, _by(clips, 'subject', subjects, 'xsub', val=self.train_subjects is None))
+            splits.update(_by(clips, 'subject', subjects, 'xsub', self.train_subjects is None))
         if self.val_cameras is not None:
-            _merge(splits, _by(clips, 'camera', self.val_cameras, 'xview'))
+            splits.update(_by(clips, 'camera', self.val_cameras, 'xview'))
         if self.val_fraction is not None or not splits:
-            _merge(splits, self._draw(clips, self.val_fraction or 0.3))
+            splits.update(self._draw(clips, self.val_fraction or 0.3))
         for name, names in splits.items():
             if not names:
                 raise ValueError(
-                    f'split {name!r} would have no clip. Choose '
-                    'other subjects, cameras or fractions.'
+                    f'split {name!r} would have no clip. Choose other subjects, cameras or '
+                    'fractions.'
                 )
         return splits
 
@@ -88,12 +88,10 @@ class SplitRule:
         subjects = sorted(set(_values(clips, 'subject')))
         if len(subjects) < 2:
             raise ValueError(
-                f'all clips are of subject {subjects[0]!r}, so no other can '
-                'test. Part the clips at random (--split-over clip) or '
-                'through an index.'
+                f'all clips are of subject {subjects[0]!r}, so no other can test. Part the clips '
+                'at random (--split-over clip) or through an index.'
             )
-        chosen = _share(subjects, fraction, rng)
-        return _by(clips, 'subject', chosen, 'xsub')
+        return _by(clips, 'subject', _share(subjects, fraction, rng), 'xsub')
 
 
 def _share(names: list[str], fraction: float, rng) -> list[str]:
@@ -103,27 +101,21 @@ def _share(names: list[str], fraction: float, rng) -> list[str]:
 
 
 def _named(clips: Sequence[Recording]) -> Splits:
-    splits: Splits = {}
-    for clip in clips:
-        if clip.split is not None:
-            splits.setdefault(str(clip.split), []).append(clip.name)
-    if splits:
-        bare = next((clip for clip in clips if clip.split is None), None)
-        if bare is not None:
-            raise ValueError(
-                f'{bare.place}: {bare.name!r} names no split, and others do, {sorted(splits)}.'
-            )
-    return splits
+    """The splits that the clips name, in the order of their names."""
+    names = sorted({split for clip in clips for split in clip.splits})
+    bare = next((clip for clip in clips if not clip.splits), None)
+    if names and bare is not None:
+        raise ValueError(f'{bare.place}: {bare.name!r} names no split, and others do, {names}.')
+    return {split: [clip.name for clip in clips if split in clip.splits] for split in names}
 
 
 def _values(clips: Sequence[Recording], key: str) -> list[str]:
     for clip in clips:
         if getattr(clip, key) is None:
             raise ValueError(
-                f'{clip.place}: the {key} of {clip.name!r} is not known, and '
-                f'the split goes by it. Put {{{key}}} into --pattern, give an '
-                '--index with it, or part the clips at random (--split-over '
-                'clip).'
+                f'{clip.place}: the {key} of {clip.name!r} is not known, and the split goes by '
+                f'it. Put {{{key}}} into --pattern, give an --index with it, or part the clips at '
+                'random (--split-over clip).'
             )
     return [str(getattr(clip, key)) for clip in clips]
 
@@ -141,16 +133,8 @@ def _by(
 
 
 def _part(clips: Sequence[Recording], split: str, tests: Sequence[bool]) -> Splits:
+    names = [clip.name for clip in clips]
     return {
-        f'{split}_{part}': [
-            clip.name for clip, test in zip(clips, tests) if test == (part == 'val')
-        ]
+        f'{split}_{part}': [name for name, test in zip(names, tests) if test == (part == 'val')]
         for part in ('train', 'val')
     }
-
-
-def _merge(splits: Splits, more: Splits) -> None:
-    double = sorted(splits.keys() & more.keys())
-    if double:
-        raise ValueError(f'two rules would make split {double[0]!r}.')
-    splits.update(more)

@@ -9,6 +9,8 @@ from mmengine.registry import DefaultScope
 
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.engine.features import ClipList
+from stars_mm.preparation.convert import convert
+from stars_mm.preparation.readers import get_reader
 
 PIPELINE = [
     dict(type='CenterSkeleton'),
@@ -215,21 +217,13 @@ def test_arguments_are_checked(write, clips):
         SkeletonDataset(write(clips), [], data_prefix=dict(skeleton='a'))
 
 
-def test_real_recordings(shared_dir, tmp_path, repo_root):
+def test_real_recordings(shared_dir, tmp_path):
     """NW-UCLA as it is distributed goes through conversion and pipeline."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(
-        'convert_nw_ucla', repo_root / 'tools/data/convert_nw_ucla.py'
-    )
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     archive = shared_dir / 'data/nw_ucla/all_sqe.zip'
     if not archive.exists():
         pytest.skip(f'no recordings at {archive}')
     path = str(tmp_path / 'nw-ucla.pkl')
-    annotations, splits, _ = tool.convert(str(archive))
-    tool.save_annotations(path, annotations, splits)
+    convert(get_reader('nw-ucla')(str(archive)), path)
     train, val = (
         SkeletonDataset(path, PIPELINE, split=split, num_classes=10)
         for split in ('xview_train', 'xview_val')

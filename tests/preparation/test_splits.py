@@ -48,7 +48,17 @@ def test_named_splits_come_first():
     ]
 
 
-@pytest.mark.parametrize('fraction, count', [(None, 3), (0.01, 1), (0.5, 5), (0.99, 9)])
+def test_several_splits_and_rules_that_replace_them():
+    named = clips('ab', split=lambda s: ['xsub_train', 'one'] if s == 'a' else ['xsub_val'])
+    assert parts(SplitRule().apply(named)) == dict(
+        xsub_train={'a0', 'a1', 'a2'}, one={'a0', 'a1', 'a2'}, xsub_val={'b0', 'b1', 'b2'}
+    )
+    found = parts(SplitRule(val_subjects='a').apply(named))
+    assert found['xsub_val'] == found['one'] == {'a0', 'a1', 'a2'}
+    assert found['xsub_train'] == {'b0', 'b1', 'b2'}
+
+
+@pytest.mark.parametrize('fraction, count', [(None, 3), (0.01, 1), (0.99, 9)])
 def test_fraction_of_the_subjects(fraction, count):
     some = clips('abcdefghij')
     drawn = {}
@@ -91,11 +101,6 @@ def nobody(clips):
             dict(),
             clips(split=lambda s: 'x' if s == 'a' else None),
             r"'b0' names no split, and others do, \['x'\]",
-        ),
-        (
-            dict(val_subjects='a'),
-            clips(split=lambda s: 'xsub_val'),
-            "two rules would make split 'xsub_val'",
         ),
     ],
 )

@@ -1,61 +1,34 @@
-"""Makes an annotation file of one's own recordings.
+"""Makes an annotation file of recordings: a published data set, or one's own.
 
+    python tools/data/convert.py all_sqe.zip data/skeleton/nw-ucla.pkl --reader nw-ucla
     python tools/data/convert.py recordings data/skeleton/custom.pkl \\
         --layout coco-17 --pattern '{label}/{subject}_{take}'
 
-SRC is a folder with one .csv, .tsv, .npy or .json a clip, mmpose's predictions of videos included,
-or what --reader reads. docs/own-recordings.md explains the formats and how to write a reader.
+SRC is a folder or zip as the data set is distributed; for --reader folder, one with one .csv, .tsv,
+.npy or .json a clip, mmpose's predictions of videos included. docs/own-recordings.md explains the
+formats and how to write a reader. An interrupted conversion goes on when it is started again.
 """
 
 import argparse
 import os.path as osp
 import signal
 import sys
-from collections import Counter
 
-import numpy as np
 from mmengine.config import DictAction
 
 import stars_mm  # noqa: F401  (makes mmaction2 importable)
-from stars_mm.preparation.convert import Options, Result, convert
+from stars_mm.preparation.clip_conversion import ConversionOptions
+from stars_mm.preparation.conversion_report import ConversionReport
+from stars_mm.preparation.convert import convert
 from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.preparation.layouts.layout import UNITS
 from stars_mm.preparation.readers.lookup import call_reader, get_reader, known_readers
 from stars_mm.preparation.readers.tables import CHANNELS
+from stars_mm.preparation.resumable import all_cores
 from stars_mm.preparation.splits import SplitRule
 
-
-def summary(result: Result) -> str:
-    """Counts clips by class and split, frames, and what was left out."""
-    counts = {
-        split: Counter(result.clips[name][0] for name in names)
-        for split, names in result.splits.items()
-    }
-    width = max(map(len, ('class', *result.class_names)))
-    lines = [f'{"class":{width}}   ' + ' '.join(f'{split:>12}' for split in counts)]
-    for label, name in enumerate(result.class_names):
-        lines.append(
-            f'{name:{width}}   ' + ' '.join(f'{count[label]:12}' for count in counts.values())
-        )
-    lines.append(
-        f'{"all":{width}}   ' + ' '.join(f'{len(names):12}' for names in result.splits.values())
-    )
-    frames = np.array([number for _, number in result.clips.values()])
-    lines.append(f'clips: {len(frames)}')
-    lines.append(
-        f'frames: {frames.min()} to {frames.max()} a clip, '
-        f'{frames.mean():.1f} on average, {frames.sum()} in all'
-    )
-    lines += [f'{what}: {number}' for what, number in result.counts.items()]
-    lines.append(f'dropped: {len(result.dropped)} clips')
-    lines += [f'  {name}: {why}' for name, why in result.dropped.items()]
-    lines += [
-        f'note: {split} has no clip of {result.class_names[label]!r}'
-        for split, count in counts.items()
-        for label in range(len(result.class_names))
-        if not count[label]
-    ]
-    return '\n'.join(lines)
+#: Options that are handed to the reader, where they are given.
+READER_OPTIONS = ('layout', 'pattern', 'index', 'channels', 'num_person')
 
 
 def read_classes(given: list[str] | None) -> list[str] | None:
@@ -70,92 +43,81 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('src', help='folder of recordings')
-    parser.add_argument('dst', help='the annotation file to write, a .pkl or .npz')
-    parser.add_argument(
-        '--layout',
-        required=True,
-        help=f'the joints: {", ".join(known_layouts())}, or a .json or .py file',
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add('src', help='folder or zip of recordings')
+    add('dst', help='the annotation file to write, a .pkl or .npz')
+    add(
         '--reader',
         default='folder',
-        help=f'{", ".join(known_readers())}, or '
-        'a file and its function, my_reader.py:read (default: %(default)s)',
+        help=f'{", ".join(known_readers())}, or a file and its function, my_reader.py:read '
+        '(default: %(default)s)',
     )
-    parser.add_argument(
+    add(
         '--reader-options',
         nargs='+',
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help='further arguments of the reader',
+        help='further arguments of the reader, such as outside=cut or max_frames=0 of pku1 and '
+        'pku2, protocol=xsub or pad=loop of mamp-npz',
     )
-    facts = parser.add_argument_group('what a clip is (reader "folder")')
-    facts.add_argument(
-        '--pattern',
-        help="where label and subject stand in a clip's path, "
-        "such as '{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; by "
-        'default the label is the name of its folder',
+    add(
+        '--layout',
+        help=f'the joints, where the data set does not say: {", ".join(known_layouts())}, or a '
+        '.json or .yml file',
     )
-    facts.add_argument(
-        '--index', help='CSV with the columns name,label and any of subject,split,camera'
-    )
-    facts.add_argument(
-        '--channels',
-        choices=CHANNELS,
-        help='the numbers of a joint, c being '
-        'its confidence (default: as a header or the layout says)',
-    )
-    facts.add_argument(
-        '--num-person',
-        type=int,
-        default=2,
-        help="persons to keep of mmpose's predictions (default: %(default)s)",
-    )
-    parser.add_argument(
+    add('--workers', type=int, default=all_cores(), help='processes (default: one a core)')
+    add(
         '--classes',
         nargs='+',
-        help='the classes in the order of their '
-        'numbers, or a file with one a line (default: sorted)',
+        help='the classes in the order of their numbers, or a file with one a line (default: '
+        "the data set's, or sorted)",
     )
-    split = parser.add_argument_group('which clips test')
-    split.add_argument('--train-subjects', nargs='+', metavar='SUBJECT')
-    split.add_argument('--val-subjects', nargs='+', metavar='SUBJECT')
-    split.add_argument('--val-cameras', nargs='+', metavar='CAMERA')
-    split.add_argument(
+    add = parser.add_argument_group('what a clip is (readers "folder" and "mmpose")').add_argument
+    add(
+        '--pattern',
+        help="where label and subject stand in a clip's path, such as "
+        "'{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; by default the label is the name "
+        'of its folder',
+    )
+    add('--index', help='CSV with the columns name,label and any of subject,split,camera')
+    add(
+        '--channels',
+        choices=CHANNELS,
+        help='the numbers of a joint, c being its confidence (default: as a header or the layout '
+        'says)',
+    )
+    add('--num-person', type=int, help="persons to keep of mmpose's predictions (default: 2)")
+    add = parser.add_argument_group('which clips test').add_argument
+    add('--train-subjects', nargs='+', metavar='SUBJECT')
+    add('--val-subjects', nargs='+', metavar='SUBJECT')
+    add('--val-cameras', nargs='+', metavar='CAMERA')
+    add(
         '--val-fraction',
         type=float,
-        help='part of the subjects, drawn at '
-        'random (default: 0.3 where nothing else says what tests)',
+        help='part of the subjects, drawn at random (default: 0.3 where nothing else says what '
+        'tests)',
     )
-    split.add_argument(
+    add(
         '--split-over',
         choices=('subject', 'clip'),
         default='subject',
         help='draw among subjects or, of each class, among clips',
     )
-    split.add_argument('--seed', type=int, default=0, help='of the draw')
-    data = parser.add_argument_group('what is done to clips')
-    data.add_argument(
-        '--unit',
-        choices=UNITS,
-        help="of the coordinates, where not the layout's; cm and mm become metres",
+    add('--seed', type=int, default=0, help='of the draw')
+    add = parser.add_argument_group('what is done to clips').add_argument
+    add(
+        '--unit', choices=UNITS, help='of the coordinates, where not known; cm and mm become metres'
     )
-    data.add_argument(
-        '--up',
-        choices=('y', 'z'),
-        default='y',
-        help='the axis that points upwards (default: %(default)s)',
-    )
-    data.add_argument(
+    add('--up', choices=('y', 'z'), default='y', help='the axis upwards (default: %(default)s)')
+    add(
         '--missing',
         choices=('error', 'interpolate'),
         default='error',
         help='what to do about missing joints (default: %(default)s)',
     )
-    data.add_argument('--no-scores', action='store_true', help='leave out confidences')
-    data.add_argument(
+    add('--no-scores', action='store_true', help='leave out confidences')
+    add(
         '--invalid',
         choices=('error', 'drop'),
         default='error',
@@ -164,30 +126,15 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> Result:
+def run(args: argparse.Namespace) -> ConversionReport:
     """Converts as the command line says."""
-    layout, reader = get_layout(args.layout), get_reader(args.reader)
-    reader_options = dict(args.reader_options)
-    if args.reader == 'folder':
-        reader_options = dict(
-            dict(
-                pattern=args.pattern,
-                index=args.index,
-                layout=layout,
-                channels=args.channels,
-                num_person=args.num_person,
-            ),
-            **reader_options,
-        )
-    elif args.pattern or args.index or args.channels:
-        raise ValueError(
-            '--pattern, --index and --channels are for the '
-            'reader "folder"; another one takes '
-            '--reader-options.'
-        )
-    recordings = call_reader(reader, args.src, reader_options)
+    reader = get_reader(args.reader)
+    layout = get_layout(args.layout) if args.layout else None
+    given = dict(vars(args), layout=layout if args.reader in ('folder', 'mmpose') else None)
+    options = {key: given[key] for key in READER_OPTIONS if given[key] is not None}
+    options.update(args.reader_options)
     return convert(
-        recordings,
+        call_reader(reader, args.src, options),
         args.dst,
         layout,
         SplitRule(
@@ -198,30 +145,31 @@ def run(args: argparse.Namespace) -> Result:
             args.split_over,
             args.seed,
         ),
-        Options(args.unit, args.up, args.missing, not args.no_scores, args.invalid),
+        ConversionOptions(args.unit, args.up, args.missing, not args.no_scores, args.invalid),
         read_classes(args.classes),
         provenance=dict(
             source=osp.basename(osp.abspath(args.src)),
             reader=osp.basename(args.reader),
-            reader_options={
-                key: value
-                for key, value in reader_options.items()
-                if key != 'layout' and value is not None
-            },
+            reader_options={key: value for key, value in options.items() if key != 'layout'},
         ),
+        workers=args.workers,
     )
 
 
 def main(argv=None) -> None:
     args = parse_args(argv)
     try:
-        result = run(args)
-    except (OSError, ValueError) as error:
+        report = run(args)
+    except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f'\nerror: {error}')
     except KeyboardInterrupt:
-        print(f'\ninterrupted; {args.dst} is not written', file=sys.stderr)
+        print(
+            f'\ninterrupted. Give the command again to go on; what is done is in '
+            f'{args.dst}.unfinished',
+            file=sys.stderr,
+        )
         sys.exit(130)
-    print(f'\n{summary(result)}\nwritten to {args.dst}')
+    print(f'\n{report.as_text()}\nwritten to {args.dst}')
 
 
 if __name__ == '__main__':

@@ -13,51 +13,28 @@ JUMP_OF_MEDIAN = 10
 
 
 class Jump(NamedTuple):
-    """The largest step of a clip that is too large for a body.
-
-    Attributes:
-        person (int): From 0.
-        frame (int): The frame that it leads to, from 0.
-        joint (int): From 0.
-        sizes (float): Its length, in sizes of a body.
-    """
+    """The largest step of a clip that is too large for a body; all numbers count from 0."""
 
     person: int
-    frame: int
+    frame: int  # that it leads to
     joint: int
-    sizes: float
+    sizes: float  # its length, in sizes of a body
 
 
 class ClipStats(NamedTuple):
-    """What is measured of a clip. Lengths are in the unit of the clip.
+    """What is measured of a clip. Lengths are in the unit of the clip."""
 
-    Attributes:
-        frames (int): ``total_frames``.
-        unused (int): Frames of the array beyond those.
-        persons (int): Persons who are somewhere not zero; one who repeats
-            another throughout is not counted.
-        empty_frames (int): Frames in which nobody is.
-        size (float): Diagonal of the box around a body, the median over frames and persons.
-        reach (float): The largest magnitude of a coordinate.
-        scored (bool): Whether the third coordinate is taken for a confidence.
-        jumps (int): Frames that a joint jumps to.
-        jump (Jump, optional): The largest of the jumps.
-        still (bool): Whether nothing ever moves.
-        digest (bytes): Equal for equal coordinates alone, whatever their
-            floating type and whoever is absent.
-    """
-
-    frames: int
-    unused: int
-    persons: int
-    empty_frames: int
-    size: float
-    reach: float
-    scored: bool
-    jumps: int
-    jump: Jump | None
-    still: bool
-    digest: bytes
+    frames: int  # total_frames
+    unused: int  # frames of the array beyond those
+    persons: int  # who are somewhere not zero; one who repeats another throughout is not counted
+    empty_frames: int  # in which nobody is
+    size: float  # diagonal of the box around a body, the median over frames and persons
+    reach: float  # the largest magnitude of a coordinate
+    scored: bool  # whether the third coordinate is taken for a confidence
+    jumps: int  # frames that a joint jumps to
+    jump: Jump | None  # the largest of the jumps
+    still: bool  # whether nothing ever moves
+    digest: bytes  # equal for equal coordinates alone, whatever the type and whoever is absent
 
 
 def _is_score(coords: np.ndarray) -> bool:
@@ -78,11 +55,8 @@ def _present(coords: np.ndarray, seen: np.ndarray) -> list[int]:
 
 def _body_size(places: np.ndarray, seen: np.ndarray) -> float:
     """Median diagonal of the box around the joints that are seen."""
-    if seen.all():
-        low, high = places.min(1), places.max(1)  # (C, M, T)
-    else:
-        low = np.where(seen, places, np.inf).min(1)
-        high = np.where(seen, places, -np.inf).max(1)
+    low = np.where(seen, places, np.inf).min(1)  # (C, M, T)
+    high = np.where(seen, places, -np.inf).max(1)
     extent = (high - low)[:, seen.any(0)]
     return float(np.median(np.sqrt(np.square(extent).sum(0))))
 
@@ -90,9 +64,7 @@ def _body_size(places: np.ndarray, seen: np.ndarray) -> float:
 def _steps(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(V, M, T-1) how far joints move; NaN where one is not seen."""
     steps = np.sqrt(np.square(places[..., 1:] - places[..., :-1]).sum(0))
-    if not seen.all():
-        steps[~(seen[..., 1:] & seen[..., :-1])] = np.nan
-    return steps
+    return np.where(seen[..., 1:] & seen[..., :-1], steps, np.nan)
 
 
 def _find_jumps(steps: np.ndarray, size: float, persons: list[int]) -> tuple[int, Jump | None]:

@@ -15,17 +15,12 @@ from stars_mm.preparation.clip_faults import find_faults, is_class_list, label_f
 from stars_mm.preparation.inspection.findings import Finding, finding, shown
 
 
-def name_of(clip: dict, key: str, number: int) -> str:
-    """The name of a clip for a message."""
+def _name_of(clip: dict, key: str, number: int) -> str:
     return shown(clip[key]) if key in clip else f'annotation {number}'
 
 
 def clip_faults(annotations: list[dict], key: str) -> tuple[dict[int, str], list[Finding]]:
     """Clips of a wrong shape, with NaN, zero throughout, ….
-
-    Args:
-        annotations (list[dict]): All clips of the file.
-        key (str): The key that names a clip.
 
     Returns:
         tuple: Position of each faulty clip → what is wrong with it; and the
@@ -34,13 +29,11 @@ def clip_faults(annotations: list[dict], key: str) -> tuple[dict[int, str], list
     faults = find_faults(annotations)
     alike = defaultdict(list)
     for number, fault in sorted(faults.items()):
-        alike[re.sub(r'-?\d[\d.]*', '…', fault)].append(number)
-    findings = []
-    for fault, numbers in alike.items():
-        findings += finding(
-            'clip', fault, [f'{name_of(annotations[n], key, n)}: {faults[n]}' for n in numbers]
-        )
-    return faults, findings
+        case = f'{_name_of(annotations[number], key, number)}: {fault}'
+        alike[re.sub(r'-?\d[\d.]*', '…', fault)].append(case)
+    return faults, [
+        found for fault, cases in alike.items() for found in finding('clip', fault, cases)
+    ]
 
 
 def is_multi_class(annotations: list[dict]) -> bool:
@@ -61,59 +54,35 @@ def class_list(class_names: Any) -> list[str] | None:
     """The names of the classes; None where they are no list of text."""
     if isinstance(class_names, np.ndarray):  # as an .npz holds them
         class_names = class_names.tolist()
-    if (
-        isinstance(class_names, (list, tuple))
-        and class_names
-        and all(isinstance(name, str) for name in class_names)
-    ):
-        return list(class_names)
-    return None
+    if not isinstance(class_names, (list, tuple)) or not class_names:
+        return None
+    return list(class_names) if all(isinstance(name, str) for name in class_names) else None
 
 
-def label_faults(
-    annotations: list[dict], key: str, num_classes: int, class_names: list | None
-) -> list[Finding]:
-    """Labels that are no class.
-
-    Args:
-        annotations (list[dict]): All clips of the file.
-        key (str): The key that names a clip.
-        num_classes (int): Labels are 0 to ``num_classes`` - 1.
-        class_names (list, optional): Whether the number is theirs.
-
-    Returns:
-        list[Finding]: None where no clip has a label at all: masked motion prediction needs none.
+def label_faults(annotations: list[dict], key: str, num_classes: int, named: bool) -> list[Finding]:
+    """Labels that are no class from 0 to ``num_classes`` - 1, which are the file's ``class_names``
+    or up to its largest label. None where no clip has a label: masked motion prediction needs none.
     """
     if all(clip.get('label') is None for clip in annotations):
         return []
     multi_class = is_multi_class(annotations)
-    faults = (label_fault(clip, num_classes, multi_class) for clip in annotations)
     message = 'the label is no class of the file, which ' + (
         f'names {num_classes} in class_names'
-        if class_names
+        if named
         else f'has {num_classes} by its largest label'
     )
-    return finding(
-        'label',
-        message,
-        [
-            f'{name_of(clip, key, n)}: {shown(clip.get("label"))}'
-            for n, (clip, fault) in enumerate(zip(annotations, faults))
-            if fault
-        ],
-    )
+    cases = [
+        f'{_name_of(clip, key, n)}: {shown(clip.get("label"))}'
+        for n, clip in enumerate(annotations)
+        if label_fault(clip, num_classes, multi_class)
+    ]
+    return finding('label', message, cases)
 
 
 def split_faults(
     annotations: list[dict], splits: Splits | None, key: str, path: str
 ) -> tuple[dict[str, list[int]], list[Finding]]:
     """Splits that are empty, or list what is not there.
-
-    Args:
-        annotations (list[dict]): All clips of the file.
-        splits (dict, optional): The names of each split's clips.
-        key (str): The key that names a clip.
-        path (str): The file, for messages.
 
     Returns:
         tuple: The positions of each usable split's clips, and the findings.
@@ -129,17 +98,14 @@ def split_faults(
             continue
         except TypeError as error:  # such as a number where a list belongs
             refused.append(
-                f'split={shown(split)}: its names, or those of '
-                f'the annotations, are no list of text ({error})'
+                f'split={shown(split)}: its names, or those of the annotations, are no list of '
+                f'text ({error})'
             )
             continue
         if split is None:
             continue
-        findings += finding(
-            'missing',
-            f'split {shown(split)} lists clips that have no annotation',
-            map(shown, missing),
-        )
+        message = f'split {shown(split)} lists clips that have no annotation'
+        findings += finding('missing', message, map(shown, missing))
         names = set(splits[split])
         members[split] = [n for n, clip in enumerate(annotations) if clip[key] in names]
     refused = list(dict.fromkeys(refused))  # one fault may be each split's

@@ -22,19 +22,12 @@ def plain(name: Any, width: int = 30) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a file, or looks so.
+    """Something that is wrong with a file, or looks so."""
 
-    Attributes:
-        kind (str): One word for scripts, the same for all of its kind.
-        message (str): What it is, and what it means or what to do.
-        count (int): How many clips, names or classes it is about.
-        cases (tuple[str]): Which ones; of missing classes the first alone.
-    """
-
-    kind: str
-    message: str
-    count: int
-    cases: tuple[str, ...] = ()
+    kind: str  # one word for scripts, the same for all of its kind
+    message: str  # what it is, and what it means or what to do
+    count: int  # how many clips, names or classes it is about
+    cases: tuple[str, ...] = ()  # which ones; of missing classes the first alone
 
 
 def finding(kind: str, message: str, cases: Iterable[str]) -> list[Finding]:

@@ -11,19 +11,12 @@ _BODY = {'metres': (0.4, 3.5), 'centimetres': (40, 350), 'millimetres': (400, 35
 
 
 class Units(NamedTuple):
-    """The unit of a file, as it seems.
+    """The unit of a file, as it seems."""
 
-    Attributes:
-        name (str): 'metres', 'centimetres', 'millimetres', 'pixels', 'normalised' or 'unknown'.
-        body_size (float): Diagonal of the box around a body, the median over clips.
-        dims (int): 2 or 3 dimensions; a third coordinate may be a confidence.
-        why (str): By which rule.
-    """
-
-    name: str
-    body_size: float
-    dims: int
-    why: str
+    name: str  # metres, centimetres, millimetres, pixels, normalised or unknown
+    body_size: float  # diagonal of the box around a body, the median over clips
+    dims: int  # 2 or 3 dimensions; a third coordinate may be a confidence
+    why: str  # by which rule
 
 
 def guess_units(sizes: Sequence[float], reach: float, dims: int) -> Units:

@@ -1,13 +1,12 @@
 """The description of a skeleton."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Union
+from dataclasses import asdict, dataclass
+from typing import NoReturn
 
 #: Metres, centimetres, millimetres, pixels, or anything else.
 UNITS = ('m', 'cm', 'mm', 'px', 'other')
-
-Joint = Union[int, str]
 
 
 @dataclass(frozen=True)
@@ -42,61 +41,44 @@ class SkeletonLayout:
     unit: str = 'm'
 
     def __post_init__(self) -> None:
-        self._check_joints()
-        self._check_tree()
-        sided = [joint for pair in self.pairs for joint in pair]
-        if len(set(sided)) < len(sided):
-            raise ValueError(
-                f'layout {self.name!r}: pairs={self.pairs} names '
-                'a joint twice. Each has one counterpart.'
-            )
-        if self.align is not None and len(set(self.align)) != 2:
-            raise ValueError(
-                f'layout {self.name!r}: align={self.align} must be two joints, left and right.'
-            )
-        if self.unit not in UNITS:
-            raise ValueError(f'layout {self.name!r}: unit={self.unit!r} must be one of {UNITS}.')
-
-    def _check_joints(self) -> None:
         V = self.num_joints
         if V == 0 or len(set(self.joints)) < V:
-            raise ValueError(
-                f'layout {self.name!r}: joints={self.joints} must be names, each of them once.'
-            )
-        used = [('parents', joint) for joint in self.parents]
-        used += [('center', self.center)]
-        used += [('pairs', joint) for pair in self.pairs for joint in pair]
-        used += [('align', joint) for joint in self.align or ()]
-        for key, joint in used:
-            if not 0 <= joint < V:
-                raise ValueError(
-                    f'layout {self.name!r}: {key} names joint {joint}; its '
-                    f'{V} joints are 0 to {V - 1}.'
-                )
+            self._refuse(f'joints={self.joints} must be names, each of them once.')
+        used = dict(parents=self.parents, center=[self.center], align=self.align or ())
+        used['pairs'] = [joint for pair in self.pairs for joint in pair]
+        for key, numbers in used.items():
+            for joint in numbers:
+                if not 0 <= joint < V:
+                    self._refuse(f'{key} names joint {joint}; its {V} joints are 0 to {V - 1}.')
+        self._check_tree()
+        if len(set(used['pairs'])) < len(used['pairs']):
+            self._refuse(f'pairs={self.pairs} names a joint twice. Each has one counterpart.')
+        if self.align is not None and len(set(self.align)) != 2:
+            self._refuse(f'align={self.align} must be two joints, left and right.')
+        if self.unit not in UNITS:
+            self._refuse(f'unit={self.unit!r} must be one of {UNITS}.')
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise ValueError(f'layout {self.name!r}: {why}')
 
     def _check_tree(self) -> None:
         V = self.num_joints
         if len(self.parents) != V:
-            raise ValueError(
-                f'layout {self.name!r}: {len(self.parents)} '
-                f'parents for {V} joints. Give each joint one.'
-            )
+            self._refuse(f'{len(self.parents)} parents for {V} joints. Give each joint one.')
         roots = [joint for joint in range(V) if self.parents[joint] == joint]
         if len(roots) != 1:
-            raise ValueError(
-                f'layout {self.name!r}: {len(roots)} joints are their own '
-                f'parent, {[self.joints[joint] for joint in roots]}. One must '
-                'be, the root.'
+            names = [self.joints[joint] for joint in roots]
+            self._refuse(
+                f'{len(roots)} joints are their own parent, {names}. One must be, the root.'
             )
         for joint in range(V):
             end = joint
             for _ in range(V):
                 end = self.parents[end]
             if end != roots[0]:
-                raise ValueError(
-                    f'layout {self.name!r}: from {self.joints[joint]!r} the '
-                    f'parents run in a circle and do not reach the root, '
-                    f'{self.joints[roots[0]]!r}.'
+                self._refuse(
+                    f'from {self.joints[joint]!r} the parents run in a circle and do not reach '
+                    f'the root, {self.joints[roots[0]]!r}.'
                 )
 
     @classmethod
@@ -117,23 +99,19 @@ class SkeletonLayout:
             )
         joints = [str(joint) for joint in content['joints']]
 
-        def number(joint: Joint, key: str) -> int:
-            if isinstance(joint, int) and not isinstance(joint, bool):
-                return joint
-            if joint not in joints:
-                raise ValueError(
-                    f'{where}: {key} names {joint!r}, which is '
-                    f'none of its joints: {", ".join(joints)}.'
-                )
-            return joints.index(joint)
-
-        def numbers(some: Sequence[Joint], key: str) -> tuple[int, ...]:
-            return tuple(number(joint, key) for joint in some)
+        def numbers(some: Sequence[int | str], key: str) -> tuple[int, ...]:
+            for joint in some:
+                if isinstance(joint, str) and joint not in joints:
+                    raise ValueError(
+                        f'{where}: {key} names {joint!r}, which is none of its joints: '
+                        f'{", ".join(joints)}.'
+                    )
+            return tuple(joints.index(j) if isinstance(j, str) else int(j) for j in some)
 
         parents = [
-            joint if parent is None else parent for joint, parent in zip(joints, content['parents'])
+            joints[n] if parent is None and n < len(joints) else parent
+            for n, parent in enumerate(content['parents'])
         ]
-        parents += content['parents'][len(joints) :]
         align = content.get('align')
         pairs = [numbers(pair, 'pairs') for pair in content.get('pairs', ())]
         if any(len(pair) != 2 for pair in pairs):
@@ -144,7 +122,7 @@ class SkeletonLayout:
             name=content.get('name') or source,
             joints=tuple(joints),
             parents=numbers(parents, 'parents'),
-            center=number(content['center'], 'center'),
+            center=numbers([content['center']], 'center')[0],
             pairs=tuple(pairs),
             align=None if align is None else numbers(align, 'align'),
             unit=content.get('unit', 'm'),
@@ -152,15 +130,7 @@ class SkeletonLayout:
 
     def to_dict(self) -> dict:
         """The layout as plain types, which :meth:`from_dict` takes back."""
-        return dict(
-            name=self.name,
-            joints=list(self.joints),
-            parents=list(self.parents),
-            center=self.center,
-            pairs=[list(pair) for pair in self.pairs],
-            align=None if self.align is None else list(self.align),
-            unit=self.unit,
-        )
+        return json.loads(json.dumps(asdict(self)))
 
     @property
     def num_joints(self) -> int:

@@ -1,39 +1,24 @@
-"""BVH motion capture, as that of CMU, as an example of a reader.
+"""BVH motion capture, as that of CMU.
 
 A ``.bvh`` holds a tree of joints with offsets, and for each frame the angles (and the root's
 position) that move it. CMU's files are called ``SUBJECT_TAKE.bvh``; put those of a class into a
-folder of its name. Of the joints, the 17 of ``--layout h36m-17`` are taken. The lengths are not
-metres: say ``--unit other``.
+folder of its name. Of the joints, the 17 of layout 'h36m-17' are taken. CMU's lengths are no
+metres; for others that are, say ``--unit cm`` or the like.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from stars_mm.preparation.recording import Recording
+from stars_mm.preparation.recording import Recording, RecordingSet
+from stars_mm.preparation.source_files import SourceFile, find_files
 
 #: CMU's joints at the places of 'h36m-17'.
-H36M = (
-    'Hips',
-    'RightUpLeg',
-    'RightLeg',
-    'RightFoot',
-    'LeftUpLeg',
-    'LeftLeg',
-    'LeftFoot',
-    'Spine',
-    'Spine1',
-    'Neck1',
-    'Head',
-    'LeftArm',
-    'LeftForeArm',
-    'LeftHand',
-    'RightArm',
-    'RightForeArm',
-    'RightHand',
+H36M = tuple(
+    'Hips RightUpLeg RightLeg RightFoot LeftUpLeg LeftLeg LeftFoot Spine Spine1 Neck1 Head LeftArm '
+    'LeftForeArm LeftHand RightArm RightForeArm RightHand'.split()
 )
 
 
@@ -47,27 +32,30 @@ class Joint(NamedTuple):
     channels: tuple[str, ...]
 
 
-def read(src: str, joints: Sequence[str] = H36M, step: int = 4) -> Iterator[Recording]:
-    """Yields the clips of a folder with one folder a class.
+def read(src: str, joints: Sequence[str] = H36M, step: int = 4) -> RecordingSet:
+    """Lists the clips of a folder or zip with one folder a class.
 
     Args:
-        src (str): The folder.
+        src (str): The folder or zip.
         joints (sequence[str]): Those to take, in the layout's order.
         step (int): Every how manieth frame; CMU has 120 a second.
     """
-    for path in sorted(Path(src).rglob('*.bvh')):
-        yield Recording(
-            name=path.relative_to(src).with_suffix('').as_posix(),
-            label=path.parent.name,
-            subject=path.stem.split('_')[0],
-            keypoints=partial(load, path, joints, step),
-            source=str(path),
+    recordings = [
+        Recording(
+            name=file.name,
+            label=file.parent,
+            subject=file.stem.split('_')[0],
+            keypoints=partial(load, file, tuple(joints), step),
+            source=file.where,
         )
+        for file in find_files(src, '.bvh')
+    ]
+    return RecordingSet(recordings, layout='h36m-17', unit='other')
 
 
-def load(path: Path, joints: Sequence[str], step: int) -> np.ndarray:
-    """Positions of some joints of a file, (1, T, V, 3)."""
-    words = path.read_text().split()
+def load(file: SourceFile, joints: Sequence[str], step: int) -> np.ndarray:
+    """Positions of some joints of a file, (T, V, 3)."""
+    words = file.read().decode('utf-8', 'replace').split()
     try:
         start = words.index('MOTION')
         tree = parse_tree(words[:start])
@@ -87,7 +75,7 @@ def load(path: Path, joints: Sequence[str], step: int) -> np.ndarray:
             f'has no joint {missing[0]!r}; its joints are {", ".join(names)}. Say which to take.'
         )
     places = positions(tree, numbers.reshape(count, width)[::step])
-    return places[None, :, [names.index(joint) for joint in joints]]
+    return places[:, [names.index(joint) for joint in joints]]
 
 
 def parse_tree(words: list[str]) -> list[Joint]:
@@ -118,15 +106,7 @@ def parse_tree(words: list[str]) -> list[Joint]:
 
 
 def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
-    """Forward kinematics.
-
-    Args:
-        tree (sequence[Joint]): Joints, parents first.
-        numbers (np.ndarray): (T, channels of all joints); degrees.
-
-    Returns:
-        np.ndarray: (T, joints, 3).
-    """
+    """Forward kinematics, (T, joints, 3), of (T, channels of all joints) in degrees."""
     T = len(numbers)
     turns = np.empty((len(tree), T, 3, 3))
     places = np.empty((len(tree), T, 3))

@@ -1,33 +1,28 @@
 """A folder of clips, one file each."""
 
 import csv
+import io
 import logging
-import os
 import re
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from re import Pattern
 
 from mmengine.logging import print_log
 
-from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.readers.tables import (
     CHANNELS,
     TableOptions,
-    load_csv,
-    load_json,
-    load_npy,
+    parse_csv,
+    parse_json,
+    parse_npy,
 )
-from stars_mm.preparation.recording import Clip, Recording
+from stars_mm.preparation.recording import Clip, Recording, RecordingSet
+from stars_mm.preparation.source_files import SourceFile, find_files
 
-_LOADERS: dict[str, Callable[[str, TableOptions], Clip]] = {
-    '.csv': load_csv,
-    '.tsv': load_csv,
-    '.npy': load_npy,
-    '.json': load_json,
-}
+_PARSERS = {'.csv': parse_csv, '.tsv': parse_csv, '.npy': parse_npy, '.json': parse_json}
 _INDEX_COLUMNS = ('name', 'label', 'subject', 'split', 'camera')
 
 
@@ -72,48 +67,49 @@ def read_index(path: str) -> dict[str, dict]:
         ValueError: Names file and line.
     """
     rows: dict[str, dict] = {}
-    with open(path, encoding='utf-8-sig', newline='') as file:
-        try:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = reader.fieldnames or []
-            if not {'name', 'label'} <= set(columns) or not set(columns) <= set(_INDEX_COLUMNS):
-                raise ValueError(
-                    f'{path}: line 1 must name the columns name,label and may '
-                    f'name subject,split,camera; it has {",".join(columns)}.'
-                )
-            for row in reader:
-                line = f'{path}: line {reader.line_num}'
-                if None in row or None in row.values():
-                    raise ValueError(f'{line} has not {len(columns)} columns.')
-                row = {key: value.strip() or None for key, value in row.items()}
-                if row['name'] is None or row['label'] is None:
-                    raise ValueError(f'{line}: name or label is empty.')
-                if row['name'] in rows:
-                    raise ValueError(
-                        f'{line}: {row["name"]!r} is in line {rows[row["name"]]["line"]} too.'
-                    )
-                rows[row['name']] = dict(row, line=reader.line_num)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f'{path}: is no readable CSV ({error}).') from error
-    if not rows:
-        raise ValueError(f'{path}: names no clip.')
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+        reader = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
+        columns = reader.fieldnames or []
+        if not {'name', 'label'} <= set(columns) or not set(columns) <= set(_INDEX_COLUMNS):
+            raise ValueError(
+                f'line 1 must name the columns name,label and may name subject,split,camera; it '
+                f'has {",".join(columns)}.'
+            )
+        for row in reader:
+            line = f'line {reader.line_num}'
+            if None in row or None in row.values():
+                raise ValueError(f'{line} has not {len(columns)} columns.')
+            row = {key: value.strip() or None for key, value in row.items()}
+            if row['name'] is None or row['label'] is None:
+                raise ValueError(f'{line}: name or label is empty.')
+            if row['name'] in rows:
+                other = rows[row['name']]['line']
+                raise ValueError(f'{line}: {row["name"]!r} is in line {other} too.')
+            rows[row['name']] = dict(row, line=reader.line_num)
+        if not rows:
+            raise ValueError('names no clip.')
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f'{path}: is no readable CSV ({error}).') from error
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
     return rows
 
 
 def read(
     src: str,
-    layout: str | dict | SkeletonLayout,
+    layout: str | dict | SkeletonLayout | None = None,
     pattern: str | None = None,
     index: str | None = None,
     channels: str | None = None,
     num_person: int = 2,
-) -> list[Recording]:
+) -> RecordingSet:
     """Lists the clips of a folder; each is read when it is converted.
 
     Args:
-        src (str): A folder; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any depth,
-            is a clip. Its name is its path in the folder without the ending.
-        layout (str, dict or SkeletonLayout): The joints.
+        src (str): A folder or zip; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any
+            depth, is a clip. Its name is its path in the folder without the ending.
+        layout (str, dict or SkeletonLayout): The joints; there is no default.
         pattern (str, optional): Where label, subject, camera and split stand
             in that name; see :func:`path_pattern`. Without it and ``index``,
             the label is the name of the folder that a file lies in.
@@ -123,108 +119,119 @@ def read(
         num_person (int): Persons that are kept of mmpose's predictions.
 
     Returns:
-        list[Recording]: Sorted by name.
+        RecordingSet: Sorted by name.
 
     Raises:
         FileNotFoundError, ValueError: Names the file and says what to do.
     """
     if channels is not None and channels not in CHANNELS:
         raise ValueError(f'channels={channels!r}: choose one of {CHANNELS}.')
-    if not os.path.isdir(src):
-        raise FileNotFoundError(f'{src}: there is no such folder.')
-    if index is not None and not os.path.isfile(index):
-        raise FileNotFoundError(f'--index {index}: there is no such file.')
+    if layout is None:
+        raise ValueError(
+            f'what are the joints? Give --layout, one of {known_layouts()} or a .json or .yml file.'
+        )
     options = TableOptions(get_layout(layout), channels, num_person)
-    files = _list_files(Path(src), index)
-    facts = (
-        _facts_of_index(files, index)
+    return _list_clips(src, tuple(_PARSERS), options, pattern, index)
+
+
+def read_mmpose(
+    src: str,
+    layout: str | dict | SkeletonLayout = 'coco-17',
+    pattern: str | None = None,
+    index: str | None = None,
+    num_person: int = 2,
+) -> RecordingSet:
+    """Lists the ``.json`` of videos that mmpose has predicted; see :func:`read`."""
+    options = TableOptions(get_layout(layout), None, num_person)
+    return _list_clips(src, ('.json',), options, pattern, index)
+
+
+def load(file: SourceFile, options: TableOptions) -> Clip:
+    """What is in a clip's file."""
+    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
+
+
+def _list_clips(
+    src: str,
+    suffixes: tuple[str, ...],
+    options: TableOptions,
+    pattern: str | None,
+    index: str | None,
+) -> RecordingSet:
+    if index is not None and not Path(index).is_file():
+        raise FileNotFoundError(f'--index {index}: there is no such file.')
+    files: dict[str, SourceFile] = {}
+    for file in find_files(src, suffixes):
+        if index and Path(src, file.path).resolve() == Path(index).resolve():
+            continue
+        if file.name in files:
+            raise ValueError(
+                f'{file.where}: has the same name as {files[file.name].where}. Remove one of them.'
+            )
+        files[file.name] = file
+    described = (
+        _describe_by_index(files, index)
         if index
-        else {name: _facts_of_path(name, path, pattern) for name, path in files.items()}
+        else {name: _describe_by_path(file, pattern) for name, file in files.items()}
     )
-    return [
+    recordings = [
         Recording(
             name=name,
-            keypoints=partial(_LOADERS[files[name].suffix.lower()], str(files[name]), options),
-            source=str(files[name]),
-            **fact,
+            keypoints=partial(load, files[name], options),
+            source=files[name].where,
+            **description,
         )
-        for name, fact in facts.items()
+        for name, description in described.items()
     ]
+    return RecordingSet(recordings, layout=options.layout)
 
 
-def _list_files(src: Path, index: str | None) -> dict[str, Path]:
-    paths = sorted(
-        path
-        for path in src.rglob('*')
-        if path.suffix.lower() in _LOADERS
-        and not path.name.startswith('.')
-        and not path.is_dir()
-        and not (index and path.resolve() == Path(index).resolve())
-    )
-    if not paths:
-        raise ValueError(f'{src}: holds no {", ".join(_LOADERS)}. Give the folder of the clips.')
-    files = {}
-    for path in paths:
-        name = path.relative_to(src).with_suffix('').as_posix()
-        if name in files:
-            raise ValueError(f'{path}: has the same name as {files[name]}. Remove one of them.')
-        files[name] = path
-    return files
-
-
-def _facts_of_path(name: str, path: Path, pattern: str | None) -> dict:
+def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
+    """Label, subject and so on as a clip's path says them."""
     if pattern is None:
-        if '/' not in name:
+        if '/' not in file.name:
             raise ValueError(
-                f'{path}: lies in no folder that would name its class. Give '
+                f'{file.where}: lies in no folder that would name its class. Give '
                 "--pattern, such as '{label}_{subject}_{take}', or --index."
             )
-        return dict(label=name.split('/')[-2], subject=None)
-    match = path_pattern(pattern).fullmatch(name)
+        return dict(label=file.parent)
+    match = path_pattern(pattern).fullmatch(file.name)
     if match is None:
         raise ValueError(
-            f'{path}: {name!r} does not match the pattern '
-            f'{pattern!r}. Rename it, or correct --pattern.'
+            f'{file.where}: {file.name!r} does not match the pattern {pattern!r}. Rename it, or '
+            'correct --pattern.'
         )
     fields = match.groupdict()
     if 'label' not in fields:
         raise ValueError(f'--pattern {pattern!r}: has no {{label}}.')
-    return dict(
-        label=fields['label'],
-        subject=fields.get('subject'),
-        camera=fields.get('camera'),
-        split=fields.get('split'),
-    )
+    return {key: fields.get(key) for key in _INDEX_COLUMNS[1:]}
 
 
-def _facts_of_index(files: dict[str, Path], index: str) -> dict[str, dict]:
+def _describe_by_index(files: dict[str, SourceFile], index: str) -> dict[str, dict]:
     """The rows of an index under the names of the files; a row may give the whole name, or the
     file's alone where no two share it, with or without the ending."""
-    stems = Counter(name.rsplit('/', 1)[-1] for name in files)
+    stems = Counter(file.stem for file in files.values())
     known = {}
-    for name, path in files.items():
-        stem = name.rsplit('/', 1)[-1]
-        keys = [name] + [stem] * (stems[stem] == 1)
-        for key in keys:
-            known[key] = known[key + path.suffix] = name
-    facts: dict[str, dict] = {}
+    for name, file in files.items():
+        for key in [name] + [file.stem] * (stems[file.stem] == 1):
+            known[key] = known[key + Path(file.path).suffix] = name
+    described: dict[str, dict] = {}
     for row in read_index(index).values():
         where = f'{index}: line {row.pop("line")}'
         given = row.pop('name')
         if given not in known:
             raise ValueError(
-                f'{where}: there is no file {given!r} (or '
-                'several). Correct the name, or remove the line.'
+                f'{where}: there is no file {given!r} (or several). Correct the name, or remove '
+                'the line.'
             )
-        if known[given] in facts:
+        if known[given] in described:
             raise ValueError(f'{where}: {given!r} is the file of an earlier line.')
-        facts[known[given]] = dict(dict(subject=None), **row)
-    if len(facts) < len(files):
+        described[known[given]] = row
+    if len(described) < len(files):
         print_log(
-            f'{len(files) - len(facts)} files are left out, such as '
-            f'{files[min(files.keys() - facts.keys())]}: {index} does not '
-            'name them',
+            f'{len(files) - len(described)} files are left out, such as '
+            f'{files[min(files.keys() - described.keys())].where}: {index} does not name them',
             'current',
             logging.WARNING,
         )
-    return dict(sorted(facts.items()))
+    return dict(sorted(described.items()))

@@ -6,18 +6,28 @@ import inspect
 import os.path as osp
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from stars_mm.preparation.recording import Recording
 
 #: A function of the source and options.
 Reader = Callable[..., Iterable[Recording]]
 
-#: Name → module of this package, whose function is ``read``.
-_READERS: dict[str, str] = {
-    'folder': 'folder',
-    'bvh': 'bvh',
-    'msr-action3d': 'msr_action3d',
-    'utkinect': 'utkinect',
+#: Name → module of this package, its function, and what of its options the name says.
+_READERS: dict[str, tuple[str, str, dict]] = {
+    'ntu60': ('ntu', 'read', dict(dataset=60)),
+    'ntu120': ('ntu', 'read', dict(dataset=120)),
+    'pku1': ('pku', 'read', dict(phase=1)),
+    'pku2': ('pku', 'read', dict(phase=2)),
+    'nw-ucla': ('nw_ucla', 'read', {}),
+    'mamp-npz': ('mamp_npz', 'read', {}),
+    'utd-mhad': ('utd_mhad', 'read', {}),
+    'kard': ('kard', 'read', {}),
+    'utkinect': ('utkinect', 'read', {}),
+    'msr-action3d': ('msr_action3d', 'read', {}),
+    'bvh': ('bvh', 'read', {}),
+    'mmpose': ('folder', 'read_mmpose', {}),
+    'folder': ('folder', 'read', {}),
 }
 
 
@@ -30,7 +40,7 @@ def get_reader(spec: str) -> Reader:
     """A reader by name, or from a Python file.
 
     Args:
-        spec (str): 'folder', 'bvh', 'msr-action3d' or 'utkinect'; or a file and a function in it,
+        spec (str): One of :func:`known_readers`; or a file and a function in it,
             ``my_reader.py:read`` (``read`` may be left out). The file is run.
 
     Returns:
@@ -41,8 +51,9 @@ def get_reader(spec: str) -> Reader:
         ValueError: If the name is unknown, or the file has no such function.
     """
     if spec in _READERS:
-        module = importlib.import_module(f'.{_READERS[spec]}', __package__)
-        return module.read
+        module, function, options = _READERS[spec]
+        module = importlib.import_module(f'{__package__}.{module}')
+        return partial(getattr(module, function), **options)
     path, _, function = spec.partition('.py')
     if not _ or (function and not function.startswith(':')):
         raise ValueError(
@@ -72,9 +83,9 @@ def call_reader(reader: Reader, src: str, options: dict) -> Iterable:
     try:
         inspect.signature(reader).bind(src, **options)
     except TypeError as error:
+        function = getattr(reader, 'func', reader)
         raise ValueError(
-            f'reader {reader.__module__}.{reader.__name__}'
-            f'{inspect.signature(reader)}: {error}. Correct '
-            '--reader-options.'
+            f'reader {function.__module__}.{function.__name__}{inspect.signature(function)}: '
+            f'{error}. Correct --reader-options.'
         ) from None
     return reader(src, **options)

@@ -29,7 +29,7 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
         num_person (int): Persons to keep: those that are seen longest and most surely.
 
     Returns:
-        tuple: Keypoints (M, T, V, C) and scores (M, T, V), zero where a person is not seen; M is at
+        Clip: Keypoints (M, T, V, C) and scores (M, T, V), zero where a person is not seen; M is at
         most ``num_person``. Frames without anybody at the beginning and the end are left out.
 
     Raises:
@@ -46,7 +46,7 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
     # the sum of a track's scores: how long and how surely it is seen
     order = np.argsort([-track[..., -1].sum() for track in tracks], kind='stable')
     kept = np.stack([tracks[i] for i in order[:num_person]])
-    return kept[..., :-1], kept[..., -1]
+    return Clip(kept[..., :-1], kept[..., -1])
 
 
 def _read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
@@ -91,8 +91,7 @@ def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
             continue
         if bodies.shape[1:] != frames[0].shape[1:]:
             raise ValueError(
-                f'frame {t} has {bodies.shape[-1] - 1} '
-                f'coordinates, frame 0 '
+                f'frame {t} has {bodies.shape[-1] - 1} coordinates, frame 0 '
                 f'{frames[0].shape[-1] - 1}.'
             )
         places = bodies[..., :-1]

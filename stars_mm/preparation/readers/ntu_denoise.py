@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 
-from stars_mm.preparation.readers.ntu_parse import Body, Recording
+from stars_mm.preparation.readers.ntu_parse import Body, TrackedBodies
 
 #: Beside others, a body of no more frames is a ghost.
 MAX_GHOST_FRAMES = 11
@@ -20,27 +20,13 @@ MAX_IMPLAUSIBLE = 0.69754
 
 
 def plausible_frames(joints: np.ndarray) -> np.ndarray:
-    """Tells in which frames a body is not too wide for a person.
-
-    Args:
-        joints (np.ndarray): (T, 25, 3), metres, y up.
-
-    Returns:
-        np.ndarray: (T,) bool.
-    """
+    """Tells in which frames, (T,) bool, a body (T, 25, 3), y up, is not too wide for a person."""
     extent = np.ptp(joints[..., :2], axis=1).astype(np.float64)  # (T, 2)
     return extent[:, 0] <= MAX_WIDTH * extent[:, 1]
 
 
 def motion(joints: np.ndarray) -> float:
-    """How much a body moves: the variance of its coordinates, summed.
-
-    Args:
-        joints (np.ndarray): (T, 25, 3), metres.
-
-    Returns:
-        float: In square metres.
-    """
+    """How much a body (T, 25, 3) moves: the variance of its coordinates, summed, in m²."""
     return float(np.var(joints.reshape(-1, 3), axis=0).sum())
 
 
@@ -98,11 +84,11 @@ def merge(bodies: list[Body], num_frames: int) -> tuple[np.ndarray, int]:
     return keypoint, left_out
 
 
-def choose_actors(recording: Recording) -> tuple[np.ndarray, Counter]:
+def choose_actors(recording: TrackedBodies) -> tuple[np.ndarray, Counter]:
     """Makes the clip of a recording.
 
     Args:
-        recording (Recording): Its bodies.
+        recording (TrackedBodies): Its bodies.
 
     Returns:
         tuple: keypoint (M, T, 25, 3) float32 in metres, M one or two actors,

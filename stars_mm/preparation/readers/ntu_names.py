@@ -6,64 +6,16 @@ and action, counted from 1. The splits are those of Shahroudy et al., CVPR 2016
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 #: The performers of the training split xsub. NTU-60 has the first 20.
-XSUB_TRAIN = (
-    1,
-    2,
-    4,
-    5,
-    8,
-    9,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    19,
-    25,
-    27,
-    28,
-    31,
-    34,
-    35,
-    38,
-    45,
-    46,
-    47,
-    49,
-    50,
-    52,
-    53,
-    54,
-    55,
-    56,
-    57,
-    58,
-    59,
-    70,
-    74,
-    78,
-    80,
-    81,
-    82,
-    83,
-    84,
-    85,
-    86,
-    89,
-    91,
-    92,
-    93,
-    94,
-    95,
-    97,
-    98,
-    100,
-    103,
+XSUB_TRAIN = frozenset(
+    map(
+        int,
+        '1 2 4 5 8 9 13 14 15 16 17 18 19 25 27 28 31 34 35 38 45 46 47 49 50 52 53 54 55 56 57 58 '
+        '59 70 74 78 80 81 82 83 84 85 86 89 91 92 93 94 95 97 98 100 103'.split(),
+    )
 )
 #: The cameras of the training split xview of NTU-60.
 XVIEW_TRAIN = (2, 3)
@@ -72,39 +24,20 @@ LAST_OF_60 = 60
 _NAME = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})')
 
 
-@dataclass(frozen=True)
-class NTU:
-    """The extent of a release of NTU RGB+D.
-
-    Args:
-        classes (int): Actions, the set's name too: 60 or 120.
-        setups (int): Set-ups.
-        subjects (int): Performers.
-        clips (int): The recordings that have a usable skeleton.
-        split_names (tuple[str]): The splits, in the order of the file.
-    """
+class NTU(NamedTuple):
+    """The extent of a release of NTU RGB+D: actions (its name too), set-ups, performers, and the
+    recordings that have a usable skeleton."""
 
     classes: int
     setups: int
     subjects: int
     clips: int
-    split_names: tuple[str, ...]
 
 
-DATASETS: dict[int, NTU] = {
-    60: NTU(60, 17, 40, 56578, ('xsub_train', 'xsub_val', 'xview_train', 'xview_val')),
-    120: NTU(
-        120,
-        32,
-        106,
-        113945,
-        ('xsub_train', 'xsub_val', 'xset_train', 'xset_val', 'novel_train', 'novel_val'),
-    ),
-}
+DATASETS = {60: NTU(60, 17, 40, 56578), 120: NTU(120, 32, 106, 113945)}
 
 
-@dataclass(frozen=True)
-class NTUName:
+class NTUName(NamedTuple):
     """A recording's name, taken apart; numbers count from 1."""
 
     setup: int
@@ -113,10 +46,23 @@ class NTUName:
     take: int
     action: int
 
-    @property
-    def label(self) -> int:
-        """The class, counted from 0."""
-        return self.action - 1
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text('utf-8')
+
+
+def class_names(dataset: int) -> list[str]:
+    """The names of the 60 or 120 actions, in the order of their labels."""
+    names = _read('ntu_class_names.txt').replace('\n', ' ').split(';')
+    return [name.strip() for name in names][:dataset]
+
+
+def missing_skeletons() -> frozenset[str]:
+    """The recordings that the data set's authors list as having no skeleton.
+
+    Those of set-ups 1 to 17 are the 302 of NTU-60; NTU-120 has all 535.
+    """
+    return frozenset(_read('ntu_missing_skeletons.txt').split())
 
 
 def parse_name(name: str) -> NTUName:
@@ -145,40 +91,18 @@ def check_name(name: NTUName, dataset: NTU) -> None:
     ):
         if not 1 <= value <= most:
             raise ValueError(
-                f"{what} '{letter}{value:03}' is not in NTU-{dataset.classes},"
-                f' which has {letter}001 to {letter}{most:03}. Rename or '
-                'remove it.'
+                f"{what} '{letter}{value:03}' is not in NTU-{dataset.classes}, which has "
+                f'{letter}001 to {letter}{most:03}. Rename or remove it.'
             )
 
 
 def splits_of(name: NTUName, dataset: NTU) -> list[str]:
-    """Names the splits that a recording belongs to.
-
-    Args:
-        name (NTUName): The recording.
-        dataset (NTU): One of ``DATASETS``.
-
-    Returns:
-        list[str]: One split of each protocol that the recording is part of.
-    """
+    """Names one split of each protocol that a recording is part of."""
     xsub = 'train' if name.subject in XSUB_TRAIN else 'val'
     splits = [f'xsub_{xsub}']
     if dataset.classes == LAST_OF_60:
-        train = name.camera in XVIEW_TRAIN
-        return splits + ['xview_train' if train else 'xview_val']
+        return splits + ['xview_train' if name.camera in XVIEW_TRAIN else 'xview_val']
     splits.append('xset_val' if name.setup % 2 else 'xset_train')
     if name.action > LAST_OF_60:
         splits.append(f'novel_{xsub}')
     return splits
-
-
-def missing_skeletons(path: Path | None = None) -> frozenset[str]:
-    """The recordings that the data set's authors list as having no skeleton.
-
-    Those of set-ups 1 to 17 are the 302 of NTU-60; NTU-120 has all 535.
-
-    Args:
-        path (Path, optional): The list to read; by default the published one.
-    """
-    path = path or Path(__file__).with_name('ntu_missing_skeletons.txt')
-    return frozenset(path.read_text('utf-8').split())

@@ -6,7 +6,7 @@ joint 12 values, of which the first three are x, y and z in metres.
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -37,15 +37,9 @@ class Body:
         return self.start + len(self.joints) - 1
 
 
-@dataclass
-class Recording:
-    """The bodies of a recording.
-
-    Args:
-        bodies (list[Body]): In the order of their first frames.
-        num_frames (int): Frames that have a body.
-        num_empty (int): Frames that have none.
-    """
+class TrackedBodies(NamedTuple):
+    """The bodies of a recording, in the order of their first frames; how many frames have a body,
+    and how many have none."""
 
     bodies: list[Body]
     num_frames: int
@@ -68,17 +62,11 @@ class _Lines:
         raise ValueError(f'line {line}: {problem}. Get the file again.')
 
     def take(self, count: int) -> list[str]:
-        """The next lines.
-
-        Raises:
-            ValueError: If the file has not as many.
-        """
+        """The next lines."""
         begin, self.at = self.at, self.at + count
         if self.at > len(self.lines):
-            self.fail(
-                len(self.lines) + 1,
-                f'the file ends where {self.where} should follow; it is cut off',
-            )
+            end = f'the file ends where {self.where} should follow; it is cut off'
+            self.fail(len(self.lines) + 1, end)
         return self.lines[begin : self.at]
 
     def take_count(self, what: str) -> int:
@@ -88,16 +76,13 @@ class _Lines:
             self.fail(self.at, f'has {line[:40]!r} where the number of {what} belongs')
         return int(line)
 
-    def take_values(self, count: int) -> list[str]:
-        """The values of the next line."""
-        (line,) = self.take(1)
-        values = line.split()
+    def check(self, number: int, values: list[str], count: int, of: str = '') -> None:
+        """Refuses a line of another number of values, or with one that is no number."""
         if len(values) != count:
-            self.fail(self.at, f'has {len(values)} values where {count} belong')
-        wrong = [value for value in values if not _is_number(value)]
-        if wrong:
-            self.fail(self.at, f'has {wrong[0][:40]!r} where a number belongs')
-        return values
+            self.fail(number, f'has {len(values)} values where {count} belong{of}')
+        for value in values:
+            if not _is_number(value):
+                self.fail(number, f'has {value[:40]!r} where a number belongs')
 
 
 def _is_number(text: str) -> bool:
@@ -115,49 +100,37 @@ def _read_joints(lines: _Lines) -> list[float]:
     rows = [row.split() for row in lines.take(NUM_JOINTS)]
     try:
         values = [float(value) for row in rows for value in row]
-        if all(len(row) == _JOINT_VALUES for row in rows) and (
-            abs(sum(values)) <= _LARGEST
-        ):  # not so if one of them is NaN
-            return [
-                value for i in range(0, len(values), _JOINT_VALUES) for value in values[i : i + 3]
-            ]
+        # not so if one of them is NaN
+        if {len(row) for row in rows} == {_JOINT_VALUES} and abs(sum(values)) <= _LARGEST:
+            return [v for i in range(0, len(values), _JOINT_VALUES) for v in values[i : i + 3]]
     except ValueError:
         pass  # the rows are gone through to find the line
     points: list[float] = []
     for number, row in enumerate(rows, begin + 1):
-        if len(row) != _JOINT_VALUES:
-            lines.fail(number, f'has {len(row)} values where the {_JOINT_VALUES} of a joint belong')
-        wrong = [value for value in row if not _is_number(value)]
-        if wrong:
-            lines.fail(number, f'has {wrong[0][:40]!r} where a number belongs')
+        lines.check(number, row, _JOINT_VALUES, ' to a joint')
         # Image positions and orientations, which are not used, may be NaN.
-        wrong = [value for value in row[:3] if '.#' in value or not abs(float(value)) <= _LARGEST]
-        if wrong:
-            lines.fail(number, f'has the coordinate {wrong[0][:40]!r}')
+        for value in row[:3]:
+            if '.#' in value or not abs(float(value)) <= _LARGEST:
+                lines.fail(number, f'has the coordinate {value[:40]!r}')
         points.extend(map(float, row[:3]))
     return points
 
 
 def _read_body(lines: _Lines, points: dict[str, list[float]], seen: list[str]) -> str:
     """Appends a body's coordinates in this frame; gives the body's id."""
-    body = lines.take_values(_BODY_VALUES)[0]
-    if body in seen:
-        lines.fail(lines.at, f'has the body {body} a second time in one frame')
+    values = lines.take(1)[0].split()
+    lines.check(lines.at, values, _BODY_VALUES)
+    if values[0] in seen:
+        lines.fail(lines.at, f'has the body {values[0]} a second time in one frame')
     joints = lines.take_count('joints')
     if joints != NUM_JOINTS:
         lines.fail(lines.at, f'says {joints} joints; NTU RGB+D has {NUM_JOINTS}')
-    points.setdefault(body, []).extend(_read_joints(lines))
-    return body
+    points.setdefault(values[0], []).extend(_read_joints(lines))
+    return values[0]
 
 
-def parse_recording(content: bytes) -> Recording:
-    """Reads a recording.
-
-    Args:
-        content (bytes): The ``.skeleton`` file.
-
-    Returns:
-        Recording: Its bodies.
+def parse_recording(content: bytes) -> TrackedBodies:
+    """Reads the content of a ``.skeleton`` file.
 
     Raises:
         ValueError: If the file is cut off, its counts do not fit, a value is no number, or no frame
@@ -169,11 +142,12 @@ def parse_recording(content: bytes) -> Recording:
     starts: dict[str, int] = {}
     present = 0
     for frame in range(num_frames):
-        lines.where = f'frame {frame + 1} of {num_frames}'
+        of = f'frame {frame + 1} of {num_frames}'
+        lines.where = of
         num_bodies = lines.take_count('bodies')
         seen: list[str] = []
         for body in range(num_bodies):
-            lines.where = f'body {body + 1} of {num_bodies} in frame {frame + 1} of {num_frames}'
+            lines.where = f'body {body + 1} of {num_bodies} in {of}'
             seen.append(_read_body(lines, points, seen))
             starts.setdefault(seen[-1], present)
         present += num_bodies > 0
@@ -188,4 +162,4 @@ def parse_recording(content: bytes) -> Recording:
     ]
     if not any(body.joints.any() for body in bodies):
         raise ValueError('line 1: all coordinates of all bodies are zero. Remove it.')
-    return Recording(bodies, present, num_frames - present)
+    return TrackedBodies(bodies, present, num_frames - present)

@@ -1,270 +1,209 @@
-"""Reads the recordings of PKU-MMD, cuts them into clips and splits these.
+"""PKU-MMD I and II (Liu et al., 2017).
 
-PKU-MMD (Liu et al., 2017) is distributed as one ``skeleton/NAME.txt`` a recording, of some minutes:
-a row of 150 numbers a frame, two bodies of 25 joints, xyz in metres, zeros for an absent second
-body. ``label/NAME.txt`` has a row for each action in it: class (1 to 51), first frame, the frame
-after the last, confidence. Two files say which recordings train.
+They are distributed as one ``skeleton/NAME.txt`` a recording, of some minutes: a row of 150 numbers
+a frame, two bodies of 25 joints, xyz in metres, zeros for an absent second body. ``label/NAME.txt``
+has a row for each action in it: class (1 to 51), first frame, the frame after the last, confidence.
+Two files say which recordings train. The clips are those of the published preparation: coordinates
+as recorded, the first 300 frames, and what is zero throughout left out.
 """
 
-import hashlib
-import os.path as osp
-import shutil
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import functools
 from functools import partial
+from pathlib import PurePosixPath
 
-from stars_mm.preparation.annotation_file import check_suffix, save_annotations
-from stars_mm.preparation.parts import convert_parts, plan, read_parts, removed_if_disk_full
-from stars_mm.preparation.readers.pku_parse import cut, parse_labels, parse_skeleton, parse_split
-from stars_mm.preparation.readers.pku_source import Recording, Source, find_source, read_file
-from stars_mm.version import __version__
+import numpy as np
+
+from stars_mm.preparation.readers.pku_parse import (
+    LabelRow,
+    check_row,
+    cut,
+    parse_labels,
+    parse_skeleton,
+    parse_split,
+)
+from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
+from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
 
 #: The frames of a clip in the preparation that published results share. What
 #: is longer loses its end.
 MAX_FRAMES = 300
-SPLITS = ('xsub_train', 'xsub_val', 'xview_train', 'xview_val')
+#: The names of the split files, by phase and protocol. Copies with '-' for
+#: '_' and the other way round go about.
+_SPLIT_FILES = {
+    1: dict(xsub='cross-subject.txt', xview='cross-view.txt'),
+    2: dict(xsub='cross_subject_v2.txt', xview='cross_view_v2.txt'),
+}
 #: The actions, in the order of their labels 0 to 50 (the data set's ``Actions.xlsx``).
 CLASS_NAMES = (
-    'bow',
-    'brushing hair',
-    'brushing teeth',
-    'check time (from watch)',
-    'cheer up',
-    'clapping',
-    'cross hands in front (say stop)',
-    'drink water',
-    'drop',
-    'eat meal/snack',
-    'falling',
-    'giving something to other person',
-    'hand waving',
-    'handshaking',
-    'hopping (one foot jumping)',
-    'hugging other person',
-    'jump up',
-    'kicking other person',
-    'kicking something',
-    'make a phone call/answer phone',
-    'pat on back of other person',
-    'pickup',
-    'playing with phone/tablet',
-    'point finger at the other person',
-    'pointing to something with finger',
-    'punching/slapping other person',
-    'pushing other person',
-    'put on a hat/cap',
-    'put something inside pocket',
-    'reading',
-    'rub two hands together',
-    'salute',
-    'sitting down',
-    'standing up',
-    'take off a hat/cap',
-    'take off glasses',
-    'take off jacket',
-    'take out something from pocket',
-    'taking a selfie',
-    'tear up paper',
-    'throw',
-    'touch back (backache)',
-    'touch chest (stomachache/heart pain)',
-    'touch head (headache)',
-    'touch neck (neckache)',
-    'typing on a keyboard',
-    'use a fan (with hand or paper)/feeling warm',
-    'wear jacket',
-    'wear on glasses',
-    'wipe face',
-    'writing',
-)
+    'bow; brushing hair; brushing teeth; check time (from watch); cheer up; clapping; cross hands '
+    'in front (say stop); drink water; drop; eat meal/snack; falling; giving something to other '
+    'person; hand waving; handshaking; hopping (one foot jumping); hugging other person; jump up; '
+    'kicking other person; kicking something; make a phone call/answer phone; pat on back of other '
+    'person; pickup; playing with phone/tablet; point finger at the other person; pointing to '
+    'something with finger; punching/slapping other person; pushing other person; put on a '
+    'hat/cap; put something inside pocket; reading; rub two hands together; salute; sitting down; '
+    'standing up; take off a hat/cap; take off glasses; take off jacket; take out something from '
+    'pocket; taking a selfie; tear up paper; throw; touch back (backache); touch chest '
+    '(stomachache/heart pain); touch head (headache); touch neck (neckache); typing on a keyboard; '
+    'use a fan (with hand or paper)/feeling warm; wear jacket; wear on glasses; wipe face; writing'
+).split('; ')
 
 
-#: Part of a file's name between runs: a change of what is done to a recording must change it.
-_RULES = 'pku 1'
-
-
-@dataclass
-class Result:
-    """What was made of a source.
-
-    Args:
-        splits (dict): The names of each split's clips.
-        clips (dict): Name of a clip → its label and frames, by recording and label row.
-        dropped (dict): Name of a clip left out → why.
-        counts (Counter): What was done → to how many clips.
-        notes (list[str]): What of the source has no counterpart.
-        sha256 (str): Of the files read, by name and content.
-        before (int): Recordings that an interrupted run had converted.
-    """
-
-    splits: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in SPLITS})
-    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
-    counts: Counter = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    sha256: str = ''
-    before: int = 0
-
-
-def _convert_recording(recording: Recording, src: str, max_frames: int, outside: str) -> dict:
-    """Reads a recording and cuts its clips; runs in a worker process."""
-    path = recording.skeleton
-    try:
-        skeleton = read_file(src, path)
-        frames = parse_skeleton(skeleton)  # (T, 150)
-        path = recording.label
-        label = read_file(src, path)
-        rows = parse_labels(label, len(frames), len(CLASS_NAMES), outside)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{src}: '{path}': {error}") from error
-    clips, dropped, counts = [], {}, {}
-    for number, row in enumerate(rows):
-        name = f'{recording.name}_{number:03d}'
-        keypoint = cut(frames, row, max_frames)
-        if keypoint.shape[1] == 0:
-            dropped[name] = 'the label names frames past the end'
-            continue
-        if not keypoint.any():
-            dropped[name] = 'zero throughout'
-            continue
-        for what, done in (
-            ('ends with its recording', row.end > len(frames)),
-            (f'cut to {max_frames} frames', 0 < max_frames < min(row.end, len(frames)) - row.start),
-        ):
-            counts[what] = counts.get(what, 0) + done
-        clips.append(
-            dict(frame_dir=name, label=row.label, keypoint=keypoint, total_frames=keypoint.shape[1])
-        )
-    digest = hashlib.sha256(skeleton + label).hexdigest()
-    return dict(clips=clips, dropped=dropped, counts=counts, sha256=digest)
-
-
-def _train_names(src: str, source: Source, result: Result) -> dict[str, frozenset]:
-    """Reads which recordings train, by protocol."""
-    recorded = {recording.name for recording in source.recordings}
-    train_names = {}
-    for protocol, path in source.splits.items():
-        try:
-            train, val = parse_split(read_file(src, path))
-            if not train & recorded or not recorded - train:
-                part = 'validation' if train & recorded else 'training'
-                raise ValueError(
-                    f'leaves no recording for {part}. Give the '
-                    "split file of this phase, and the phase's "
-                    'skeletons.'
-                )
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{src}: '{path}': {error}") from error
-        train_names[protocol] = train
-        if absent := (train | val) - recorded:
-            result.notes.append(
-                f'{path} names {len(absent)} recordings that are not here, such as {min(absent)}'
-            )
-        if unnamed := recorded - train - val:
-            # The published arrays test on all that does not train.
-            result.notes.append(
-                f'{path} does not name {len(unnamed)} '
-                f'recordings, such as {min(unnamed)}: taken '
-                f'into {protocol}_val'
-            )
-    return train_names
-
-
-def _check_options(max_frames: int, outside: str, workers: int) -> None:
-    if max_frames < 0:
-        raise ValueError(f'max_frames={max_frames}: give a number of frames, or 0 to keep all.')
-    if outside not in ('error', 'cut'):
-        raise ValueError(f"outside={outside!r}: choose 'error' or 'cut'.")
-    if workers < 1:
-        raise ValueError(f'workers={workers}: at least one is needed.')
-
-
-def convert(
-    src: str,
-    dst: str,
-    phase: int,
-    max_frames: int = MAX_FRAMES,
-    outside: str = 'error',
-    workers: int = 1,
-) -> Result:
-    """Makes the annotation file of a phase.
+def read(
+    src: str, phase: int, max_frames: int = MAX_FRAMES, outside: str = 'error'
+) -> RecordingSet:
+    """Lists the clips of a phase, by recording and label row.
 
     Args:
         src (str): The folder or zip with ``skeleton``, ``label`` and the split files, at any depth.
-        dst (str): The ``.pkl`` or ``.npz`` to write. Beside it lies, until it is complete, the
-            folder ``DST.parts``: what is interrupted goes on from there. Clips are in the order of
-            the sorted file names and the label rows.
         phase (int): 1 or 2.
         max_frames (int): What is longer loses its end; 0 keeps all.
         outside (str): What to do about a label row that goes past the end of its recording:
             'error', or 'cut' to end the clip there, as the published arrays do.
-        workers (int): Processes to work in.
-
-    Returns:
-        Result: What was done.
 
     Raises:
-        OSError, ValueError: If something is wrong with ``src``, named with
-            file and line, or ``dst`` cannot be written.
+        FileNotFoundError, ValueError: If a file is missing, there twice or at fault.
     """
-    _check_options(max_frames, outside, workers)
-    check_suffix(dst)
-    result = Result()
-    source = find_source(src, phase)
-    result.notes += source.notes
-    train_names = _train_names(src, source, result)
-    options = dict(max_frames=max_frames, outside=outside)
-    folder = f'{dst}.parts'
-    parts = plan(
-        [[recording] for recording in source.recordings],
-        partial(_convert_recording, src=src, **options),
-        f'{_RULES} {options}',
-        folder,
-    )
-    with removed_if_disk_full(folder):
-        result.before = convert_parts(parts, workers)
-        _collect(read_parts(parts), source.recordings, train_names, result)
-        if not result.clips:
+    if not isinstance(max_frames, int) or max_frames < 0:
+        raise ValueError(f'max_frames={max_frames}: give a number of frames, or 0 to keep all.')
+    if outside not in ('error', 'cut'):
+        raise ValueError(f"outside={outside!r}: choose 'error' or 'cut'.")
+    files = find_files(src, '.txt', "'skeleton', 'label' and the split files")
+    skeletons, labels = (_in_folder(src, files, kind) for kind in ('skeleton', 'label'))
+    for name in skeletons:
+        if name not in labels:
             raise ValueError(
-                f'{src}: no clip is left: all '
-                f'{len(result.dropped)} were dropped, such as '
-                f'{next(iter(result.dropped.items()))}.'
+                f"{src}: '{skeletons[name].path}' has no label file {name}.txt. Get it, or remove "
+                'the skeletons.'
             )
-        save_annotations(
-            dst,
-            (clip for done in read_parts(parts) for clip in done['clips']),
-            result.splits,
-            class_names=list(CLASS_NAMES),
-            provenance=dict(
-                source=osp.basename(osp.abspath(src)),
-                dataset=f'PKU-MMD {"I" * phase}',
-                made_by=f'stars_mm {__version__} convert_pku.py',
-                options=options,
-                left_out=dict(Counter(result.dropped.values())),
-                sha256=result.sha256,
-            ),
+    remarks = []
+    if unused := sorted(labels.keys() - skeletons.keys()):
+        remarks.append(
+            f'{len(unused)} label files have no skeletons, such as {labels[unused[0]].path}'
         )
-    shutil.rmtree(folder)
-    return result
+    train_names = {
+        protocol: _train_names(file, protocol, skeletons.keys(), remarks)
+        for protocol, file in _find_splits(src, files, phase).items()
+    }
+    recordings = []
+    for name in sorted(skeletons, key=lambda name: f'{name}.txt'):
+        splits = [
+            f'{protocol}_{"train" if name in train else "val"}'
+            for protocol, train in train_names.items()
+        ]
+        for number, row in enumerate(_parse(labels[name], parse_labels, len(CLASS_NAMES))):
+            recordings.append(
+                Recording(
+                    name=f'{name}_{number:03d}',
+                    label=CLASS_NAMES[row.label],
+                    keypoints=partial(
+                        load, skeletons[name], labels[name], row, max_frames, outside
+                    ),
+                    split=splits,
+                    source=skeletons[name].where,
+                )
+            )
+    return RecordingSet(
+        recordings,
+        title=f'PKU-MMD {"I" * phase}',
+        layout='ntu-25',
+        class_names=CLASS_NAMES,
+        keep_absent=True,
+        remarks=remarks,
+    )
 
 
-def _collect(
-    converted: Iterable[dict],
-    recordings: list[Recording],
-    train_names: dict[str, frozenset],
-    result: Result,
-) -> None:
-    """Counts what was made of all recordings, and splits it."""
-    digest = hashlib.sha256()
-    for recording, done in zip(recordings, converted):
-        names = [clip['frame_dir'] for clip in done['clips']]
-        for clip in done['clips']:
-            result.clips[clip['frame_dir']] = (clip['label'], clip['total_frames'])
-        result.dropped.update(done['dropped'])
-        result.counts.update(done['counts'])
-        digest.update(f'{recording.name} {done["sha256"]}\n'.encode())
-        for protocol, train in train_names.items():
-            part = 'train' if recording.name in train else 'val'
-            result.splits[f'{protocol}_{part}'] += names
-    result.sha256 = digest.hexdigest()
+def load(
+    file: SourceFile, labels: SourceFile, row: LabelRow, max_frames: int, outside: str
+) -> Clip:
+    """A clip of a recording, (M, T, 25, 3) in metres."""
+    frames = _frames(file)
+    if outside == 'error':
+        try:
+            check_row(row, len(frames))
+        except ValueError as error:
+            raise ValueError(f"beside '{labels.path}': {error}") from error
+    keypoint = cut(frames, row, max_frames)
+    if keypoint.shape[1] == 0:
+        leave_out('the label names frames past the end')
+    if not keypoint.any():
+        leave_out('zero throughout')
+    too_long = 0 < max_frames < min(row.end, len(frames)) - row.start
+    notes = {
+        f'cut to {max_frames} frames': too_long,
+        'ends with its recording': row.end > len(frames),
+    }
+    return Clip(keypoint, None, notes)
+
+
+@functools.lru_cache(maxsize=1)  # its clips come one after another
+def _frames(file: SourceFile) -> np.ndarray:
+    return parse_skeleton(file.read())
+
+
+def _parse(file: SourceFile, parse, *options):
+    """The content of a small file; errors name it."""
+    try:
+        return parse(file.read(), *options)
+    except (ValueError, OSError) as error:
+        raise ValueError(f'{file.where}: {error}') from error
+
+
+def _in_folder(src: str, files: list[SourceFile], kind: str) -> dict[str, SourceFile]:
+    """Files whose folder's name has ``kind`` in it."""
+    found = [file for file in files if kind in file.parent.lower()]
+    if not found:
+        raise ValueError(
+            f"{src}: holds no .txt in a folder '{kind}'. Give the folder or zip that has "
+            "'skeleton', 'label' and the split files in it."
+        )
+    return by_stem(found)
+
+
+def _find_splits(src: str, files: list[SourceFile], phase: int) -> dict[str, SourceFile]:
+    """The split file of each protocol."""
+
+    def plain(name: str) -> str:
+        return PurePosixPath(name).name.lower().replace('_', '-')
+
+    splits = {}
+    for protocol, name in _SPLIT_FILES[phase].items():
+        found = [file for file in files if plain(file.path) == plain(name)]
+        if not found:
+            others = [file.path for file in files if plain(file.path).startswith('cross-')]
+            there = f' It has {", ".join(others)}.' if others else ''
+            raise ValueError(
+                f"{src}: has no split file '{name}' (phase {phase}, {protocol}).{there} Put it "
+                'beside the skeletons, or give the reader of the other phase.'
+            )
+        if len(found) > 1:
+            raise ValueError(
+                f"{src}: '{found[0].path}' and '{found[1].path}' are the same split file. Remove "
+                'one of them.'
+            )
+        (splits[protocol],) = found
+    return splits
+
+
+def _train_names(
+    file: SourceFile, protocol: str, recorded: set[str], remarks: list[str]
+) -> frozenset[str]:
+    """Reads which recordings train."""
+    train, val = _parse(file, parse_split)
+    if not train & recorded or not recorded - train:
+        part = 'validation' if train & recorded else 'training'
+        raise ValueError(
+            f'{file.where}: leaves no recording for {part}. Give the split file of this phase, and '
+            "the phase's skeletons."
+        )
+    if absent := (train | val) - recorded:
+        remarks.append(
+            f'{file.path} names {len(absent)} recordings that are not here, such as {min(absent)}'
+        )
+    if unnamed := recorded - train - val:
+        # The published arrays test on all that does not train.
+        remarks.append(
+            f'{file.path} does not name {len(unnamed)} recordings, such as {min(unnamed)}: taken '
+            f'into {protocol}_val'
+        )
+    return train

@@ -5,6 +5,7 @@ What a column or the last axis holds is said by ``channels``: 'xy', 'xyz',
 """
 
 import csv
+import io
 import json
 import re
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class TableOptions(NamedTuple):
     """How to read a file.
 
     Attributes:
-        layout (SkeletonLayout): Its joints, in the order of the columns or of the joints' axis.
+        layout (SkeletonLayout): In the order of the columns or of the joints' axis.
         channels (str, optional): See the module. None: as a CSV's header
             says; else 'xy' for two numbers a joint, 'xyzc' for four, and for
             three 'xyc' where the layout is in pixels, 'xyz' where not.
@@ -40,43 +41,32 @@ class TableOptions(NamedTuple):
 
 
 def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
-    """Parts coordinates and confidences.
-
-    Args:
-        array (np.ndarray): (…, V, numbers a joint).
-        options (TableOptions): How to read it.
-
-    Returns:
-        tuple: Keypoints (…, V, C) and scores (…, V) or None.
-    """
+    """Parts coordinates and confidences of (…, V, numbers a joint)."""
     count = array.shape[-1]
     three = 'xyc' if options.layout.unit == 'px' else 'xyz'
     channels = options.channels or {2: 'xy', 3: three, 4: 'xyzc'}.get(count)
     if channels is None or len(channels) != count:
         raise ValueError(
-            f'has {count} numbers a joint; channels={channels or CHANNELS} '
-            'needs another number. Correct --layout or --channels.'
+            f'has {count} numbers a joint; channels={channels or CHANNELS} needs another number. '
+            'Correct --layout or --channels.'
         )
-    if channels.endswith('c'):
-        return array[..., :-1], array[..., -1]
-    return array, None
+    return Clip(array[..., :-1], array[..., -1]) if channels.endswith('c') else Clip(array)
 
 
-def load_npy(path: str, options: TableOptions) -> Clip:
+def parse_npy(content: bytes, options: TableOptions) -> Clip:
     """A ``.npy`` of (T, V, …), (M, T, V, …) or (T, V · …) numbers."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f'is no readable .npy ({error}).') from error
     return _split_array(array, options)
 
 
-def load_json(path: str, options: TableOptions) -> Clip:
+def parse_json(content: bytes, options: TableOptions) -> Clip:
     """A ``.json``: mmpose's predictions; or (T, V, …) or (M, T, V, …) lists,
     bare or under the key ``keypoints``."""
     try:
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
+        content = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f'is no readable JSON ({error}).') from error
     if is_mmpose(content):
@@ -125,7 +115,7 @@ def _split_array(array: np.ndarray, options: TableOptions) -> Clip:
     return split_channels(array, options)
 
 
-def load_csv(path: str, options: TableOptions) -> Clip:
+def parse_csv(content: bytes, options: TableOptions) -> Clip:
     """A ``.csv`` (or ``.tsv``) with a row for each frame.
 
     With a header, columns are named ``left_wrist_x``, ``left_wrist_y``, … in any order, ``_c`` or
@@ -133,11 +123,10 @@ def load_csv(path: str, options: TableOptions) -> Clip:
     count. Without one, they are the numbers of the joints in the layout's order. An empty cell is a
     missing value.
     """
-    with open(path, encoding='utf-8-sig', newline='') as file:
-        try:
-            lines = file.read().splitlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(f'is no text file ({error}).') from error
+    try:
+        lines = content.decode('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'is no text file ({error}).') from error
     first = next((line for line in lines if line.strip()), '')
     comma = max(',;\t', key=first.count)
     if not first.count(comma):
@@ -149,29 +138,26 @@ def load_csv(path: str, options: TableOptions) -> Clip:
         for number, cells in enumerate(csv.reader(lines, delimiter=comma), 1)
         if any(cells)
     ]
-    header = None
-    if not all(map(_is_number, rows[0][1])):
-        header = rows.pop(0)[1]
+    header = None if all(map(_is_number, rows[0][1])) else rows.pop(0)[1]
     if not rows:
         raise ValueError('has no frame.')
     width = len(header or rows[0][1])
     for number, cells in rows:
         if len(cells) != width:
             raise ValueError(
-                f'line {number} has {len(cells)} columns, the '
-                f'first one {width}. Is the file cut off?'
+                f'line {number} has {len(cells)} columns, the first one {width}. Is the file cut '
+                'off?'
             )
-    if header is None:
-        V = options.layout.num_joints
-        if width % V:
-            raise ValueError(
-                f'has {width} columns, no multiple of the {V} joints of '
-                f"layout '{options.layout.name}'. Give another --layout, or a "
-                'header of columns such as left_wrist_x.'
-            )
-        values = _numbers(rows, range(width), None)
-        return split_channels(values.reshape(len(rows), V, -1), options)
-    return _with_header(header, rows, options)
+    if header is not None:
+        return _with_header(header, rows, options)
+    V = options.layout.num_joints
+    if width % V:
+        raise ValueError(
+            f"has {width} columns, no multiple of the {V} joints of layout '{options.layout.name}'."
+            ' Give another --layout, or a header of columns such as left_wrist_x.'
+        )
+    values = _numbers(rows, range(width), None)
+    return split_channels(values.reshape(len(rows), V, -1), options)
 
 
 def _is_number(cell: str) -> bool:
@@ -259,21 +245,17 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray
     if person is None:
         late = np.flatnonzero(np.diff(frames) <= 0)
         if len(late):
-            raise ValueError(
-                f'line {rows[late[0] + 1][0]}: frame '
-                f'{frames[late[0] + 1]:g} comes after frame '
-                f'{frames[late[0]]:g}.'
-            )
+            line, (one, other) = rows[late[0] + 1][0], frames[late[0] : late[0] + 2]
+            raise ValueError(f'line {line}: frame {other:g} comes after frame {one:g}.')
         return values[None]
     names = [cells[person] for _, cells in rows]
     persons = {name: m for m, name in enumerate(dict.fromkeys(names))}
-    times = {time: t for t, time in enumerate(sorted(set(frames)))}
+    times, places = np.unique(frames, return_inverse=True)
     out = np.zeros((len(persons), len(times), *values.shape[1:]))
     seen = set()
-    for (number, _), time, name, value in zip(rows, frames, names, values):
-        key = persons[name], times[time]
-        if key in seen:
-            raise ValueError(f'line {number}: person {name} is in frame {time:g} twice.')
-        seen.add(key)
-        out[key] = value
+    for (number, _), t, name, value in zip(rows, places, names, values):
+        if (name, t) in seen:
+            raise ValueError(f'line {number}: person {name} is in frame {times[t]:g} twice.')
+        seen.add((name, t))
+        out[persons[name], t] = value
     return out

@@ -1,60 +1,87 @@
-"""UTKinect-Action3D (Xia et al., CVPRW 2012), as an example of a reader.
+"""UTKinect-Action3D (Xia et al., CVPRW 2012).
 
-``joints/joints_s01_e01.txt`` has a row a frame: the frame's number and the xyz of 20 Kinect v1
-joints in metres. A recording shows ten actions; ``actionLabel.txt`` says where: a line ``s01_e01``,
-then ten such as ``walk: 252 390``, first and last frame. Convert with ``--layout kinect-20``.
+``joints.zip`` unpacks to ``joints_s01_e01.txt``, … with a row a frame: the frame's number and the
+xyz of 20 Kinect v1 joints in metres. A recording shows ten actions; ``actionLabel.txt`` says where:
+a line ``s01_e01``, then ten such as ``walk: 252 390``, first and last frame. Put both files'
+content into one folder, at any depth. Odd subjects train, even ones test.
 """
 
+import functools
+import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
-from stars_mm.preparation.recording import Recording
+from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
+from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+
+CLASS_NAMES = 'walk sitDown standUp pickUp carry throw push pull waveHands clapHands'.split()
 
 
-def read(src: str) -> Iterator[Recording]:
-    """Yields a clip for each action; those without frames (NaN) are left out.
+def read(src: str) -> RecordingSet:
+    """Lists a clip for each line of ``actionLabel.txt``; those without frames (NaN) are left out.
 
     Args:
-        src (str): The folder with ``joints`` and ``actionLabel.txt``.
+        src (str): The folder or zip with ``actionLabel.txt`` and ``joints_sXX_eXX.txt`` in it.
     """
-    frames, take = None, ''
-    labels = Path(src, 'actionLabel.txt')
-    for number, line in enumerate(labels.read_text().splitlines(), 1):
-        where = f'{labels}: line {number}'
-        if re.fullmatch(r's\d+_e\d+', line.strip()):
-            take = line.strip()
-            frames = _rows(Path(src, 'joints', f'joints_{take}.txt'))
+    example = 'actionLabel.txt and joints_s01_e01.txt'
+    found = find_files(src, '.txt', example)
+    files = by_stem(f for f in found if re.fullmatch(r'actionLabel|joints_s\d+_e\d+', f.stem))
+    if 'actionLabel' not in files:
+        raise ValueError(f'{src}: has no actionLabel.txt. Put it beside the folder joints.')
+    labels = files['actionLabel']
+    recordings, take = [], ''
+    for number, line in enumerate(labels.read().decode().splitlines(), 1):
+        where, line = f'{labels.where}: line {number}', line.strip()
+        if re.fullmatch(r's\d+_e\d+', line):
+            take = line
+            if f'joints_{take}' not in files:
+                raise ValueError(f'{where}: there is no joints_{take}.txt in {src}.')
             continue
-        match = re.fullmatch(r'(\w+): *(\S+) +(\S+)', line.strip())
-        if not line.strip() or (match and 'NaN' in match.groups()):
+        if not line:
             continue
-        if match is None or not (match[2] + match[3]).isdigit() or not take:
-            raise ValueError(f"{where}: {line!r} is no 'action: first last'.")
-        first, last = int(match[2]), int(match[3])
-        inside = (frames[:, 0] >= first) & (frames[:, 0] <= last)
-        if not inside.any():
-            raise ValueError(f'{where}: {take} has no frame from {first} to {last}.')
-        yield Recording(
-            name=f'{take}_{match[1]}',
-            label=match[1],
-            subject=take.split('_')[0],
-            source=where,
-            keypoints=frames[inside, 1:].reshape(1, -1, 20, 3),
+        match = re.fullmatch(r'(\w+): *(\d+|NaN) +(\d+|NaN)', line)
+        if match is None or match[1] not in CLASS_NAMES or not take:
+            raise ValueError(
+                f"{where}: {line!r} is no 'action: first last' of {', '.join(CLASS_NAMES)}."
+            )
+        action, file = match[1], files[f'joints_{take}']
+        subject = take.split('_')[0]
+        recordings.append(
+            Recording(
+                name=f'{take}_{action}',
+                label=action,
+                subject=subject,
+                keypoints=partial(leave_out, 'its label names no frames (NaN)')
+                if 'NaN' in match.groups()
+                else partial(load, file, int(match[2]), int(match[3])),
+                split='xsub_train' if int(subject[1:]) % 2 else 'xsub_val',
+                source=file.where,
+            )
         )
+    return RecordingSet(
+        recordings, title='UTKinect-Action3D', layout='kinect-20', class_names=CLASS_NAMES
+    )
 
 
-def _rows(path: Path) -> np.ndarray:
-    """The rows of a recording, (T, 1 + 60), each frame once."""
-    try:
-        rows = np.loadtxt(path, ndmin=2)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
+@functools.lru_cache(maxsize=1)  # its clips come one after another
+def _rows(file: SourceFile) -> np.ndarray:
+    """The rows of a recording, (T, 1 + 60)."""
+    rows = np.loadtxt(io.BytesIO(file.read()), ndmin=2)
     if rows.shape[1] != 61:
         raise ValueError(
-            f'{path}: has {rows.shape[1]} numbers a row; a frame '
-            'number and 20 joints of xyz are 61.'
+            f'has {rows.shape[1]} numbers a row; a frame number and 20 joints of xyz are 61.'
         )
-    return rows[np.unique(rows[:, 0], return_index=True)[1]]
+    return rows
+
+
+def load(file: SourceFile, first: int, last: int) -> Clip:
+    """Some frames of a recording, (T, 20, 3) in metres, each once."""
+    rows = _rows(file)
+    rows = rows[(rows[:, 0] >= first) & (rows[:, 0] <= last)]
+    if not len(rows):
+        raise ValueError(f'has no frame from {first} to {last}, of which actionLabel.txt speaks.')
+    once = rows[np.unique(rows[:, 0], return_index=True)[1]]
+    notes = {'repeated frames removed': len(rows) - len(once)}
+    return Clip(once[:, 1:].reshape(-1, 20, 3), None, notes)

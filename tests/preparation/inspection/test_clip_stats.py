@@ -81,20 +81,10 @@ def test_who_is_there():
     assert measure(keypoint).empty_frames == 5
     short = measure(keypoint, total_frames=18)
     assert (short.frames, short.unused, short.empty_frames) == (18, 2, 3)
-
-
-def test_nobody_within_total_frames():
-    keypoint = walk()
-    keypoint[:, :10] = 0
-    stats = measure(keypoint, total_frames=10)
-    assert (stats.persons, stats.empty_frames, stats.still) == (0, 10, True)
-    assert np.isnan(stats.size)
-
-
-def test_stillness():
-    assert measure(walk()[:, :1]).still
-    assert measure(np.repeat(walk()[:, :1], 5, axis=1)).still
-    assert not measure(walk()[:, :2]).still
+    nobody = measure(keypoint[:, 4:], total_frames=3)
+    assert (nobody.persons, nobody.empty_frames, nobody.still) == (0, 3, True)
+    assert np.isnan(nobody.size)
+    assert measure(walk()[:, :1]).still and not measure(walk()[:, :2]).still
 
 
 def test_the_digest_is_that_of_the_coordinates():
@@ -124,15 +114,9 @@ def test_a_confidence_is_no_coordinate():
     assert scored.reach == pytest.approx(pixels.max())
 
 
-@pytest.mark.parametrize('kind', ['f2', 'i4', 'u1', 'f8'])
+@pytest.mark.parametrize('kind', ['f2', 'i4', 'f8'])
 def test_types_of_numbers(kind):
     keypoint = (walk() * 30 + 60).astype(kind)
     with np.errstate(all='raise'):
         stats = measure(keypoint)
     assert stats.size == pytest.approx(sizes_by_loops(keypoint.astype(np.float64)), rel=1e-3)
-
-
-def test_numbers_beyond_float32_are_survived():
-    keypoint = walk().astype(np.float64)
-    keypoint[0, 3, 2, 1] = 1e300
-    assert measure(keypoint).persons == 1

@@ -1,7 +1,32 @@
-"""Made-up recordings of NTU RGB+D, as the tests of its converter need."""
+"""Conversion by a reader's name, and made-up recordings of NTU RGB+D."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from stars_mm.preparation.annotation_file import load_annotations
+from stars_mm.preparation.convert import convert
+from stars_mm.preparation.readers.lookup import call_reader, get_reader
+
+
+@pytest.fixture
+def convert_with(tmp_path_factory):
+    """``convert_with(reader, src, **options)``: the file's clips by name, its splits and further
+    entries, and the report."""
+
+    def _convert(reader, src, workers=1, **options):
+        dst = tmp_path_factory.mktemp('out') / 'a.pkl'
+        recordings = call_reader(get_reader(reader), str(src), options)
+        report = convert(recordings, str(dst), workers=workers)
+        assert [path.name for path in dst.parent.iterdir()] == ['a.pkl']
+        extra = {}
+        annotations, splits = load_annotations(str(dst), extra)
+        clips = {clip['frame_dir']: clip for clip in annotations}
+        assert len(clips) == len(annotations)
+        return SimpleNamespace(path=str(dst), clips=clips, splits=splits, report=report, **extra)
+
+    return _convert
 
 
 def person(num_frames, seed=0, sway=0.1, width=0.3, place=0.0):
@@ -42,8 +67,4 @@ def track(num_frames, **bodies):
 
 @pytest.fixture(scope='session')
 def ntu():
-    class Tools:
-        pass
-
-    Tools.person, Tools.recording, Tools.track = map(staticmethod, (person, recording, track))
-    return Tools
+    return SimpleNamespace(person=person, recording=recording, track=track)

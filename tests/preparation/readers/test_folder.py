@@ -1,10 +1,12 @@
 """Names, labels and subjects of a folder's clips."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.readers.folder import path_pattern, read, read_index
+from stars_mm.preparation.readers.folder import path_pattern, read
 
 STICK = get_layout(dict(name='stick', joints=['hip', 'hand'], parents=[None, 0], center=0))
 
@@ -17,7 +19,7 @@ def make(tmp_path, *names):
     return str(tmp_path / 'lab')
 
 
-def facts(recordings):
+def described(recordings):
     return [(r.name, r.label, r.subject, r.camera, r.split) for r in recordings]
 
 
@@ -25,11 +27,11 @@ def test_the_folder_is_the_label(tmp_path):
     src = make(tmp_path, 'wave/b.npy', 'kick/deep/a.npy', 'wave/.hidden.npy')
     (tmp_path / 'lab/notes.txt').write_text('not a clip')
     found = read(src, STICK)
-    assert facts(found) == [
+    assert described(found) == [
         ('kick/deep/a', 'deep', None, None, None),
         ('wave/b', 'wave', None, None, None),
     ]
-    keypoints, scores = found[1].load()
+    keypoints, scores, _ = found.recordings[1].load()
     assert keypoints.shape == (1, 3, 2, 3) and scores is None
     assert not keypoints.any()  # the file written first
 
@@ -37,7 +39,7 @@ def test_the_folder_is_the_label(tmp_path):
 def test_pattern(tmp_path):
     src = make(tmp_path, 'S1/a03_c2_first_take.npy', 'S2/a10_c1_x.npy')
     found = read(src, STICK, pattern='S{subject}/a{label}_c{camera}_*')
-    assert facts(found) == [
+    assert described(found) == [
         ('S1/a03_c2_first_take', '03', '1', '2', None),
         ('S2/a10_c1_x', '10', '2', '1', None),
     ]
@@ -50,7 +52,6 @@ def test_pattern(tmp_path):
         ('{a}_{b}', 'x_y_z', ('x', 'y_z')),
         ('{a}.{b}', 'x.y', ('x', 'y')),
         ('{a}.{b}', 'xay', None),
-        ('{a}_{b}', 'd/x_y', None),
         ('*/{a}', 'd/x', ('x',)),
         ('*/{a}', 'd/e/x', None),
     ],
@@ -77,7 +78,7 @@ def test_index(tmp_path):
     index = index_file(
         tmp_path, 'name,label,subject,split\ny/b,wave,s2,test\na.npy, kick ,,train\n'
     )
-    assert facts(read(src, STICK, index=index)) == [
+    assert described(read(src, STICK, index=index)) == [
         ('x/a', 'kick', None, None, 'train'),
         ('y/b', 'wave', 's2', None, 'test'),
     ]
@@ -90,10 +91,8 @@ def test_index(tmp_path):
         ('name,label\na,wave\nx/a,wave\n', "line 3: 'x/a' is the file of an ear"),
         ('name,label\na,wave\na,wave\n', "line 3: 'a' is in line 2 too"),
         ('name,label\na\n', 'line 2 has not 2 columns'),
-        ('name,label\na,b,c\n', 'line 2 has not 2 columns'),
         ('name,label\na,\n', 'line 2: name or label is empty'),
         ('file,label\na,b\n', 'line 1 must name the columns name,label'),
-        ('name,label,age\na,b,3\n', 'line 1 must name .*name,label,age'),
         ('name,label\n', 'names no clip'),
     ],
 )
@@ -104,19 +103,14 @@ def test_bad_index(tmp_path, text, message):
         read(src, STICK, index=index)
 
 
-def test_unreadable_index(tmp_path):
-    path = tmp_path / 'index.csv'
-    path.write_bytes(b'name,label\n\xff\xfe,b\n')
-    with pytest.raises(ValueError, match='no readable CSV'):
-        read_index(str(path))
-
-
 def test_bad_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match='none: there is no such fol'):
         read(str(tmp_path / 'none'), STICK)
     with pytest.raises(ValueError, match=r'holds no \.csv'):
         read(str(tmp_path), STICK)
     src = make(tmp_path, 'a.npy')
+    with pytest.raises(ValueError, match='Give --layout, one of .*kard-15'):
+        read(src)
     with pytest.raises(ValueError, match=r'a\.npy: lies in no folder'):
         read(src, STICK)
     with pytest.raises(ValueError, match=r"'a' does not match the pattern"):
@@ -128,9 +122,15 @@ def test_bad_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match='--index none.csv'):
         read(src, STICK, index='none.csv')
     (tmp_path / 'lab/a.csv').write_text('1,2')
-    with pytest.raises(
-        ValueError,
-        match=r'a\.npy: has the same name as .*a\.c'
-        r'sv',
-    ):
+    with pytest.raises(ValueError, match=r'a\.npy: has the same name as .*a\.csv'):
         read(src, STICK, pattern='{label}')
+
+
+def test_a_zip(tmp_path):
+    src = make(tmp_path, 'wave/b.npy', 'kick/a.npy')
+    with zipfile.ZipFile(tmp_path / 'lab.zip', 'w') as archive:
+        for name in ('wave/b.npy', 'kick/a.npy'):
+            archive.write(f'{src}/{name}', name)
+    found = read(str(tmp_path / 'lab.zip'), STICK)
+    assert described(found) == described(read(src, STICK))
+    assert (found.recordings[0].load().keypoints == 1).all()

@@ -1,9 +1,8 @@
 """Readers by name and of one's own."""
 
-import numpy as np
 import pytest
 
-from stars_mm.preparation.readers import Recording, get_reader
+from stars_mm.preparation.readers import get_reader
 from stars_mm.preparation.readers.lookup import call_reader, known_readers
 
 READER = """
@@ -50,20 +49,3 @@ def test_readers_that_are_none(tmp_path):
     path.write_text('import nothing_of_that_name')
     with pytest.raises(ValueError, match='ModuleNotFoundError.*nothing_of'):
         get_reader(str(path))
-
-
-def test_recordings_are_checked():
-    def clip(keypoints, scores=None):
-        return Recording('a', 0, 's', keypoints, scores)
-
-    keypoints, scores = clip(np.ones((4, 5, 2)), np.ones((4, 5))).load()
-    assert keypoints.shape == (1, 4, 5, 2) and scores.shape == (1, 4, 5)
-    assert clip(lambda: (np.ones((4, 5, 2)), None)).load()[1] is None
-    assert clip(lambda: np.ones((4, 5, 2))).load()[0].shape == (1, 4, 5, 2)
-    for keypoints in (np.ones((5, 2)), np.ones((1, 4, 5, 4)), np.ones((1, 0, 5, 3))):
-        with pytest.raises(ValueError, match='keypoints have shape'):
-            clip(keypoints).load()
-    with pytest.raises(ValueError, match=r'scores have shape \(1, 4, 1\)'):
-        clip(np.ones((4, 5, 2)), np.ones((4, 1))).load()
-    with pytest.raises(ValueError, match='no numbers'):
-        clip([[['a', 'b']]]).load()

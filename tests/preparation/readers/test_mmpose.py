@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.readers import get_reader
 from stars_mm.preparation.readers.mmpose import is_mmpose, parse_mmpose
-from stars_mm.preparation.readers.tables import TableOptions, load_json
+from stars_mm.preparation.readers.tables import TableOptions, parse_json
 
 
 def tracks(channels=2, persons=2, frames=12, seed=0):
@@ -20,12 +21,7 @@ def tracks(channels=2, persons=2, frames=12, seed=0):
 
 
 def instance(keypoints, scores):
-    return dict(
-        keypoints=keypoints.tolist(),
-        keypoint_scores=scores.tolist(),
-        bbox=[[0.0, 0.0, 1.0, 1.0]],
-        bbox_score=0.9,
-    )
+    return dict(keypoints=keypoints.tolist(), keypoint_scores=scores.tolist(), bbox_score=0.9)
 
 
 def predictions(keypoints, scores, seen=None, seed=0):
@@ -44,18 +40,15 @@ def predictions(keypoints, scores, seen=None, seed=0):
     ]
 
 
-@pytest.mark.parametrize('channels', [2, 3])
-@pytest.mark.parametrize('demo', [False, True])
-def test_persons_are_followed(tmp_path, channels, demo):
+@pytest.mark.parametrize('channels, demo', [(2, False), (3, True)])
+def test_persons_are_followed(channels, demo):
     keypoints, scores = tracks(channels)
     scores[1] += 0.4  # the second one is seen more surely: comes first
     content = predictions(keypoints, scores)
     if demo:
         content = dict(meta_info=dict(dataset_name='coco'), instance_info=content)
-    path = tmp_path / 'video.json'
-    path.write_text(json.dumps(content))
     assert is_mmpose(content)
-    found = load_json(str(path), TableOptions(get_layout('coco-17')))
+    found = parse_json(json.dumps(content).encode(), TableOptions(get_layout('coco-17')))
     np.testing.assert_allclose(found[0], keypoints[::-1])
     np.testing.assert_allclose(found[1], scores[::-1])
 
@@ -66,7 +59,7 @@ def test_who_comes_and_goes():
     seen[:, :2] = seen[:, 11] = False  # nobody at the ends
     seen[1, 5:7] = False  # away for two frames
     seen[2, 3:] = False  # a short visit
-    found, confidence = parse_mmpose(predictions(keypoints, scores, seen), 17, num_person=2)
+    found, confidence, _ = parse_mmpose(predictions(keypoints, scores, seen), 17, num_person=2)
     expected = np.where(seen[..., None, None], keypoints, 0)[:2, 2:11]
     np.testing.assert_allclose(found, expected)
     np.testing.assert_allclose(confidence, np.where(seen[..., None], scores, 0)[:2, 2:11])
@@ -77,7 +70,7 @@ def test_a_lifters_axis_of_length_one():
     content = [
         dict(frame_id=t, instances=[instance(keypoints[:, t], scores[:, t])]) for t in range(12)
     ]
-    found, confidence = parse_mmpose(content, 17, 2)
+    found, confidence, _ = parse_mmpose(content, 17, 2)
     np.testing.assert_allclose(found, keypoints)
     np.testing.assert_allclose(confidence, scores)
 
@@ -111,3 +104,14 @@ def broken(change):
 def test_bad_predictions(content, message):
     with pytest.raises(ValueError, match=message):
         parse_mmpose(content, 17, 2)
+
+
+def test_a_folder_of_videos(tmp_path):
+    keypoints, scores = tracks(persons=3)
+    for label in ('wave', 'sit'):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / 'ada.json').write_text(json.dumps(predictions(keypoints, scores)))
+    found = get_reader('mmpose')(str(tmp_path), num_person=1)
+    assert [(clip.name, clip.label) for clip in found] == [('sit/ada', 'sit'), ('wave/ada', 'wave')]
+    assert get_layout(found.layout).name == 'coco-17'
+    assert found.recordings[0].load().keypoints.shape == (1, 12, 17, 2)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from stars_mm.preparation.readers.ntu_denoise import choose_actors, motion
-from stars_mm.preparation.readers.ntu_parse import Body, Recording
+from stars_mm.preparation.readers.ntu_parse import Body, TrackedBodies
 
 
 def clip(bodies, num_frames, num_empty=0):
     bodies = [Body(start, joints) for start, joints in bodies]
-    return choose_actors(Recording(bodies, num_frames, num_empty))
+    return choose_actors(TrackedBodies(bodies, num_frames, num_empty))
 
 
 def test_motion_against_loops(ntu):

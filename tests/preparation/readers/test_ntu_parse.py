@@ -55,6 +55,10 @@ def change(number, new):
     return changed
 
 
+def first_lines(count):
+    return lambda whole: '\n'.join(whole.splitlines()[:count])
+
+
 def point(*values):
     return lambda old: [' '.join([*values, *old.split()[len(values) :]])]
 
@@ -65,35 +69,21 @@ def point(*values):
     'damage, message',
     [
         (lambda whole: '', 'line 1: the file ends where the number of frames'),
-        (
-            lambda whole: '\n'.join(whole.splitlines()[:40]),
-            r'line 41: the file ends where body 1 of 1 in frame 2 of 2',
-        ),
-        (
-            lambda whole: '\n'.join(whole.splitlines()[:29]),
-            r'line 30: the file ends where frame 2 of 2 should follow; it is cut',
-        ),
-        (lambda whole: whole[:-40], r'line 57: has \d+ values where the 12 of a'),
+        (first_lines(40), 'line 41: the file ends where body 1 of 1 in frame 2 of 2'),
+        (first_lines(29), 'line 30: the file ends where frame 2 of 2 should follow; it is cut'),
+        (lambda whole: whole[:-40], r'line 57: has \d+ values where 12 belong to a'),
         (change(1, lambda old: ['3']), 'line 58: the file ends where frame 3'),
         (change(1, lambda old: ['1']), 'line 30: goes on after the 1 frames'),
         (change(1, lambda old: ['two']), "line 1: has 'two' where the number"),
-        (change(1, lambda old: ['9' * 5000]), 'line 1: has .* number of frames'),
-        (change(2, lambda old: ['-1']), "line 2: has '-1' where the number of b"),
         (change(2, lambda old: ['2']), 'line 30: has 1 values where 10 belong'),
-        (change(2, lambda old: ['0']), "line 3: has '7.*number of bodies"),
         (change(3, lambda old: [old + ' 1']), 'line 3: has 11 values where 10'),
-        (change(3, point('7', 'x')), "line 3: has 'x' where a number belongs"),
         (change(4, lambda old: ['24']), 'line 4: says 24 joints; .* has 25'),
-        (change(4, lambda old: ['x']), "line 4: has 'x' where the number of j"),
-        (change(5, lambda old: []), 'line 29: has 1 values where the 12 of a j'),
+        (change(5, lambda old: []), 'line 29: has 1 values where 12 belong to a j'),
         (change(9, point('0.1', 'abc')), "line 9: has 'abc' where a number"),
-        (change(9, lambda old: [old[:-1] + 'x']), "line 9: has 'x' where"),
         (change(9, point('nan')), "line 9: has the coordinate 'nan'"),
         (change(9, point('0', '-1.#IND')), "line 9: has the coordinate '-1.#IND'"),
-        (change(9, point('0', '0', 'inf')), "line 9: has the coordinate 'inf'"),
         (change(9, point('1e39')), "line 9: has the coordinate '1e39'"),
         (lambda whole: '2\n0\n0\n', 'line 1: none of its 2 frames has a body'),
-        (lambda whole: '0\n', 'line 1: none of its 0 frames has a body'),
     ],
 )
 def test_damage_is_named(ntu, damage, message):

@@ -1,12 +1,13 @@
 """Clips of a file each against arrays that were written down."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.readers.tables import TableOptions, load_csv, load_json, load_npy
+from stars_mm.preparation.readers.tables import TableOptions, parse_csv, parse_json, parse_npy
 
 STICK = get_layout(
     dict(name='stick', joints=['hip', 'left_hand', 'right_hand'], parents=[None, 0, 0], center=0)
@@ -20,49 +21,44 @@ def clip(channels, frames=4):
     return np.random.default_rng(0).normal(0, 9, shape).round(3)
 
 
-def csv_file(tmp_path, rows, header=None, comma=','):
+def csv_text(rows, header=None, comma=','):
     lines = [comma.join(header)] if header else []
     lines += [comma.join(map(str, row)) for row in rows]
-    path = tmp_path / 'clip.csv'
-    path.write_text('\n'.join(lines) + '\n')
-    return str(path)
+    return ('\n'.join(lines) + '\n').encode()
 
 
-@pytest.mark.parametrize('comma', [',', ';', '\t'])
 @pytest.mark.parametrize(
-    'layout, channels, coordinates, scored',
+    'comma, layout, channels, coordinates, scored',
     [
-        (STICK, 2, 2, False),
-        (STICK, 3, 3, False),
-        (STICK, 4, 3, True),
-        (PIXELS, 2, 2, False),
-        (PIXELS, 3, 2, True),
-        (PIXELS, 4, 3, True),
+        (',', STICK, 2, 2, False),
+        (';', STICK, 3, 3, False),
+        ('\t', STICK, 4, 3, True),
+        (',', PIXELS, 3, 2, True),
     ],
 )
-def test_columns_in_order(tmp_path, comma, layout, channels, coordinates, scored):
+def test_columns_in_order(comma, layout, channels, coordinates, scored):
     values = clip(channels)
-    path = csv_file(tmp_path, values.reshape(4, -1), comma=comma)
-    keypoints, scores = load_csv(path, TableOptions(layout))
+    path = csv_text(values.reshape(4, -1), comma=comma)
+    keypoints, scores, _ = parse_csv(path, TableOptions(layout))
     np.testing.assert_array_equal(keypoints, values[..., :coordinates])
     assert (scores is not None) == scored
     if scored:
         np.testing.assert_array_equal(scores, values[..., -1])
 
 
-def test_channels_decide(tmp_path):
+def test_channels_decide():
     values = clip(3)
-    path = csv_file(tmp_path, values.reshape(4, -1))
+    path = csv_text(values.reshape(4, -1))
     for layout in (STICK, PIXELS):
-        keypoints, scores = load_csv(path, TableOptions(layout, 'xyz'))
+        keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyz'))
         assert scores is None and keypoints.shape == (4, 3, 3)
-        keypoints, scores = load_csv(path, TableOptions(layout, 'xyc'))
+        keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyc'))
         np.testing.assert_array_equal(scores, values[..., 2])
     with pytest.raises(ValueError, match='3 numbers a joint; channels=xy '):
-        load_csv(path, TableOptions(STICK, 'xy'))
+        parse_csv(path, TableOptions(STICK, 'xy'))
 
 
-def test_named_columns_in_any_order(tmp_path):
+def test_named_columns_in_any_order():
     header = [
         'time',
         'right_hand_score',
@@ -76,18 +72,18 @@ def test_named_columns_in_any_order(tmp_path):
         'hip_c',
     ]
     rows = [[0.1, 0.5, 1, 2, 3, 4, 5, 6, 0.7, 0.8], [0.2, 0.6, 7, 8, 9, 10, 11, '', 0.9, 1]]
-    path = csv_file(tmp_path, rows, header)
-    keypoints, scores = load_csv(path, OPTIONS)
+    path = csv_text(rows, header)
+    keypoints, scores, _ = parse_csv(path, OPTIONS)
     np.testing.assert_array_equal(
         keypoints, [[[[4, 3], [5, 6], [1, 2]], [[10, 9], [11, np.nan], [7, 8]]]]
     )
     np.testing.assert_array_equal(scores, [[[0.8, 0.7, 0.5], [1, 0.9, 0.6]]])
 
 
-def test_persons_of_a_csv(tmp_path):
+def test_persons_of_a_csv():
     header = ['person', 'frame'] + [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
     rows = [['b', 7, *range(1, 7)], ['a', 7, *range(11, 17)], ['a', 5, *range(21, 27)]]
-    keypoints, scores = load_csv(csv_file(tmp_path, rows, header), OPTIONS)
+    keypoints, scores, _ = parse_csv(csv_text(rows, header), OPTIONS)
     assert scores is None and keypoints.shape == (2, 2, 3, 2)
     assert not keypoints[0, 0].any()  # b is not in frame 5
     np.testing.assert_array_equal(keypoints[0, 1].ravel(), range(1, 7))
@@ -121,74 +117,63 @@ ROW = list(range(6))
         ),
     ],
 )
-def test_bad_csv(tmp_path, header, rows, message):
+def test_bad_csv(header, rows, message):
     with pytest.raises(ValueError, match=message):
-        load_csv(csv_file(tmp_path, rows, header), OPTIONS)
+        parse_csv(csv_text(rows, header), OPTIONS)
 
 
-def test_binary_csv(tmp_path):
-    path = tmp_path / 'clip.csv'
-    path.write_bytes(b'1,2\n\xff\xfe')
-    with pytest.raises(ValueError, match='no text file'):
-        load_csv(str(path), OPTIONS)
+def npy(array, **options):
+    file = io.BytesIO()
+    np.save(file, array, **options)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize('shape', [(4, 3, 3), (2, 4, 3, 3), (4, 9)])
-def test_npy_and_json(tmp_path, shape):
+def test_npy_and_json(shape):
     values = np.random.default_rng(0).normal(0, 1, shape)
-    np.save(tmp_path / 'clip.npy', values)
-    (tmp_path / 'bare.json').write_text(json.dumps(values.tolist()))
-    (tmp_path / 'key.json').write_text(json.dumps(dict(fps=30, keypoints=values.tolist())))
     expected = values.reshape(4, 3, 3) if shape == (4, 9) else values
-    for load, name in ((load_npy, 'clip.npy'), (load_json, 'bare.json'), (load_json, 'key.json')):
-        keypoints, scores = load(str(tmp_path / name), OPTIONS)
+    bare, keyed = values.tolist(), dict(fps=30, keypoints=values.tolist())
+    for parse, content in (
+        (parse_npy, npy(values)),
+        (parse_json, json.dumps(bare).encode()),
+        (parse_json, json.dumps(keyed).encode()),
+    ):
+        keypoints, scores, _ = parse(content, OPTIONS)
         np.testing.assert_array_equal(keypoints, expected)
         assert scores is None
-        keypoints, scores = load(str(tmp_path / name), TableOptions(STICK, 'xyc'))
+        keypoints, scores, _ = parse(content, TableOptions(STICK, 'xyc'))
         np.testing.assert_array_equal(keypoints, expected[..., :2])
         np.testing.assert_array_equal(scores, expected[..., 2])
 
 
-def test_null_is_missing(tmp_path):
-    path = tmp_path / 'clip.json'
-    path.write_text('[[[1, 2], [null, null], [5, 6]]]')
-    keypoints, _ = load_json(str(path), OPTIONS)
+def test_null_is_missing():
+    keypoints = parse_json(b'[[[1, 2], [null, null], [5, 6]]]', OPTIONS).keypoints
     np.testing.assert_array_equal(keypoints, [[[1, 2], [np.nan, np.nan], [5, 6]]])
 
 
 @pytest.mark.parametrize(
-    'content, message',
+    'parse, content, message',
     [
-        ('[[[1, 2], [3', 'no readable JSON'),
+        (parse_csv, b'1,2\n\xff\xfe', 'no text file'),
+        (parse_json, b'[[[1, 2], [3', 'no readable JSON'),
         (
-            '[[[1, 2], [3, 4], [5, 6, 7]]]',
+            parse_json,
+            b'[[[1, 2], [3, 4], [5, 6, 7]]]',
             r'keypoints\[0\]\[2\] has shape \(3,\), and those before it \(2,\)',
         ),
-        ('[[[1, 2], [3, 4], [5, "6"]]]', r"keypoints\[0\]\[2\]\[1\] is '6', no"),
-        ('[[[1, 2], [3, 4]]]', r'has shape \(1, 2, 2\); .* V=3 joints'),
-        ('[]', r'has shape \(0,\)'),
-        ('{"poses": []}', r"has no 'keypoints'.*\['poses'\]"),
+        (parse_json, b'[[[1, 2], [3, 4], [5, "6"]]]', r"keypoints\[0\]\[2\]\[1\] is '6', no"),
+        (parse_json, b'[[[1, 2], [3, 4]]]', r'has shape \(1, 2, 2\); .* V=3 joints'),
+        (parse_json, b'{"poses": []}', r"has no 'keypoints'.*\['poses'\]"),
+        (
+            parse_npy,
+            npy(np.array([dict(a=1)], dtype=object), allow_pickle=True),
+            'no readable .npy.*allow_pickle',
+        ),
+        (parse_npy, npy(np.ones((4, 3, 3)))[:-20], 'no readable .npy'),
+        (parse_npy, npy(np.array([['a'] * 3] * 3)), 'holds <U1, no numbers'),
+        (parse_npy, b'', 'no readable .npy'),
     ],
 )
-def test_bad_json(tmp_path, content, message):
-    path = tmp_path / 'clip.json'
-    path.write_text(content)
+def test_bad_content(parse, content, message):
     with pytest.raises(ValueError, match=message):
-        load_json(str(path), OPTIONS)
-
-
-def test_bad_npy(tmp_path):
-    path = tmp_path / 'clip.npy'
-    np.save(path, np.array([dict(a=1)], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match='no readable .npy.*allow_pickle'):
-        load_npy(str(path), OPTIONS)
-    np.save(path, np.ones((4, 3, 3)))
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match='no readable .npy'):
-        load_npy(str(path), OPTIONS)
-    np.save(path, np.array([['a'] * 3] * 3))
-    with pytest.raises(ValueError, match='holds <U1, no numbers'):
-        load_npy(str(path), OPTIONS)
-    path.write_bytes(b'')
-    with pytest.raises(ValueError, match='no readable .npy'):
-        load_npy(str(path), OPTIONS)
+        parse(content, OPTIONS)

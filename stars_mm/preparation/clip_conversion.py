@@ -1,0 +1,112 @@
+"""Makes of one recording the clip that is stored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_mm.preparation.layouts import SkeletonLayout
+from stars_mm.preparation.missing_joints import fill_missing, find_missing
+from stars_mm.preparation.recording import ClipLeftOut, Recording
+
+#: Unit → metres.
+METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """What is done to clips.
+
+    Args:
+        unit (str, optional): Unit of the coordinates where it is not the data
+            set's or the layout's; centimetres and millimetres become metres.
+        up (str): 'y', or 'z' where z points up: such clips are turned, since
+            the transforms take y for the vertical.
+        missing (str): What to do about missing joints: 'error' or
+            'interpolate', see :func:`fill_missing`.
+        scores (bool): Whether confidences are kept.
+        invalid (str): What to do about a clip that cannot be used: 'error' or 'drop'.
+    """
+
+    unit: str | None = None
+    up: str = 'y'
+    missing: str = 'error'
+    scores: bool = True
+    invalid: str = 'error'
+
+    def __post_init__(self) -> None:
+        for key, known in (
+            ('up', ('y', 'z')),
+            ('missing', ('error', 'interpolate')),
+            ('invalid', ('error', 'drop')),
+        ):
+            if getattr(self, key) not in known:
+                raise ValueError(f'{key}={getattr(self, key)!r}: choose one of {known}.')
+
+
+def convert_clip(
+    recording: Recording,
+    layout: SkeletonLayout,
+    unit: str,
+    options: ConversionOptions,
+    keep_absent: bool,
+) -> dict:
+    """A clip as it is stored, or why it is left out."""
+    try:
+        clip = recording.load()
+        arrays, filled = _prepare(clip.keypoints, clip.scores, layout, unit, options, keep_absent)
+    except ClipLeftOut as error:
+        return dict(name=recording.name, left_out=str(error))
+    except (ValueError, OSError) as error:
+        if options.invalid == 'drop':
+            return dict(name=recording.name, left_out=str(error))
+        raise ValueError(f'{recording.place}: {error}') from error
+    notes = {**(clip.notes or {}), 'joints interpolated': filled}
+    notes = {what: int(count) for what, count in notes.items() if count}
+    return dict(name=recording.name, arrays=arrays, notes=notes)
+
+
+def _prepare(
+    keypoints: np.ndarray,
+    scores: np.ndarray | None,
+    layout: SkeletonLayout,
+    unit: str,
+    options: ConversionOptions,
+    keep_absent: bool,
+) -> tuple[dict[str, np.ndarray], int]:
+    """``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) as they are stored, float32, and
+    the number of joints that were filled in."""
+    *_, V, C = keypoints.shape
+    if V != layout.num_joints:
+        raise ValueError(f"has {V} joints; layout '{layout.name}' has {layout.num_joints}.")
+    keypoints = keypoints.astype(np.float64)
+    missing, present = find_missing(keypoints, scores)
+    if not present.any():
+        raise ValueError('shows no body in any frame.')
+    if missing.any() and options.missing == 'error':
+        m, t, v = (int(i) for i in np.argwhere(missing)[0])
+        raise ValueError(
+            f'joint {layout.joints[v]} of person {m} is missing in frame {t} (counted from 0), '
+            f'one of {int(missing.sum())}. Mend it, or say --missing interpolate.'
+        )
+    kept = present.any(axis=1) | keep_absent
+    keypoints = fill_missing(keypoints, missing, present, layout)[kept]
+    if options.up == 'z' and C == 3:
+        keypoints = keypoints[..., [0, 2, 1]] * (1, 1, -1)
+    arrays = dict(keypoint=_float32(keypoints * METRES.get(unit, 1.0)))
+    if scores is not None and options.scores:
+        arrays['keypoint_score'] = _float32(
+            np.where(missing | ~present[..., None], 0, scores)[kept]
+        )
+    return arrays, int(missing.sum())
+
+
+def _float32(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over='ignore'):
+        found = array.astype(np.float32)
+    if not np.isfinite(found).all():
+        where = np.argwhere(~np.isfinite(found))[0]
+        raise ValueError(
+            f'holds {array[tuple(where)]} (person {where[0]}, frame {where[1]}, joint '
+            f'{where[2]}), which is no finite number.'
+        )
+    return found

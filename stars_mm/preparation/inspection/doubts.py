@@ -1,0 +1,172 @@
+"""Warnings: what trains, and may not mean what it seems to."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import combinations, islice
+from typing import Any
+
+import numpy as np
+
+from stars_mm.preparation.inspection.clip_stats import JUMP_OF_MEDIAN, JUMP_OF_SIZE
+from stars_mm.preparation.inspection.faults import class_list
+from stars_mm.preparation.inspection.findings import Finding, finding, shown
+from stars_mm.preparation.inspection.report import Inspection
+
+#: A body so many times larger or smaller than the median is in another unit.
+OTHER_UNIT = 5
+#: A label by mistake may leave billions of classes without clips.
+MAX_GAPS = 1000
+#: What a split is for, within its name: 'xsub_train', 'test1'.
+_ROLE = re.compile(r'(?<![a-z])(train|val|test)(?:ing|id|idation)?(?![a-z])', re.IGNORECASE)
+
+
+def split_pairs(splits: Iterable[str]) -> list[tuple[str, str]]:
+    """Splits whose names say that they exclude one another.
+
+    Args:
+        splits (Iterable[str]): Their names.
+
+    Returns:
+        list[tuple[str, str]]: Those that differ in 'train', 'val' and 'test'
+        alone, as 'xsub_train' and 'xsub_val' do; training comes first.
+    """
+    protocols = defaultdict(list)
+    for split in splits:
+        match = _ROLE.search(split) if isinstance(split, str) else None
+        if match:
+            role = ('train', 'val', 'test').index(match[1].lower())
+            protocols[split[: match.start()], split[match.end() :]].append((role, split))
+    return [
+        (one, other)
+        for alike in protocols.values()
+        for (_, one), (_, other) in combinations(sorted(alike, key=lambda entry: entry[0]), 2)
+    ]
+
+
+def name_doubts(report: Inspection) -> list[Finding]:
+    """Names on both sides of a protocol, given twice, or in no split."""
+    found = []
+    for one, other in report.pairs:
+        both = sorted(set(report.listed[one]) & set(report.listed[other]), key=str)
+        message = f'clips of {shown(other)} are in {shown(one)} too'
+        found += finding('overlap', message, map(shown, both))
+    counts = Counter(name for name in report.names if name is not None)
+    found += finding(
+        'name_twice',
+        'several annotations have one name: a split takes all of them',
+        (f'{shown(name)}: {count} annotations' for name, count in counts.items() if count > 1),
+    )
+    for split in report.splits:
+        counts = Counter(report.listed[split])
+        message = f'split {shown(split)} lists names more than once; each is taken once'
+        found += finding('listed_twice', message, (shown(n) for n, c in counts.items() if c > 1))
+    if report.splits:
+        used = {number for group in report.splits.values() for number in group.members}
+        unused = (shown(name) for n, name in enumerate(report.names) if n not in used)
+        found += finding('unused', 'clips are in no split', unused)
+    return found
+
+
+def copy_doubts(report: Inspection) -> list[Finding]:
+    """Clips with the same coordinates under different names."""
+    names, classes = report.names, report.classes
+    alike = defaultdict(list)
+    for number, clip in report.stats.items():
+        alike[clip.digest].append(number)
+    found, across = [], set()
+    for one, other in report.pairs:
+        first, cases = set(report.splits[one].members), []
+        for number in report.splits[other].members:
+            group = alike[report.stats[number].digest] if number in report.stats else []
+            copies = [n for n in first.intersection(group) if names[n] != names[number]]
+            if copies:
+                across.add(number)
+                cases.append(f'{shown(names[number])} = {shown(names[min(copies)])}')
+        message = f'clips of {shown(other)} have the very coordinates of clips of {shown(one)}'
+        found += finding('copy_across', message, cases)
+    copies = [
+        (n, group[0]) for group in alike.values() for n in group if names[n] != names[group[0]]
+    ]
+    found += finding(
+        'copy',
+        'clips have the very coordinates of another one on their side',
+        (
+            f'{shown(names[n])} = {shown(names[first])}'
+            for n, first in copies
+            if not across.intersection((first, n))
+        ),
+    )
+    found += finding(
+        'copy_label',
+        'clips have the very coordinates of another one, and another label',
+        (
+            f'{shown(names[n])}: {classes[n]}, {shown(names[first])}: {classes[first]}'
+            for n, first in copies
+            if sorted(classes[n]) != sorted(classes[first])
+        ),
+    )
+    return found
+
+
+def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
+    """Classes without clips, or without clips to train on; unusable ``class_names``."""
+    found = []
+    if class_names is not None and class_list(class_names) is None:
+        message = f'class_names is {shown(class_names)}, no list of text'
+        found.append(Finding('class_names', message, 1))
+    twice = (shown(n) for n, c in Counter(report.class_names or ()).items() if c > 1)
+    found += finding('class_names', 'classes have one name', twice)
+    present, clips = report.whole.class_counts, len(report.names)
+    if clips and not present:
+        message = (
+            'no clip has a label: masked motion prediction can use the file, tuning as well, and '
+            'no evaluation'
+        )
+        found.append(Finding('no_label', message, clips))
+    elif report.num_classes > len(present):
+        absent = (f'class {n}' for n in range(report.num_classes) if n not in present)
+        message = f'of {report.num_classes} classes some have no clip'
+        count = report.num_classes - len(present)
+        found.append(Finding('label_gap', message, count, tuple(islice(absent, MAX_GAPS))))
+    for one, other in report.pairs:
+        counts = report.splits[one].class_counts, report.splits[other].class_counts
+        message = f'classes of {shown(other)} have no clip in {shown(one)}'
+        unseen = (f'class {label}' for label in sorted(set(counts[1]) - set(counts[0])))
+        found += finding('class_unseen', message, unseen)
+    return found
+
+
+def motion_doubts(report: Inspection) -> list[Finding]:
+    """Clips in which bodies vanish, leap, freeze, or are of another size."""
+    clips = [(shown(report.names[number]), clip) for number, clip in report.stats.items()]
+    leaps = sorted((entry for entry in clips if entry[1].jumps), key=lambda e: -e[1].jump.sizes)
+    usual = report.units.body_size
+    messages = dict(
+        empty_frames='frames are zero throughout',
+        jump='a joint moves, from one frame to the next, farther than '
+        f"{JUMP_OF_SIZE} of the body's size and than {JUMP_OF_MEDIAN} times the clip's median step",
+        still='nothing moves',
+        unused_frames='total_frames is less than the keypoint has: the frames beyond are never '
+        'used',
+        other_unit=f'bodies are {OTHER_UNIT} times larger or smaller than in the other clips: '
+        'another unit?',
+    )
+    cases = {kind: [] for kind in messages}
+    for name, clip in leaps:
+        jump = clip.jump
+        cases['jump'].append(
+            f'{name}: person {jump.person} joint {jump.joint} by {jump.sizes:.2f} of the size at '
+            f'frame {jump.frame}'
+        )
+    for name, clip in clips:
+        if clip.empty_frames:
+            cases['empty_frames'].append(f'{name}: {clip.empty_frames} of {clip.frames} frames')
+        if clip.still:
+            cases['still'].append(f'{name}: {clip.frames} frame{"s" * (clip.frames > 1)}')
+        if clip.unused:
+            cases['unused_frames'].append(f'{name}: {clip.frames} of {clip.frames + clip.unused}')
+        like_others = usual / OTHER_UNIT <= clip.size <= usual * OTHER_UNIT
+        if report.units.dims == 3 and clip.size and np.isfinite(clip.size) and not like_others:
+            cases['other_unit'].append(f'{name}: {clip.size:.3g} beside {usual:.3g}')
+    return [found for kind in messages for found in finding(kind, messages[kind], cases[kind])]

@@ -1,0 +1,95 @@
+"""What is found in an annotation file."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stars_mm.preparation.inspection.clip_stats import ClipStats
+from stars_mm.preparation.inspection.findings import Finding
+from stars_mm.preparation.inspection.units import Units
+
+
+@dataclass
+class Group:
+    """Some clips of a file: a split, or all."""
+
+    members: list[int]  # their positions in the file
+    lengths: np.ndarray  # (n,) frames of each one that has no fault
+    class_counts: dict[int, int]  # clips of each class that has some
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers of clips, classes and frames."""
+        report = dict(clips=len(self.members), classes=len(self.class_counts))
+        if len(self.lengths):
+            report['frames'] = dict(
+                min=int(self.lengths.min()),
+                median=float(np.median(self.lengths)),
+                mean=round(float(self.lengths.mean()), 2),
+                max=int(self.lengths.max()),
+            )
+        return report
+
+
+@dataclass
+class Inspection:
+    """What is found in an annotation file."""
+
+    path: str
+    names: list[Any]  # of each clip
+    classes: list[list[int]]  # of each clip
+    listed: dict[str, list]  # the names that each split lists
+    whole: Group  # all clips
+    splits: dict[str, Group]  # the splits that can be used
+    pairs: list[tuple[str, str]]  # splits that exclude one another, as xsub_train and xsub_val
+    num_classes: int  # of class_names, or by the largest label
+    class_names: list[str] | None  # as the file has them
+    shapes: dict[tuple[int, int], int]  # clips by (V, C), of those without a fault
+    dtypes: dict[str, int]  # clips by type of number
+    persons: dict[int, int]  # clips by number of persons
+    units: Units  # the unit, as it seems
+    stats: dict[int, ClipStats]  # of each clip without a fault, by position
+    faults: list[Finding] = field(default_factory=list)  # what no training can use
+    warnings: list[Finding] = field(default_factory=list)  # what trains, but looks wrong
+
+    def class_name(self, label: int) -> str | None:
+        """The name of a class, None where the file has none."""
+        if 0 <= label < len(self.class_names or ()):
+            return self.class_names[label]
+        return None
+
+    def labels(self) -> list[int]:
+        """All classes that have a clip or a name."""
+        return sorted({*self.whole.class_counts, *range(len(self.class_names or ()))})
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain Python types, for JSON."""
+        size = self.units.body_size
+        classes = [
+            dict(
+                label=label,
+                name=self.class_name(label),
+                clips=self.whole.class_counts.get(label, 0),
+                splits={
+                    str(k): group.class_counts.get(label, 0) for k, group in self.splits.items()
+                },
+            )
+            for label in self.labels()
+        ]
+        return dict(
+            file=self.path,
+            sound=not self.faults,
+            whole=self.whole.as_dict(),
+            splits={str(split): group.as_dict() for split, group in self.splits.items()},
+            classes=classes,
+            shapes=[dict(joints=V, coordinates=C, clips=n) for (V, C), n in self.shapes.items()],
+            dtypes=self.dtypes,
+            persons={str(k): n for k, n in self.persons.items()},
+            units={
+                **self.units._asdict(),
+                'body_size': round(size, 4) if np.isfinite(size) else None,
+            },
+            compared=[list(pair) for pair in self.pairs],
+            faults=[asdict(finding) for finding in self.faults],
+            warnings=[asdict(finding) for finding in self.warnings],
+        )

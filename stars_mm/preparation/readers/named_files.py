@@ -1,0 +1,58 @@
+"""What readers of data sets share that have a file a clip, described by its name."""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from stars_mm.preparation.recording import Recording
+from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+
+
+def list_named(
+    src: str, suffix: str, pattern: str, example: str, describe: Callable[..., dict], load: Callable
+) -> list[Recording]:
+    """Lists a recording for each file.
+
+    Args:
+        src (str): The folder or zip.
+        suffix (str): How the files end; what comes before is the clip's name.
+        pattern (str): Regular expression of the clips' names.
+        example (str): What the files are called, for messages.
+        describe (callable): Makes of the pattern's groups the fields of a :class:`Recording`, such
+            as label and split; a ValueError says that there is no such clip.
+        load (callable): Makes of a :class:`SourceFile` the keypoints or a :class:`Clip`.
+    """
+    recordings = []
+    for file in by_stem(find_files(src, suffix.lower(), example)).values():
+        name = file.path.rsplit('/', 1)[-1][: -len(suffix)]
+        match = re.fullmatch(pattern, name)
+        try:
+            if match is None:
+                raise ValueError(f'is not named {example}. Rename or remove it.')
+            fields = describe(*match.groups())
+        except ValueError as error:
+            raise ValueError(f'{file.where}: {error}') from error
+        fields = {'keypoints': partial(load, file), **fields}
+        recordings.append(Recording(name=name, source=file.where, **fields))
+    return recordings
+
+
+def pick_class(names: Sequence[str], number: str) -> str:
+    """The name of the class of a number from 1."""
+    if not 1 <= int(number) <= len(names):
+        raise ValueError(f'action {number} is none of 1 to {len(names)}. Rename or remove it.')
+    return names[int(number) - 1]
+
+
+def read_rows(file: SourceFile, joints: int, numbers: int) -> np.ndarray:
+    """A text with a row for each joint of each frame, (T, joints, numbers)."""
+    rows = np.loadtxt(io.BytesIO(file.read()), ndmin=2)
+    if rows.shape[1:] != (numbers,) or len(rows) % joints:
+        raise ValueError(
+            f'has {rows.shape[0]} rows of {rows.shape[1]} numbers; {joints} rows of {numbers} '
+            'numbers a frame are needed.'
+        )
+    return rows.reshape(-1, joints, numbers)

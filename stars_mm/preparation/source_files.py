@@ -1,0 +1,153 @@
+"""Finds and reads the files of a data set in a folder, a zip, or a folder of zips."""
+
+import functools
+import os
+import os.path as osp
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+
+class SourceFile(NamedTuple):
+    """A file that has been found, and not been read.
+
+    Attributes:
+        path (str): The file, within ``root``.
+        root (str): The folder or zip that holds it.
+        stamp (str): Size and age, or in a zip size and checksum: changes when the file does.
+    """
+
+    path: str
+    root: str
+    stamp: str
+
+    @property
+    def stem(self) -> str:
+        """str: The file's name without folder and ending."""
+        return PurePosixPath(self.path).stem
+
+    @property
+    def name(self) -> str:
+        """str: The path without ending."""
+        return PurePosixPath(self.path).with_suffix('').as_posix()
+
+    @property
+    def parent(self) -> str:
+        """str: The name of the folder that it lies in."""
+        return PurePosixPath(self.path).parent.name
+
+    @property
+    def where(self) -> str:
+        """str: The file, for messages."""
+        if osp.isdir(self.root):
+            return osp.join(self.root, self.path)
+        return f'{self.root}: {self.path}'
+
+    def read(self) -> bytes:
+        """The content.
+
+        Raises:
+            ValueError: If its zip does not give it.
+            OSError: If the file cannot be read.
+        """
+        if osp.isdir(self.root):
+            return Path(self.root, self.path).read_bytes()
+        try:
+            return _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid()).read(self.path)
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+            raise ValueError(f'cannot be unpacked ({error}). Get the zip again.') from error
+
+
+@functools.lru_cache(maxsize=4)
+def _open_zip(archive: str, changed: int, process: int) -> zipfile.ZipFile:
+    # Opening lists all files, so it is done once. A forked process must not read through its
+    # parent's handle, hence its id.
+    return zipfile.ZipFile(archive)
+
+
+def _in_folder(folder: str) -> list[SourceFile]:
+    found = []
+    for path in Path(folder).rglob('*'):
+        if not path.is_dir():
+            stat = path.stat() if path.exists() else path.lstat()  # reading a dead link will say so
+            stamp = f'{stat.st_size} {stat.st_mtime_ns}'
+            found.append(SourceFile(path.relative_to(folder).as_posix(), folder, stamp))
+    return found
+
+
+def _in_zip(archive: str) -> list[SourceFile]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return [
+                SourceFile(info.filename, archive, f'{info.file_size} {info.CRC}')
+                for info in opened.infolist()
+                if not info.is_dir()
+            ]
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f'{archive}: is neither a folder nor a readable zip ({error}). It may be cut off: get '
+            'it again.'
+        ) from error
+
+
+def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> list[SourceFile]:
+    """Finds the files of some endings, at any depth.
+
+    A folder without any may hold zips that have them.
+
+    Args:
+        src (str): The folder or the zip.
+        suffixes (str or tuple[str, ...]): Endings, such as '.json'.
+        example (str): What the files are called, for messages.
+
+    Returns:
+        list[SourceFile]: Sorted by path, without hidden ones such as the shadows '._name' that a
+        zip made on a Mac has.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or zip.
+        ValueError: If it holds no such file, or is no readable zip.
+    """
+    src = str(src)
+    if osp.isdir(src):
+        files = _wanted(_in_folder(src), suffixes)
+        if not files:
+            zips = sorted(map(str, Path(src).glob('*.zip')))
+            files = _wanted((file for archive in zips for file in _in_zip(archive)), suffixes)
+    elif osp.exists(src):
+        files = _wanted(_in_zip(src), suffixes)
+    else:
+        raise FileNotFoundError(f'{src}: there is no such folder or zip.')
+    if not files:
+        suffixes = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
+        raise ValueError(
+            f'{src}: holds no {suffixes}. Give the folder or zip with {example or "such files"} '
+            'in it.'
+        )
+    return sorted(files)
+
+
+def _wanted(files: Iterable[SourceFile], suffixes: str | tuple[str, ...]) -> list[SourceFile]:
+    return [
+        file
+        for file in files
+        if file.path.lower().endswith(suffixes) and not osp.basename(file.path).startswith('.')
+    ]
+
+
+def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
+    """Stem → file, in the order of the stems.
+
+    Raises:
+        ValueError: If two files have one name.
+    """
+    found: dict[str, SourceFile] = {}
+    for file in files:
+        if file.stem in found:
+            raise ValueError(
+                f"'{found[file.stem].where}' and '{file.where}' have one name. Remove one of them."
+            )
+        found[file.stem] = file
+    return dict(sorted(found.items()))

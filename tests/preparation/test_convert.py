@@ -1,0 +1,272 @@
+"""From recordings to the annotation file: resuming, processes, and what goes wrong."""
+
+import errno
+import os
+from functools import partial
+
+import numpy as np
+import pytest
+
+from stars_mm.preparation import resumable
+from stars_mm.preparation.annotation_file import load_annotations
+from stars_mm.preparation.convert import convert
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
+from stars_mm.utils.safe_pickle import load_pickle
+
+STICK = get_layout(
+    dict(name='stick', joints=['hip', 'hand', 'foot'], parents=[None, 0, 0], center=0)
+)
+
+
+def load(folder, number):
+    """Reads the clip's file, and counts how often."""
+    with open(f'{folder}/read', 'a') as log:
+        log.write(f'{number}\n')
+    value = float(open(f'{folder}/{number}').read())
+    return Clip(np.full((4 + number % 3, 3, 3), value), None, {'odd': number % 2})
+
+
+def make(tmp_path, count=70):
+    for number in range(count):
+        (tmp_path / f'{number}').write_text(str(number + 1))
+    return [
+        Recording(
+            f'clip{number:03}',
+            f'class{number % 2}',
+            number % 5,
+            partial(load, str(tmp_path), number),
+            source=str(tmp_path / f'{number}'),
+        )
+        for number in range(count)
+    ]
+
+
+def reads(tmp_path):
+    done = (tmp_path / 'read').read_text().split() if (tmp_path / 'read').exists() else []
+    (tmp_path / 'read').unlink(missing_ok=True)
+    return sorted(map(int, done))
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_clips_in_order(tmp_path, workers):
+    dst = str(tmp_path / 'out/a.pkl')
+    report = convert(make(tmp_path), dst, STICK, workers=workers)
+    clips, splits = load_annotations(dst)
+    assert os.listdir(tmp_path / 'out') == ['a.pkl']
+    assert reads(tmp_path) == list(range(70))
+    assert [clip['frame_dir'] for clip in clips] == [f'clip{n:03}' for n in range(70)]
+    for number, clip in enumerate(clips):
+        assert (clip['label'], clip['subject']) == (number % 2, str(number % 5))
+        assert clip['keypoint'].shape == (1, 4 + number % 3, 3, 3)
+        assert (clip['keypoint'] == number + 1).all() and clip['keypoint'].dtype == np.float32
+    assert splits == report.splits and sum(map(len, splits.values())) == 70
+    assert sum(report.notes['odd'].values()) == len(report.notes['odd']) == 35
+    assert report.clips['clip004'] == (0, 5) and report.class_names == ['class0', 'class1']
+
+
+def test_processes_and_formats_leave_no_trace(tmp_path):
+    recordings = make(tmp_path)
+    for name, workers in (('one.pkl', 1), ('two.pkl', 2), ('one.npz', 1)):
+        convert(recordings, str(tmp_path / name), STICK, workers=workers)
+    assert (tmp_path / 'one.pkl').read_bytes() == (tmp_path / 'two.pkl').read_bytes()
+    content, extra = load_pickle(str(tmp_path / 'one.pkl')), {}
+    clips, splits = load_annotations(str(tmp_path / 'one.npz'), extra)
+    assert splits == content['split'] and extra['provenance'] == content['provenance']
+    for clip, other in zip(clips, content['annotations']):
+        np.testing.assert_array_equal(clip.pop('keypoint'), other.pop('keypoint'))
+        assert clip == other
+
+
+def test_what_is_interrupted_goes_on(tmp_path, monkeypatch):
+    """Only the group whose recording has changed is converted again."""
+    recordings, dst = make(tmp_path), str(tmp_path / 'a.pkl')
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('stars_mm.preparation.convert.save_annotations', fail)
+        with pytest.raises(KeyboardInterrupt):
+            convert(recordings, dst, STICK)
+    assert len(os.listdir(f'{dst}.unfinished')) == 3 and not os.path.exists(dst)
+    assert reads(tmp_path) == list(range(70))
+    changed = make(tmp_path)
+    changed[69].keypoints = partial(load, str(tmp_path), 3)
+    assert convert(changed, dst, STICK).before == 64
+    assert len(reads(tmp_path)) == 6
+    assert (load_annotations(dst)[0][69]['keypoint'] == 4).all()
+    assert not os.path.exists(f'{dst}.unfinished')
+    convert(recordings, dst, STICK)
+    assert reads(tmp_path) == list(range(70))  # a finished conversion leaves nothing behind
+
+
+def test_what_a_group_depends_on(tmp_path):
+    """Arrays, files, options and code name a group's file; what cannot be told is made anew."""
+    (tmp_path / 'a').write_text('1')
+    array, other = np.ones((4, 3, 3)), np.ones((4, 3, 3))
+    other[3, 2, 1] = 2
+
+    def key(keypoints, options='', name='a', scores=None):
+        return resumable._key([Recording(name, 0, 0, keypoints, scores)], options)
+
+    def of_file():
+        return key(partial(load, str(tmp_path / 'a')))
+
+    before = of_file()
+    assert before == of_file() and key(array) == key(array.copy())
+    (tmp_path / 'a').write_text('22')
+    assert before != of_file()
+    different = [
+        key(array),
+        key(other),
+        key(array, options='x'),
+        key(array, name='b'),
+        key(array, scores=np.ones((4, 3))),
+        key(partial(load, 'x', 1)),
+        key(partial(load, 'x', 2)),
+        key(partial(leave_out, 'x')),
+        *(key(lambda: array) for _ in range(2)),
+        *(key(partial(list, 'ab')) for _ in range(2)),
+    ]
+    assert len(set(different)) == len(different)
+
+
+def test_a_source_is_converted_together():
+    recordings = [Recording(str(n), 0, source=f'file{n // 20}') for n in range(70)]
+    groups = list(resumable._groups(recordings))
+    assert [len(group) for group in groups] == [40, 30]
+    alone = [Recording(str(n), 0) for n in range(70)]
+    assert [len(group) for group in resumable._groups(alone)] == [32, 32, 6]
+
+
+def test_functions_within_functions_are_called_here(tmp_path):
+    recordings = [
+        dict(name=str(n), label='a', subject=n, keypoints=lambda n=n: np.full((4, 3, 3), n + 1.0))
+        for n in range(40)
+    ]
+    convert((clip for clip in recordings), str(tmp_path / 'a.pkl'), STICK, workers=2)
+    clips, _ = load_annotations(str(tmp_path / 'a.pkl'))
+    assert [clip['keypoint'][0, 0, 0, 0] for clip in clips] == list(range(1, 41))
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_bad_recordings_are_all_named(tmp_path, workers):
+    recordings, dst = make(tmp_path), str(tmp_path / 'a.pkl')
+    for number in (1, 66):
+        (tmp_path / f'{number}').write_text('one')
+    (tmp_path / '2').unlink()
+    with pytest.raises(ValueError) as error:
+        convert(recordings, dst, STICK, workers=workers)
+    one, two, three = str(error.value).splitlines()
+    assert one.startswith(f'{tmp_path / "1"}: could not convert')
+    assert two.startswith(f'{tmp_path / "2"}: [Errno 2]') and f'{tmp_path / "66"}: ' in three
+    assert not os.path.exists(dst)
+    make(tmp_path)  # mended, it goes on from the group that was in order
+    assert convert(recordings, dst, STICK).before == 32
+
+
+def test_many_bad_recordings_are_counted(tmp_path):
+    recordings = make(tmp_path, 25)
+    for path in tmp_path.iterdir():
+        path.write_text('x')
+    with pytest.raises(ValueError, match=r'(?s)and 5 more$') as error:
+        convert(recordings, str(tmp_path / 'a.pkl'), STICK)
+    assert len(str(error.value).splitlines()) == 21
+    assert not (tmp_path / 'a.pkl.unfinished').exists()
+
+
+def test_absent_persons(tmp_path):
+    keypoints = np.zeros((3, 4, 3, 3))
+    keypoints[1] = 1
+    for keep, persons in ((False, 1), (True, 3)):
+        known = RecordingSet(
+            [Recording(n, 'a', n, keypoints) for n in 'xy'], layout='stick', keep_absent=keep
+        )
+        convert(known, str(tmp_path / 'a.pkl'), STICK)
+        clip = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
+        assert clip['keypoint'].shape[0] == persons and clip['keypoint'].sum() == 36
+
+
+def test_what_a_data_set_says_of_itself(tmp_path):
+    names = [f'n{n}' for n in range(4)]
+    keypoints = [np.full((4, 20, 3), value) for value in (1.0, 2, 2, 3)]
+    splits = ['train', 'train', 'val', 'val']
+    known = RecordingSet(
+        [Recording(n, 'b', None, k, split=s) for n, k, s in zip(names, keypoints, splits)],
+        title='A set',
+        layout='kinect-20',
+        unit='mm',
+        class_names=['a', 'b'],
+        distinct=('val',),
+        remarks=['something is odd'],
+    )
+    report = convert(known, str(tmp_path / 'a.pkl'))
+    content = load_pickle(str(tmp_path / 'a.pkl'))
+    assert content['split'] == dict(train=names[:2], val=names[2:], val_distinct=['n3'])
+    assert content['class_names'] == ['a', 'b'] and content['layout'] == 'kinect-20'
+    assert [clip['label'] for clip in content['annotations']] == [1] * 4
+    assert content['annotations'][0]['keypoint'].max() == np.float32(0.001)
+    assert content['provenance']['dataset'] == 'A set'
+    text = report.as_text()
+    assert 'something is odd' in text and "note: train has no clip of 'a'" in text
+    assert '1 clips of val have the very coordinates of a training clip' in text
+
+
+def bare(name, keypoints, **more):
+    return dict(dict(name=name, label=0, subject=name, keypoints=keypoints), **more)
+
+
+ONES = np.ones((4, 3, 3))
+
+
+@pytest.mark.parametrize(
+    'recordings, message',
+    [
+        (
+            [bare('a', ONES), bare('a', ONES, source='take 1')],
+            "take 1: 'a' is the name of clip 'a'",
+        ),
+        ([bare('a', ONES), bare('b', ONES[..., :2])], "clip 'b': has 3 joints, 2 coordinates and"),
+        ([bare('a', ONES), bare('b', ONES[:, :2])], "has 2 joints; layout 'stick' has 3"),
+        ([bare('a', ONES * 0), bare('b', ONES)], "clip 'a': shows no body in any frame"),
+        ([bare('a', partial(leave_out, 'odd'))], r"no clip is left: 1 were dropped, .*'odd'"),
+        ([], 'no clip is left.*the reader yields none'),
+        ([3], 'the reader yields int, no Recording'),
+        ([dict(name='a', size=3)], 'the reader yields dict, no Recording and no dict of its'),
+    ],
+)
+def test_what_cannot_be_converted(tmp_path, recordings, message):
+    with pytest.raises(ValueError, match=message):
+        convert(recordings, str(tmp_path / 'a.pkl'), STICK)
+    assert not (tmp_path / 'a.pkl').exists()
+
+
+def test_arguments(tmp_path):
+    with pytest.raises(ValueError, match=r'a\.h5: an annotation file ends'):
+        convert([], str(tmp_path / 'a.h5'), STICK)
+    with pytest.raises(ValueError, match='does not say what the joints are: give --layout'):
+        convert([], str(tmp_path / 'a.pkl'))
+    with pytest.raises(ValueError, match='workers=0'):
+        convert([], str(tmp_path / 'a.pkl'), STICK, workers=0)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize('place', ['resumable.pickle.dump', 'convert.save_annotations'])
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, place):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(f'stars_mm.preparation.{place}', full)
+    with pytest.raises(OSError, match='No space left'):
+        convert(make(tmp_path, 5), str(tmp_path / 'out/a.pkl'), STICK)
+    assert not os.listdir(tmp_path / 'out')
+
+
+def _end(_):
+    os._exit(1)
+
+
+def test_a_worker_that_is_ended_is_said(tmp_path):
+    with pytest.raises(RuntimeError, match='ended from outside'):
+        resumable.convert_in_groups(make(tmp_path), _end, '', str(tmp_path / 'a'), workers=2)
