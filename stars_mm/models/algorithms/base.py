@@ -6,9 +6,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from stars_mm.models.utils.masking import motion_aware_masking, random_masking
-from stars_mm.models.utils.patches import patchify
-from stars_mm.models.utils.pooling import clip_features
+from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
+from stars_mm.models.utils.views import clip_features
 
 
 class BaseSkeletonSSL(BaseModel):

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from stars_mm.models.algorithms.base import MaskedMotionSSL, build_module
 from stars_mm.models.utils.masking import num_kept_tokens
-from stars_mm.models.utils.persons import drop_absent
 
 
 @MODELS.register_module()
@@ -110,3 +109,19 @@ class MAMP(MaskedMotionSSL):
         ids_keep, ids_restore, mask = self.mask(x, noise)
         pred = self.neck(self.backbone.encode(x, ids_keep), ids_restore)
         return dict(pred=pred, target=self.head.target(x), mask=mask, x=x)
+
+
+def drop_absent(x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Leave out persons that are all zeros.
+
+    Args:
+        x (Tensor): Skeletons of shape (B, T, V, C).
+        noise (Tensor, optional): A row a skeleton, (B, L).
+
+    Returns:
+        tuple[Tensor, Tensor]: Those that are present, and their rows. Where
+        none is, all are given back, so that the loss stays a number.
+    """
+    present = (x != 0).flatten(1).any(dim=1)
+    present |= ~present.any()
+    return x[present], noise if noise is None else noise[present]

@@ -5,8 +5,7 @@ from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
 from stars_mm.models.utils.freezing import freeze
-from stars_mm.models.utils.patches import patchify
-from stars_mm.models.utils.persons import person_sources
+from stars_mm.models.utils.masking import patchify
 from stars_mm.models.utils.transformer import TransformerBlock, init_transformer_weights
 
 
@@ -211,3 +210,23 @@ class SkeletonTransformer(BaseModule):
                 'num_joints and in_channels of the backbone, and clip_len of '
                 'the pipeline, to what the data holds.'
             )
+
+
+@torch.no_grad()
+def person_sources(x: Tensor) -> Tensor:
+    """Find for each slot one that surely gives the same tokens.
+
+    Args:
+        x (Tensor): Skeletons of shape (N, M, T, V, C).
+
+    Returns:
+        Tensor: Indices (N·M, ) into the slots: of an empty one the first empty one, of one that
+        repeats its sample's first person that one's, of any other its own.
+    """
+    N, M = x.shape[:2]
+    slots = torch.arange(N * M, device=x.device).reshape(N, M)
+    repeated = (x == x[:, :1]).flatten(2).all(dim=2)  # (N, M)
+    source = torch.where(repeated, slots[:, :1], slots).flatten()
+    empty = (x == 0).flatten(2).all(dim=2).flatten()  # (N·M, )
+    first_empty = empty.int().argmax()  # of no account where none is empty
+    return torch.where(empty, first_empty, source)

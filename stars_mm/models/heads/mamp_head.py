@@ -3,7 +3,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.masking import patchify
 
 TARGET_EPS = 1e-6  # of the patch normalisation, as in MAE
 

@@ -2,7 +2,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from stars_mm.models.utils.patches import unpatchify
+from stars_mm.models.utils.masking import unpatchify
 
 
 @MODELS.register_module()

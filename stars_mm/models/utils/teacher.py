@@ -5,7 +5,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseAveragedModel
 from torch import Tensor, nn
 
-from stars_mm.models.utils.pooling import clip_features
+from stars_mm.models.utils.views import clip_features
 
 
 class Branch(nn.Module):
