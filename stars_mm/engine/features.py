@@ -40,9 +40,8 @@ class ClipList:
         for name, label in zip(found.names, found.labels):
             if not isinstance(label, (int, np.integer)):
                 raise ValueError(
-                    f'{found.source}: clip {name!r} has the label {label!r}; '
-                    'features are judged by one class a clip. Give it one, '
-                    'or switch validation off (--no-validate).'
+                    f'{found.source}: clip {name!r} has the label {label!r}; features are judged '
+                    'by one class a clip. Give it one, or switch validation off (--no-validate).'
                 )
         return found
 

@@ -219,7 +219,6 @@ def check_checkpoint(
     missing = [name for name in parameters if name not in state]
     if classifies and missing:
         raise ValueError(
-            f'{filename} holds no classifier: it lacks "{missing[0]}". Train '
-            'one first, by tools/train.py with this config and --cfg-options '
-            f'load_from={filename}.'
+            f'{filename} holds no classifier: it lacks "{missing[0]}". Train one first, by '
+            f'tools/train.py with this config and --cfg-options load_from={filename}.'
         )

@@ -95,10 +95,9 @@ def _read_torch(path: Path) -> tuple[dict, dict]:
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f'{path}: the safe loader refuses it: {_cause(path, error)}. Only '
-            'tensors and plain values are read. Where you trust the file, '
-            'load it in the program that wrote it and save its weights '
-            'alone.'
+            f'{path}: the safe loader refuses it: {_cause(path, error)}. Only tensors and plain '
+            'values are read. Where you trust the file, load it in the program that wrote it and '
+            'save its weights alone.'
         ) from error
     except (RuntimeError, EOFError) as error:
         raise ValueError(

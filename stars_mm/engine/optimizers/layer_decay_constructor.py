@@ -63,9 +63,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         params.extend(groups.values())
         for (scale, _), group in groups.items():
             print_log(
-                f'{len(group["params"])} tensors with lr {group["lr"]:.3e} '
-                f'(scale {scale:.4g}), weight decay '
-                f'{group.get("weight_decay", self.base_wd)}',
+                f'{len(group["params"])} tensors with lr {group["lr"]:.3e} (scale {scale:.4g}), '
+                f'weight decay {group.get("weight_decay", self.base_wd)}',
                 logger='current',
             )
 
@@ -75,8 +74,7 @@ def check_options(paramwise_cfg: dict) -> None:
     unknown = sorted(set(paramwise_cfg) - set(_OPTIONS))
     if unknown:
         raise ValueError(
-            f'paramwise_cfg has unknown options {unknown}; '
-            'LayerDecayOptimWrapperConstructor knows '
+            f'paramwise_cfg has unknown options {unknown}; LayerDecayOptimWrapperConstructor knows '
             f'{list(_OPTIONS)}.'
         )
     layer_decay = paramwise_cfg.get('layer_decay', 1.0)

@@ -24,10 +24,9 @@ def get_layer_depth(backbone: nn.Module, param_name: str, prefix: str = '') -> t
     if isinstance(backbone, (STGCN, AAGCN)):
         return graph_layer_depth(backbone, param_name, prefix)
     raise TypeError(
-        f'{type(backbone).__name__} does not say which layer a parameter '
-        'belongs to (get_layer_depth), which layer_decay and '
-        'num_trainable_layers need. Use the default constructor, or a '
-        'backbone that has it.'
+        f'{type(backbone).__name__} does not say which layer a parameter belongs to '
+        '(get_layer_depth), which layer_decay and num_trainable_layers need. Use the default '
+        'constructor, or a backbone that has it.'
     )
 
 

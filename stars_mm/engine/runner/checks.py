@@ -52,10 +52,9 @@ def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:
     if initialized or not needed or cfg.get('allow_random_init') or 'Pretrained' in init_types:
         return
     raise ValueError(
-        f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, '
-        'and nothing initialises this one. Give a checkpoint of MAMP or STARS '
-        '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for a '
-        'random encoder on purpose say allow_random_init=True.'
+        f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, and nothing '
+        'initialises this one. Give a checkpoint of MAMP or STARS (--cfg-options load_from=PATH), '
+        'or name stage 1 in `stages`; for a random encoder on purpose say allow_random_init=True.'
     )
 
 
@@ -69,10 +68,9 @@ def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
         batch_size = loader['batch_size'] * world_size
         if queue.size < batch_size:
             raise ValueError(
-                f'{cfg.filename}: model.{name}.queue_size={queue.size} is '
-                f'less than one batch, {loader["batch_size"]} clips on each '
-                f'of {world_size} processes = {batch_size}. Make the queue '
-                'larger or train_dataloader.batch_size smaller.'
+                f'{cfg.filename}: model.{name}.queue_size={queue.size} is less than one batch, '
+                f'{loader["batch_size"]} clips on each of {world_size} processes = {batch_size}. '
+                'Make the queue larger or train_dataloader.batch_size smaller.'
             )
 
 
@@ -90,10 +88,9 @@ def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
         return
     batch_size, clips = dataloader.batch_size, len(dataloader.dataset)
     raise ValueError(
-        f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer '
-        f'than one batch, train_dataloader.batch_size={batch_size} on each of '
-        f'{world_size} processes = {batch_size * world_size}, and incomplete '
-        'batches are dropped. Make batch_size smaller.'
+        f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer than one batch, '
+        f'train_dataloader.batch_size={batch_size} on each of {world_size} processes = '
+        f'{batch_size * world_size}, and incomplete batches are dropped. Make batch_size smaller.'
     )
 
 
@@ -131,16 +128,14 @@ def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
                 in_channels='channels',
             )[key]
             raise ValueError(
-                f'{path}: its clips have {value} {axis}, but '
-                f'model.backbone.{key}={expected} in {cfg.filename}. Set the '
-                'two to the same number.'
+                f'{path}: its clips have {value} {axis}, but model.backbone.{key}={expected} in '
+                f'{cfg.filename}. Set the two to the same number.'
             )
     persons = getattr(dataset, 'max_persons', M)
     if persons > M:
         raise ValueError(
-            f'{path}: holds clips of {persons} persons, but the pipeline '
-            f'keeps {M}. Set num_person={persons} in FormatGCNInput in '
-            f'{cfg.filename}.'
+            f'{path}: holds clips of {persons} persons, but the pipeline keeps {M}. Set '
+            f'num_person={persons} in FormatGCNInput in {cfg.filename}.'
         )
 
 

@@ -101,9 +101,8 @@ class BaseSkeletonSSL(BaseModel):
     def _check_clips(self, inputs: Tensor) -> None:
         if inputs.dim() != 6:
             raise ValueError(
-                f'{type(self).__name__} takes inputs of shape (N, clips, M, '
-                f'T, V, C), got {tuple(inputs.shape)}. End the pipeline with '
-                'FormatGCNInput and PackActionInputs.'
+                f'{type(self).__name__} takes inputs of shape (N, clips, M, T, V, C), got '
+                f'{tuple(inputs.shape)}. End the pipeline with FormatGCNInput and PackActionInputs.'
             )
 
 

@@ -74,11 +74,10 @@ class InputMaskedMAMP(MaskedMotionSSL):
         if pred.shape[1:] != seen.shape[2:]:
             T, V, C = seen.shape[2:]
             raise ValueError(
-                f'{type(self.backbone).__name__} turns {T} frames of {V} '
-                f'joints into a grid of {feats.shape[3]} × {feats.shape[4]}, '
-                'from which the neck predicts (frames, joints, channels) = '
-                f'{tuple(pred.shape[1:])} instead of {(T, V, C)}. Set its '
-                'temporal_stride and joint_stride to those of the backbone, '
-                'and clip_len of the pipeline to a multiple of them.'
+                f'{type(self.backbone).__name__} turns {T} frames of {V} joints into a grid of '
+                f'{feats.shape[3]} × {feats.shape[4]}, from which the neck predicts (frames, '
+                f'joints, channels) = {tuple(pred.shape[1:])} instead of {(T, V, C)}. Set its '
+                'temporal_stride and joint_stride to those of the backbone, and clip_len of the '
+                'pipeline to a multiple of them.'
             )
         return self.patchify(pred).flatten(1, 2)

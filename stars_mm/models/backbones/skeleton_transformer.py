@@ -205,10 +205,9 @@ class SkeletonTransformer(BaseModule):
         expected = (self.num_frames, self.num_joints, self.in_channels)
         if x.shape[1:] != expected:
             raise ValueError(
-                'SkeletonTransformer was built for (frames, joints, channels) '
-                f'= {expected} and got {tuple(x.shape[1:])}. Set num_frames, '
-                'num_joints and in_channels of the backbone, and clip_len of '
-                'the pipeline, to what the data holds.'
+                f'SkeletonTransformer was built for (frames, joints, channels) = {expected} and '
+                f'got {tuple(x.shape[1:])}. Set num_frames, num_joints and in_channels of the '
+                'backbone, and clip_len of the pipeline, to what the data holds.'
             )
 
 

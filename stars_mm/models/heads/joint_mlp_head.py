@@ -60,9 +60,8 @@ class JointMLPHead(BaseHead):
         if (C, V) != (self.in_channels, self.num_joints):
             raise ValueError(
                 f'JointMLPHead has in_channels={self.in_channels} and '
-                f'num_joints={self.num_joints}, but the feature map has {C} '
-                f'channels and {V} joints. Set both in cls_head to what the '
-                'backbone gives.'
+                f'num_joints={self.num_joints}, but the feature map has {C} channels and {V} '
+                'joints. Set both in cls_head to what the backbone gives.'
             )
         x = self.dropout(x).mean(dim=(1, 3))  # (N, C, V′)
         x = x.transpose(1, 2).reshape(N, V * C)

@@ -47,9 +47,8 @@ def koleo(feats: Tensor) -> Tensor:
     """
     if len(feats) < 2:
         raise ValueError(
-            'KoLeo needs two samples or more on each process, '
-            f'got {len(feats)}; set koleo_weight=0 or a larger '
-            'train_dataloader.batch_size.'
+            f'KoLeo needs two samples or more on each process, got {len(feats)}; set '
+            'koleo_weight=0 or a larger train_dataloader.batch_size.'
         )
     with torch.autocast(feats.device.type, enabled=False):
         feats = F.normalize(feats.float())

@@ -72,9 +72,8 @@ class FeatureQueue(nn.Module):
         feats, sample_idx = gather_without_grad(feats), gather_without_grad(sample_idx)
         if len(feats) > self.size:
             raise ValueError(
-                f'A batch of {len(feats)} features (all ranks together) does '
-                f'not fit into queue_size={self.size}; make the queue larger '
-                'or the batch smaller.'
+                f'A batch of {len(feats)} features (all ranks together) does not fit into '
+                f'queue_size={self.size}; make the queue larger or the batch smaller.'
             )
         slots = self.ptr + torch.arange(len(feats), device=feats.device)
         slots %= self.size

@@ -59,9 +59,8 @@ def num_kept_tokens(num_tokens: int, mask_ratio: float) -> int:
     kept = int(num_tokens * (1 - mask_ratio))
     if not 0 < kept < num_tokens:
         raise ValueError(
-            f'mask_ratio={mask_ratio} keeps {kept} of {num_tokens} tokens; '
-            'at least one must be kept and one hidden. Change mask_ratio or '
-            'the number of frames.'
+            f'mask_ratio={mask_ratio} keeps {kept} of {num_tokens} tokens; at least one must be '
+            'kept and one hidden. Change mask_ratio or the number of frames.'
         )
     return kept
 
