@@ -22,14 +22,10 @@ class FeatureQueue(nn.Module):
             raise ValueError(f'queue_size must be at least 1, got {size}.')
         # the same on every rank, also where their seeds differ
         noise = torch.randn(size, dims, generator=torch.Generator().manual_seed(0))
+        self.size = size
         self.register_buffer('feats', F.normalize(noise))
         self.register_buffer('ids', torch.full((size,), -1))
         self.register_buffer('ptr', torch.zeros(1, dtype=torch.long))
-
-    @property
-    def size(self) -> int:
-        """int: Number K of entries."""
-        return len(self.ids)
 
     @torch.no_grad()
     def nearest(self, query: Tensor, sample_idx: Tensor, topk: int = 0) -> Tensor:

@@ -34,16 +34,7 @@ def patchify(x: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
 
 
 def unpatchify(patches: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
-    """Put patches back together: the inverse of :func:`patchify`.
-
-    Args:
-        patches (Tensor): Patches of shape (B, T′, V′, P).
-        tubelet_size (int): Frames in a patch.
-        joint_patch_size (int): Joints in a patch.
-
-    Returns:
-        Tensor: Sequences of shape (B, T, V, C).
-    """
+    """Put patches back together, (B, T′, V′, P) → (B, T, V, C): the inverse of :func:`patchify`."""
     B, Tp, Vp, P = patches.shape
     t, v = tubelet_size, joint_patch_size
     x = patches.reshape(B, Tp, Vp, t, v, P // (t * v)).transpose(2, 3)
@@ -66,11 +57,7 @@ def num_kept_tokens(num_tokens: int, mask_ratio: float) -> int:
 
 
 def mask_from_scores(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Keep the tokens with the lowest scores.
-
-    Args:
-        scores (Tensor): One score a token, (B, L).
-        mask_ratio (float): Share of the tokens to hide.
+    """Keep the tokens with the lowest scores (B, L).
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), the tokens that stay, lowest score

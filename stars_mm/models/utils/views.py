@@ -8,15 +8,8 @@ from torch import Tensor, nn
 
 
 def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
-    """Sequence feature of every clip: mean over persons, time and joints.
-
-    Args:
-        backbone (nn.Module): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
-        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-
-    Returns:
-        Tensor: Features of shape (N, clips, C′).
-    """
+    """Sequence feature (N, clips, C′) of every clip of (N, clips, M, T, V, C): mean over persons,
+    time and joints."""
     N, num_clips = inputs.shape[:2]
     x = backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
     return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
@@ -28,14 +21,8 @@ def view_pairs(num_views: int) -> list[tuple[int, int]]:
 
 
 def distinct_views(inputs: Tensor) -> Tensor:
-    """The first view alone where every sample's views are equal, on all ranks: the number of views
-    decides how often a head gathers, so the ranks have to agree.
-
-    Args:
-        inputs (Tensor): Clips of shape (N, views, …).
-
-    Returns:
-        Tensor: Clips of shape (N, views or 1, …).
+    """The first view (N, 1, …) alone where every sample's views (N, views, …) are equal, on all
+    ranks: the number of views decides how often a head gathers, so the ranks have to agree.
     """
     if inputs.shape[1] == 1:  # spares a GPU the synchronisation below
         return inputs
