@@ -126,16 +126,8 @@ class MaskedMotionSSL(BaseSkeletonSSL):
         self.motion_aware_tau = motion_aware_tau
 
     def mask(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose the patches to hide.
-
-        Args:
-            x (Tensor): Skeletons of shape (B, T, V, C).
-            noise (Tensor, optional): Uniform draw (B, L); drawn here by default.
-
-        Returns:
-            tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-            (B, L), ``mask`` (B, L); see :func:`mask_from_scores`.
-        """
+        """Choose the patches of skeletons (B, T, V, C) to hide, by a uniform draw (B, L), made here
+        by default; gives what :func:`mask_from_scores` gives."""
         patches = self.patchify(x)
         if noise is None:
             B, Tp, Vp, _ = patches.shape

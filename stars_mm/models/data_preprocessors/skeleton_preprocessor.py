@@ -25,13 +25,8 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         self._non_blocking = True  # copies of pinned memory to a GPU go on while the program does
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Collate a batch: ``inputs`` become (N, views, M, T, V, C), on the model's device.
-
-        Args:
-            data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
-                :class:`PlannedViews`; and ``data_samples``.
-            training (bool): Whether this is training.
-        """
+        """Collate a batch: its ``inputs``, a list of clips (views, M, T, V, C), the tensor of them,
+        or :class:`PlannedViews`, become (N, views, M, T, V, C) on the model's device."""
         inputs = data['inputs']
         if isinstance(inputs, PlannedViews) and not isinstance(inputs.frames, Tensor):
             # of lists: collated by mmengine

@@ -106,15 +106,14 @@ class DINOHead(BaseModule):
         outputs = [self.projector(feat) for feat in feats]
         assigned = self.assign([t.detach() for t in targets or outputs])
         log_probs = [(output / self.student_temperature).log_softmax(dim=1) for output in outputs]
-        dino = torch.stack(
-            [-(assigned[i] * log_probs[j]).sum(dim=1).mean() for i, j in view_pairs(len(feats))]
-        ).mean()
+        pairs = view_pairs(len(feats))
+        losses = [-(assigned[i] * log_probs[j]).sum(dim=1).mean() for i, j in pairs]
+        dino = torch.stack(losses).mean()
         if not self.koleo_weight:
             return dict(loss=dino)
         spread = torch.stack([koleo(feat) for feat in feats]).mean()
-        return dict(
-            loss=dino + self.koleo_weight * spread, dino=dino.detach(), koleo=spread.detach()
-        )
+        loss = dino + self.koleo_weight * spread
+        return dict(loss=loss, dino=dino.detach(), koleo=spread.detach())
 
     @torch.no_grad()
     def assign(self, targets: list[Tensor]) -> list[Tensor]:

@@ -82,8 +82,7 @@ def random_masking(
         noise (Tensor): Uniform draw from [0, 1) of shape (B, L).
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-        (B, L) and ``mask`` (B, L); see :func:`mask_from_scores`.
+        tuple[Tensor, Tensor, Tensor]: Those of :func:`mask_from_scores`.
     """
     _check_noise(patches, noise)
     return mask_from_scores(noise, mask_ratio)
@@ -104,8 +103,7 @@ def motion_aware_masking(
         noise (Tensor): Uniform draw from [0, 1) of shape (B, L).
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-        (B, L) and ``mask`` (B, L); see :func:`mask_from_scores`.
+        tuple[Tensor, Tensor, Tensor]: Those of :func:`mask_from_scores`.
     """
     _check_noise(patches, noise)
     motion = torch.zeros_like(patches[..., 0])  # (B, T′, V′)
