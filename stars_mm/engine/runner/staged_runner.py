@@ -25,7 +25,7 @@ from stars_mm.engine.runner.stages import (
     without_mixed_precision,
 )
 from stars_mm.models.utils.transformer import compile_blocks
-from stars_mm.utils.checkpoint import check_checkpoint, open_checkpoint, split_checkpoint
+from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
 
 DEFAULT_SEED = 0
 
@@ -139,10 +139,9 @@ class StagedRunner(Runner):
             ValueError: If a tensor has another shape than in the model, or no
                 encoder is in the file.
         """
-        checkpoint = open_checkpoint(filename, map_location)
-        state = split_checkpoint(checkpoint).state
+        checkpoint = read_checkpoint(filename, map_location)
+        state = checkpoint['state_dict']
         check_checkpoint(state, self.bare_model, filename, self._needs_classifier)
-        checkpoint.setdefault('state_dict', state)  # what was checked is what is loaded
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         _load_checkpoint_to_model(self.bare_model, checkpoint, strict, revise_keys=revise_keys)
         self._has_loaded = True

@@ -202,7 +202,7 @@ def is_finished(cfg: Config, checkpoint: str) -> bool:
         cfg (Config): Config of the training, by epochs or by iterations.
         checkpoint (str): Path of the checkpoint.
     """
-    meta = read_checkpoint(checkpoint).meta
+    meta = read_checkpoint(checkpoint)['meta']
     unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
     return meta[unit] >= cfg.train_cfg[f'max_{unit}s']
 
