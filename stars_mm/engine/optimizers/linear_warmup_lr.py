@@ -38,22 +38,11 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
 
     @classmethod
     def build_iter_from_epoch(
-        cls,
-        *args,
-        begin: int = 0,
-        end: int = INF,
-        by_epoch: bool = True,
-        epoch_length: int = None,
-        **kwargs,
+        cls, *args, begin=0, end=INF, by_epoch=True, epoch_length=None, **kwargs
     ) -> 'LinearWarmupLR':
         """Build an iteration-based scheduler from epochs."""
-        return cls(
-            *args,
-            begin=int(begin * epoch_length),
-            end=int(end * epoch_length),
-            by_epoch=False,
-            **kwargs,
-        )
+        begin, end = int(begin * epoch_length), int(end * epoch_length)
+        return cls(*args, begin=begin, end=end, by_epoch=False, **kwargs)
 
     def _get_value(self) -> list[float]:
         share = self.last_step / self.warmup_steps if self.warmup_steps else 1.0
