@@ -127,8 +127,8 @@ def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
     loaders = [cfg.get(f'{mode}_dataloader') for mode in ('train', 'val', 'test')]
     loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader') for mode in ('val', 'test')]
     for loader in loaders:
-        dataset = (loader or {}).get('dataset')
-        while dataset is not None and 'dataset' in dataset:  # a wrapper
+        dataset = (loader or {}).get('dataset') or {}
+        while 'dataset' in dataset:  # a wrapper
             dataset = dataset['dataset']
-        if dataset is not None and dataset.get('ann_file'):
+        if dataset.get('ann_file'):
             yield dataset
