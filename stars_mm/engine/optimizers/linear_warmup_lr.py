@@ -16,25 +16,16 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         optimizer (Optimizer or BaseOptimWrapper): Whose learning rate it is.
         begin (int): First step.
         end (int): Step at which the full value is reached; ``begin`` for no warm-up.
-        last_step (int): Last step done; for resuming.
-        by_epoch (bool): Whether steps are epochs.
-        verbose (bool): Whether to print each change.
+        *args: ``last_step``, ``by_epoch`` and ``verbose``, as for mmengine's ``LinearLR``.
+        **kwargs: The same.
     """
 
-    def __init__(
-        self,
-        optimizer,
-        begin: int = 0,
-        end: int = INF,
-        last_step: int = -1,
-        by_epoch: bool = True,
-        verbose: bool = False,
-    ) -> None:
+    def __init__(self, optimizer, begin: int = 0, end: int = INF, *args, **kwargs) -> None:
         if end < begin:
             raise ValueError(f'end={end} must not come before begin={begin}.')
         self.warmup_steps = end - begin
         # mmengine's range leaves its end out, where the full value is due
-        super().__init__(optimizer, begin, end + 1, last_step, by_epoch, verbose)
+        super().__init__(optimizer, begin, end + 1, *args, **kwargs)
 
     @classmethod
     def build_iter_from_epoch(
