@@ -19,7 +19,7 @@ import pickle
 import sys
 import types
 import weakref
-from contextlib import contextmanager
+from unittest import mock
 
 MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
 #: import name, distribution, versions that work, what to type.
@@ -73,21 +73,16 @@ def provide_drn() -> None:
     """
     package = 'mmaction.models.localizers.drn'
     # find_spec(package) would import mmaction.models, which is what fails.
-    folders = [
-        os.path.join(path, 'models', 'localizers')
-        for path in importlib.util.find_spec('mmaction').submodule_search_locations
-    ]
-    if (
-        package in sys.modules
-        or importlib.machinery.PathFinder.find_spec('drn', folders) is not None
-    ):
+    paths = importlib.util.find_spec('mmaction').submodule_search_locations
+    folders = [os.path.join(path, 'models', 'localizers') for path in paths]
+    if package in sys.modules or importlib.machinery.PathFinder.find_spec('drn', folders):
         return
 
     class DRN:
         def __init__(self, *args, **kwargs):
             raise ImportError(
-                'DRN is missing from the mmaction2 that is installed '
-                '(mmaction2 #2714): install mmaction2 from its sources.'
+                'DRN is missing from the mmaction2 that is installed (mmaction2 #2714): install '
+                'mmaction2 from its sources.'
             )
 
     for name in (package, f'{package}.drn'):
@@ -116,16 +111,9 @@ def allow_checkpoint_types() -> None:
         for function in ('_reconstruct', 'scalar')
     ]
     numbers = [type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')]
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer,
-            np.ndarray,
-            np.dtype,
-            *numbers,
-            *arrays,
-            (_history_statistic, 'builtins.getattr'),
-        ]
-    )
+    statistic = (_history_statistic, 'builtins.getattr')
+    listed = [HistoryBuffer, np.ndarray, np.dtype, *numbers, *arrays, statistic]
+    torch.serialization.add_safe_globals(listed)
 
 
 def no_accelerator() -> bool:
@@ -198,14 +186,9 @@ def bound_histories() -> None:
     from mmengine.logging import HistoryBuffer
 
     init = HistoryBuffer.__init__
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(init).parameters.items()
-        if parameter.default is not parameter.empty
-    }
-    if defaults.get('max_length', 0) > HISTORY_LENGTH:
-        defaults['max_length'] = HISTORY_LENGTH
-        init.__defaults__ = tuple(defaults.values())
+    *defaults, max_length = init.__defaults__ or (0,)
+    if inspect.getfullargspec(init).args[-1] == 'max_length' and max_length > HISTORY_LENGTH:
+        init.__defaults__ = (*defaults, HISTORY_LENGTH)
 
 
 def register_conv_branch() -> None:
@@ -239,7 +222,7 @@ def _loads_message_hub() -> bool:
     import torch
     from mmengine.logging import HistoryBuffer
 
-    # This function came with the strict default of torch.load.
+    # this function came with the strict default of torch.load
     if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
         return True
     file = io.BytesIO()
@@ -263,8 +246,8 @@ def _history_statistic(owner, name: str):
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(owner, name)
     raise pickle.UnpicklingError(
-        f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint '
-        'of mmengine does: it is not loaded'
+        f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint of mmengine does: it '
+        'is not loaded'
     )
 
 
@@ -273,8 +256,7 @@ def _names(function) -> tuple:
     code = getattr(function, '__code__', None)
     if code is None:
         return ()
-    keywords = [c for c in code.co_consts if isinstance(c, tuple)]
-    return sum(keywords, code.co_names + code.co_consts)
+    return sum((c for c in code.co_consts if isinstance(c, tuple)), code.co_names + code.co_consts)
 
 
 def _on_cpu_by_gloo(init):
@@ -285,7 +267,7 @@ def _on_cpu_by_gloo(init):
         if not no_accelerator():
             init(backend, *args, **kwargs)
             return
-        with _no_set_device():
+        with mock.patch('torch.cuda.set_device'):
             init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
         atexit.register(_leave_process_group)
 
@@ -311,29 +293,14 @@ def _leave_process_group() -> None:
         distributed.destroy_process_group()
 
 
-@contextmanager
-def _no_set_device():
-    """Lets ``torch.cuda.set_device`` do nothing for a moment."""
-    import torch
-
-    set_device = torch.cuda.set_device
-    torch.cuda.set_device = lambda device: None
-    try:
-        yield
-    finally:
-        torch.cuda.set_device = set_device
-
-
 def _without_device_ids(cfg, wrapper_cfg) -> dict:
     """A config of the DDP wrapper that mmengine would build, for the CPU."""
     from mmengine.registry import MODEL_WRAPPERS
     from torch.nn.parallel import DistributedDataParallel
 
-    if wrapper_cfg is None:
-        # The arguments that Runner.wrap_model gives by default.
-        wrapper_cfg = dict(
-            broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False)
-        )
+    if wrapper_cfg is None:  # the arguments that Runner.wrap_model gives by default
+        unused = cfg.get('find_unused_parameters', False)
+        wrapper_cfg = dict(broadcast_buffers=False, find_unused_parameters=unused)
     wrapper_cfg = dict(type='MMDistributedDataParallel') | dict(wrapper_cfg)
     if issubclass(MODEL_WRAPPERS.get(wrapper_cfg['type']), DistributedDataParallel):
         wrapper_cfg.setdefault('device_ids', None)

@@ -9,17 +9,11 @@ from torch import Tensor, nn
 
 @dataclass
 class ClipList:
-    """What a data set says of its clips before any feature is computed.
+    """What a data set says of its clips before any feature is computed."""
 
-    Attributes:
-        names (list[str]): Name of each clip, its ``frame_dir``.
-        labels (list[int]): Class of each clip.
-        source (str): Split and file, for messages.
-    """
-
-    names: list[str]
-    labels: list[int]
-    source: str
+    names: list[str]  #: of each clip, its ``frame_dir``
+    labels: list[int]  #: class of each clip
+    source: str  #: split and file, for messages
 
     @classmethod
     def from_dataset(cls, dataset: BaseDataset) -> 'ClipList':
@@ -29,40 +23,29 @@ class ClipList:
             ValueError: If a clip has no class.
         """
         read = getattr(dataset, 'get_clip_info', dataset.get_data_info)
+        source = getattr(dataset, 'ann_file', type(dataset).__name__)
+        if getattr(dataset, 'split', None):
+            source = f'split {dataset.split!r} of {source}'
         clips = [read(n) for n in range(len(dataset))]
-        path = getattr(dataset, 'ann_file', type(dataset).__name__)
-        split = getattr(dataset, 'split', None)
-        found = cls(
-            [str(clip.get('frame_dir')) for clip in clips],
-            [clip.get('label') for clip in clips],
-            f'split {split!r} of {path}' if split else path,
-        )
-        for name, label in zip(found.names, found.labels):
+        names = [str(clip.get('frame_dir')) for clip in clips]
+        labels = [clip.get('label') for clip in clips]
+        for name, label in zip(names, labels):
             if not isinstance(label, (int, np.integer)):
                 raise ValueError(
-                    f'{found.source}: clip {name!r} has the label {label!r}; '
-                    'features are judged by one class a clip. Give it one, '
-                    'or switch validation off (--no-validate).'
+                    f'{source}: clip {name!r} has the label {label!r}; features are judged by one '
+                    'class a clip. Give it one, or switch validation off (--no-validate).'
                 )
-        return found
+        return cls(names, labels, source)
 
 
 @dataclass
 class FeatureSet:
-    """Sequence features of a data set.
+    """Sequence features of a data set."""
 
-    Attributes:
-        features (Tensor): (N, C).
-        labels (Tensor): Class of each clip, (N, ).
-        sample_idx (Tensor): Index of each clip in its data set, (N, ).
-        names (list[str], optional): Name of each clip, its ``frame_dir``,
-            where the pipeline packs it.
-    """
-
-    features: Tensor
-    labels: Tensor
-    sample_idx: Tensor
-    names: list[str] | None = None
+    features: Tensor  #: (N, C)
+    labels: Tensor  #: class of each clip, (N, )
+    sample_idx: Tensor  #: index of each clip in its data set, (N, )
+    names: list[str] | None = None  #: of each clip, where the pipeline packs its ``frame_dir``
 
     @classmethod
     def from_samples(cls, data_samples: list) -> 'FeatureSet':
@@ -112,6 +95,5 @@ def extract_features(model: nn.Module, dataloader: Iterable) -> FeatureSet:
         FeatureSet: Features on the CPU, ordered by sample index.
     """
     model.eval()
-    return FeatureSet.cat(
-        FeatureSet.from_samples(model.test_step(batch)).cpu() for batch in dataloader
-    )
+    batches = (FeatureSet.from_samples(model.test_step(batch)).cpu() for batch in dataloader)
+    return FeatureSet.cat(batches)

@@ -2,10 +2,10 @@
 
 import pickle
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 # (theirs, ours): a name that ends in a dot is a prefix, any other is whole
 _NAMES = [
@@ -92,11 +92,8 @@ def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: If a name has no counterpart.
     """
-    renamed = _rename_all(
-        state,
-        [(ours, theirs) for theirs, ours in _NAMES],
-        'has no counterpart in the official models',
-    )
+    names = [(ours, theirs) for theirs, ours in _NAMES]
+    renamed = _rename_all(state, names, 'has no counterpart in the official models')
     if 'queue' not in renamed:
         return renamed
     renamed['queue'] = renamed['queue'].t().contiguous()  # theirs is (C, K)
@@ -123,53 +120,31 @@ def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     return None
 
 
-class Checkpoint(NamedTuple):
-    """Weights by name, without the ``module.`` of distributed training, and what a checkpoint says
-    of itself, such as its ``epoch``."""
-
-    state: dict[str, Tensor]
-    meta: dict[str, Any]
-
-
-def read_checkpoint(filename: str) -> Checkpoint:
-    """Read the weights and the meta of a checkpoint with the safe loader.
+def read_checkpoint(filename: str, map_location='cpu') -> dict:
+    """Read a checkpoint with the safe loader.
 
     Args:
         filename (str): Path or URL of an mmengine checkpoint, or of one that holds weights alone,
             as they are or under ``model``, where the authors keep theirs.
+        map_location (str or torch.device): Where the tensors are wanted.
 
     Returns:
-        Checkpoint: On the CPU.
+        dict: What it holds, the weights under ``state_dict``, without the ``module.`` of
+        distributed training, and what is said of them, such as ``epoch``, under ``meta``.
 
     Raises:
         ValueError: If the file holds more than the safe loader takes.
     """
-    return split_checkpoint(open_checkpoint(filename))
-
-
-def open_checkpoint(filename: str, map_location='cpu') -> dict:
-    """Read all that a checkpoint holds, as :func:`read_checkpoint` does."""
     try:
-        return CheckpointLoader.load_checkpoint(filename, map_location, logger='current')
+        content = CheckpointLoader.load_checkpoint(filename, map_location, logger='current')
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f'{filename}: the safe loader refuses it. If it is one of the '
-            f"authors' files, convert it: python {_CONVERTER} {filename} "
-            'OURS.pth'
+            f"{filename}: the safe loader refuses it. If it is one of the authors' files, convert "
+            f'it: python {_CONVERTER} {filename} OURS.pth'
         ) from error
-
-
-def split_checkpoint(content: dict) -> Checkpoint:
-    """Weights and meta of what a checkpoint holds."""
     state = content.get('state_dict', content.get('model', content))
-    state = {name.removeprefix('module.'): value for name, value in state.items()}
-    return Checkpoint(state, content.get('meta') or {})
-
-
-def load_state(filename: str, key: str = 'state_dict') -> dict:
-    """The weights of a checkpoint, or its ``'meta'``; see :func:`read_checkpoint`."""
-    checkpoint = read_checkpoint(filename)
-    return checkpoint.meta if key == 'meta' else checkpoint.state
+    consume_prefix_in_state_dict_if_present(state, 'module.')
+    return dict(content, state_dict=state, meta=content.get('meta') or {})
 
 
 def check_checkpoint(
@@ -196,30 +171,26 @@ def check_checkpoint(
     ]
     if differing:
         raise ValueError(
-            f'{filename} does not fit the model, {len(differing)} tensors '
-            f'have another shape: {"; ".join(differing[:3])}. Use the config '
-            'that the file was trained with, or change sizes in `model`.'
+            f'{filename} does not fit the model, {len(differing)} tensors have another shape: '
+            f'{"; ".join(differing[:3])}. Use the config that the file was trained with, or change '
+            'sizes in `model`.'
         )
     encoder = [name for name in own if name.startswith('backbone.')]
     missing = [name for name in encoder if name not in state]
     if missing:
         hint = ''
         if is_official(state):
-            hint = (
-                " These are the names of the authors' models. Convert "
-                f'the file: python {_CONVERTER} {filename} OURS.pth'
-            )
+            hint = f" These are the authors' names. Run python {_CONVERTER} {filename} OURS.pth"
         elif len(missing) == len(encoder):
             hint = ' No encoder is in the file; give a checkpoint of MAMP or STARS.'
         raise ValueError(
-            f"{filename} lacks {len(missing)} of the encoder's "
-            f'{len(encoder)} tensors, such as "{missing[0]}".{hint}'
+            f"{filename} lacks {len(missing)} of the encoder's {len(encoder)} tensors, such as "
+            f'"{missing[0]}".{hint}'
         )
-    parameters = [name for name, _ in model.named_parameters() if name.startswith('cls_head.')]
-    missing = [name for name in parameters if name not in state]
+    head = [name for name, _ in model.named_parameters() if name.startswith('cls_head.')]
+    missing = [name for name in head if name not in state]
     if classifies and missing:
         raise ValueError(
-            f'{filename} holds no classifier: it lacks "{missing[0]}". Train '
-            'one first, by tools/train.py with this config and --cfg-options '
-            f'load_from={filename}.'
+            f'{filename} holds no classifier: it lacks "{missing[0]}". Train one first, by '
+            f'tools/train.py with this config and --cfg-options load_from={filename}.'
         )

@@ -39,12 +39,11 @@ def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
         state, meta = _read_safetensors(path)
     else:
         state, meta = _read_torch(path)
-    strange = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    strange = [f'"{name}" is no tensor' for name in state if not isinstance(state[name], Tensor)]
     if strange or not state:
-        what = f'"{strange[0]}" is no tensor' if strange else 'it is empty'
         raise ValueError(
-            f'{path}: holds no weights by name: {what}. A file of weights has '
-            'them under "state_dict" or "model", or nothing but them.'
+            f'{path}: holds no weights by name: {[*strange, "it is empty"][0]}. A file of weights '
+            'has them under "state_dict" or "model", or nothing but them.'
         )
     if all(name.startswith('module.') for name in state):
         state = {name.removeprefix('module.'): value for name, value in state.items()}
@@ -61,13 +60,16 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
             ``state_dict`` or ``model``. In a ``.safetensors`` file the weights come by name, and
             ``meta`` as JSON.
     """
-    path = Path(path)
     check_suffix(path)
     with written_whole(path) as partial:
-        if path.suffix == '.safetensors':
-            _write_safetensors(partial, content)
-        else:
+        if Path(path).suffix != '.safetensors':
             torch.save(content, partial)
+            return
+        state = content.get('state_dict', content.get('model', content))
+        # contiguous, and none a view of another
+        state = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
+        meta = dict(format='pt', meta=json.dumps(content.get('meta') or {}))
+        _safetensors().torch.save_file(state, partial, metadata=meta)
 
 
 def check_suffix(path: PathLike) -> None:
@@ -82,7 +84,7 @@ def file_sha256(path: PathLike) -> str:
     """SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
+        while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
 
@@ -95,10 +97,9 @@ def _read_torch(path: Path) -> tuple[dict, dict]:
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f'{path}: the safe loader refuses it: {_cause(path, error)}. Only '
-            'tensors and plain values are read. Where you trust the file, '
-            'load it in the program that wrote it and save its weights '
-            'alone.'
+            f'{path}: the safe loader refuses it: {_cause(path, error)}. Only tensors and plain '
+            'values are read. Where you trust the file, load it in the program that wrote it and '
+            'save its weights alone.'
         ) from error
     except (RuntimeError, EOFError) as error:
         raise ValueError(
@@ -129,8 +130,8 @@ def _safetensors():
         import safetensors.torch
     except ImportError as error:
         raise ImportError(
-            'safetensors files need the package safetensors: pip install '
-            'safetensors, or pip install "stars_mm[safetensors]".'
+            'safetensors files need the package safetensors: pip install safetensors, or pip '
+            'install "stars_mm[safetensors]".'
         ) from error
     return safetensors
 
@@ -143,14 +144,3 @@ def _read_safetensors(path: Path) -> tuple[dict, dict]:
             return {name: file.get_tensor(name) for name in file.keys()}, meta
     except safetensors.SafetensorError as error:
         raise ValueError(f'{path}: is no safetensors file ({error}).') from error
-
-
-def _write_safetensors(path: Path, content: dict[str, Any]) -> None:
-    state = content.get('state_dict', content.get('model', content))
-    # contiguous, and none a view of another
-    state = {
-        name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()
-    }
-    _safetensors().torch.save_file(
-        state, path, metadata=dict(format='pt', meta=json.dumps(content.get('meta') or {}))
-    )

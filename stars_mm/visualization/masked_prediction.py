@@ -16,7 +16,7 @@ from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
 from stars_mm.models.heads.mamp_head import TARGET_EPS, motion
-from stars_mm.models.utils.patches import patchify, unpatchify
+from stars_mm.models.utils.masking import patchify, unpatchify
 from stars_mm.visualization.skeleton import (
     INCHES,
     Drawing,

@@ -16,8 +16,12 @@ from stars_mm.models.heads import (
 )
 from stars_mm.models.utils.clustering import koleo
 from stars_mm.models.utils.feature_queue import FeatureQueue
-from stars_mm.models.utils.masking import motion_aware_masking, num_kept_tokens, random_masking
-from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.masking import (
+    motion_aware_masking,
+    num_kept_tokens,
+    patchify,
+    random_masking,
+)
 from stars_mm.models.utils.teacher import MomentumTeacher
 from stars_mm.models.utils.transformer import TransformerBlock
 from stars_mm.preparation.layouts import NW_UCLA

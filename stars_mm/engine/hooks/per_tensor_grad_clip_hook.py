@@ -23,11 +23,7 @@ class PerTensorGradClipHook(Hook):
         self.max_norm = max_norm
 
     def before_train(self, runner: Runner) -> None:
-        """Tell the optimizer wrapper how to clip.
-
-        Raises:
-            ValueError: If it has been told to clip in another way.
-        """
+        """Tell the optimizer wrapper how to clip, unless it has been told another way."""
         wrapper = runner.optim_wrapper
         if wrapper.clip_grad_kwargs and wrapper.clip_func is not clip_each_grad_norm_:
             raise ValueError(

@@ -1,8 +1,8 @@
 from stars_mm.engine.optimizers.layer_decay_constructor import (
     LayerDecayOptimWrapperConstructor,
     freeze_untrained_layers,
+    get_layer_depth,
 )
-from stars_mm.engine.optimizers.layer_depth import get_layer_depth, graph_layer_depth
 from stars_mm.engine.optimizers.linear_warmup_lr import LinearWarmupLR
 
 __all__ = [
@@ -10,5 +10,4 @@ __all__ = [
     'LinearWarmupLR',
     'freeze_untrained_layers',
     'get_layer_depth',
-    'graph_layer_depth',
 ]

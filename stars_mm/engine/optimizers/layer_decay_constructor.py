@@ -1,9 +1,9 @@
+from mmaction.models import AAGCN, STGCN
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
-from stars_mm.engine.optimizers.layer_depth import get_layer_depth
 from stars_mm.models.utils.freezing import freeze
 
 _OPTIONS = ('layer_decay', 'num_trainable_layers', 'decay_1d')
@@ -35,13 +35,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
     def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
-        """Group the trained parameters by learning rate and weight decay.
-
-        Args:
-            params (list[dict]): Where the groups go.
-            module (nn.Module): The model.
-            **kwargs: Not used.
-        """
+        """Add groups of the model's trained parameters, by learning rate and weight decay."""
         freeze_untrained_layers(module, self.paramwise_cfg)
         layer_decay = self.paramwise_cfg['layer_decay']
         decay_1d = self.paramwise_cfg.get('decay_1d', True)
@@ -61,10 +55,9 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 groups[scale, decays] = group
             groups[scale, decays]['params'].append(param)
         params.extend(groups.values())
-        for (scale, _), group in groups.items():
+        for group in groups.values():
             print_log(
-                f'{len(group["params"])} tensors with lr {group["lr"]:.3e} '
-                f'(scale {scale:.4g}), weight decay '
+                f'{len(group["params"])} tensors with lr {group["lr"]:.3e}, weight decay '
                 f'{group.get("weight_decay", self.base_wd)}',
                 logger='current',
             )
@@ -75,9 +68,7 @@ def check_options(paramwise_cfg: dict) -> None:
     unknown = sorted(set(paramwise_cfg) - set(_OPTIONS))
     if unknown:
         raise ValueError(
-            f'paramwise_cfg has unknown options {unknown}; '
-            'LayerDecayOptimWrapperConstructor knows '
-            f'{list(_OPTIONS)}.'
+            f'paramwise_cfg has unknown options {unknown}; known are {list(_OPTIONS)}.'
         )
     layer_decay = paramwise_cfg.get('layer_decay', 1.0)
     if not 0 < layer_decay <= 1:
@@ -90,10 +81,6 @@ def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
     DDP has to be told beforehand, so :class:`StagedRunner` calls this when it has built the model;
     the constructor calls it again for other runners.
 
-    Args:
-        model (nn.Module): The bare model, with a ``backbone``.
-        paramwise_cfg (dict): As for :class:`LayerDecayOptimWrapperConstructor`.
-
     Raises:
         ValueError: If more blocks are to be trained than there are.
     """
@@ -103,10 +90,42 @@ def freeze_untrained_layers(model: nn.Module, paramwise_cfg: dict) -> None:
     depth = get_layer_depth(model.backbone, '')[1] - 2
     if not 0 <= num_trainable <= depth:
         raise ValueError(
-            f'num_trainable_layers={num_trainable} must lie between 0 and '
-            f'the depth of the backbone, {depth}.'
+            f'num_trainable_layers={num_trainable} must lie between 0 and the depth of the '
+            f'backbone, {depth}.'
         )
     freeze(
         model.backbone,
         lambda name: get_layer_depth(model.backbone, name)[0] <= depth - num_trainable,
     )
+
+
+def get_layer_depth(backbone: nn.Module, param_name: str, prefix: str = '') -> tuple[int, int]:
+    """Layer of a parameter, as the backbone's own ``get_layer_depth`` tells it, or that of
+    mmaction2's ``STGCN`` (ST-GCN++ included) and ``AAGCN``, of ``data_bn`` and blocks ``gcn``.
+
+    Args:
+        backbone (nn.Module): The backbone.
+        param_name (str): Name of the parameter.
+        prefix (str): What stands before the backbone's own names.
+
+    Returns:
+        tuple[int, int]: The layer and the number of layers, depth + 2: 0 is
+        what comes before the blocks, i + 1 block i, depth + 1 all else.
+
+    Raises:
+        TypeError: If nothing is known of the backbone.
+    """
+    if hasattr(backbone, 'get_layer_depth'):
+        return backbone.get_layer_depth(param_name, prefix)
+    if not isinstance(backbone, (STGCN, AAGCN)):
+        raise TypeError(
+            f'{type(backbone).__name__} does not say which layer a parameter belongs to '
+            '(get_layer_depth), which layer_decay and num_trainable_layers need. Use the default '
+            'constructor, or a backbone that has it.'
+        )
+    num_layers = len(backbone.gcn) + 2
+    if param_name.startswith(f'{prefix}data_bn.'):
+        return 0, num_layers
+    if param_name.startswith(f'{prefix}gcn.'):
+        return int(param_name.removeprefix(prefix).split('.')[1]) + 1, num_layers
+    return num_layers - 1, num_layers

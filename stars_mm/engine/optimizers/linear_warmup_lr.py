@@ -16,44 +16,24 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         optimizer (Optimizer or BaseOptimWrapper): Whose learning rate it is.
         begin (int): First step.
         end (int): Step at which the full value is reached; ``begin`` for no warm-up.
-        last_step (int): Last step done; for resuming.
-        by_epoch (bool): Whether steps are epochs.
-        verbose (bool): Whether to print each change.
+        *args: ``last_step``, ``by_epoch`` and ``verbose``, as for mmengine's ``LinearLR``.
+        **kwargs: The same.
     """
 
-    def __init__(
-        self,
-        optimizer,
-        begin: int = 0,
-        end: int = INF,
-        last_step: int = -1,
-        by_epoch: bool = True,
-        verbose: bool = False,
-    ) -> None:
+    def __init__(self, optimizer, begin: int = 0, end: int = INF, *args, **kwargs) -> None:
         if end < begin:
             raise ValueError(f'end={end} must not come before begin={begin}.')
         self.warmup_steps = end - begin
         # mmengine's range leaves its end out, where the full value is due
-        super().__init__(optimizer, begin, end + 1, last_step, by_epoch, verbose)
+        super().__init__(optimizer, begin, end + 1, *args, **kwargs)
 
     @classmethod
     def build_iter_from_epoch(
-        cls,
-        *args,
-        begin: int = 0,
-        end: int = INF,
-        by_epoch: bool = True,
-        epoch_length: int = None,
-        **kwargs,
+        cls, *args, begin=0, end=INF, by_epoch=True, epoch_length=None, **kwargs
     ) -> 'LinearWarmupLR':
         """Build an iteration-based scheduler from epochs."""
-        return cls(
-            *args,
-            begin=int(begin * epoch_length),
-            end=int(end * epoch_length),
-            by_epoch=False,
-            **kwargs,
-        )
+        begin, end = int(begin * epoch_length), int(end * epoch_length)
+        return cls(*args, begin=begin, end=end, by_epoch=False, **kwargs)
 
     def _get_value(self) -> list[float]:
         share = self.last_step / self.warmup_steps if self.warmup_steps else 1.0

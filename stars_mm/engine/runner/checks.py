@@ -14,20 +14,17 @@ from stars_mm.utils.checkpoint import check_checkpoint
 
 
 def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
-    """Check trainings that follow one another before the first one starts.
+    """Check trainings that follow one another, config and model of each, before the first starts.
 
     The data of the first are left out: its loops check them, and it starts now.
-
-    Args:
-        runs (list[tuple[Config, nn.Module]]): Config and model of each.
-        world_size (int): Number of processes.
     """
     for cfg, _ in runs:
         check_ann_files(cfg)
     for cfg, model in runs:
         check_queue(cfg, model, world_size)
     for (cfg, model), (_, next_model) in zip(runs, runs[1:]):
-        check_handover(model, next_model, cfg.filename)
+        source = f'The model of stage config {cfg.filename}'
+        check_checkpoint(model.state_dict(), next_model, source)
     for cfg, model in runs[1:]:
         checked = []
         for dataset in _dataset_cfgs(cfg):
@@ -38,13 +35,8 @@ def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
 
 def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:
     """Raise a ValueError where a training that needs a pretrained encoder (``needs_pretrained`` of
-    the model or the config) would start from a random one.
-
-    Args:
-        cfg (Config): The config.
-        model (nn.Module): The model.
-        initialized (bool): Whether a checkpoint or a stage comes before.
-    """
+    the model or the config) would start from a random one, since neither a checkpoint nor a stage
+    comes before (``initialized``)."""
     init_types = [
         (getattr(module, 'init_cfg', None) or {}).get('type') for module in (model, model.backbone)
     ]
@@ -52,10 +44,9 @@ def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:
     if initialized or not needed or cfg.get('allow_random_init') or 'Pretrained' in init_types:
         return
     raise ValueError(
-        f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, '
-        'and nothing initialises this one. Give a checkpoint of MAMP or STARS '
-        '(--cfg-options load_from=PATH), or name stage 1 in `stages`; for a '
-        'random encoder on purpose say allow_random_init=True.'
+        f'{cfg.filename}: {type(model).__name__} needs a pretrained encoder, and nothing '
+        'initialises this one. Give a checkpoint of MAMP or STARS (--cfg-options load_from=PATH), '
+        'or name stage 1 in `stages`; for a random encoder on purpose say allow_random_init=True.'
     )
 
 
@@ -66,13 +57,12 @@ def check_queue(cfg: Config, model: nn.Module, world_size: int) -> None:
         queue = getattr(getattr(model, name, None), 'queue', None)
         if queue is None or 'batch_size' not in loader:
             continue
-        batch_size = loader['batch_size'] * world_size
-        if queue.size < batch_size:
+        clips = loader['batch_size']
+        if queue.size < clips * world_size:
             raise ValueError(
-                f'{cfg.filename}: model.{name}.queue_size={queue.size} is '
-                f'less than one batch, {loader["batch_size"]} clips on each '
-                f'of {world_size} processes = {batch_size}. Make the queue '
-                'larger or train_dataloader.batch_size smaller.'
+                f'{cfg.filename}: model.{name}.queue_size={queue.size} is less than one batch, '
+                f'{clips} clips on each of {world_size} processes = {clips * world_size}. Make the '
+                'queue larger or train_dataloader.batch_size smaller.'
             )
 
 
@@ -90,21 +80,16 @@ def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
         return
     batch_size, clips = dataloader.batch_size, len(dataloader.dataset)
     raise ValueError(
-        f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer '
-        f'than one batch, train_dataloader.batch_size={batch_size} on each of '
-        f'{world_size} processes = {batch_size * world_size}, and incomplete '
-        'batches are dropped. Make batch_size smaller.'
+        f'{cfg.filename}: an epoch has no batch: its {clips} clips are fewer than one batch, '
+        f'train_dataloader.batch_size={batch_size} on each of {world_size} processes = '
+        f'{batch_size * world_size}, and incomplete batches are dropped. Make batch_size smaller.'
     )
 
 
 def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
     """Check the classes, and the first clip as the pipeline makes it, against the model.
 
-    Args:
-        dataset (BaseDataset): Data set of a loop.
-        model (nn.Module): The model; one whose backbone does not tell its
-            frames, joints and channels is not checked.
-        cfg (Config): The config, for the message.
+    Frames, joints and channels are checked if the backbone tells its own.
 
     Raises:
         ValueError: If classes, frames, joints, channels or persons do not fit.
@@ -115,55 +100,35 @@ def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
     expected = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
     if None not in (classes, expected) and classes != expected:
         raise ValueError(
-            f'{path}: the data set has num_classes={classes}, but '
-            f'model.cls_head.num_classes={expected} in {cfg.filename}. Set '
-            'the two to the same number.'
+            f'{path}: the data set has num_classes={classes}, but model.cls_head.num_classes='
+            f'{expected} in {cfg.filename}. Set the two to the same number.'
         )
-    inputs = dataset[0]['inputs']
-    _, M, T, V, C = inputs.shape
-    wanted = dict(num_frames=T, num_joints=V, in_channels=C)
-    for key, value in wanted.items():
+    _, M, T, V, C = dataset[0]['inputs'].shape
+    for key, value, axis in (
+        ('num_frames', T, 'frames after the pipeline (its clip_len)'),
+        ('num_joints', V, 'joints'),
+        ('in_channels', C, 'channels'),
+    ):
         expected = getattr(backbone, key, value)
         if expected != value:
-            axis = dict(
-                num_frames='frames after the pipeline (its clip_len)',
-                num_joints='joints',
-                in_channels='channels',
-            )[key]
             raise ValueError(
-                f'{path}: its clips have {value} {axis}, but '
-                f'model.backbone.{key}={expected} in {cfg.filename}. Set the '
-                'two to the same number.'
+                f'{path}: its clips have {value} {axis}, but model.backbone.{key}={expected} in '
+                f'{cfg.filename}. Set the two to the same number.'
             )
     persons = getattr(dataset, 'max_persons', M)
     if persons > M:
         raise ValueError(
-            f'{path}: holds clips of {persons} persons, but the pipeline '
-            f'keeps {M}. Set num_person={persons} in FormatGCNInput in '
-            f'{cfg.filename}.'
+            f'{path}: holds clips of {persons} persons, but the pipeline keeps {M}. Set '
+            f'num_person={persons} in FormatGCNInput in {cfg.filename}.'
         )
-
-
-def check_handover(stage_model: nn.Module, model: nn.Module, filename: str) -> None:
-    """Check that what a stage trains fits the model that goes on with it.
-
-    Args:
-        stage_model (nn.Module): Model of the stage.
-        model (nn.Module): Model that starts from the stage's checkpoint.
-        filename (str): Config of the stage, for the message.
-
-    Raises:
-        ValueError: If a tensor of the encoder differs in shape or is missing.
-    """
-    check_checkpoint(stage_model.state_dict(), model, f'The model of stage config {filename}')
 
 
 def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
     loaders = [cfg.get(f'{mode}_dataloader') for mode in ('train', 'val', 'test')]
     loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader') for mode in ('val', 'test')]
     for loader in loaders:
-        dataset = (loader or {}).get('dataset')
-        while dataset is not None and 'dataset' in dataset:  # a wrapper
+        dataset = (loader or {}).get('dataset') or {}
+        while 'dataset' in dataset:  # a wrapper
             dataset = dataset['dataset']
-        if dataset is not None and dataset.get('ann_file'):
+        if dataset.get('ann_file'):
             yield dataset

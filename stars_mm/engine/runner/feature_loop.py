@@ -40,11 +40,7 @@ class FeatureLoop(BaseLoop):
         self._prepare_metrics()
 
     def run(self) -> dict[str, float]:
-        """Compute the features, then the metrics.
-
-        Returns:
-            dict[str, float]: Name of each metric → value.
-        """
+        """Compute the features, then the metrics; returns name → value of each."""
         self.runner.call_hook(f'before_{self.mode}')
         self.runner.call_hook(f'before_{self.mode}_epoch')
         self.runner.model.eval()
@@ -80,17 +76,9 @@ class FeatureLoop(BaseLoop):
 
     @torch.no_grad()
     def run_iter(self, data_batch: dict, role: str) -> list:
-        """Compute the features of one batch for the metrics.
-
-        Args:
-            data_batch (dict): Batch of the data loader.
-            role (str): ``'bank'`` or ``'query'``.
-
-        Returns:
-            list: Data samples with their ``feature``.
-        """
-        step = getattr(self.runner.model, f'{self.mode}_step')
-        outputs = step(data_batch)
+        """Compute the features of one batch of the ``'bank'`` or the ``'query'`` for the metrics;
+        returns the data samples with their ``feature``."""
+        outputs = getattr(self.runner.model, f'{self.mode}_step')(data_batch)
         for sample in outputs:
             sample.set_metainfo(dict(role=role))
         self.evaluator.process(data_samples=outputs, data_batch=data_batch)

@@ -25,7 +25,7 @@ from stars_mm.engine.runner.stages import (
     without_mixed_precision,
 )
 from stars_mm.models.utils.transformer import compile_blocks
-from stars_mm.utils.checkpoint import check_checkpoint, open_checkpoint, split_checkpoint
+from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
 
 DEFAULT_SEED = 0
 
@@ -72,11 +72,7 @@ class StagedRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     def train(self) -> nn.Module:
-        """Train the stages that are not finished, then this config.
-
-        Returns:
-            nn.Module: The trained model.
-        """
+        """Train the stages that are not finished, then this config; returns the trained model."""
         stages = self.cfg.get('stages') or []
         check_stages(stages, self.cfg)
         if self._resume and not self._load_from:
@@ -102,11 +98,7 @@ class StagedRunner(Runner):
         return super().train()
 
     def test(self) -> dict:
-        """Test a checkpoint that holds the classifier, if there is one.
-
-        Returns:
-            dict: Name of each metric → value.
-        """
+        """Test a checkpoint, which has to hold the classifier if there is one."""
         self._needs_classifier = True
         return super().test()
 
@@ -136,13 +128,12 @@ class StagedRunner(Runner):
         """Load a checkpoint whose encoder must fit, and for a test its classifier.
 
         Raises:
-            ValueError: If a tensor has another shape than in the model, or no
-                encoder is in the file.
+            ValueError: If a tensor has another shape than in the model, or no encoder is there.
         """
-        checkpoint = open_checkpoint(filename, map_location)
-        state = split_checkpoint(checkpoint).state
-        check_checkpoint(state, self.bare_model, filename, self._needs_classifier)
-        checkpoint.setdefault('state_dict', state)  # what was checked is what is loaded
+        checkpoint = read_checkpoint(filename, map_location)
+        check_checkpoint(
+            checkpoint['state_dict'], self.bare_model, filename, self._needs_classifier
+        )
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         _load_checkpoint_to_model(self.bare_model, checkpoint, strict, revise_keys=revise_keys)
         self._has_loaded = True
@@ -171,20 +162,15 @@ class StagedRunner(Runner):
         if no_accelerator():
             self.logger.info('compile: nothing is compiled on the CPU.')
             return
-        options = {} if options is True else dict(options)
-        number = compile_blocks(self.bare_model, **options)
-        self.logger.info(
-            f'compile: {number} transformer blocks; the first iterations will be slow.'
-        )
+        number = compile_blocks(self.bare_model, **({} if options is True else options))
+        self.logger.info(f'compile: {number} transformer blocks; the first iterations are slow.')
 
     def _prepare_stages(self, stages: list) -> None:
-        """What has to be done before the first stage starts."""
         # a misspelt option shows now, not when the stages are trained
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
-            forget_checkpoints(
-                [self.work_dir] + [osp.join(self.work_dir, stage['name']) for stage in stages]
-            )
+            forget_checkpoints([osp.join(self.work_dir, stage['name']) for stage in stages])
+            forget_checkpoints([self.work_dir])
         # the copy in work_dir has to find the stages from there
         for stage in stages:
             stage['config'] = find_stage_config(stage['config'], self.cfg)
@@ -207,9 +193,8 @@ class StagedRunner(Runner):
         checkpoint = latest_checkpoint(cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
-                f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its '
-                f'config, {cfg.filename}, needs '
-                "default_hooks.checkpoint=dict(type='CheckpointHook')."
+                f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its config, {cfg.filename}, '
+                "needs default_hooks.checkpoint=dict(type='CheckpointHook')."
             )
         return checkpoint
 

@@ -30,11 +30,7 @@ INHERITED = (
 
 
 def check_stages(stages: list[dict], cfg: Config) -> None:
-    """Check the list of stages before anything is trained.
-
-    Args:
-        stages (list[dict]): ``stages`` of the config.
-        cfg (Config): The config, for where it lies.
+    """Check the ``stages`` of a config before anything is trained.
 
     Raises:
         ValueError: If a stage lacks a key, has an unknown one, or shares its name with another.
@@ -46,28 +42,21 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
         keys = set(stage)
         if not {'name', 'config'} <= keys or not keys <= STAGE_KEYS:
             raise ValueError(
-                f'{where} must have "name" and "config", and may '
-                f'have "options"; it has {sorted(keys)}.'
+                f'{where} must have "name" and "config", and may have "options"; it has '
+                f'{sorted(keys)}.'
             )
         if stage['name'] in names:
             raise ValueError(
-                f'{where} has the name "{stage["name"]}" of an '
-                'earlier stage; each needs its own folder.'
+                f'{where} has the name "{stage["name"]}" of an earlier stage; each needs its own '
+                'folder.'
             )
         names.append(stage['name'])
         find_stage_config(stage['config'], cfg)
 
 
 def find_stage_config(path: str, cfg: Config) -> str:
-    """Find the config of a stage.
-
-    Args:
-        path (str): Path, absolute or relative to the config that names it,
-            to the package's configs, or to the current folder.
-        cfg (Config): The config that names it.
-
-    Returns:
-        str: Absolute path of an existing file.
+    """Absolute path of a stage's config, whose ``path`` may be relative to the config that names
+    it, to the package's configs, or to the current folder.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -84,22 +73,15 @@ def find_stage_config(path: str, cfg: Config) -> str:
         if osp.isfile(candidate):
             return candidate
     raise FileNotFoundError(
-        f'{cfg.filename} names the stage config "{path}", which does not '
-        f'exist in any of {folders}. Correct `config` in `stages`.'
+        f'{cfg.filename} names the stage config "{path}", which does not exist in any of '
+        f'{folders}. Correct `config` in `stages`.'
     )
 
 
 def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
-    """Read a stage's config and hand on what the user asked of the whole run (:data:`INHERITED`);
-    the stage's own ``options`` have the last word.
-
-    Args:
-        cfg (Config): The config that names the stage.
-        stage (dict): ``name``, ``config`` and ``options``.
-        work_dir (str): Folder of the whole run.
-
-    Returns:
-        Config: Config of the stage, to be trained in ``work_dir/<name>``.
+    """Read the config of a stage of ``cfg``, to be trained in ``work_dir/<name>``, and hand on what
+    the user asked of the whole run (:data:`INHERITED`); the stage's own ``options`` have the last
+    word.
 
     Raises:
         KeyError: If learning rates are to be scaled and the stage does not say for which batch its
@@ -122,9 +104,9 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
     scaling = stage_cfg.get('auto_scale_lr') or {}
     if scaling.get('enable') and 'base_batch_size' not in scaling:
         raise KeyError(
-            f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, '
-            'so --auto-scale-lr does not know for which batch its '
-            'learning rate is: add auto_scale_lr=dict(base_batch_size=…).'
+            f'{stage_cfg.filename} has no auto_scale_lr.base_batch_size, so --auto-scale-lr does '
+            'not know for which batch its learning rate is: add '
+            'auto_scale_lr=dict(base_batch_size=…).'
         )
     stage_cfg.work_dir = osp.join(work_dir, stage['name'])
     # mmengine's global instances go by it: no two runs may share one
@@ -138,28 +120,18 @@ def without_mixed_precision(optim_wrapper: dict) -> dict:
     """The config of an optimizer wrapper, for single precision."""
     if optim_wrapper.get('type') != 'AmpOptimWrapper':
         return optim_wrapper
-    print_log(
-        'Mixed precision is for GPUs: on the CPU the training is in single precision.',
-        logger='current',
-    )
-    kept = {
-        key: value for key, value in optim_wrapper.items() if key not in ('dtype', 'loss_scale')
-    }
+    message = 'Mixed precision is for GPUs: on the CPU the training is in single precision.'
+    print_log(message, 'current')
+    kept = {k: v for k, v in optim_wrapper.items() if k not in ('dtype', 'loss_scale')}
     return dict(kept, type='OptimWrapper')
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint that was saved last, the same answer on all ranks.
+    """Path of the checkpoint that was saved last to the folder of a run, the same on all ranks.
 
     The file ``last_checkpoint`` names it by its whole path. What lies in the folder itself comes
     first: the folder may have been moved or copied since. The other ranks do not wait while rank 0
     saves; here they do.
-
-    Args:
-        work_dir (str): Folder of a run.
-
-    Returns:
-        str or None: Path of an existing file.
     """
     found = [_latest_checkpoint(work_dir) if is_main_process() else None]
     broadcast_object_list(found)
@@ -180,13 +152,10 @@ def _latest_checkpoint(work_dir: str) -> str | None:
 
 
 def forget_checkpoints(work_dirs: list[str]) -> None:
-    """Remove the pointers to the last checkpoints of an earlier run.
+    """Remove the pointers to the last checkpoints that an earlier run left in these folders.
 
     When this run is interrupted and resumed, what the earlier one left in stages that this one has
     not reached must not count as done. The checkpoints themselves stay.
-
-    Args:
-        work_dirs (list[str]): Folders of the runs.
     """
     for work_dir in work_dirs:
         pointer = osp.join(work_dir, 'last_checkpoint')
@@ -196,13 +165,8 @@ def forget_checkpoints(work_dirs: list[str]) -> None:
 
 
 def is_finished(cfg: Config, checkpoint: str) -> bool:
-    """Whether a checkpoint is from the end of a training.
-
-    Args:
-        cfg (Config): Config of the training, by epochs or by iterations.
-        checkpoint (str): Path of the checkpoint.
-    """
-    meta = read_checkpoint(checkpoint).meta
+    """Whether a checkpoint is from the end of a training, by epochs or by iterations."""
+    meta = read_checkpoint(checkpoint)['meta']
     unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
     return meta[unit] >= cfg.train_cfg[f'max_{unit}s']
 
@@ -223,6 +187,4 @@ def _is_asked(cfg: Config, key: str) -> bool:
         return value == 'AmpOptimWrapper'
     if key == 'auto_scale_lr.enable':
         return value is True
-    if key == 'val_cfg':
-        return value in (None, MISSING)
-    return value not in (None, MISSING)
+    return (value in (None, MISSING)) == (key == 'val_cfg')

@@ -6,9 +6,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from stars_mm.models.utils.masking import motion_aware_masking, random_masking
-from stars_mm.models.utils.patches import patchify
-from stars_mm.models.utils.pooling import clip_features
+from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
+from stars_mm.models.utils.views import clip_features
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -18,8 +17,7 @@ class BaseSkeletonSSL(BaseModel):
         backbone (dict or nn.Module): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
         head (dict or nn.Module): Target and loss.
         neck (dict or nn.Module, optional): What stands between the two.
-        data_preprocessor (dict or nn.Module, optional): Collates and moves
-            the batch; :class:`SkeletonPreprocessor` by default.
+        data_preprocessor (dict or nn.Module, optional): :class:`SkeletonPreprocessor` by default.
         init_cfg (dict, optional): mmengine's initialisation.
     """
 
@@ -34,18 +32,12 @@ class BaseSkeletonSSL(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if data_preprocessor is None:
-            data_preprocessor = dict(type='SkeletonPreprocessor')
-        super().__init__(build_module(data_preprocessor), init_cfg)
+        super().__init__(
+            build_module(data_preprocessor or dict(type='SkeletonPreprocessor')), init_cfg
+        )
         self.backbone = build_module(backbone)
-        if neck is not None:
-            self.neck = build_module(neck)
+        self.neck = None if neck is None else build_module(neck)
         self.head = build_module(head)
-
-    @property
-    def with_neck(self) -> bool:
-        """bool: Whether the algorithm has a neck."""
-        return getattr(self, 'neck', None) is not None
 
     def forward(
         self,
@@ -53,13 +45,8 @@ class BaseSkeletonSSL(BaseModel):
         data_samples: list[ActionDataSample] | None = None,
         mode: str = 'tensor',
     ):
-        """mmengine's single entry to the model.
-
-        Args:
-            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-            data_samples (list[ActionDataSample], optional): One a sample.
-            mode (str): ``'loss'`` gives the losses, ``'predict'`` the data samples with their
-                sequence ``feature``, ``'tensor'`` the features alone.
+        """mmengine's single entry to the model: ``mode`` ``'loss'`` gives the losses, ``'predict'``
+        the data samples with their ``feature``, ``'tensor'`` the features alone.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -77,10 +64,8 @@ class BaseSkeletonSSL(BaseModel):
         self, inputs: Tensor, data_samples: list[ActionDataSample]
     ) -> list[ActionDataSample]:
         """Store each sample's sequence feature (C′, ) as ``feature``."""
-        feats = self.extract_feat(inputs)
-        for data_sample, feat in zip(data_samples, feats):
-            # a row of the batch would be saved with the whole batch
-            data_sample.feature = feat.clone()
+        for data_sample, feat in zip(data_samples, self.extract_feat(inputs)):
+            data_sample.feature = feat.clone()  # a row would be saved with its whole batch
         return data_samples
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
@@ -102,9 +87,8 @@ class BaseSkeletonSSL(BaseModel):
     def _check_clips(self, inputs: Tensor) -> None:
         if inputs.dim() != 6:
             raise ValueError(
-                f'{type(self).__name__} takes inputs of shape (N, clips, M, '
-                f'T, V, C), got {tuple(inputs.shape)}. End the pipeline with '
-                'FormatGCNInput and PackActionInputs.'
+                f'{type(self).__name__} takes inputs of shape (N, clips, M, T, V, C), got '
+                f'{tuple(inputs.shape)}. End the pipeline with FormatGCNInput and PackActionInputs.'
             )
 
 
@@ -118,8 +102,7 @@ class MaskedMotionSSL(BaseSkeletonSSL):
         mask_ratio (float): Share of the patches that are hidden.
         motion_aware_tau (float, optional): Temperature τ of motion-aware
             masking; ``None`` masks uniformly.
-        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
-        init_cfg (dict, optional): mmengine's initialisation.
+        **kwargs: Those of :class:`BaseSkeletonSSL`.
     """
 
     def __init__(
@@ -129,14 +112,13 @@ class MaskedMotionSSL(BaseSkeletonSSL):
         head: dict,
         mask_ratio: float = 0.9,
         motion_aware_tau: float | None = 0.8,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
+        super().__init__(backbone, head, neck, **kwargs)
         if motion_aware_tau is not None and motion_aware_tau <= 0:
             raise ValueError(
-                'motion_aware_tau must be positive, or None for '
-                f'uniform masking; got {motion_aware_tau}.'
+                f'motion_aware_tau must be positive, or None for uniform masking; got '
+                f'{motion_aware_tau}.'
             )
         if not 0 < mask_ratio < 1:
             raise ValueError(f'mask_ratio={mask_ratio} must lie between 0 and 1.')
@@ -144,16 +126,8 @@ class MaskedMotionSSL(BaseSkeletonSSL):
         self.motion_aware_tau = motion_aware_tau
 
     def mask(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose the patches to hide.
-
-        Args:
-            x (Tensor): Skeletons of shape (B, T, V, C).
-            noise (Tensor, optional): Uniform draw (B, L); drawn here by default.
-
-        Returns:
-            tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-            (B, L), ``mask`` (B, L); see :func:`mask_from_scores`.
-        """
+        """Choose the patches of skeletons (B, T, V, C) to hide, by a uniform draw (B, L), made here
+        by default; gives what :func:`mask_from_scores` gives."""
         patches = self.patchify(x)
         if noise is None:
             B, Tp, Vp, _ = patches.shape
@@ -173,22 +147,10 @@ def build_module(cfg: dict | nn.Module) -> nn.Module:
 
 
 def sample_indices(data_samples: list[ActionDataSample], device: torch.device) -> Tensor:
-    """Index of every sample in its data set.
-
-    Args:
-        data_samples (list[ActionDataSample]): N data samples whose metainfo holds ``sample_idx``.
-        device (torch.device): Where the indices are wanted.
-
-    Returns:
-        Tensor: Indices of shape (N, ).
-
-    Raises:
-        KeyError: If a data sample has no ``sample_idx``.
-    """
+    """Index (N, ) of every sample in its data set, of which its metainfo has to tell."""
     if any('sample_idx' not in sample for sample in data_samples):
         raise KeyError(
-            'A data sample has no "sample_idx". Put it into the pipeline\'s '
-            "last step: dict(type='PackActionInputs', "
-            "meta_keys=('sample_idx', ))."
+            'A data sample has no "sample_idx". Put it into the last step of the pipeline: '
+            "dict(type='PackActionInputs', meta_keys=('sample_idx', ))."
         )
     return torch.tensor([sample.sample_idx for sample in data_samples], device=device)

@@ -32,17 +32,7 @@ class InputMaskedMAMP(MaskedMotionSSL):
         data_samples: list[ActionDataSample] | None = None,
         noise: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Predict the motion of hidden patches.
-
-        Args:
-            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-            data_samples (list[ActionDataSample], optional): Not used.
-            noise (Tensor, optional): Uniform draw (N·clips·M, L) that decides
-                what is hidden, for reproducible checks.
-
-        Returns:
-            dict[str, Tensor]: The scalar ``loss``.
-        """
+        """Predict the motion of hidden patches; see :meth:`MAMP.loss`."""
         self._check_clips(inputs)
         x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
         mask = self.mask(x, noise)[2]
@@ -58,13 +48,7 @@ class InputMaskedMAMP(MaskedMotionSSL):
         return torch.where(hidden[..., None] > 0, self.mask_value.to(x), x)
 
     def predict_patches(self, seen: Tensor) -> Tensor:
-        """Predict every patch of clips.
-
-        Args:
-            seen (Tensor): Clips with hidden patches, (N, M, T, V, C).
-
-        Returns:
-            Tensor: Predicted patches, (N·M, L, P).
+        """Predict every patch (N·M, L, P) of clips (N, M, T, V, C) with hidden ones.
 
         Raises:
             ValueError: If the neck's frames and joints are not the input's.
@@ -74,11 +58,10 @@ class InputMaskedMAMP(MaskedMotionSSL):
         if pred.shape[1:] != seen.shape[2:]:
             T, V, C = seen.shape[2:]
             raise ValueError(
-                f'{type(self.backbone).__name__} turns {T} frames of {V} '
-                f'joints into a grid of {feats.shape[3]} × {feats.shape[4]}, '
-                'from which the neck predicts (frames, joints, channels) = '
-                f'{tuple(pred.shape[1:])} instead of {(T, V, C)}. Set its '
-                'temporal_stride and joint_stride to those of the backbone, '
-                'and clip_len of the pipeline to a multiple of them.'
+                f'{type(self.backbone).__name__} turns {T} frames of {V} joints into a grid of '
+                f'{feats.shape[3]} × {feats.shape[4]}, from which the neck predicts (frames, '
+                f'joints, channels) = {tuple(pred.shape[1:])} instead of {(T, V, C)}. Set its '
+                'temporal_stride and joint_stride to those of the backbone, and clip_len of the '
+                'pipeline to a multiple of them.'
             )
         return self.patchify(pred).flatten(1, 2)

@@ -1,3 +1,5 @@
+import math
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -5,7 +7,6 @@ from torch import Tensor
 
 from stars_mm.models.algorithms.base import MaskedMotionSSL, build_module
 from stars_mm.models.utils.masking import num_kept_tokens
-from stars_mm.models.utils.persons import drop_absent
 
 
 @MODELS.register_module()
@@ -17,33 +18,22 @@ class MAMP(MaskedMotionSSL):
             :class:`SkeletonTransformer`.
         neck (dict): :class:`MAMPDecoder`; shapes left out are the backbone's.
         head (dict): :class:`MAMPHead`.
-        mask_ratio (float): Share of the tokens that are hidden.
-        motion_aware_tau (float, optional): Temperature τ of motion-aware
-            masking; ``None`` masks uniformly.
-        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
-        init_cfg (dict, optional): mmengine's initialisation.
+        *args: ``mask_ratio`` and so on, as for :class:`MaskedMotionSSL`.
         skip_absent (bool): Whether persons that are all zeros are left out.
             The reference encodes, masks and scores them like any other, so
             this is a deviation that saves work; see docs/speed.md.
+        **kwargs: Those of :class:`MaskedMotionSSL`.
     """
 
     def __init__(
-        self,
-        backbone: dict,
-        neck: dict,
-        head: dict,
-        mask_ratio: float = 0.9,
-        motion_aware_tau: float | None = 0.8,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-        skip_absent: bool = False,
+        self, backbone: dict, neck: dict, head: dict, *args, skip_absent: bool = False, **kwargs
     ) -> None:
         backbone = build_module(backbone)
         if not hasattr(backbone, 'encode'):
             raise TypeError(
-                f'MAMP needs a backbone that encodes a part of the tokens, as '
-                f'SkeletonTransformer.encode does; {type(backbone).__name__} '
-                'has no method "encode". InputMaskedMAMP takes any backbone.'
+                'MAMP needs a backbone that encodes a part of the tokens, as SkeletonTransformer '
+                f'does; {type(backbone).__name__} has no method "encode". InputMaskedMAMP takes '
+                'any backbone.'
             )
         patch = dict(tubelet_size=backbone.tubelet_size, joint_patch_size=backbone.joint_patch_size)
         neck_defaults = dict(
@@ -53,17 +43,8 @@ class MAMP(MaskedMotionSSL):
             num_joints=backbone.num_joints,
             **patch,
         )
-        super().__init__(
-            backbone,
-            {**neck_defaults, **neck},
-            {**patch, **head},
-            mask_ratio,
-            motion_aware_tau,
-            data_preprocessor,
-            init_cfg,
-        )
-        Tp, Vp = backbone.grid_size
-        num_kept_tokens(Tp * Vp, mask_ratio)  # raises where none would be left
+        super().__init__(backbone, {**neck_defaults, **neck}, {**patch, **head}, *args, **kwargs)
+        num_kept_tokens(math.prod(backbone.grid_size), self.mask_ratio)  # raises where none is left
         self.skip_absent = skip_absent
 
     def loss(
@@ -86,7 +67,9 @@ class MAMP(MaskedMotionSSL):
         self._check_clips(inputs)
         x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
         if self.skip_absent:
-            x, noise = drop_absent(x, noise)
+            present = (x != 0).flatten(1).any(dim=1)
+            present |= ~present.any()  # all, where none is: the loss stays a number
+            x, noise = x[present], noise if noise is None else noise[present]
         ids_keep, ids_restore, _ = self.mask(x, noise)
         ids_hidden = ids_restore.argsort(dim=1)[:, ids_keep.shape[1] :]
         tokens = self.backbone.encode(x, ids_keep)

@@ -24,8 +24,8 @@ class MAMPNNCLR(MAMP):
         super().__init__(**kwargs)
         if contrast_weight <= 0:
             raise ValueError(
-                'contrast_weight must be positive, got '
-                f'{contrast_weight}; without contrast it is MAMP.'
+                f'contrast_weight must be positive, got {contrast_weight}; without contrast it is '
+                'MAMP.'
             )
         self.contrast_head = build_module(contrast_head)
         self.contrast_weight = contrast_weight

@@ -17,32 +17,18 @@ class STARS(BaseSkeletonSSL):
     given what a :class:`MomentumTeacher` makes of the views.
 
     Args:
-        backbone (dict): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
-        head (dict): Contrastive head, such as :class:`NNCLRHead`.
-        neck (dict, optional): Maps sequence features (N, C′) to those that the head takes.
-        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
-        init_cfg (dict, optional): mmengine's initialisation.
+        *args: Those of :class:`BaseSkeletonSSL`: ``backbone``, ``head``, such as
+            :class:`NNCLRHead`, and ``neck``, which maps sequence features (N, C′) to those that the
+            head takes.
+        **kwargs: The same.
     """
 
     needs_pretrained = True
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        neck: dict | None = None,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         momentum = getattr(self.head, 'teacher_momentum', None)
-        if momentum is not None:
-            self.teacher = MomentumTeacher(self._student(), momentum)
-
-    @property
-    def with_teacher(self) -> bool:
-        """bool: Whether the head learns from a teacher."""
-        return hasattr(self, 'teacher')
+        self.teacher = None if momentum is None else MomentumTeacher(self._student(), momentum)
 
     def loss(self, inputs: Tensor, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Pull every sequence feature towards its neighbours'.
@@ -59,24 +45,14 @@ class STARS(BaseSkeletonSSL):
         inputs = distinct_views(inputs)
         sample_idx = sample_indices(data_samples, inputs.device)
         feats = list(self.clip_features(inputs).unbind(dim=1))  # (N, C′) each
-        if self.with_neck:
+        if self.neck is not None:
             feats = [self.neck(feat) for feat in feats]
-        if not self.with_teacher:
+        if self.teacher is None:
             return self.head.loss(feats, sample_idx)
-        return self.head.loss(feats, sample_idx, self.teach(inputs))
-
-    @torch.no_grad()
-    def teach(self, inputs: Tensor) -> list[Tensor]:
-        """Let the teacher follow the student, then see the same views.
-
-        Args:
-            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-
-        Returns:
-            list[Tensor]: What its projector gives for each view, (N, C).
-        """
-        self.teacher.update(self._student())
-        return self.teacher(inputs)
+        with torch.no_grad():  # the teacher follows the student, then sees the same views
+            self.teacher.update(self._student())
+            targets = self.teacher(inputs)
+        return self.head.loss(feats, sample_idx, targets)
 
     def _student(self) -> Branch:
-        return Branch(self.backbone, self.head.projector, getattr(self, 'neck', None))
+        return Branch(self.backbone, self.head.projector, self.neck)

@@ -5,30 +5,20 @@ from mmengine.model.weight_init import trunc_normal_
 from torch import Tensor, nn
 
 from stars_mm.models.utils.freezing import freeze
-from stars_mm.models.utils.patches import patchify
-from stars_mm.models.utils.persons import person_sources
+from stars_mm.models.utils.masking import patchify
 from stars_mm.models.utils.transformer import TransformerBlock, init_transformer_weights
 
 
 class SkeletonPatchEmbed(nn.Module):
-    """Linear projection of patches of ``tubelet_size`` frames × ``joint_patch_size`` joints.
+    """Linear projection of patches of ``patch_size`` (frames, joints).
 
     The weights are those of a convolution whose kernel equals its stride, so
     that published weights fit, but only the patches asked for are projected.
-
-    Args:
-        in_channels (int): Channels C of a joint.
-        embed_dims (int): Channels of a token.
-        tubelet_size (int): Frames in a patch.
-        joint_patch_size (int): Joints in a patch.
     """
 
-    def __init__(
-        self, in_channels: int, embed_dims: int, tubelet_size: int, joint_patch_size: int
-    ) -> None:
+    def __init__(self, in_channels: int, embed_dims: int, patch_size: tuple[int, int]) -> None:
         super().__init__()
-        patch = (tubelet_size, joint_patch_size)
-        self.projection = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
+        self.projection = nn.Conv2d(in_channels, embed_dims, patch_size, stride=patch_size)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Project patches of shape (…, P) to tokens of shape (…, C)."""
@@ -82,10 +72,10 @@ class SkeletonTransformer(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        for axis, whole, part in (
-            ('num_frames', num_frames, tubelet_size),
-            ('num_joints', num_joints, joint_patch_size),
-        ):
+        parts = dict(
+            num_frames=(num_frames, tubelet_size), num_joints=(num_joints, joint_patch_size)
+        )
+        for axis, (whole, part) in parts.items():
             if whole < part or whole % part:
                 raise ValueError(
                     f'{axis}={whole} must be a positive multiple of the patch '
@@ -108,17 +98,13 @@ class SkeletonTransformer(BaseModule):
 
         Tp, Vp = self.grid_size
         self.patch_embed = SkeletonPatchEmbed(
-            in_channels, embed_dims, tubelet_size, joint_patch_size
+            in_channels, embed_dims, (tubelet_size, joint_patch_size)
         )
         self.temporal_embed = nn.Parameter(torch.zeros(1, Tp, 1, embed_dims))
         self.joint_embed = nn.Parameter(torch.zeros(1, 1, Vp, embed_dims))
+        block = (embed_dims, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate)
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
-        self.blocks = nn.ModuleList(
-            TransformerBlock(
-                embed_dims, num_heads, mlp_ratio, qkv_bias, drop_rate, attn_drop_rate, drop_path
-            )
-            for drop_path in drop_paths
-        )
+        self.blocks = nn.ModuleList(TransformerBlock(*block, drop) for drop in drop_paths)
         self.norm = nn.LayerNorm(embed_dims)
 
         self.apply(init_transformer_weights)
@@ -141,8 +127,7 @@ class SkeletonTransformer(BaseModule):
         """
         if x.dim() != 5:
             raise ValueError(
-                'SkeletonTransformer takes (N, M, T, V, C), got '
-                f'an input of shape {tuple(x.shape)}.'
+                f'SkeletonTransformer takes (N, M, T, V, C), got an input of {tuple(x.shape)}.'
             )
         N, M = x.shape[:2]
         persons = x.flatten(0, 1)  # (N·M, T, V, C)
@@ -168,9 +153,14 @@ class SkeletonTransformer(BaseModule):
         Raises:
             ValueError: If frames, joints or channels differ from what the model was built for.
         """
-        self._check_input(x)
-        patches = patchify(x, self.tubelet_size, self.joint_patch_size)
-        patches = patches.flatten(1, 2)  # (B, L, P)
+        expected = (self.num_frames, self.num_joints, self.in_channels)
+        if x.shape[1:] != expected:
+            raise ValueError(
+                f'SkeletonTransformer was built for (frames, joints, channels) = {expected} and '
+                f'got {tuple(x.shape[1:])}. Set num_frames, num_joints and in_channels of the '
+                'backbone, and clip_len of the pipeline, to what the data holds.'
+            )
+        patches = patchify(x, self.tubelet_size, self.joint_patch_size).flatten(1, 2)  # (B, L, P)
         position = (self.temporal_embed + self.joint_embed).flatten(1, 2)
         if ids_keep is not None:
             rows = torch.arange(len(x), device=x.device)[:, None]
@@ -202,12 +192,18 @@ class SkeletonTransformer(BaseModule):
             return int(name.split('.')[1]) + 1, num_layers
         return num_layers - 1, num_layers
 
-    def _check_input(self, x: Tensor) -> None:
-        expected = (self.num_frames, self.num_joints, self.in_channels)
-        if x.shape[1:] != expected:
-            raise ValueError(
-                'SkeletonTransformer was built for (frames, joints, channels) '
-                f'= {expected} and got {tuple(x.shape[1:])}. Set num_frames, '
-                'num_joints and in_channels of the backbone, and clip_len of '
-                'the pipeline, to what the data holds.'
-            )
+
+@torch.no_grad()
+def person_sources(x: Tensor) -> Tensor:
+    """Find for each person slot of skeletons (N, M, T, V, C) one that surely gives the same tokens.
+
+    Indices (N·M, ): of an empty one the first empty one, of one that repeats
+    its sample's first person that one's, of any other its own.
+    """
+    N, M = x.shape[:2]
+    slots = torch.arange(N * M, device=x.device).reshape(N, M)
+    repeated = (x == x[:, :1]).flatten(2).all(dim=2)  # (N, M)
+    source = torch.where(repeated, slots[:, :1], slots).flatten()
+    empty = (x == 0).flatten(2).all(dim=2).flatten()  # (N·M, )
+    first_empty = empty.int().argmax()  # of no account where none is empty
+    return torch.where(empty, first_empty, source)

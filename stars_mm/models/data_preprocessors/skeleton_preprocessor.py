@@ -17,22 +17,16 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
     would take longer than that of the clips.
 
     Args:
-        non_blocking (bool): Whether copies of pinned memory to a GPU go on while the program does.
         blending (dict, optional): mmaction2's blending of a batch's clips.
     """
 
-    def __init__(self, non_blocking: bool = True, blending: dict | None = None) -> None:
+    def __init__(self, blending: dict | None = None) -> None:
         super().__init__(blending=blending)
-        self._non_blocking = non_blocking
+        self._non_blocking = True  # copies of pinned memory to a GPU go on while the program does
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Collate a batch: ``inputs`` become (N, views, M, T, V, C), on the model's device.
-
-        Args:
-            data (dict): ``inputs``: a list of clips (views, M, T, V, C), or the tensor of them, or
-                :class:`PlannedViews`; and ``data_samples``.
-            training (bool): Whether this is training.
-        """
+        """Collate a batch: its ``inputs``, a list of clips (views, M, T, V, C), the tensor of them,
+        or :class:`PlannedViews`, become (N, views, M, T, V, C) on the model's device."""
         inputs = data['inputs']
         if isinstance(inputs, PlannedViews) and not isinstance(inputs.frames, Tensor):
             # of lists: collated by mmengine
@@ -50,10 +44,8 @@ class SkeletonPreprocessor(ActionDataPreprocessor):
         """Make the views, or stack the clips, in single precision."""
         if isinstance(inputs, PlannedViews):
             x = make_views(inputs)
-        elif isinstance(inputs, Tensor):
-            x = inputs.float()
         else:
-            x = torch.stack(inputs).float()
+            x = (inputs if isinstance(inputs, Tensor) else torch.stack(inputs)).float()
         if training and self.blending is not None:
             x, data_samples = self.blending(x, data_samples)
         return x, data_samples

@@ -54,13 +54,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
         return self.to_stream(inputs), data_samples
 
     def to_stream(self, joints: Tensor) -> Tensor:
-        """Make the stream of joints.
-
-        Args:
-            joints (Tensor): Clips of shape (…, T, V, C).
-
-        Returns:
-            Tensor: The stream, of the same shape.
+        """Make the stream (…, T, V, C) of joints (…, T, V, C).
 
         Raises:
             ValueError: If the clips have another number of joints than the layout.
@@ -68,8 +62,8 @@ class StreamPreprocessor(SkeletonPreprocessor):
         V = joints.shape[-2]
         if V != len(self.parents):
             raise ValueError(
-                f'StreamPreprocessor: the clips have {V} joints, its layout '
-                f'{len(self.parents)}. Set layout to that of the data.'
+                f'StreamPreprocessor: the clips have {V} joints, its layout {len(self.parents)}. '
+                'Set layout to that of the data.'
             )
         scores = joints[..., -1:]
         x = joints[..., :-1] if self.scored else joints

@@ -14,13 +14,7 @@ CENTER_MOMENTUM = 0.9  # of DINO's running center, arXiv 2104.14294
 
 
 class PrototypeProjector(nn.Module):
-    """Cosine similarity of projected features to learned prototypes.
-
-    Args:
-        in_channels (int): Channels C of the sequence feature.
-        hidden_channels (int): Hidden channels of the projection.
-        out_channels (int): Number K of prototypes.
-    """
+    """Cosine similarity of projected features to K = ``out_channels`` learned prototypes."""
 
     def __init__(self, in_channels: int, hidden_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -69,11 +63,12 @@ class DINOHead(BaseModule):
         teacher_momentum: float | tuple[float, float] = (0.996, 1.0),
     ) -> None:
         super().__init__()
-        for key, value in (
-            ('student_temperature', student_temperature),
-            ('teacher_temperature', teacher_temperature),
-            ('sinkhorn_iters', sinkhorn_iters),
-        ):
+        positive = dict(
+            student_temperature=student_temperature,
+            teacher_temperature=teacher_temperature,
+            sinkhorn_iters=sinkhorn_iters,
+        )
+        for key, value in positive.items():
             if value <= 0:
                 raise ValueError(f'{key} must be positive: {value}.')
         if centering not in CENTERINGS:
@@ -111,28 +106,23 @@ class DINOHead(BaseModule):
         outputs = [self.projector(feat) for feat in feats]
         assigned = self.assign([t.detach() for t in targets or outputs])
         log_probs = [(output / self.student_temperature).log_softmax(dim=1) for output in outputs]
-        dino = torch.stack(
-            [-(assigned[i] * log_probs[j]).sum(dim=1).mean() for i, j in view_pairs(len(feats))]
-        ).mean()
+        pairs = view_pairs(len(feats))
+        losses = [-(assigned[i] * log_probs[j]).sum(dim=1).mean() for i, j in pairs]
+        dino = torch.stack(losses).mean()
         if not self.koleo_weight:
             return dict(loss=dino)
         spread = torch.stack([koleo(feat) for feat in feats]).mean()
-        return dict(
-            loss=dino + self.koleo_weight * spread, dino=dino.detach(), koleo=spread.detach()
-        )
+        loss = dino + self.koleo_weight * spread
+        return dict(loss=loss, dino=dino.detach(), koleo=spread.detach())
 
     @torch.no_grad()
     def assign(self, targets: list[Tensor]) -> list[Tensor]:
         """Turn the teacher's similarities (N, K) of each view into
         probabilities (N, K), and move the running mean along."""
+        scale = self.teacher_temperature
         if self.centering == 'sinkhorn_knopp':
-            return [
-                sinkhorn_knopp(target / self.teacher_temperature, self.sinkhorn_iters)
-                for target in targets
-            ]
-        assigned = [
-            ((target - self.center) / self.teacher_temperature).softmax(dim=1) for target in targets
-        ]
-        mean = torch.cat([gather_without_grad(t) for t in targets]).mean(dim=0)
+            return [sinkhorn_knopp(target / scale, self.sinkhorn_iters) for target in targets]
+        assigned = [((target - self.center) / scale).softmax(dim=1) for target in targets]
+        mean = torch.cat([gather_without_grad(target) for target in targets]).mean(dim=0)
         self.center.lerp_(mean, 1 - CENTER_MOMENTUM)
         return assigned

@@ -3,7 +3,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.masking import patchify
 
 TARGET_EPS = 1e-6  # of the patch normalisation, as in MAE
 
@@ -32,8 +32,8 @@ class MAMPHead(BaseModule):
         super().__init__()
         if motion_stride is not None and motion_stride < 1:
             raise ValueError(
-                'motion_stride must be at least 1 frame, or None '
-                f'for coordinates; got {motion_stride}.'
+                f'motion_stride must be at least 1 frame, or None for coordinates; got '
+                f'{motion_stride}.'
             )
         self.norm_target = norm_target
         self.motion_stride = motion_stride
@@ -55,16 +55,8 @@ class MAMPHead(BaseModule):
         return dict(loss=(error * mask).sum() / mask.sum())
 
     def loss_hidden(self, pred: Tensor, x: Tensor, ids_hidden: Tensor) -> dict[str, Tensor]:
-        """The same loss, of predictions of the hidden patches alone.
-
-        Args:
-            pred (Tensor): Predicted patches, (B, H, P).
-            x (Tensor): Skeletons, (B, T, V, C).
-            ids_hidden (Tensor): Their places in the sequence, (B, H).
-
-        Returns:
-            dict[str, Tensor]: The scalar ``loss``.
-        """
+        """The same loss, of predictions (B, H, P) of the hidden patches alone, whose places in the
+        sequence are ``ids_hidden`` (B, H)."""
         rows = torch.arange(len(x), device=x.device)[:, None]
         target = self.target(x)[rows, ids_hidden]  # (B, H, P)
         return dict(loss=(pred.float() - target).square().mean())
@@ -73,8 +65,7 @@ class MAMPHead(BaseModule):
         """What is to be predicted: (B, T, V, C) → (B, L, P)."""
         if self.motion_stride is not None:
             x = motion(x, self.motion_stride)
-        target = patchify(x, self.tubelet_size, self.joint_patch_size)
-        target = target.flatten(1, 2)  # (B, L, P)
+        target = patchify(x, self.tubelet_size, self.joint_patch_size).flatten(1, 2)  # (B, L, P)
         if self.norm_target:
             mean = target.mean(dim=-1, keepdim=True)
             var = target.var(dim=-1, keepdim=True)  # unbiased
@@ -83,14 +74,7 @@ class MAMPHead(BaseModule):
 
 
 def motion(x: Tensor, stride: int) -> Tensor:
-    """Motion x(t + stride) − x(t), zero in the last ``stride`` frames.
-
-    Args:
-        x (Tensor): Skeletons, (B, T, V, C).
-        stride (int): Frames between the two positions.
-
-    Returns:
-        Tensor: Motion of the same shape.
+    """Motion x(t + stride) − x(t) of skeletons (B, T, V, C), zero in the last ``stride`` frames.
 
     Raises:
         ValueError: If the sequences have no frame ``stride`` frames later.

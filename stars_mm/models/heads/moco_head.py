@@ -67,17 +67,9 @@ class MoCoHead(BaseModule):
         return dict(loss=torch.stack(losses).mean())
 
     def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own: Tensor) -> Tensor:
-        """Cross-entropy of picking one's own key out among the queue's.
+        """Cross-entropy of picking one's own key (N, C) out among the queue's (K, C).
 
-        Args:
-            query (Tensor): L2-normalised queries, (N, C).
-            key (Tensor): L2-normalised keys of the same samples, (N, C).
-            queue (Tensor): L2-normalised earlier keys, (K, C).
-            own (Tensor): Which of them the sample itself left an epoch ago,
-                (N, K); those are no negatives.
-
-        Returns:
-            Tensor: The scalar loss of this rank.
+        Those that the sample itself left an epoch ago, ``own`` (N, K), are no negatives.
         """
         with torch.autocast(query.device.type, enabled=False):
             positive = (query * key).sum(dim=1, keepdim=True)  # (N, 1)

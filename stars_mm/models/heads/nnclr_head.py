@@ -69,17 +69,7 @@ class NNCLRHead(BaseModule):
         return dict(loss=torch.stack(losses).mean())
 
     def forward(self, feat: Tensor) -> tuple[Tensor, Tensor]:
-        """Projection and prediction of features, both L2-normalised.
-
-        Args:
-            feat (Tensor): Sequence features, (N, C).
-
-        Returns:
-            tuple[Tensor, Tensor]: Projection and prediction, (N, C) each.
-
-        Raises:
-            ValueError: If the features have another number of channels.
-        """
+        """Projection and prediction (N, C) of features (N, C), both L2-normalised."""
         check_channels(self, feat)
         projection = self.projector(feat)
         prediction = self.predictor(projection)
@@ -91,15 +81,8 @@ class NNCLRHead(BaseModule):
         return self.queue.feats[index]
 
     def contrast(self, neighbors: Tensor, predictions: Tensor) -> Tensor:
-        """Cross-entropy of picking one's own prediction out of all ranks'.
-
-        Args:
-            neighbors (Tensor): This rank's neighbours, (N, C).
-            predictions (Tensor): This rank's predictions, (N, C).
-
-        Returns:
-            Tensor: The scalar loss of this rank.
-        """
+        """Cross-entropy of picking one's own prediction (N, C) out of all ranks', by the neighbour
+        (N, C) of one's projection."""
         predictions = gather_with_grad(predictions)  # (W·N, C)
         with torch.autocast(predictions.device.type, enabled=False):
             logits = neighbors @ predictions.t()  # (N, W·N)

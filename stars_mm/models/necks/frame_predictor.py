@@ -2,7 +2,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from stars_mm.models.utils.patches import unpatchify
+from stars_mm.models.utils.masking import unpatchify
 
 
 @MODELS.register_module()
@@ -36,23 +36,15 @@ class FramePredictor(BaseModule):
         self.pred = nn.Linear(in_channels, temporal_stride * joint_stride * out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict frames.
-
-        Args:
-            x (Tensor): Feature map of shape (B, C′, T′, V′).
-
-        Returns:
-            Tensor: Sequences of shape (B, T, V, C), T = T′ ·
-            ``temporal_stride``, V = V′ · ``joint_stride``.
+        """Predict frames: (B, C′, T′, V′) → (B, T, V, C).
 
         Raises:
             ValueError: If the feature map has another number of channels.
         """
         if x.shape[1] != self.in_channels:
             raise ValueError(
-                f'FramePredictor has in_channels={self.in_channels}, but the '
-                f'feature map has {x.shape[1]} channels. Set in_channels of '
-                'the neck to the channels of the backbone.'
+                f'FramePredictor has in_channels={self.in_channels}, but the feature map has '
+                f'{x.shape[1]} channels. Set in_channels of the neck to those of the backbone.'
             )
         cells = self.pred(x.permute(0, 2, 3, 1))  # (B, T′, V′, P)
         return unpatchify(cells, self.temporal_stride, self.joint_stride)

@@ -96,8 +96,7 @@ class MAMPDecoder(BaseModule):
         return self.pred(self.norm(x))
 
     def _embed_all(self, tokens: Tensor, order: Tensor) -> Tensor:
-        """Embed kept tokens, then hidden ones; ``order`` (B, L) holds the
-        places of both. Attention does not ask for the order."""
+        """Embed kept tokens, then hidden ones; ``order`` (B, L) holds the places of both."""
         kept = self.embed(tokens)
         B, K, _ = kept.shape
         hidden = self.mask_token.to(kept.dtype).expand(B, order.shape[1] - K, -1)

@@ -12,15 +12,9 @@ EPS = 1e-8  # of KoLeo's distance and logarithm, as in DINOv2
 def sinkhorn_knopp(logits: Tensor, num_iters: int = 3) -> Tensor:
     """Share the samples of all ranks out evenly among the clusters.
 
-    exp(logits) is scaled in turn so that the clusters weigh the same and that each sample weighs 1.
-
-    Args:
-        logits (Tensor): This rank's scores divided by the temperature,
-            (N, K); N is the same on every rank.
-        num_iters (int): How often clusters and samples are scaled.
-
-    Returns:
-        Tensor: Probabilities of this rank's samples, (N, K).
+    exp(logits) is scaled in turn so that the clusters weigh the same and that each sample weighs 1:
+    this rank's scores divided by the temperature, (N, K), become probabilities (N, K). N is the
+    same on every rank.
     """
     peak = logits.max()
     all_reduce(peak, 'max')
@@ -37,19 +31,11 @@ def sinkhorn_knopp(logits: Tensor, num_iters: int = 3) -> Tensor:
 
 def koleo(feats: Tensor) -> Tensor:
     """Kozachenko-Leonenko estimate of how unevenly features spread: mean of
-    −log(distance to the nearest other sample of this rank).
-
-    Args:
-        feats (Tensor): Features of at least two samples, (N, C).
-
-    Returns:
-        Tensor: The scalar loss.
-    """
+    −log(distance to the nearest other sample of this rank), of at least two, (N, C)."""
     if len(feats) < 2:
         raise ValueError(
-            'KoLeo needs two samples or more on each process, '
-            f'got {len(feats)}; set koleo_weight=0 or a larger '
-            'train_dataloader.batch_size.'
+            f'KoLeo needs two samples or more on each process, got {len(feats)}; set '
+            'koleo_weight=0 or a larger train_dataloader.batch_size.'
         )
     with torch.autocast(feats.device.type, enabled=False):
         feats = F.normalize(feats.float())

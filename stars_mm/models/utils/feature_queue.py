@@ -22,14 +22,10 @@ class FeatureQueue(nn.Module):
             raise ValueError(f'queue_size must be at least 1, got {size}.')
         # the same on every rank, also where their seeds differ
         noise = torch.randn(size, dims, generator=torch.Generator().manual_seed(0))
+        self.size = size
         self.register_buffer('feats', F.normalize(noise))
         self.register_buffer('ids', torch.full((size,), -1))
         self.register_buffer('ptr', torch.zeros(1, dtype=torch.long))
-
-    @property
-    def size(self) -> int:
-        """int: Number K of entries."""
-        return len(self.ids)
 
     @torch.no_grad()
     def nearest(self, query: Tensor, sample_idx: Tensor, topk: int = 0) -> Tensor:
@@ -47,9 +43,8 @@ class FeatureQueue(nn.Module):
             Tensor: Indices into the queue, (N, ).
         """
         with torch.autocast(query.device.type, enabled=False):
-            query = query.to(self.feats.dtype)
-            similarity = query @ self.feats.t()  # (N, K)
-        own = sample_idx[:, None] == self.ids[None]
+            similarity = query.to(self.feats.dtype) @ self.feats.t()  # (N, K)
+        own = sample_idx[:, None] == self.ids
         similarity = similarity.masked_fill(own, float('-inf'))
         if topk == 0:
             return similarity.argmax(dim=1)
@@ -60,11 +55,8 @@ class FeatureQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, feats: Tensor, sample_idx: Tensor) -> None:
-        """Let the features of all ranks overwrite the oldest entries, wrapping at the end.
-
-        Args:
-            feats (Tensor): This rank's features, (N, C); those of all W ranks are W·N ≤ K.
-            sample_idx (Tensor): Index of each feature's sample, (N, ).
+        """Let the features (N, C) of the samples (N, ) of all ranks overwrite the oldest entries,
+        wrapping at the end.
 
         Raises:
             ValueError: If more features come than the queue holds.
@@ -72,12 +64,10 @@ class FeatureQueue(nn.Module):
         feats, sample_idx = gather_without_grad(feats), gather_without_grad(sample_idx)
         if len(feats) > self.size:
             raise ValueError(
-                f'A batch of {len(feats)} features (all ranks together) does '
-                f'not fit into queue_size={self.size}; make the queue larger '
-                'or the batch smaller.'
+                f'A batch of {len(feats)} features (all ranks together) does not fit into '
+                f'queue_size={self.size}; make the queue larger or the batch smaller.'
             )
-        slots = self.ptr + torch.arange(len(feats), device=feats.device)
-        slots %= self.size
+        slots = (self.ptr + torch.arange(len(feats), device=feats.device)) % self.size
         self.feats[slots] = feats.to(self.feats.dtype)
         self.ids[slots] = sample_idx
         self.ptr.copy_((self.ptr + len(feats)) % self.size)

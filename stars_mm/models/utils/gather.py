@@ -21,26 +21,13 @@ class _GatherWithGrad(torch.autograd.Function):
 def gather_with_grad(x: Tensor) -> Tensor:
     """Concatenate a tensor over the ranks, gradients flowing back to each.
 
-    With DDP, which averages parameter gradients over W ranks, the mean of the
-    ranks' losses is what is minimised.
-
-    Args:
-        x (Tensor): Tensor of shape (N, …), the same shape on every rank.
-
-    Returns:
-        Tensor: Tensor of shape (W·N, …) in the order of the ranks.
+    (N, …) → (W·N, …) in the order of the ranks; N is the same on each. With DDP, which averages
+    parameter gradients over W ranks, the mean of the ranks' losses is what is minimised.
     """
     return _GatherWithGrad.apply(x) if get_world_size() > 1 else x
 
 
 @torch.no_grad()
 def gather_without_grad(x: Tensor) -> Tensor:
-    """Concatenate a tensor over the ranks, without gradient.
-
-    Args:
-        x (Tensor): Tensor of shape (N, …), the same shape on every rank.
-
-    Returns:
-        Tensor: Tensor of shape (W·N, …) in the order of the ranks.
-    """
+    """As :func:`gather_with_grad`, without gradient."""
     return torch.cat(all_gather(x.contiguous()))

@@ -1,7 +1,44 @@
+"""Patches of skeletons, and which of them are hidden."""
+
 import torch
 from torch import Tensor
 
 EPS = 1e-10  # the reference's guard inside its logarithms and its division
+
+
+def patchify(x: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
+    """Cut skeleton sequences into patches of frames × joints.
+
+    Args:
+        x (Tensor): Sequences of shape (B, T, V, C).
+        tubelet_size (int): Frames in a patch; divides T.
+        joint_patch_size (int): Joints in a patch; divides V.
+
+    Returns:
+        Tensor: Patches of shape (B, T′, V′, P) with T′ = T / tubelet_size,
+        V′ = V / joint_patch_size and P = tubelet_size · joint_patch_size · C,
+        the values of a patch in the order (frame, joint, channel).
+
+    Raises:
+        ValueError: If the patches do not fill the sequence.
+    """
+    B, T, V, C = x.shape
+    t, v = tubelet_size, joint_patch_size
+    if T % t or V % v:
+        raise ValueError(
+            f'A clip of {T} frames and {V} joints cannot be cut into patches '
+            f'of tubelet_size={t} frames and joint_patch_size={v} joints.'
+        )
+    x = x.reshape(B, T // t, t, V // v, v, C).transpose(2, 3)
+    return x.reshape(B, T // t, V // v, t * v * C)
+
+
+def unpatchify(patches: Tensor, tubelet_size: int, joint_patch_size: int) -> Tensor:
+    """Put patches back together, (B, T′, V′, P) → (B, T, V, C): the inverse of :func:`patchify`."""
+    B, Tp, Vp, P = patches.shape
+    t, v = tubelet_size, joint_patch_size
+    x = patches.reshape(B, Tp, Vp, t, v, P // (t * v)).transpose(2, 3)
+    return x.reshape(B, Tp * t, Vp * v, P // (t * v))
 
 
 def num_kept_tokens(num_tokens: int, mask_ratio: float) -> int:
@@ -13,19 +50,14 @@ def num_kept_tokens(num_tokens: int, mask_ratio: float) -> int:
     kept = int(num_tokens * (1 - mask_ratio))
     if not 0 < kept < num_tokens:
         raise ValueError(
-            f'mask_ratio={mask_ratio} keeps {kept} of {num_tokens} tokens; '
-            'at least one must be kept and one hidden. Change mask_ratio or '
-            'the number of frames.'
+            f'mask_ratio={mask_ratio} keeps {kept} of {num_tokens} tokens; at least one must be '
+            'kept and one hidden. Change mask_ratio or the number of frames.'
         )
     return kept
 
 
 def mask_from_scores(scores: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Keep the tokens with the lowest scores.
-
-    Args:
-        scores (Tensor): One score a token, (B, L).
-        mask_ratio (float): Share of the tokens to hide.
+    """Keep the tokens with the lowest scores (B, L).
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), the tokens that stay, lowest score
@@ -50,8 +82,7 @@ def random_masking(
         noise (Tensor): Uniform draw from [0, 1) of shape (B, L).
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-        (B, L) and ``mask`` (B, L); see :func:`mask_from_scores`.
+        tuple[Tensor, Tensor, Tensor]: Those of :func:`mask_from_scores`.
     """
     _check_noise(patches, noise)
     return mask_from_scores(noise, mask_ratio)
@@ -72,8 +103,7 @@ def motion_aware_masking(
         noise (Tensor): Uniform draw from [0, 1) of shape (B, L).
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``ids_keep`` (B, K), ``ids_restore``
-        (B, L) and ``mask`` (B, L); see :func:`mask_from_scores`.
+        tuple[Tensor, Tensor, Tensor]: Those of :func:`mask_from_scores`.
     """
     _check_noise(patches, noise)
     motion = torch.zeros_like(patches[..., 0])  # (B, T′, V′)

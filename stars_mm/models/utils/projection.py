@@ -2,14 +2,7 @@ from torch import Tensor, nn
 
 
 def projection_mlp(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Sequential:
-    """The layers of STARS's head in one piece, so that heads differ in their
-    loss alone: batch norm, linear, batch norm, ReLU, linear.
-
-    Args:
-        in_channels (int): Channels of the sequence feature.
-        hidden_channels (int): Channels in between.
-        out_channels (int): Channels of the result.
-    """
+    """The layers of STARS's head in one piece, so that heads differ in their loss alone."""
     return nn.Sequential(
         nn.BatchNorm1d(in_channels),
         nn.Linear(in_channels, hidden_channels, bias=False),
@@ -20,15 +13,10 @@ def projection_mlp(in_channels: int, hidden_channels: int, out_channels: int) ->
 
 
 def check_channels(head: nn.Module, feat: Tensor) -> None:
-    """Raise a ValueError where features are not those a head was built for.
-
-    Args:
-        head (nn.Module): A head with ``in_channels``.
-        feat (Tensor): Sequence features, (N, C).
-    """
+    """Raise a ValueError where features (N, C) are not those a head was built for."""
     if feat.shape[1] != head.in_channels:
         raise ValueError(
-            f'{type(head).__name__} has in_channels={head.in_channels}, but '
-            f'the features have {feat.shape[1]} channels. Set in_channels of '
-            'the head to the channels of the backbone (or neck).'
+            f'{type(head).__name__} has in_channels={head.in_channels}, but the features have '
+            f'{feat.shape[1]} channels. Set in_channels of the head to those of the backbone (or '
+            'neck).'
         )

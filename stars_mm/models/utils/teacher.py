@@ -5,17 +5,11 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseAveragedModel
 from torch import Tensor, nn
 
-from stars_mm.models.utils.pooling import clip_features
+from stars_mm.models.utils.views import clip_features
 
 
 class Branch(nn.Module):
-    """What a student and its teacher both have: encoder, neck, projector.
-
-    Args:
-        backbone (nn.Module): Encoder.
-        projector (nn.Module): Maps sequence features to what the loss takes.
-        neck (nn.Module, optional): What stands between the two.
-    """
+    """What a student and its teacher both have: encoder, neck, projector."""
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, neck: nn.Module | None = None
@@ -72,13 +66,8 @@ class MomentumTeacher(BaseAveragedModel):
 
     @torch.no_grad()
     def update(self, student: nn.Module) -> None:
-        """Follow the student: its weights slowly, its buffers and which of
-        its layers are in training mode at once.
-
-        Args:
-            student (nn.Module): The student, after its own forward pass,
-                which puts frozen layers into evaluation mode.
-        """
+        """Follow the student: its weights slowly, its buffers and which of its layers are in
+        training mode, as its forward pass left them, at once."""
         self.update_parameters(student)
         for own, its in zip(self.module.modules(), student.modules()):
             own.training = its.training

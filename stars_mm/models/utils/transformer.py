@@ -4,15 +4,8 @@ from torch import Tensor, nn
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention by PyTorch's fused kernel.
-
-    Args:
-        dims (int): Channels of a token; a multiple of ``num_heads``.
-        num_heads (int): Number of heads.
-        qkv_bias (bool): Whether query, key and value have a bias.
-        attn_drop (float): Dropout of the attention weights.
-        proj_drop (float): Dropout of the output.
-    """
+    """Multi-head self-attention by PyTorch's fused kernel, with dropout of the attention weights
+    (``attn_drop``) and of the output (``proj_drop``)."""
 
     def __init__(
         self,
@@ -32,15 +25,8 @@ class SelfAttention(nn.Module):
         self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """Attend over the tokens.
-
-        Args:
-            x (Tensor): Tokens of shape (B, L, C).
-            start (int): The tokens before this one are attended to, but do not attend themselves.
-
-        Returns:
-            Tensor: Tokens of shape (B, L − start, C).
-        """
+        """Attend over tokens, (B, L, C) → (B, L − start, C): those before ``start`` are attended
+        to, but do not attend themselves."""
         query, key, value = self._project(x, start)  # (B, heads, …, dims)
         x = F.scaled_dot_product_attention(
             query, key, value, dropout_p=self.attn_drop * self.training
@@ -54,21 +40,13 @@ class SelfAttention(nn.Module):
         else:
             C, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
             q_bias, kv_bias = (None, None) if bias is None else (bias[:C], bias[C:])
-            parts = (
-                F.linear(x[:, start:], weight[:C], q_bias),
-                *F.linear(x, weight[C:], kv_bias).chunk(2, dim=-1),
-            )
+            query = F.linear(x[:, start:], weight[:C], q_bias)
+            parts = (query, *F.linear(x, weight[C:], kv_bias).chunk(2, dim=-1))
         return tuple(part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts)
 
 
 class MLP(nn.Module):
-    """Two linear layers with a GELU between them.
-
-    Args:
-        dims (int): Channels in and out.
-        hidden_dims (int): Channels in between.
-        drop (float): Dropout after each layer.
-    """
+    """Two linear layers with a GELU between them, and dropout after each."""
 
     def __init__(self, dims: int, hidden_dims: int, drop: float = 0.0) -> None:
         super().__init__()
@@ -113,32 +91,18 @@ class TransformerBlock(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """Transform the tokens.
-
-        Args:
-            x (Tensor): Tokens of shape (B, L, C).
-            start (int): The tokens before this one are attended to, but not
-                transformed: for a last block, where nobody looks at them.
-
-        Returns:
-            Tensor: Tokens of shape (B, L − start, C).
-        """
+        """Transform tokens, (B, L, C) → (B, L − start, C): those before ``start`` are attended to,
+        but not transformed, as in a last block, where nobody looks at them."""
         x = x[:, start:] + self.drop_path(self.attn(self.norm1(x), start))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 def compile_blocks(model: nn.Module, **options) -> int:
-    """Compile the transformer blocks of a model, in place.
+    """Compile the transformer blocks of a model in place, with the options of ``torch.compile``;
+    returns how many there are.
 
     Block by block, all of them share what is compiled once; names of
     parameters, checkpoints and hooks stay as they are.
-
-    Args:
-        model (nn.Module): The model.
-        **options: Those of ``torch.compile``.
-
-    Returns:
-        int: How many blocks there are.
     """
     blocks = [m for m in model.modules() if isinstance(m, TransformerBlock)]
     for block in blocks:

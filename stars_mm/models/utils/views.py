@@ -1,8 +1,18 @@
+"""Several clips of a sample: their features, and which of them are compared."""
+
 from itertools import permutations
 
 import torch
 from mmengine.dist import all_reduce
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
+    """Sequence feature (N, clips, C′) of every clip of (N, clips, M, T, V, C): mean over persons,
+    time and joints."""
+    N, num_clips = inputs.shape[:2]
+    x = backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
+    return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
 
 
 def view_pairs(num_views: int) -> list[tuple[int, int]]:
@@ -11,14 +21,8 @@ def view_pairs(num_views: int) -> list[tuple[int, int]]:
 
 
 def distinct_views(inputs: Tensor) -> Tensor:
-    """The first view alone where every sample's views are equal, on all ranks: the number of views
-    decides how often a head gathers, so the ranks have to agree.
-
-    Args:
-        inputs (Tensor): Clips of shape (N, views, …).
-
-    Returns:
-        Tensor: Clips of shape (N, views or 1, …).
+    """The first view (N, 1, …) alone where every sample's views (N, views, …) are equal, on all
+    ranks: the number of views decides how often a head gathers, so the ranks have to agree.
     """
     if inputs.shape[1] == 1:  # spares a GPU the synchronisation below
         return inputs

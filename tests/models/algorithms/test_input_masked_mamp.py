@@ -8,8 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
 from stars_mm.models.heads import MAMPHead
-from stars_mm.models.utils.masking import motion_aware_masking, random_masking
-from stars_mm.models.utils.patches import patchify
+from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
 from stars_mm.preparation.layouts import NW_UCLA
 
 SMALL = dict(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stars_mm.models.utils.patches import patchify, unpatchify
+from stars_mm.models.utils.masking import patchify, unpatchify
 
 SIZES = [(4, 1), (2, 3)]
 
