@@ -79,18 +79,3 @@ def test_an_algorithm_trains_on_the_stream(stars, encoder_cfg, samples):
     expected = model.data_preprocessor.to_stream(torch.stack(clips))
     torch.testing.assert_close(seen[0], expected[:, 0])
     assert (seen[0][..., 2, :] == 0).all()
-
-
-@pytest.mark.parametrize(
-    'arguments, message',
-    [
-        (dict(stream='bones'), 'stream="bones" must be one of .*bone_motion'),
-        (dict(stream='bone', layout='mpii'), 'layout="mpii" is not known'),
-        (dict(stream='bone', scale=0), 'scale must be positive: 0'),
-    ],
-)
-def test_arguments_are_checked(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        build(**arguments)
-    with pytest.raises(ValueError, match='have 20 joints, its layout 25'):
-        build('bone').to_stream(torch.zeros(1, 1, 1, 8, 20, 3))
