@@ -30,7 +30,7 @@ def test_same_training(load_cfg, build, trained, tmp_path, name, num_workers):
             loader = cfg.train_dataloader
             loader.dataset.pipeline = planned(loader.dataset.pipeline)
             loader.num_workers = num_workers
-            loader.persistent_workers = num_workers > 0
+            loader.persistent_workers = False
             loader.collate_fn = dict(type='collate_clips')
         runner = build(cfg)
         start = copy.deepcopy(runner.model.backbone.state_dict())
