@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +79,28 @@ def write(tmp_path):
         return str(path)
 
     return _write
+
+
+@pytest.fixture
+def run_command(repo_root, tmp_path):
+    """Runs a command in a foreign folder, on the CPU, with this Python."""
+
+    def _run(*command, check=True, **env) -> subprocess.CompletedProcess:
+        paths = os.pathsep.join([str(repo_root), *filter(None, sys.path)])
+        base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=paths, OMP_NUM_THREADS='1')
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=tmp_path,
+            env={**base, 'CUDA_VISIBLE_DEVICES': '', **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=500,
+        )
+        assert not check or done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return _run
 
 
 @pytest.fixture(scope='session')

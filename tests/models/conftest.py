@@ -29,16 +29,16 @@ def seed():
 
 @pytest.fixture
 def golden(data_dir) -> Callable:
-    """``golden(name)`` → arrays as tensors, and the sizes."""
+    """``golden(name, prefix)`` → arrays whose name begins so, as tensors, and the sizes."""
 
-    def _golden(name: str) -> tuple[dict[str, Tensor], dict]:
+    def _golden(name: str, prefix='') -> tuple[dict[str, Tensor], dict]:
         arrays = np.load(data_dir / f'{name}.npz')
-        meta = json.loads(str(arrays['meta']))
-        return {
-            key: torch.from_numpy(np.asarray(arrays[key]))
+        found = {
+            key.removeprefix(prefix): torch.from_numpy(np.asarray(arrays[key]))
             for key in arrays.files
-            if arrays[key].dtype.kind != 'U'
-        }, meta
+            if key.startswith(prefix) and arrays[key].dtype.kind != 'U'
+        }
+        return found, json.loads(str(arrays['meta']))
 
     return _golden
 
@@ -117,8 +117,8 @@ def _project_and_predict(params: dict[str, Tensor], feat: Tensor):
     """Batch norm, linear, batch norm, ReLU, linear, by their formulas."""
 
     def batch_norm(x, name):
-        centred = x - x.mean(0)
-        scaled = centred / (centred.square().mean(0) + 1e-5).sqrt()
+        centered = x - x.mean(0)
+        scaled = centered / (centered.square().mean(0) + 1e-5).sqrt()
         return scaled * params[f'{name}.weight'] + params[f'{name}.bias']
 
     projection = batch_norm(feat, 'projector.0')

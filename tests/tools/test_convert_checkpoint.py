@@ -15,8 +15,6 @@ from mmengine.registry import DefaultScope
 
 from stars_mm.utils.weights_file import read_weights
 
-MODEL = {'mamp': 'mamp_tiny', 'mae': 'mae_tiny', 'ntu': 'mamp_ntu_layout'}
-
 
 @pytest.fixture(scope='module')
 def convert(repo_root):
@@ -32,7 +30,7 @@ def official(data_dir, tmp_path):
     """Writes a file of the form that the authors' programs write."""
 
     def _official(kind: str):
-        name, prefix = MODEL.get(kind, 'stars_tiny'), 'state/'
+        name, prefix = f'{kind}_tiny', 'state/'
         if kind in ('linprobe', 'finetune'):
             name, prefix = 'heads_tiny', f'{kind}/state/'
         arrays = np.load(data_dir / f'{name}.npz')
@@ -48,13 +46,8 @@ def official(data_dir, tmp_path):
             state['queue_ptr'] = torch.from_numpy(arrays['queue_ptr'][None])
             content = state
         else:
-            content = dict(
-                model=state,
-                optimizer=dict(state={}, param_groups=[]),
-                epoch=399,
-                scaler=dict(scale=65536.0),
-                args=argparse.Namespace(config='a.yaml', lr=1e-3, model_args=dict(depth=8)),
-            )
+            args = argparse.Namespace(config='a.yaml', lr=1e-3, model_args=dict(depth=8))
+            content = dict(model=state, optimizer={}, epoch=399, scaler={}, args=args)
         path = tmp_path / f'{kind}.{"pt" if kind == "stars" else "pth"}'
         torch.save(content, path)
         return path, state, json.loads(str(arrays['meta']))
@@ -63,19 +56,13 @@ def official(data_dir, tmp_path):
 
 
 def same_bytes(found, expected):
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        assert found[name].dtype == value.dtype, name
-        assert found[name].shape == value.shape, name
-        assert found[name].numpy().tobytes() == value.numpy().tobytes(), name
+    torch.testing.assert_close(dict(found), dict(expected), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
     'kind, suffix',
     [
         ('mamp', 'pth'),
-        ('mae', 'safetensors'),
-        ('ntu', 'pth'),
         ('stars', 'pth'),
         ('stars', 'safetensors'),
         ('linprobe', 'pth'),
@@ -117,14 +104,9 @@ def test_encoder_alone(convert, official, tmp_path, capsys):
     model.init_weights()
     same_bytes({f'backbone.{k}': v for k, v in model.backbone.state_dict().items()}, weights)
     convert(again, tmp_path / 'theirs.pth', '--to-official')
-    same_bytes(
-        torch.load(tmp_path / 'theirs.pth')['model'],
-        {
-            name.removeprefix('encoder_student.'): value
-            for name, value in state.items()
-            if not name.startswith(('queue', 'encoder_student.head'))
-        },
-    )
+    theirs = torch.load(tmp_path / 'theirs.pth')['model']
+    assert len(theirs) == 54
+    same_bytes(theirs, {name: state[f'encoder_student.{name}'] for name in theirs})
 
 
 def drop(*names):
@@ -134,29 +116,23 @@ def drop(*names):
 
 
 #: kind of file, what is changed in it, the error
+QKV = 'blocks.1.attn.qkv.bias'
 NOT_WHOLE = [
-    (
-        'mamp',
-        drop('blocks.1.attn.qkv.bias', 'norm.weight'),
-        r'the encoder lacks 2 of 30 tensors: "backbone\.blocks\.1\.attn\.qkv\.bias", "backb',
-    ),
+    ('mamp', drop(QKV, 'norm.weight'), f'the encoder lacks 2 of 30 tensors: "backbone.{QKV}", "b'),
     ('mamp', drop('joints_embed.proj.weight'), 'no encoder: "joints_embed.proj.weight"'),
     ('mamp', drop('decoder_norm.bias'), r'the decoder lacks 1 of \d+ tensors: "neck\.norm\.bias"'),
+    ('mamp', lambda state: dict(state, extra=state['mask_token']), r"not a name .*\['extra'\]"),
     (
         'mamp',
-        lambda state: dict(state, extra=torch.zeros(1)),
-        r"not a name of an official .*\['extra'\]",
-    ),
-    (
-        'mamp',
-        lambda state: dict(decoder_pos_embed=state['decoder_pos_embed']),
-        'holds no encoder; its tensors are "decoder_pos_embed"',
+        lambda state: dict(mask_token=state['mask_token']),
+        'holds no encoder; .*"mask_token"',
     ),
     ('stars', drop('queue_id'), 'has "queue", but no "queue_id"'),
+    ('stars', drop('queue_ptr'), 'has "queue", but no "queue_ptr"'),
     (
         'stars',
         drop('head.predictor.3.weight'),
-        r'the NNCLR head lacks 1 of 16 tensors: "head\.predictor\.3\.weight"',
+        'the NNCLR head lacks 1 of 16 .*predictor.3.weight"',
     ),
 ]
 
@@ -180,10 +156,7 @@ class Harmful:
 @pytest.mark.parametrize(
     'content, message',
     [
-        (
-            dict(model={'a': torch.zeros(1)}, args=Harmful()),
-            r'the safe loader refuses it: it holds objects of \w+\.system',
-        ),
+        (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'the safe loader .*\w+\.system'),
         ([torch.zeros(1)], 'holds a list, and no'),
         (dict(model={'a': 3}), 'holds no weights by name: "a" is no tensor'),
         (dict(state_dict={}), 'holds no weights by name: it is empty'),

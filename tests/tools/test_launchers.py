@@ -4,12 +4,10 @@ import importlib.util
 import json
 import os
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
 import mmaction
-import numpy as np
 import pytest
 import torch
 
@@ -19,8 +17,7 @@ default_scope = 'mmaction'
 model = dict(
     type='RecognizerGCN',
     backbone=dict(
-        type='STGCN', base_channels=4, num_stages=1, inflate_stages=[],
-        down_stages=[],
+        type='STGCN', base_channels=4, num_stages=1, inflate_stages=[], down_stages=[],
         graph_cfg=dict(layout='nturgb+d', mode='stgcn_spatial')),
     cls_head=dict(type='GCNHead', num_classes=2, in_channels=4))
 pipeline = [
@@ -29,16 +26,13 @@ pipeline = [
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=2),
     dict(type='PackActionInputs')]
+dataset = dict(type='PoseDataset', ann_file={ann_file!r}, split='train', pipeline=pipeline)
 train_dataloader = dict(
-    batch_size=2, num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='PoseDataset', ann_file={ann_file!r}, split='train',
-                 pipeline=pipeline))
+    batch_size=2, num_workers=0, dataset=dataset,
+    sampler=dict(type='DefaultSampler', shuffle=True))
 val_dataloader = test_dataloader = dict(
-    batch_size=2, num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='PoseDataset', ann_file={ann_file!r}, split='val',
-                 pipeline=pipeline, test_mode=True))
+    batch_size=2, num_workers=0, dataset=dict(dataset, split='val', test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
 val_evaluator = test_evaluator = dict(type='AccMetric')
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
 val_cfg = dict(type='ValLoop')
@@ -51,25 +45,14 @@ randomness = dict(seed=0)
 """
 
 
-@pytest.fixture(scope='module')
-def config(tmp_path_factory) -> Path:
+@pytest.fixture
+def config(tmp_path, make_clip) -> Path:
     """A config on eight clips in the NTU layout."""
-    folder = tmp_path_factory.mktemp('tiny')
-    rng = np.random.default_rng(0)
-    names = [f'S001C001P{i:03d}R001A{i % 2 + 1:03d}' for i in range(8)]
-    annotations = [
-        dict(
-            frame_dir=name,
-            label=i % 2,
-            total_frames=12,
-            keypoint=rng.normal(size=(1, 12, 25, 3)).astype(np.float32),
-        )
-        for i, name in enumerate(names)
-    ]
-    ann_file = folder / 'tiny.pkl'
+    clips = [make_clip(i, (1, 12, 25, 3), label=i % 2) for i in range(8)]
+    names = [clip['frame_dir'] for clip in clips]
+    ann_file, path = tmp_path / 'tiny.pkl', tmp_path / 'tiny model.py'
     split = dict(train=names[:4], val=names[4:])
-    ann_file.write_bytes(pickle.dumps(dict(split=split, annotations=annotations)))
-    path = folder / 'tiny model.py'
+    ann_file.write_bytes(pickle.dumps(dict(split=split, annotations=clips)))
     path.write_text(CONFIG.format(ann_file=str(ann_file)))
     return path
 
@@ -77,36 +60,10 @@ def config(tmp_path_factory) -> Path:
 STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 
-@pytest.fixture
-def run(config):
-    """Runs a command beside the config, on the CPU, with this Python."""
-
-    def _run(*command, check=True, **env) -> subprocess.CompletedProcess:
-        paths = os.pathsep.join(path for path in sys.path if path)
-        base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=paths, OMP_NUM_THREADS='1')
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=config.parent,
-            env={**base, 'CUDA_VISIBLE_DEVICES': '', **env},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=500,
-        )
-        assert not check or done.returncode == 0, done.stderr[-3000:]
-        return done
-
-    return _run
-
-
 def accuracy(work_dir: Path) -> dict:
     """The accuracies of the last run's test."""
     found = json.loads(max(work_dir.glob('*/*.json')).read_text())
     return {key: value for key, value in found.items() if key[:3] == 'acc'}
-
-
-def log(work_dir: Path) -> str:
-    return max(work_dir.glob('*/*.log')).read_text()
 
 
 def settings(repo_root, name, *argv):
@@ -118,19 +75,19 @@ def settings(repo_root, name, *argv):
 
 
 @pytest.mark.slow
-def test_two_processes(config, run, repo_root, tmp_path, slurm):
+def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
     """Trained by our launcher and by mmaction2's own tool, tested by ours on two processes, by
     torchrun and by Slurm, and by mmaction2's plain test: the independent evidence."""
     tools, ours, theirs = repo_root / 'tools', tmp_path / 'our s', tmp_path / 'theirs'
-    run('bash', tools / 'dist_train.sh', config, 2, '--work-dir', ours)
+    run_command('bash', tools / 'dist_train.sh', config, 2, '--work-dir', ours)
     checkpoint = ours / 'epoch_1.pth'
     state = torch.load(checkpoint)
     assert state['meta']['iter'] == 1  # four clips in batches of two: one for two processes
-    assert 'Distributed training: True' in log(ours) and 'GPU number: 2' in log(ours)
-    assert not any(key.startswith('module.') for key in state['state_dict'])
 
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
-    run(sys.executable, *torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH)
+    run_command(
+        sys.executable, *torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH
+    )
     expected = torch.load(theirs / 'epoch_1.pth')['state_dict']
     assert state['state_dict'].keys() == expected.keys()
     assert all(torch.equal(state['state_dict'][key], expected[key]) for key in expected)
@@ -140,10 +97,9 @@ def test_two_processes(config, run, repo_root, tmp_path, slurm):
         ('one', (sys.executable, STOCK / 'test.py', config, checkpoint), {}),
         ('slurm', ('bash', tools / 'slurm_test.sh', 'cpu', 'job', config, checkpoint), slurm),
     ):
-        run(*command, '--work-dir', tmp_path / name, **env)
+        run_command(*command, '--work-dir', tmp_path / name, **env)
     assert 'acc/top1' in accuracy(tmp_path / 'one')
     assert accuracy(tmp_path / 'two') == accuracy(tmp_path / 'slurm') == accuracy(tmp_path / 'one')
-    assert 'GPU number: 2' in log(tmp_path / 'slurm')
     options = '--partition=cpu --job-name=job --gres=gpu:2 --ntasks=2 --ntasks-per-node=2 '
     options += '--cpus-per-task=3 --kill-on-bad-exit=1 --time=10 --qos=low'
     assert Path(slurm['SRUN_LOG']).read_text().split() == options.split()
@@ -191,10 +147,10 @@ def python(tmp_path) -> str:
     return str(path)
 
 
-def test_slurm_train_starts_train(repo_root, run, slurm, python):
+def test_slurm_train_starts_train(repo_root, run_command, slurm, python):
     script = repo_root / 'tools/slurm_train.sh'
     env = dict(slurm, GPUS='1', PYTHON=python)
-    done = run('bash', script, 'gpu', 'job', 'my config.py', '--amp', **env)
+    done = run_command('bash', script, 'gpu', 'job', 'my config.py', '--amp', **env)
     port, *command = done.stdout.strip('|').split('|')
     assert 20000 <= int(port) < 40000
     train = str(repo_root / 'tools/train.py')
@@ -213,9 +169,9 @@ def test_slurm_train_starts_train(repo_root, run, slurm, python):
         ),
     ],
 )
-def test_torchrun_command(repo_root, run, python, env, expected):
+def test_torchrun_command(repo_root, run_command, python, env, expected):
     script = repo_root / 'tools/dist_train.sh'
-    done = run('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
+    done = run_command('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
     start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
     tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
     assert done.stdout.strip('|').split('|') == start + tool
@@ -223,23 +179,16 @@ def test_torchrun_command(repo_root, run, python, env, expected):
 
 @pytest.mark.parametrize(
     'command',
-    [
-        'dist_train.sh config.py',
-        'dist_train.sh config.py --amp',
-        'dist_test.sh config.py epoch_1.pth',
-        'slurm_train.sh gpu job',
-        'slurm_test.sh gpu job config.py',
-    ],
+    ['dist_train.sh config.py --amp', 'dist_test.sh a.py b.pth', 'slurm_train.sh gpu job'],
 )
-def test_missing_arguments(repo_root, run, command):
+def test_missing_arguments(repo_root, run_command, command):
     script, *arguments = command.split()
-    done = run('bash', repo_root / 'tools' / script, *arguments, check=False)
+    done = run_command('bash', repo_root / 'tools' / script, *arguments, check=False)
     assert done.returncode == 2
     assert f'tools/{script} ' in done.stderr or "'--amp'" in done.stderr
-    assert '#' not in done.stderr
 
 
-def test_train_settings(config, repo_root):
+def test_train_settings(config, repo_root, tmp_path):
     cfg = settings(repo_root, 'train', config)
     assert cfg.work_dir == 'work_dirs/tiny model'
     assert cfg.randomness == dict(seed=0)
@@ -257,13 +206,11 @@ def test_train_settings(config, repo_root):
     assert cfg.auto_scale_lr.enable is True
     assert cfg.randomness == dict(seed=7, diff_rank_seed=True, deterministic=True)
 
-    cfg = settings(repo_root, 'train', config, '--resume', 'epoch_3.pth')
-    assert cfg.resume is True and cfg.load_from == 'epoch_3.pth'
-    cfg = settings(repo_root, 'train', config, '--cfg-options', 'work_dir=there')
-    assert cfg.work_dir == 'there'
+    cfg = settings(
+        repo_root, 'train', config, *'--resume e.pth --cfg-options work_dir=there'.split()
+    )
+    assert cfg.resume is True and cfg.load_from == 'e.pth' and cfg.work_dir == 'there'
 
-
-def test_train_resumes_what_starts_from_a_checkpoint(config, repo_root, tmp_path):
     arguments = f'--work-dir {tmp_path} --resume --cfg-options load_from=stage1.pth'.split()
     cfg = settings(repo_root, 'train', config, *arguments)
     assert not cfg.resume and cfg.load_from == 'stage1.pth'
@@ -272,8 +219,6 @@ def test_train_resumes_what_starts_from_a_checkpoint(config, repo_root, tmp_path
     cfg = settings(repo_root, 'train', config, *arguments)
     assert cfg.resume and cfg.load_from is None
 
-
-def test_train_refuses(config, repo_root):
     arguments = '--amp --cfg-options optim_wrapper.type=ApexOptimWrapper'.split()
     with pytest.raises(ValueError, match="'ApexOptimWrapper'"):
         settings(repo_root, 'train', config, *arguments)
@@ -300,26 +245,26 @@ def test_test_settings(config, repo_root):
 
 
 @pytest.mark.parametrize('full_mmcv', [True, False])
-def test_full_mmcv_is_not_overwritten(repo_root, run, tmp_path, full_mmcv):
+def test_full_mmcv_is_not_overwritten(repo_root, run_command, tmp_path, full_mmcv):
     """``pip show mmcv`` decides whether mmcv-lite is installed."""
     python = tmp_path / 'python'
     python.write_text(f'#!/bin/sh\n[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}\n'.lower())
     python.chmod(0o755)
     path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
-    done = run('bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock', PATH=path)
+    done = run_command('bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock', PATH=path)
     lock = (repo_root / 'requirements' / 'lock.txt').read_text().splitlines()
     expected = [line for line in lock if not full_mmcv or 'mmcv-lite' not in line]
     assert done.stdout.splitlines() == expected
 
 
-def test_unfit_python_is_named(repo_root, run, tmp_path):
+def test_unfit_python_is_named(repo_root, run_command, tmp_path):
     """An interpreter whose every check fails, where no environment is on."""
     python = tmp_path / 'python3.99'
     python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99\n')
     python.chmod(0o755)
     env = dict(VIRTUAL_ENV='', CONDA_DEFAULT_ENV='', PYTHON=str(python))
     script = f'source "{repo_root}/tools/_env.sh"; stars_env'
-    done = run('bash', '-c', script, check=False, **env)
+    done = run_command('bash', '-c', script, check=False, **env)
     assert done.returncode == 1
     assert 'needs Python 3.10, 3.11 or 3.12' in done.stderr
     assert 'is Python 3.99' in done.stderr

@@ -40,81 +40,38 @@ def pipeline(clip_len: int) -> list:
     ]
 
 
-MISSING = {'train_dataloader.dataset.ann_file': 'data/ntu60_3d.pkl'}
 MISSING_BANK = {'val_cfg.bank_dataloader.dataset.ann_file': 'data/ntu60_3d.pkl'}
 MISSPELT = {'train_dataloader.dataset.split': 'xsub_trian'}
 SHORT = {'val_dataloader.dataset.pipeline': pipeline(6)}
 STAGE = dict(name='a', config='stage1/mamp.py')
+SCALE, UNSCALED = {'auto_scale_lr.enable': True}, dict(auto_scale_lr=dict(_delete_=True))
+V, F, K = ValueError, FileNotFoundError, KeyError
 #: error, message, options of the config, options of its first stage
-CASES = dict(
-    random_encoder=(
-        ValueError,
-        r'stars\.py: STARS needs a pretrained encoder.*load_from=PATH.*allow_random_init=True',
-        dict(stages=[]),
-        {},
-    ),
-    nothing_to_resume=(ValueError, 'nothing initialises', dict(stages=[], resume=True), {}),
-    missing_checkpoint=(FileNotFoundError, 'nowhere.pth', dict(load_from='nowhere.pth'), {}),
-    small_queue=(
-        ValueError,
-        r'stars\.py: model\.head\.queue_size=3 is less than one batch, 4 clips on each of 1 '
-        'processes = 4',
-        {'model.head.queue_size': 3},
-        {},
-    ),
-    no_such_stage=(
-        FileNotFoundError,
-        r'stars\.py names the stage config "b\.py"',
-        dict(stages=[dict(name='a', config='b.py')]),
-        {},
-    ),
-    two_of_a_name=(
-        ValueError,
-        r'stages\[1\] of .*stars\.py has the name "a"',
-        dict(stages=[STAGE] * 2),
-        {},
-    ),
-    unknown_key=(
-        ValueError,
-        r"stages\[0\] of .*\['config', 'name', 'option'\]",
-        dict(stages=[dict(STAGE, option={})]),
-        {},
-    ),
-    no_scaling=(
-        KeyError,
-        r'mamp\.py has no auto_scale_lr\.base_batch_size',
-        {'auto_scale_lr.enable': True},
-        dict(auto_scale_lr=dict(_delete_=True)),
-    ),
-    own_file=(FileNotFoundError, "ann_file='data/ntu60_3d.pkl'.* download", MISSING_BANK, {}),
-    file_of_a_stage=(FileNotFoundError, "ann_file='data/ntu60_3d.pkl'.* download", {}, MISSING),
-    own_clip_length=(
-        ValueError,
-        r'have 6 frames after the pipeline \(its clip_len\), but model\.backbone\.num_frames=8',
-        SHORT,
-        {},
-    ),
-    clip_length_of_a_stage=(ValueError, 'have 6 frames after the pipeline', {}, SHORT),
-    own_split=(ValueError, "split='xsub_trian'.*'xsub_train', 'xsub_val'", MISSPELT, {}),
-    split_of_a_stage=(ValueError, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),
-    size_of_a_stage=(
-        ValueError,
+CASES = [
+    (V, r'stars\.py: STARS needs a pre.*load_from=PATH.*allow_random_init', dict(stages=[]), {}),
+    (V, 'nothing initialises', dict(stages=[], resume=True), {}),
+    (F, 'nowhere.pth', dict(load_from='nowhere.pth'), {}),
+    (V, r'head\.queue_size=3 .* each of 1 processes = 4', {'model.head.queue_size': 3}, {}),
+    (F, r'stars\.py names .*"b\.py"', dict(stages=[dict(name='a', config='b.py')]), {}),
+    (V, r'stages\[1\] of .*stars\.py has the name "a"', dict(stages=[STAGE] * 2), {}),
+    (V, r"stages\[0\] of .*'option'\]", dict(stages=[dict(STAGE, option={})]), {}),
+    (K, r'mamp\.py has no auto_scale_lr\.base_batch_size', SCALE, UNSCALED),
+    (F, "ann_file='data/ntu60_3d.pkl'.* download", MISSING_BANK, {}),
+    (V, r'have 6 frames after the pipeline \(its clip_len\), but model\.b.*=8', SHORT, {}),
+    (V, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),
+    (
+        V,
         r'model of stage config .*mamp\.py does not fit.*24',
         {},
         {'model.backbone.embed_dims': 24},
     ),
-    misspelt_option=(
-        ValueError,
-        "unknown options .'layer_decya'",
-        {'optim_wrapper.paramwise_cfg.layer_decya': 1},
-        {},
-    ),
-)
+    (V, "unknown options .'layer_decya'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}, {}),
+]
 
 
-@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('case', CASES, ids=[message[:20] for _, message, *_ in CASES])
 def test_found_before_training(refuses, case):
-    refuses(*CASES[case])
+    refuses(*case)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +89,6 @@ def test_data_that_does_not_fit(refuses, write_ann_file, tmp_path, layout, messa
     refuses(ValueError, rf'other\.pkl.*{message}', *((options,) if own else ({}, options)))
 
 
-def test_random_encoder_on_purpose(load_cfg, build, tmp_path):
-    options = {'stages': [], 'allow_random_init': True, 'train_cfg.max_epochs': 1}
-    build(load_cfg(tmp_path, options)).train()
-    assert (tmp_path / 'epoch_1.pth').is_file()
-
-
 @pytest.mark.parametrize('where', ['model', 'backbone'])
 def test_pretrained_by_init_cfg(load_cfg, tmp_path, where):
     cfg = load_cfg(tmp_path)
@@ -149,11 +100,7 @@ def test_pretrained_by_init_cfg(load_cfg, tmp_path, where):
 @pytest.mark.parametrize(
     'change, message',
     [
-        (
-            dict(embed_dims=24),
-            r'tensors have another shape: backbone\.temporal_embed: \(1, 4, 1, 24\) in the file, '
-            r'\(1, 4, 1, 16\) in the model',
-        ),
+        (dict(embed_dims=24), r'backbone\.temporal_embed: \(1, 4, 1, 24\) .* \(1, 4, 1, 16\) in'),
         (dict(depth=1), r'lacks 12 of .* 30 tensors.*"backbone\.blocks\.1'),
         (None, 'lacks 30 of the.*No encoder is in the file'),
     ],

@@ -32,26 +32,21 @@ def features_by_hand(cfg, dataset_cfg) -> tuple:
     return torch.stack(feats), torch.tensor(labels)
 
 
-def metrics_by_hand(cfg) -> dict:
+@pytest.fixture
+def by_hand(cfg) -> dict:
+    """What validation and test should find."""
     bank = features_by_hand(cfg, cfg.test_cfg.bank_dataloader.dataset)
     query = features_by_hand(cfg, cfg.test_dataloader.dataset)
     knn = {}
     for k in (1, 3):
-        oracle = KNeighborsClassifier(k, metric='cosine')
-        oracle.fit(*(part.numpy() for part in bank))
-        score = oracle.score(*(part.numpy() for part in query))
-        knn[f'knn/top1_k{k}'] = 100 * score
+        oracle = KNeighborsClassifier(k, metric='cosine').fit(*bank)
+        knn[f'knn/top1_k{k}'] = 100 * oracle.score(*query)
     weighted = knn_accuracy(*bank, *query, ks=(5,), temperature=0.1)
     clusters = cluster_scores(*query)
     return dict(
         test={**knn, **{f'cluster/{key}': value for key, value in clusters.items()}},
         val={**knn, 'knn_weighted/top1_k5': weighted['top1_k5']},
     )
-
-
-@pytest.fixture
-def by_hand(cfg) -> dict:
-    return metrics_by_hand(cfg)
 
 
 @pytest.mark.parametrize('mode', ['val', 'test'])
@@ -85,36 +80,12 @@ def test_unfit_clips_are_refused_before_features(cfg, build):
         build(cfg).build_val_loop(cfg.val_cfg)
 
 
-def test_the_protocol_is_named(cfg, build, caplog):
-    runner = build(cfg)
-    runner.logger.addHandler(caplog.handler)
-    runner.val()
-    assert (
-        'knn: 11 clips by their nearest among 21, cosine, uniform vote ('
-        'the reported protocol)' in caplog.text
-    )
-    assert (
-        'knn_weighted: 11 clips by their nearest among 21, cosine, votes '
-        'weighted by exp(cosine / 0.1) (the monitor' in caplog.text
-    )
-
-
-def test_extract_features(cfg, build):
-    runner = build(cfg)
-    runner.load_or_resume()
-    found = extract_features(runner.model, runner.test_dataloader)
-    feats, labels = features_by_hand(cfg, cfg.test_dataloader.dataset)
-    torch.testing.assert_close(found.features, feats, rtol=1e-4, atol=1e-5)
-    assert torch.equal(found.labels, labels)
-    assert found.sample_idx.tolist() == list(range(11))
-    assert found.names == [f'clip{21 + n}' for n in range(11)]
-
-
-def test_dump(cfg, build, tmp_path):
+def test_dump_and_extract_features(cfg, build, tmp_path):
     """``--dump`` keeps the features of both sets, told apart."""
     path = tmp_path / 'features.pkl'
     cfg.test_evaluator.append(dict(type='DumpResults', out_file_path=str(path)))
-    build(cfg).test()
+    runner = build(cfg)
+    runner.test()
     dumped = pickle.loads(path.read_bytes())
     for role, dataset in (
         ('bank', cfg.test_cfg.bank_dataloader.dataset),
@@ -122,20 +93,23 @@ def test_dump(cfg, build, tmp_path):
     ):
         chosen = [sample for sample in dumped if sample['role'] == role]
         feats, labels = features_by_hand(cfg, dataset)
-        torch.testing.assert_close(
-            torch.stack([sample['feature'] for sample in chosen]), feats, rtol=1e-4, atol=1e-5
-        )
+        found = torch.stack([sample['feature'] for sample in chosen])
+        torch.testing.assert_close(found, feats, rtol=1e-4, atol=1e-5)
         assert [int(sample['gt_label']) for sample in chosen] == labels.tolist()
         assert [sample['sample_idx'] for sample in chosen] == list(range(len(labels)))
+
+    found = extract_features(runner.model, runner.test_dataloader)
+    torch.testing.assert_close(found.features, feats, rtol=1e-4, atol=1e-5)
+    assert torch.equal(found.labels, labels)
+    assert found.sample_idx.tolist() == list(range(11))
+    assert found.names == [f'clip{21 + n}' for n in range(11)]
 
 
 def test_training_does_not_depend_on_validation(
     load_cfg, build, trained, tmp_path, assert_same_run
 ):
-    build(
-        load_cfg(
-            tmp_path,
-            {'train_cfg.val_interval': 1, 'stages.0.options': {'train_cfg.val_interval': 1}},
-        )
-    ).train()
+    """Nor on the seed's being written down: none is 0."""
+    often = {'train_cfg.val_interval': 1}
+    build(load_cfg(tmp_path, {**often, 'stages.0.options': often})).train()
     assert_same_run(tmp_path, trained)
+    assert_same_run(tmp_path / 'pretrain', trained / 'pretrain')

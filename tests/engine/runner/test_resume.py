@@ -11,6 +11,7 @@ from stars_mm.engine.runner.stages import latest_checkpoint
 
 WORKERS = dict(num_workers=2, persistent_workers=True)
 STAGE1 = 'pretrain'
+NO_VAL = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
 
 
 def interrupt(build, cfg, stage: str, epoch: int, batch_idx: int = 2) -> None:
@@ -93,8 +94,8 @@ def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_s
 def test_an_earlier_run_does_not_count(load_cfg, build, trained, tmp_path, assert_same_run):
     """A run in a used folder, interrupted in stage 1 and resumed, is not
     mistaken for the one that was there."""
-    short = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg.max_epochs': 1}}
-    build(load_cfg(tmp_path, {'randomness.seed': 5, **short})).train()
+    short = {'train_cfg.max_epochs': 1}
+    build(load_cfg(tmp_path, {'randomness.seed': 5, **short, 'stages.0.options': short})).train()
     interrupt(build, load_cfg(tmp_path), STAGE1, 0)
     build(load_cfg(tmp_path, dict(resume=True))).train()
     assert_same_run(tmp_path, trained)
@@ -112,16 +113,11 @@ def test_a_stage_by_iterations(load_cfg, build, tmp_path):
             train_dataloader=dict(sampler=dict(type='InfiniteSampler')),
             default_hooks=dict(checkpoint=checkpoint, logger=dict(interval=1)),
             log_processor=dict(by_epoch=False),
-            val_cfg=None,
-            val_dataloader=None,
-            val_evaluator=None,
+            **NO_VAL,
         )
         return cfg
 
-    cfg = load()
-    cfg.stages[0].options.custom_hooks = [dict(type='Interrupt', epoch=0, batch_idx=4)]
-    with pytest.raises(KeyboardInterrupt):
-        build(cfg).train()
+    interrupt(build, load(), STAGE1, 0, 4)
     assert list(times(tmp_path / STAGE1)) == ['iter_3.pth']
     build(load(resume=True)).train()
     assert torch.load(tmp_path / STAGE1 / 'iter_7.pth')['meta']['iter'] == 7
@@ -134,7 +130,6 @@ def test_a_stage_by_iterations(load_cfg, build, tmp_path):
 @pytest.mark.slow
 def test_two_processes(load_cfg, build, two_ranks, tmp_path, assert_same_run):
     def run(work_dir, resume=False, stop_in=None):
-
         def train_rank(rank):
             cfg = load_cfg(tmp_path / work_dir, dict(resume=resume))
             cfg.launcher = 'pytorch'

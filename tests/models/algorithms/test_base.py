@@ -14,7 +14,3 @@ def test_modes(stars, samples):
     assert list(model(inputs, data_samples, mode='loss')) == ['loss']
     with pytest.raises(ValueError, match='got "train"'):
         model(inputs, data_samples, mode='train')
-
-
-def test_only_stage_2_needs_a_pretrained_encoder(mamp, stars):
-    assert stars().needs_pretrained and not mamp().needs_pretrained

@@ -6,13 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-MOCO = dict(
-    type='MoCoHead', in_channels=16, hidden_channels=24, queue_size=10, teacher_momentum=0.9
-)
-DINO = dict(
-    type='DINOHead', in_channels=16, hidden_channels=24, out_channels=7, teacher_momentum=0.9
-)
-HEADS = pytest.mark.parametrize('head', [MOCO, DINO], ids=['moco', 'dino'])
+SIZES = dict(in_channels=16, hidden_channels=24, teacher_momentum=0.9)
+MOCO = dict(type='MoCoHead', queue_size=10, **SIZES)
+DINO = dict(type='DINOHead', out_channels=7, **SIZES)
 
 
 def batch(samples, views=1):
@@ -25,7 +21,7 @@ def outputs_of(model, inputs):
     return [model.head.projector(feat) for feat in feats]
 
 
-@HEADS
+@pytest.mark.parametrize('head', [MOCO, DINO], ids=['moco', 'dino'])
 def test_loss_is_the_heads_with_the_teachers_targets(head, stars, samples):
     model = stars(head=dict(head))
     average, previous = copy.deepcopy(model), copy.deepcopy(model)
@@ -50,30 +46,19 @@ def test_loss_is_the_heads_with_the_teachers_targets(head, stars, samples):
         )
 
 
-def test_only_the_student_is_trained(stars, samples):
-    model = stars(head=dict(MOCO))
+def test_only_the_student_is_trained_and_the_neck_is_averaged_too(stars, samples):
+    model = stars(neck=nn.Linear(16, 6), head={**MOCO, 'in_channels': 6})
     model.loss(*batch(samples, views=2))['loss'].backward()
     for name, param in model.named_parameters():
         trained = not name.startswith('teacher.')
         assert param.requires_grad == trained, name
         assert (param.grad is not None) == trained, name
+    assert torch.equal(model.teacher.module.neck.weight, model.neck.weight)
 
 
 def test_teacher_starts_from_weights_that_are_loaded(stars, samples):
-    model, pretrained = stars(head=dict(MOCO)), stars(head=dict(MOCO))
-    state = {
-        name: value
-        for name, value in pretrained.state_dict().items()
-        if name.startswith('backbone.')
-    }
-    model.load_state_dict(state, strict=False)
+    model, pretrained = stars(head=dict(MOCO)), stars(head=dict(MOCO)).backbone.state_dict()
+    model.load_state_dict({f'backbone.{k}': v for k, v in pretrained.items()}, strict=False)
     model.loss(*batch(samples))
-    teacher = model.teacher.module
-    for name, value in pretrained.backbone.state_dict().items():
-        assert torch.equal(teacher.backbone.state_dict()[name], value), name
-
-
-def test_neck_is_averaged_too(stars, samples):
-    model = stars(neck=nn.Linear(16, 6), head={**MOCO, 'in_channels': 6})
-    model.loss(*batch(samples))
-    assert torch.equal(model.teacher.module.neck.weight, model.neck.weight)
+    for name, value in model.teacher.module.backbone.state_dict().items():
+        assert torch.equal(value, pretrained[name]), name

@@ -1,10 +1,14 @@
 """Stage 2 on two processes equals one process that sees both halves."""
 
+import copy
+
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import MMDistributedDataParallel
+
+from stars_mm.models.utils.clustering import koleo, sinkhorn_knopp
 
 ENCODER = dict(
     type='SkeletonTransformer', embed_dims=16, depth=2, num_heads=2, num_frames=8, num_joints=5
@@ -74,45 +78,17 @@ def steps(two_ranks, tmp_path_factory) -> dict:
 
 def dino_loss(head, outputs, feats):
     """``outputs[rank][view]``: the student's, and the teacher's as well."""
-
-    def sinkhorn(logits):  # textbook form, on all samples at once
-        weight = logits.exp()
-        for _ in range(3):
-            weight = weight / weight.sum(dim=0, keepdim=True)
-            weight = weight / weight.sum(dim=1, keepdim=True)
-        return weight
-
-    def targets(view):
-        both = torch.cat([out[view] for out in outputs]).detach() / 0.04
-        if head.centering == 'sinkhorn_knopp':
-            return sinkhorn(both).chunk(2)
-        return (both - head.center / 0.04).softmax(dim=1).chunk(2)
-
     losses = []
-    for rank in range(2):
-        for i, j in ((0, 1), (1, 0)):
-            log_q = (outputs[rank][j] / 0.1).log_softmax(dim=1)
-            losses.append(-(targets(i)[rank] * log_q).sum(dim=1).mean())
-    spread = []
-    for feat in (feat for views in feats for feat in views):
-        feat = feat / feat.norm(dim=1, keepdim=True)
-        distance = (feat[:, None] - feat[None] + 1e-8).norm(dim=2) + 9 * torch.eye(len(feat))
-        spread.append(-distance.amin(dim=1).log().mean())
+    for i, j in ((0, 1), (1, 0)):
+        both = torch.cat([views[i] for views in outputs]).detach()
+        if head.centering == 'mean':
+            targets = ((both - head.center) / 0.04).softmax(dim=1)
+        else:  # of all samples at once; the textbook form: test_clustering.py
+            targets = sinkhorn_knopp(both / 0.04, 3)
+        log_q = (torch.cat([views[j] for views in outputs]) / 0.1).log_softmax(dim=1)
+        losses.append(-(targets * log_q).sum(dim=1).mean())
+    spread = [koleo(feat) for views in feats for feat in views]  # of each rank's own
     return torch.stack(losses).mean() + 0.1 * torch.stack(spread).mean()
-
-
-def moco_loss(head, outputs, ids):
-    """The queue is the same on both ranks; the other's keys are not in it."""
-    losses = []
-    for rank in range(2):
-        views = [out / out.norm(dim=1, keepdim=True) for out in outputs[rank]]
-        for i, j in ((0, 1), (1, 0)):
-            for n in range(3):
-                foreign = head.queue.ids != ids[rank][n]
-                entries = torch.cat((views[j][n : n + 1].detach(), head.queue.feats[foreign]))
-                logits = entries @ views[i][n] / 0.07
-                losses.append(logits.logsumexp(0) - logits[0])
-    return torch.stack(losses).mean()
 
 
 @pytest.fixture
@@ -137,8 +113,12 @@ def alone(steps, nnclr_oracle):
             return model, loss, entries
         # nobody steps: the teacher is the student
         outputs = [[head.projector(feat) for feat in views] for views in feats]
-        if name == 'moco':
-            return model, moco_loss(head, outputs, ids), None
+        if name == 'moco':  # the queue is the same on both ranks; the other's keys are not in it
+            queue, losses = copy.deepcopy(head.queue), []
+            for rank in zip(feats, ids, outputs):
+                head.queue = copy.deepcopy(queue)
+                losses.append(head.loss(*rank)['loss'])
+            return model, torch.stack(losses).mean(), None
         return model, dino_loss(head, outputs, feats), None
 
     return _alone

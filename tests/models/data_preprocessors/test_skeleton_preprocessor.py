@@ -24,12 +24,8 @@ def pipelines(mode):
     """The transforms one by one, and the same ones planned."""
     steps = [CENTER, CROPS[mode]] + [dict(type='RandomRot', theta=0.3)] * (mode == 'train')
     slots = dict(num_person=2, mode='zero')
-    one_by_one = [
-        *steps,
-        dict(type='FormatGCNInput', **slots),
-        dict(type='PackActionInputs', **META),
-    ]
-    return one_by_one, [dict(type='PackViews', transforms=steps, **slots, **META)]
+    pack = [dict(type='FormatGCNInput', **slots), dict(type='PackActionInputs', **META)]
+    return [*steps, *pack], [dict(type='PackViews', transforms=steps, **slots, **META)]
 
 
 def batch(write, clips, pipeline, collate):
@@ -42,17 +38,12 @@ def batch(write, clips, pipeline, collate):
 def recognizer(encoder_cfg):
     def _recognizer(kind, preprocessor):
         torch.manual_seed(0)
-        head = dict(type='GCNHead', num_classes=3, in_channels=16)
-        if kind == 'FrozenRecognizerGCN':
-            head = dict(type='LinearProbeHead', num_classes=3, in_channels=16)
-        return MODELS.build(
-            dict(
-                type=kind,
-                backbone=encoder_cfg(),
-                cls_head=head,
-                data_preprocessor=dict(type=f'mmaction.{preprocessor}'),
-            )
+        head = 'GCNHead' if kind == 'RecognizerGCN' else 'LinearProbeHead'
+        parts = dict(
+            cls_head=dict(type=head, num_classes=3, in_channels=16),
+            data_preprocessor=dict(type=f'mmaction.{preprocessor}'),
         )
+        return MODELS.build(dict(type=kind, backbone=encoder_cfg(), **parts))
 
     return _recognizer
 

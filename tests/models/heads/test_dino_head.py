@@ -34,37 +34,29 @@ def test_loss_and_gradient(head, num_views):
     assigned = [sinkhorn_knopp(target / 0.04, 3) for target in targets]
     dino = dino_in_loops(assigned, [head.projector(f) for f in feats], 0.1)
     spread = torch.stack([koleo(feat) for feat in feats]).mean()
-    expected = dino + 0.1 * spread
+    expected = dict(loss=dino + 0.1 * spread, dino=dino.detach(), koleo=spread.detach())
 
     found = head.loss(feats, torch.arange(4), targets)
-    torch.testing.assert_close(found['loss'], expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(found['dino'], dino, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(found['koleo'], spread)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert not found['dino'].requires_grad and not found['koleo'].requires_grad
-    for a, b in zip(
-        torch.autograd.grad(found['loss'], inputs, retain_graph=True),
-        torch.autograd.grad(expected, inputs),
-    ):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    grads, wanted = (
+        torch.autograd.grad(losses['loss'], inputs, retain_graph=True)
+        for losses in (found, expected)
+    )
+    torch.testing.assert_close(grads, wanted, rtol=1e-4, atol=1e-5)
     assert torch.autograd.grad(found['loss'], targets, allow_unused=True) == (None,) * num_views
 
 
 def test_prototypes_are_compared_by_cosine(head):
-    feat = torch.randn(4, 6)
-    projector = head.projector
+    feat, projector = torch.randn(4, 6), head.projector
     with torch.no_grad():
         projector.prototypes.weight.mul_(7.0)
-    projected = projector.mlp(feat)
-    found = projector(feat)
-    for n in range(4):
-        for k in range(5):
-            expected = nn.functional.cosine_similarity(
-                projected[n], projector.prototypes.weight[k], dim=0
-            )
-            torch.testing.assert_close(found[n, k], expected)
+    projected, prototypes = projector.mlp(feat)[:, None], projector.prototypes.weight[None]
+    expected = nn.functional.cosine_similarity(projected, prototypes, dim=2)
+    torch.testing.assert_close(projector(feat), expected)
 
 
-def test_running_mean_as_centring():
+def test_running_mean_as_centering():
     head = DINOHead(6, 9, 5, centering='mean', koleo_weight=0)
     center = torch.zeros(5)
     for _ in range(3):
@@ -75,33 +67,21 @@ def test_running_mean_as_centring():
         assert list(found) == ['loss']
         torch.testing.assert_close(found['loss'], expected)
         center = 0.9 * center + 0.1 * torch.stack(targets).mean((0, 1))
-        torch.testing.assert_close(head.center, center)
-    assert torch.equal(head.state_dict()['center'], head.center)
+        torch.testing.assert_close(head.state_dict()['center'], center)
 
 
 def test_defaults_are_the_papers(head):
+    names = 'student_temperature teacher_temperature teacher_momentum centering koleo_weight'
+    found = [getattr(head, name) for name in names.split()]
+    assert found == [0.1, 0.04, (0.996, 1.0), 'sinkhorn_knopp', 0.1]
     assert DINOHead().projector.prototypes.out_features == 128
-    assert (
-        head.student_temperature,
-        head.teacher_temperature,
-        head.teacher_momentum,
-        head.centering,
-        head.sinkhorn_iters,
-        head.koleo_weight,
-    ) == (0.1, 0.04, (0.996, 1.0), 'sinkhorn_knopp', 3, 0.1)
 
 
-def test_without_a_teacher_the_targets_are_the_students_own(head):
+def test_without_a_teacher_the_targets_are_the_students_own_in_float32(head):
     feat = torch.randn(4, 6)
     output = head.projector(feat)
     expected = dino_in_loops([sinkhorn_knopp(output / 0.04)], [output], 0.1)
-    found = head.loss([feat], torch.arange(4))
-    torch.testing.assert_close(found['dino'], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_autocast(head):
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        loss = head.loss([torch.randn(4, 6)], torch.arange(4))['loss']
-    assert loss.dtype == torch.float32
-    loss.backward()
-    assert all(p.grad.isfinite().all() for p in head.parameters())
+        found = head.loss([feat], torch.arange(4))
+    assert found['loss'].dtype == torch.float32
+    torch.testing.assert_close(found['dino'], expected, rtol=0.05, atol=0)

@@ -26,12 +26,10 @@ def moco_in_loops(queries, keys, ids, queue, queue_ids, temperature):
                 continue
             for n, own in enumerate(ids.tolist()):
                 query = queries[i][n] / queries[i][n].norm()
-                positive = query.dot(keys[j][n] / keys[j][n].norm())
-                logits = [positive] + [
-                    query.dot(entry)
-                    for entry, owner in zip(queue, queue_ids.tolist())
-                    if owner != own
-                ]
+                logits = [query.dot(keys[j][n] / keys[j][n].norm())]
+                for entry, owner in zip(queue, queue_ids.tolist()):
+                    if owner != own:
+                        logits.append(query.dot(entry))
                 logits = torch.stack(logits) / temperature
                 losses.append(logits.exp().sum().log() - logits[0])
     return torch.stack(losses).mean()
@@ -45,17 +43,13 @@ def test_loss_gradient_and_queue(head, num_views):
     queue, queue_ids = head.queue.feats.clone(), head.queue.ids.clone()
     inputs = feats + list(head.parameters())
 
-    expected = moco_in_loops(
-        [head.projector(f) for f in feats], targets, ids, queue, queue_ids, 0.2
-    )
+    outputs = [head.projector(feat) for feat in feats]
+    expected = moco_in_loops(outputs, targets, ids, queue, queue_ids, 0.2)
     loss = head.loss(feats, ids, targets)
     assert list(loss) == ['loss']
     torch.testing.assert_close(loss['loss'], expected, rtol=1e-5, atol=1e-6)
-    for a, b in zip(
-        torch.autograd.grad(loss['loss'], inputs, retain_graph=True),
-        torch.autograd.grad(expected, inputs),
-    ):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    grads = torch.autograd.grad(loss['loss'], inputs, retain_graph=True)
+    torch.testing.assert_close(grads, torch.autograd.grad(expected, inputs), rtol=1e-4, atol=1e-5)
     assert torch.autograd.grad(loss['loss'], targets, allow_unused=True) == (None,) * num_views
     torch.testing.assert_close(head.queue.feats[:4], F.normalize(targets[0]))
     assert not head.queue.feats.requires_grad
@@ -64,27 +58,16 @@ def test_loss_gradient_and_queue(head, num_views):
     assert head.queue.ptr.tolist() == [4]
 
 
-def test_without_a_teacher_the_keys_are_the_students_own(head):
-    feats, ids = [torch.randn(4, 6)], torch.arange(4)
-    expected = moco_in_loops(
-        [head.projector(feats[0])],
-        [head.projector(feats[0])],
-        ids,
-        head.queue.feats.clone(),
-        head.queue.ids.clone(),
-        0.2,
-    )
-    torch.testing.assert_close(head.loss(feats, ids)['loss'], expected)
+def test_without_a_teacher_the_keys_are_the_students_own_in_float32(head):
+    feat, ids = torch.randn(4, 6), torch.arange(4)
+    keys, queue = [head.projector(feat)], head.queue
+    expected = moco_in_loops(keys, keys, ids, queue.feats.clone(), queue.ids.clone(), 0.2)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        loss = head.loss([feat], ids)['loss']
+    assert loss.dtype == queue.feats.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=0.05, atol=0)
 
 
 def test_defaults_are_the_papers():
     head = MoCoHead()
     assert (head.queue.size, head.temperature, head.teacher_momentum) == (32768, 0.07, 0.999)
-
-
-def test_autocast_keeps_queue_and_logits_in_float32(head):
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        loss = head.loss([torch.randn(4, 6)], torch.arange(4))['loss']
-    assert loss.dtype == head.queue.feats.dtype == torch.float32
-    loss.backward()
-    assert all(p.grad.isfinite().all() for p in head.parameters())

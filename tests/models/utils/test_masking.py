@@ -52,55 +52,24 @@ def test_high_temperature_is_uniform_masking():
         assert torch.equal(a, b)
 
 
-def test_low_temperature_keeps_the_stillest():
-    patches = torch.randn(4, 5, 3, 12)
-    ids_keep, _, _ = motion_aware_masking(patches, 0.5, 1e-4, torch.rand(4, 15))
-    for patch, kept in zip(patches.double().numpy(), ids_keep):
-        stillest = np.argsort(_probabilities(patch, 1.0))[:7]
-        # the first two columns have equal motion: compare the motion itself
-        probs = _probabilities(patch, 1.0)
-        np.testing.assert_allclose(np.sort(probs[kept]), np.sort(probs[stillest]), rtol=1e-5)
-
-
 def test_uniform_masking_keeps_the_lowest_noise():
     noise = torch.tensor([[0.5, 0.1, 0.9, 0.3, 0.7, 0.2]])
     ids_keep, ids_restore, mask = random_masking(torch.zeros(1, 3, 2, 12), 0.5, noise)
     assert ids_keep.tolist() == [[1, 5, 3]]
     assert mask.tolist() == [[1, 0, 1, 0, 1, 0]]
     assert ids_restore.tolist() == [[3, 0, 5, 2, 4, 1]]
-
-
-def test_ids_restore_brings_kept_and_hidden_back():
-    patches = torch.randn(3, 5, 4, 12)
-    ids_keep, ids_restore, mask = motion_aware_masking(patches, 0.7, 0.8, torch.rand(3, 20))
-    for b in range(3):
-        kept = ids_keep[b].tolist()
-        assert len(kept) == len(set(kept)) == 6
-        assert [i for i in range(20) if mask[b, i] == 0] == sorted(kept)
-        assert ids_restore[b, kept].tolist() == list(range(6))
-        assert sorted(ids_restore[b].tolist()) == list(range(20))
+    still = motion_aware_masking(torch.zeros(1, 3, 2, 12), 0.5, 0.8, noise)
+    for found, expected in zip(still, (ids_keep, ids_restore, mask)):
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize(
     'num_tokens, ratio, kept',
-    [
-        (750, 0.75, 187),
-        (16, 0.5, 8),
-        (10, 0.85, 1),
-        (30, 0.9, 2),
-        (250, 0.9, 24),  # as the golden arrays: 1 − 0.9 < 0.1
-    ],
+    [(750, 0.75, 187), (10, 0.85, 1), (250, 0.9, 24)],  # as the golden arrays: 1 − 0.9 < 0.1
 )
 def test_number_of_kept_tokens(num_tokens, ratio, kept):
     assert num_kept_tokens(num_tokens, ratio) == kept
-    patches = torch.zeros(1, num_tokens // 2, 2, 12)
-    ids_keep, _, mask = random_masking(patches, ratio, torch.rand(1, num_tokens))
+    noise = torch.rand(1, num_tokens)
+    ids_keep, _, mask = random_masking(torch.zeros(1, num_tokens // 2, 2, 12), ratio, noise)
     assert ids_keep.shape == (1, kept)
     assert mask.sum() == num_tokens - kept
-
-
-def test_without_motion_masking_is_uniform():
-    noise = torch.rand(2, 5)
-    for patches in (torch.randn(2, 1, 5, 12), torch.zeros(2, 1, 5, 12)):
-        mask = motion_aware_masking(patches, 0.5, 0.8, noise)[2]
-        assert torch.equal(mask, random_masking(patches, 0.5, noise)[2])
