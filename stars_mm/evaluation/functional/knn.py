@@ -112,26 +112,16 @@ def knn_accuracy(
     temperature: float | None = None,
     **kwargs,
 ) -> dict[str, float]:
-    """Accuracy of :func:`knn_predict`, which says what the arguments are.
-
-    Returns:
-        dict[str, float]: ``top1_k{k}`` in percent for each k.
-    """
+    """Accuracy of :func:`knn_predict`, which says what the arguments are: ``top1_k{k}`` in
+    percent."""
     predictions = knn_predict(bank_feats, bank_labels, query_feats, ks, temperature, **kwargs)
     accuracy = (predictions == query_labels.cpu()).double().mean(dim=1) * 100
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
 
 
 def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
-    """Directions of features, as whole numbers in double precision.
-
-    Args:
-        feats (Tensor): Features, (N, C).
-        norms (Tensor, optional): Their lengths, (N, ).
-
-    Returns:
-        Tensor: The L2-normalised features times 2^26, rounded. Their scalar products are exact.
-    """
+    """Directions of features (N, C), of lengths ``norms`` (N, ), as whole numbers in double
+    precision: the L2-normalised features times 2^26, rounded. Their scalar products are exact."""
     norms = _norms(feats) if norms is None else norms
     return (feats.double() / norms[:, None] * _GRID).round()
 

@@ -18,15 +18,11 @@ class FeatureProtocol(Protocol):
         super().__init__(name, settings)
         cfg = settings.protocol_cfg('fewshot') if name == 'few-shot' else None
         self.reader = settings.reader(cfg or settings.cfg)
-        self.metric = self._build_metric()
-
-    def _build_metric(self) -> FeatureMetric:
-        settings = self.settings
-        if self.name == 'clusters':
-            return ClusterMetric(seed=settings.seed)
-        if self.name == 'few-shot':
-            return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
-        return KNNMetric()
+        self.metric: FeatureMetric = KNNMetric()
+        if name == 'clusters':
+            self.metric = ClusterMetric(seed=settings.seed)
+        if name == 'few-shot':
+            self.metric = FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
 
     def check(self) -> None:
         self.reader.check(self.settings.encoder)
@@ -84,10 +80,8 @@ class FeatureProtocol(Protocol):
                 'k-means of the query against its classes (NMI, ARI), '
                 'cosine distance (silhouette, distance ratio)'
             )
-        return (
-            'examples drawn from the bank, all query clips of all '
-            f'classes, cosine; {self._novelty()}'
-        )
+        how = 'examples drawn from the bank, all query clips of all classes, cosine'
+        return f'{how}; {self._novelty()}'
 
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the configs say."""
@@ -99,10 +93,8 @@ class FeatureProtocol(Protocol):
         if seen is not None and any(isinstance(s, str) for s in seen):
             return f'training had the classes {list(seen)}'
         count = len(asked if seen is None else asked & set(seen))
-        return (
-            f'by the config, training had clips of {count} of these '
-            f'{len(asked)} classes, without labels'
-        )
+        of = f'{count} of these {len(asked)} classes'
+        return f'by the config, training had clips of {of}, without labels'
 
 
 class RawComparison(FeatureProtocol):

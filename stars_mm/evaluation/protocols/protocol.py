@@ -78,9 +78,6 @@ class Protocol(ABC):
 
     @abstractmethod
     def run(self, folder: Path) -> dict:
-        """Run it in a folder of its own.
-
-        Returns:
-            dict: ``scores`` by name, ``spread`` by name where there is one and ``spread_of`` which
-            says of what, ``baselines`` (row → scores), ``epoch``, ``protocol`` in words, and more.
-        """
+        """Run it in a folder of its own; gives ``scores`` by name, ``spread`` by name where there
+        is one and ``spread_of`` which says of what, ``baselines`` (row → scores), ``epoch``,
+        ``protocol`` in words, and more."""

@@ -29,8 +29,7 @@ def run_training(
         cfg (Config): Config of the benchmark.
         checkpoint (str or Path): Checkpoint of MAMP or STARS.
         work_dir (Path): Folder of this training and no other.
-        seed (int): Seed of the training.
-        num_processes (int): Processes (GPUs) on this machine.
+        seed (int), num_processes (int): Of the training, on this machine.
 
     Returns:
         dict: ``accuracy`` (percent) of the last ``epoch``, ``best_of_test``
