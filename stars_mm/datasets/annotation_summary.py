@@ -48,8 +48,8 @@ def summarize_annotations(
         layout = layout or stored_layout(store.extra, ann_file)
         if layout is None:
             raise ValueError(
-                f'{ann_file}: does not say what its joints are. Say layout='
-                "'coco-17' (or another one) in the config."
+                f'{ann_file}: does not say what its joints are. Say layout (such as '
+                "'coco-17') in the config."
             )
     else:
         train, val = train_split or 'xsub_train', val_split or 'xsub_val'
@@ -61,17 +61,10 @@ def summarize_annotations(
             f'{ann_file}: its clips have {joints} joints, layout '
             f"'{skeleton.name}' {skeleton.num_joints}. Correct layout."
         )
-    return dict(
-        summary,
-        train_split=train,
-        val_split=val,
-        layout=skeleton.to_dict(),
-        center=skeleton.center,
-        align=skeleton.align,
-        left=skeleton.left,
-        right=skeleton.right,
-        unit=skeleton.unit,
-    )
+    keys = ('center', 'align', 'left', 'right', 'unit')
+    about = {key: getattr(skeleton, key) for key in keys}
+    splits = dict(train_split=train, val_split=val)
+    return dict(summary, **splits, layout=skeleton.to_dict(), **about)
 
 
 def _choose_splits(
