@@ -32,11 +32,8 @@ def summarize_annotations(
         dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,
         ``num_person`` (largest M), ``num_classes`` (None if clips have no class), ``train_clips``,
         ``train_split``, ``val_split``, and of the layout ``layout`` (its dict), ``center``,
-        ``align``, ``left``, ``right`` and ``unit``.
-
-    Raises:
-        ValueError: If the file does not say what is asked, or differs from
-            ``layout``; says what to do.
+        ``align``, ``left``, ``right`` and ``unit``. A ValueError says what the file lacks, or how
+        it differs from ``layout``.
     """
     if osp.isfile(ann_file):
         store = open_clip_store(ann_file)

@@ -177,16 +177,10 @@ def _read_index(folder: Path) -> dict:
 def write_clip_store(
     folder: Path, clips: list[dict], splits: dict | None, extra: dict, source: dict
 ) -> None:
-    """Fills a folder for :class:`ClipStore`.
-
-    Args:
-        folder (Path): An empty folder.
-        clips (list[dict]): Annotations. Of those that no training can use neither ``keypoint`` nor
-            ``keypoint_score`` is kept.
-        splits (dict, optional): The names of each split's clips; a ValueError if they are no list.
-        extra (dict): Further entries of the annotation file.
-        source (dict): ``sha256`` and ``stamp`` of the annotation file.
-    """
+    """Fills an empty folder for :class:`ClipStore`: annotations (of those that no training can use
+    neither ``keypoint`` nor ``keypoint_score`` is kept), the names of each split's clips (a
+    ValueError if they are no list), further entries of the annotation file, and its ``source``,
+    ``sha256`` and ``stamp``."""
     writer = FlatArrayWriter(folder, mixed=True, least_axes=2)
     faults, rest = {}, []
     for number, clip in enumerate(clips):

@@ -35,18 +35,13 @@ def draw_subset(
             up to one; by default classes are drawn as often as they occur.
 
     Returns:
-        np.ndarray: Sorted positions of the drawn clips.
-
-    Raises:
-        ValueError: If the share is less than one clip, or more than there are
-            (with ``balanced``, in any class).
+        np.ndarray: Sorted positions of the drawn clips. A ValueError if the share is less than one
+        clip, or more than there are (with ``balanced``, in any class).
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in 'iu':
-        raise ValueError(
-            'labels must be one integer for each clip; they have '
-            f'shape {labels.shape} and type {labels.dtype}.'
-        )
+        found = f'shape {labels.shape} and type {labels.dtype}'
+        raise ValueError(f'labels must be one integer for each clip; they have {found}.')
     if not 0 < percent <= 100:
         raise ValueError(f'percent={percent:g} must lie in (0, 100]: there are no more clips.')
     count = round(len(labels) * percent / 100)

@@ -64,28 +64,20 @@ class _Column:
 
 
 class FlatArrayWriter:
-    """Writes the arrays of clips into a folder, one clip at a time.
+    """Writes the arrays of clips into an empty folder, one clip at a time.
 
-    Args:
-        folder (Path): An empty folder.
-        mixed (bool): Whether arrays of one entry may differ in type or number of axes. They go into
-            files of their own then, ``keypoint@1.npy``, ….
-        least_axes (int): Arrays with fewer axes are left to the caller.
+    With ``mixed``, arrays of one entry may differ in type or number of axes; they go into files of
+    their own, ``keypoint@1.npy``, …. Arrays with fewer axes than ``least_axes`` are left out.
     """
 
     def __init__(self, folder: Path, mixed: bool = False, least_axes: int = 1) -> None:
-        self._folder = folder
-        self._mixed = mixed
-        self._least_axes = least_axes
+        self._folder, self._mixed, self._least_axes = folder, mixed, least_axes
         self._columns: dict[str, list[_Column]] = {}
         self._count = 0
 
     def add(self, clip: dict) -> dict:
-        """Writes a clip's arrays of numbers, and gives back its other entries.
-
-        Raises:
-            ValueError: If an array differs from those before it, and must not.
-        """
+        """Writes a clip's arrays of numbers, and gives back its other entries; a ValueError if an
+        array differs from those before it, and must not."""
         rest = {}
         for key, value in clip.items():
             is_array = isinstance(value, np.ndarray) and value.dtype.kind in 'biufc'
@@ -105,10 +97,10 @@ class FlatArrayWriter:
             if (column.dtype, column.axes) == (value.dtype, value.ndim):
                 return column
         if columns and not self._mixed:
+            before = f'{columns[0].dtype} with {columns[0].axes} axes'
             raise ValueError(
                 f'clip number {self._count}: {key} is {value.dtype} with {value.ndim} axes, and '
-                f'that of a clip before it {columns[0].dtype} with {columns[0].axes} axes; in an '
-                '.npz they have to be alike. Convert them, or write a .pkl.'
+                f'that of a clip before it {before}; in an .npz they have to be alike.'
             )
         name = f'{key}@{len(columns)}' if columns else key
         columns.append(_Column(self._folder / f'{name}.npy', value))
@@ -211,7 +203,5 @@ def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise ValueError(
-            f'{path}: is no readable annotation file ({error}). It may be cut '
-            'off: get or make it again.'
-        ) from error
+        text = f'{path}: is no readable annotation file ({error})'
+        raise ValueError(f'{text}. It may be cut off: get or make it again.') from error

@@ -18,15 +18,8 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
     """Place features in the plane by t-SNE on their cosine geometry.
 
     On unit vectors the squared Euclidean distance is twice the cosine distance, so normalised
-    features with the default metric show what a cosine nearest-neighbor classifier sees.
-
-    Args:
-        features (np.ndarray): (N, C), N >= 4, finite; else it is a ValueError.
-        seed (int): Seed of the optimization.
-        perplexity (float): Lowered where N is too small for it.
-
-    Returns:
-        np.ndarray: (N, 2), no unit.
+    features (N, C) with the default metric show what a cosine nearest-neighbor classifier sees. The
+    places (N, 2) have no unit. A ValueError if there are fewer than 4, or some are not finite.
     """
     features = np.asarray(features, dtype=np.float64)
     if features.ndim != 2 or len(features) < 4:

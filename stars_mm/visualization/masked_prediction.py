@@ -114,17 +114,11 @@ def make_masked_clips(
 
 
 def hidden_joint_errors(output: dict[str, Tensor], decoder: MotionDecoder) -> dict[str, float]:
-    """How far drawn joints of hidden tokens are from the true ones, in an output as for
-    :func:`make_masked_clips`.
-
-    Frames that integration copies from the recording are not counted, nor
-    are persons that are all zeros.
-
-    Returns:
-        dict[str, float]: Mean distance in centimetres: ``decoder_cm``; ``no_decoder_cm``, all
-        predictions 0, which leaves the true patch mean; ``standing_still_cm``, each joint resting
-        where its token starts.
-    """
+    """Mean distance in centimetres of drawn joints of hidden tokens from the true ones, in an
+    output as for :func:`make_masked_clips`: ``decoder_cm``; ``no_decoder_cm``, all predictions 0,
+    which leaves the true patch mean; ``standing_still_cm``, each joint resting where its token
+    starts. Frames that integration copies from the recording are not counted, nor are persons that
+    are all zeros."""
     x, pred, mask = _to_cpu(output)
     place = torch.arange(x.shape[1]) % decoder.tubelet_size
     present = x.abs().amax((1, 2, 3)) > 0
@@ -150,14 +144,11 @@ class _ClipRow:
         self.guess = project(np.where(clip.hidden[..., None], clip.predicted, clip.true))
         bones = bones_of(clip.true.shape[2])
         colors = [PALETTE[number % len(PALETTE)] for number in range(len(self.persons))]
+        grey = LIGHT_GREY
+        styles = [(0, None, 1.6, 2.6), (1, grey, 1.2, 2.2), (1, None, 2.4, 6.0)]
+        styles += [(2, grey, 2.4, 3.6), (2, None, 1.6, 2.6)]  # panel, color, line, dot
         self.drawings = [
-            (
-                Drawing(axes[0], bones, color, 1.6, 2.6),
-                Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
-                Drawing(axes[1], bones, color, 2.4, 6.0),
-                Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
-                Drawing(axes[2], bones, color, 1.6, 2.6),
-            )
+            [Drawing(axes[panel], bones, own or color, *sizes) for panel, own, *sizes in styles]
             for color in colors
         ]
         for place, axis in enumerate(axes):  # the same range in metres

@@ -24,9 +24,7 @@ PICTURES = {
 
 _PAGE = """<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -38,19 +36,14 @@ img {{ max-width: 100%; }}
 figcaption, .note {{ color: #555; font-size: .9rem; }}
 pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
 </style>
-</head>
-<body>
 <h1>{title}</h1>
 <p>{protocol}</p>
-<table>
-{table}
-</table>
+<table>{table}</table>
 <p class="note">{stages}</p>
 {figures}
 <h2>Commands</h2>
 <pre>{commands}</pre>
 <p class="note">{versions}</p>
-</body>
 </html>
 """
 

@@ -90,8 +90,8 @@ class PackViews(PackActionInputs):
         """Draws the views: ``inputs`` (:class:`PlannedViews`) and ``data_samples``."""
         if 'keypoint_score' in results:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has keypoint_score, and PackViews makes '
-                'views of coordinates alone. Use the transforms one by one.'
+                f'{self}: clip {results.get("frame_dir")!r} has keypoint_score, and PackViews '
+                'makes views of coordinates alone. Use the transforms one by one.'
             )
         packed = super().transform(results)
         M, T = results['keypoint'].shape[:2]

@@ -52,7 +52,7 @@ class RandomRot(BaseTransform):
         bounds = (theta,) * 3 if isinstance(theta, (int, float)) else tuple(theta)
         if len(bounds) != 3 or not all(0 <= bound <= np.pi for bound in bounds):
             raise ValueError(
-                f'theta={theta!r}: give one angle, or three for x, y and z, in radians from 0 to pi.'
+                f'theta={theta!r}: give an angle, or one each for x, y and z, in radians 0 to pi.'
             )
         self.theta = bounds
 

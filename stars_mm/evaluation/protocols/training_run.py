@@ -21,15 +21,10 @@ _METRIC = 'acc/top1'
 def run_training(
     cfg: Config, checkpoint: str | Path, work_dir: Path, seed: int = 0, num_processes: int = 1
 ) -> dict:
-    """Train a benchmark config from an encoder, and say how good it became.
+    """Train a benchmark config from a checkpoint of MAMP or STARS, in a folder of its own and on so
+    many processes (GPUs) of this machine, and say how good it became.
 
     A training that is finished is not repeated; one that was interrupted goes on.
-
-    Args:
-        cfg (Config): Config of the benchmark.
-        checkpoint (str or Path): Checkpoint of MAMP or STARS.
-        work_dir (Path): Folder of this training and no other.
-        seed (int), num_processes (int): Of the training, on this machine.
 
     Returns:
         dict: ``accuracy`` (percent) of the last ``epoch``, ``best_of_test``
