@@ -32,11 +32,8 @@ def summarize_annotations(
         dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,
         ``num_person`` (largest M), ``num_classes`` (None if clips have no class), ``train_clips``,
         ``train_split``, ``val_split``, and of the layout ``layout`` (its dict), ``center``,
-        ``align``, ``left``, ``right`` and ``unit``.
-
-    Raises:
-        ValueError: If the file does not say what is asked, or differs from
-            ``layout``; says what to do.
+        ``align``, ``left``, ``right`` and ``unit``. A ValueError says what the file lacks, or how
+        it differs from ``layout``.
     """
     if osp.isfile(ann_file):
         store = open_clip_store(ann_file)
@@ -48,8 +45,8 @@ def summarize_annotations(
         layout = layout or stored_layout(store.extra, ann_file)
         if layout is None:
             raise ValueError(
-                f'{ann_file}: does not say what its joints are. Say layout='
-                "'coco-17' (or another one) in the config."
+                f'{ann_file}: does not say what its joints are. Say layout (such as '
+                "'coco-17') in the config."
             )
     else:
         train, val = train_split or 'xsub_train', val_split or 'xsub_val'
@@ -61,17 +58,10 @@ def summarize_annotations(
             f'{ann_file}: its clips have {joints} joints, layout '
             f"'{skeleton.name}' {skeleton.num_joints}. Correct layout."
         )
-    return dict(
-        summary,
-        train_split=train,
-        val_split=val,
-        layout=skeleton.to_dict(),
-        center=skeleton.center,
-        align=skeleton.align,
-        left=skeleton.left,
-        right=skeleton.right,
-        unit=skeleton.unit,
-    )
+    keys = ('center', 'align', 'left', 'right', 'unit')
+    about = {key: getattr(skeleton, key) for key in keys}
+    splits = dict(train_split=train, val_split=val)
+    return dict(summary, **splits, layout=skeleton.to_dict(), **about)
 
 
 def _choose_splits(

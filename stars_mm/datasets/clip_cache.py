@@ -11,7 +11,7 @@ import hashlib
 import os
 import os.path as osp
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmengine.fileio import get_local_path
@@ -38,10 +38,8 @@ def file_stamp(path: str | Path) -> list[int]:
 
 
 def store_places(ann_file: str) -> list[Path]:
-    """Where the clip store of an annotation file may lie, the best place first.
-
-    The store of a file on a remote backend lies in the user's cache.
-    """
+    """Where the clip store of an annotation file may lie, the best place first: for a file on a
+    remote backend the user's cache alone."""
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     name = osp.abspath(ann_file) if osp.exists(ann_file) else ann_file
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -52,16 +50,8 @@ def store_places(ann_file: str) -> list[Path]:
 
 
 def open_clip_store(ann_file: str) -> ClipStore:
-    """Opens the clip store of an annotation file, and makes it first if need be.
-
-    Of several processes that want a store that is not there, one makes it.
-
-    Args:
-        ann_file (str): A ``.pkl`` or ``.npz``, see
-            :mod:`~stars_mm.preparation.annotation_file`.
-
-    Returns:
-        ClipStore: The clips.
+    """Opens the clip store of an annotation file, a ``.pkl`` or ``.npz``, and makes it first if
+    need be; of several processes that want a store that is not there, one makes it.
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
@@ -73,13 +63,11 @@ def open_clip_store(ann_file: str) -> ClipStore:
         if not osp.isfile(path):
             raise missing_file_error(ann_file)
         store = _find(path, places)
-        if store is None:
-            with _alone(path) as is_alone:
-                # Another process may have made it in the meantime.
-                store = _find(path, places)
-                if store is None:
-                    store = _make(path, places, is_alone)
-    return store
+        if store is not None:
+            return store
+        with _alone(path) as is_alone:
+            store = _find(path, places)  # another process may have made it in the meantime
+            return _make(path, places, is_alone) if store is None else store
 
 
 def _find(path: str, places: list[Path]) -> ClipStore | None:
@@ -100,33 +88,28 @@ def _find(path: str, places: list[Path]) -> ClipStore | None:
             continue
         sha256 = sha256 or file_sha256(path)
         if sha256 == source['sha256']:
-            if stamp != source['stamp']:
-                try:
+            with suppress(OSError):  # a store that others own: hashed again each time
+                if stamp != source['stamp']:
                     store.restamp(stamp)
-                except OSError:  # a store that others own: hashed again each time
-                    pass
             return store
     return None
 
 
 @contextmanager
 def _alone(path: str) -> Iterator[bool]:
-    """Waits until no other process makes the store of a file.
+    """Waits until no other process makes the store of a file; yields whether there is a lock.
 
     The lock is on the annotation file, and the system takes it from a process
     that dies. On a file system without locks several processes may make the
     store, each on its own, and the last one's stays.
-
-    Yields:
-        bool: Whether there is a lock.
     """
     with open(path, 'rb') as file:
+        is_locked = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except (AttributeError, OSError):
-            yield False
-        else:
-            yield True
+            is_locked = False
+        yield is_locked
 
 
 def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:

@@ -11,23 +11,16 @@ _HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --p
 
 
 def read_subset(path: str) -> list[str]:
-    """Reads the names of an index file, one a line; empty lines and # comments do not count.
-
-    Raises:
-        FileNotFoundError: If there is no such file; says how to make it.
-        ValueError: If it names no clip, or one of them twice.
-    """
+    """Reads the names of an index file, one a line; empty lines and # comments do not count. A
+    ValueError if it names no clip, or one of them twice."""
     try:
         with open(path, encoding='utf-8') as file:
             lines = [line.strip() for line in file]
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
-        ) from None
+        text = f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
+        raise FileNotFoundError(text) from None
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f'{path}: is no text file ({error}); an index file names one clip a line.'
-        ) from error
+        raise ValueError(f'{path}: is no text file ({error}) of one clip a line.') from error
     names = [line for line in lines if line and not line.startswith('#')]
     if not names:
         raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
@@ -47,10 +40,7 @@ def select_subset(
     clips: list[dict], missing: list[str], path: str, source: str
 ) -> tuple[list[dict], list[str]]:
     """Picks the clips that the index file ``path`` names, and the names among ``missing``, which
-    the split lists and the annotation file lacks.
-
-    Raises:
-        ValueError: If the split has no clip of a name.
+    the split lists and the annotation file lacks; a ValueError if the split has no clip of a name.
     """
     names = read_subset(path)
     key = clip_key(clips)
@@ -58,9 +48,8 @@ def select_subset(
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f'subset={path!r}: names {len(unknown)} clips that {source} does '
-            f'not have, such as {unknown[0]!r}. It was drawn from another '
-            'split or another file: draw it again, or correct `split`.'
+            f'subset={path!r}: names {len(unknown)} clips that {source} does not have, such as '
+            f'{unknown[0]!r}. It was drawn from another split or file: draw it again.'
         )
     wanted = set(names)
     return (
@@ -77,24 +66,17 @@ def check_class_list(labels: Sequence[int | str]) -> None:
         )
     for label in labels:
         if isinstance(label, bool) or not isinstance(label, (int, np.integer, str)) or label == '':
-            raise ValueError(
-                f'labels: {label!r} is neither the number of a class nor a '
-                "part of its clips' names."
-            )
+            text = "neither the number of a class nor a part of its clips' names"
+            raise ValueError(f'labels: {label!r} is {text}.')
     double = _first_double(labels)
     if double is not None:
         raise ValueError(f'labels: {double!r} is listed twice. Remove one.')
 
 
 def select_classes(clips: list[dict], labels: Sequence[int | str], source: str) -> list[dict]:
-    """Picks the clips of some classes; the labels are not numbered anew.
-
-    A class is given by its number, or by what its clips' names say: 'A061' takes
-    the 61st action of NTU RGB+D, 'a05' NW-UCLA's fifth.
-
-    Raises:
-        ValueError: If a class has no clip.
-    """
+    """Picks the clips of some classes, given by number, or by what their clips' names say: 'A061'
+    takes the 61st action of NTU RGB+D, 'a05' NW-UCLA's fifth. The labels are not numbered anew. A
+    ValueError if a class has no clip."""
     key = clip_key(clips)
     patterns = {
         # A061 is neither AA061 nor A0611

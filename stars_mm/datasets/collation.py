@@ -16,28 +16,16 @@ class PlannedViews(NamedTuple):
     Frame i of a view lies between two frames of the clip, in which all joints are taken relative to
     a point, turned, and may change places. In a batch, the frames of all clips follow one another,
     and everything else has an axis N in front.
-
-    Attributes:
-        frames (Tensor): (M·T, V, C) the frames of all persons as stored; a person who is absent
-            from a frame is zero there.
-        start (Tensor): (P, ) the first frame of the person in each slot of the views, -1 for none.
-        center (Tensor): (C, ) the point that becomes the origin.
-        before (Tensor): (views, T′) the frame before each frame of a view, from the person's first.
-        after (Tensor): (views, T′) the frame after it.
-        weight (Tensor): (views, T′) weight of the frame after, 0 to 1.
-        turn (Tensor): (views, C, C) matrix for column vectors.
-        joints (Tensor, optional): (views, V) which joint stands in each
-            place; None if none changes.
     """
 
-    frames: Tensor
-    start: Tensor
-    center: Tensor
-    before: Tensor
-    after: Tensor
-    weight: Tensor
-    turn: Tensor
-    joints: Tensor | None
+    frames: Tensor  # (M·T, V, C) of all persons as stored; zero where a person is absent
+    start: Tensor  # (P, ) the first frame of the person in each slot of the views, -1 for none
+    center: Tensor  # (C, ) the point that becomes the origin
+    before: Tensor  # (views, T′) the frame before each frame of a view, from the person's first
+    after: Tensor  # (views, T′) the frame after it
+    weight: Tensor  # (views, T′) weight of the frame after, 0 to 1
+    turn: Tensor  # (views, C, C) matrix for column vectors
+    joints: Tensor | None  # (views, V) which joint stands in each place; None if none changes
 
     @property
     def shape(self) -> torch.Size:
@@ -47,16 +35,12 @@ class PlannedViews(NamedTuple):
 
 
 def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViews:
-    """Puts clips of different lengths into a batch without padding.
-
-    Raises:
-        ValueError: If the views differ in shape.
-    """
-    shapes = {tuple(clip.shape) for clip in clips}
+    """Puts clips of different lengths into a batch without padding; a ValueError if the views
+    differ in shape."""
+    shapes = sorted({tuple(clip.shape) for clip in clips})
     if len(shapes) > 1:
         raise ValueError(
-            'A batch has clips with views of different shapes '
-            f'(views, P, T, V, C): {sorted(shapes)}.'
+            f'A batch has clips with views of different shapes (views, P, T, V, C): {shapes}.'
         )
     begins = np.cumsum([0] + [len(clip.frames) for clip in clips]).tolist()
     starts = [torch.where(c.start < 0, -1, c.start + begin) for c, begin in zip(clips, begins)]
@@ -75,39 +59,29 @@ class DataSamples(list):
     """
 
     def __reduce__(self) -> tuple:
-        packed = [
-            (
-                sample.metainfo,
-                {k: v.numpy() if isinstance(v, Tensor) else v for k, v in sample.items()},
-            )
-            for sample in self
-        ]
-        return _unpack, (packed,)
+        def pack(value: Any) -> Any:
+            return value.numpy() if isinstance(value, Tensor) else value
+
+        samples = [(s.metainfo, {key: pack(value) for key, value in s.items()}) for s in self]
+        return _unpack, (samples,)
 
 
 def _unpack(packed: list[tuple[dict, dict[str, Any]]]) -> DataSamples:
-    samples = DataSamples()
-    for metainfo, fields in packed:
-        for key, value in fields.items():
-            if isinstance(value, np.ndarray):
-                fields[key] = torch.from_numpy(value)
-        samples.append(ActionDataSample(metainfo=metainfo, **fields))
-    return samples
+    def unpack(value: Any) -> Any:
+        return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+    return DataSamples(
+        ActionDataSample(metainfo=about, **{key: unpack(value) for key, value in fields.items()})
+        for about, fields in packed
+    )
 
 
 @FUNCTIONS.register_module()
 def collate_clips(samples: list[dict]) -> dict:
-    """Collates clips of any pipeline in the worker, so that they go to the
-    main process, into pinned memory and to a GPU as a whole.
-
-    Args:
-        samples (list[dict]): N of ``inputs``, tensors of one shape or
-            :class:`PlannedViews`, and ``data_samples``.
-
-    Returns:
-        dict: ``inputs`` (a tensor, or :class:`PlannedViews` of the batch), for
-        ``SkeletonPreprocessor``, and ``data_samples`` (list).
-    """
+    """Collates clips of any pipeline in the worker, so that they go to the main process, into
+    pinned memory and to a GPU as a whole: N samples of ``inputs``, tensors of one shape or
+    :class:`PlannedViews`, and ``data_samples`` become one tensor, or :class:`PlannedViews` of the
+    batch, for ``SkeletonPreprocessor``, and a list."""
     inputs = [sample['inputs'] for sample in samples]
     collate = collate_planned_views if isinstance(inputs[0], PlannedViews) else torch.stack
     return dict(

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.preparation.annotation_file import clip_key, select_split
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import write_text
 
 
 def draw_subset(
@@ -35,23 +35,15 @@ def draw_subset(
             up to one; by default classes are drawn as often as they occur.
 
     Returns:
-        np.ndarray: Sorted positions of the drawn clips.
-
-    Raises:
-        ValueError: If the share is less than one clip, or more than there are
-            (with ``balanced``, in any class).
+        np.ndarray: Sorted positions of the drawn clips. A ValueError if the share is less than one
+        clip, or more than there are (with ``balanced``, in any class).
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in 'iu':
-        raise ValueError(
-            'labels must be one integer for each clip; they have '
-            f'shape {labels.shape} and type {labels.dtype}.'
-        )
+        found = f'shape {labels.shape} and type {labels.dtype}'
+        raise ValueError(f'labels must be one integer for each clip; they have {found}.')
     if not 0 < percent <= 100:
-        raise ValueError(
-            f'percent={percent:g} must lie above 0 and not above '
-            '100: no more clips can be drawn than there are.'
-        )
+        raise ValueError(f'percent={percent:g} must lie in (0, 100]: there are no more clips.')
     count = round(len(labels) * percent / 100)
     if count < 1:
         raise ValueError(
@@ -63,9 +55,8 @@ def draw_subset(
     classes = rng.permutation(np.unique(labels))
     if count < len(classes):
         raise ValueError(
-            f'percent={percent:g} of {len(labels)} clips are {count}, fewer '
-            f'than the {len(classes)} classes, so no balanced draw is '
-            'possible. Ask for more, or leave out `balanced`.'
+            f'percent={percent:g} of {len(labels)} clips are {count}, fewer than the '
+            f'{len(classes)} classes, each of which `balanced` draws from. Ask for more.'
         )
     drawn = []
     for place, label in enumerate(classes):
@@ -73,9 +64,8 @@ def draw_subset(
         needed = (count - place - 1) // len(classes) + 1
         if needed > len(own):
             raise ValueError(
-                f'percent={percent:g}, balanced, needs {needed} clips of '
-                f'class {label}, and there are {len(own)}. Ask for less, or '
-                'leave out `balanced`.'
+                f'percent={percent:g}, balanced, needs {needed} clips of class {label}, and '
+                f'there are {len(own)}. Ask for less, or leave out `balanced`.'
             )
         drawn.append(own[:needed])
     return np.sort(np.concatenate(drawn))
@@ -90,22 +80,9 @@ def write_subsets(
     seed: int = 0,
     balanced: bool = False,
 ) -> list[str]:
-    """Draws clips of a split several times, see :func:`draw_subset`, and writes the index files.
-
-    A class without a clip is warned of: a classifier cannot learn it.
-
-    Args:
-        ann_file (str): The annotation file.
-        split (str): Its split, such as 'xsub_train'.
-        folder (str): Where the index files go.
-        percent (float): Share of the split's clips.
-        draws (int): How many files.
-        seed (int): Seed of all draws.
-        balanced (bool): Whether every class gives the same number of clips.
-
-    Returns:
-        list[str]: Paths of the index files, one a draw.
-    """
+    """Draws clips of a split ``draws`` times, see :func:`draw_subset`, and writes the index files
+    into a folder; gives their paths. A class without a clip is warned of: a classifier cannot learn
+    it."""
     if draws < 1 or seed < 0:
         raise ValueError(f'draws={draws} must be 1 or more, and seed={seed} 0 or more.')
     annotations, splits = open_clip_store(ann_file).read_about()
@@ -119,27 +96,23 @@ def write_subsets(
         raise ValueError(f'{ann_file}, split {split!r}: {error}') from error
     kind = 'balanced' if balanced else 'random'
     stem = osp.splitext(osp.basename(ann_file))[0]
+    digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
     paths = []
     for draw, positions in enumerate(chosen):
         path = osp.join(folder, f'{stem}_{split}_{percent:g}pct_{kind}_seed{seed}_draw{draw}.txt')
-        absent = sorted(set(labels) - set(labels[positions]))
-        if absent:
-            print_log(
-                f'{path}: no clip of {len(absent)} classes, {[int(label) for label in absent]}',
-                'current',
-                level=logging.WARNING,
-            )
-        digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
-        header = [
-            'clips whose labels a semi-supervised training may use',
-            f'annotations {osp.basename(ann_file)}, split {split}: '
+        classes, drawn = set(labels.tolist()), set(labels[positions].tolist())
+        if drawn < classes:
+            absent = sorted(classes - drawn)
+            text = f'{path}: no clip of {len(absent)} classes, {absent}'
+            print_log(text, 'current', level=logging.WARNING)
+        header = (
+            '# clips whose labels a semi-supervised training may use',
+            f'# annotations {osp.basename(ann_file)}, split {split}: '
             f'{len(names)} clips, sha256 of their names {digest}',
-            f'{percent:g} percent, {kind}: {len(positions)} clips of '
-            f'{len(set(labels)) - len(absent)} of {len(set(labels))} classes',
-            f'seed {seed}, draw {draw}',
-        ]
-        lines = [f'# {line}' for line in header] + [names[i] for i in positions]
-        with written_whole(path) as partial:
-            partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+            f'# {percent:g} percent, {kind}: {len(positions)} clips of {len(drawn)} of '
+            f'{len(classes)} classes',
+            f'# seed {seed}, draw {draw}',
+        )
+        write_text(path, '\n'.join([*header, *(names[i] for i in positions)]) + '\n')
         paths.append(path)
     return paths

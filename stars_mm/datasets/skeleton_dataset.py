@@ -1,22 +1,78 @@
 """mmaction2's PoseDataset for files and clips that nobody has looked at."""
 
 import os.path as osp
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import torch
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
+from torch.utils.data import get_worker_info
 
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.datasets.clip_selection import check_class_list, select_classes, select_subset
 from stars_mm.datasets.clip_store import ClipStore
-from stars_mm.datasets.epoch_seed import EpochSeed
 from stars_mm.preparation.annotation_file import select_split
 from stars_mm.preparation.clip_faults import ClipSizes, check_clips, check_labels
 
 #: The entry of ``data_list`` that says which clip of the file it is.
 _NUMBER = '_number_in_file'
+
+
+class EpochSeed:
+    """Seeds the generators from (seed, epoch, sample index).
+
+    A data loader's workers each have their own generators, so what a sample gets depends on how
+    many workers there are and what they did before. The epoch lies in shared memory, because
+    persistent workers hold a copy of the data set that was made before the first epoch.
+    """
+
+    def __init__(self) -> None:
+        # whether it has been set, epoch, seed
+        self._state = torch.zeros(3, dtype=torch.int64).share_memory_()
+
+    def __deepcopy__(self, memo: dict) -> 'EpochSeed':
+        other = EpochSeed()
+        other._state.copy_(self._state)
+        return other
+
+    def set(self, epoch: int, seed: int) -> None:
+        """Starts an epoch, in this process and in the workers it started."""
+        if epoch < 0 or seed < 0:
+            raise ValueError(
+                f'set_epoch needs numbers of 0 or more, and epoch={epoch}, seed={seed}.'
+            )
+        self._state.copy_(torch.tensor([1, epoch, seed]))
+
+    @contextmanager
+    def sample(self, index: int) -> Iterator[None]:
+        """Seeds ``numpy.random``, ``random`` and torch for one sample, once :meth:`set` was called.
+
+        In the main process, the generators go on afterwards as if nothing had happened: the model
+        and the hooks draw from them too.
+        """
+        is_set, epoch, seed = self._state.tolist()
+        if not is_set:
+            yield
+            return
+        in_worker = get_worker_info() is not None
+        if not in_worker:
+            states = np.random.get_state(), random.getstate(), torch.get_rng_state()
+        words = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(4)
+        np.random.seed(words)
+        random.seed(words.tobytes())
+        torch.default_generator.manual_seed(int(words[0]))
+        try:
+            yield
+        finally:
+            if not in_worker:
+                np.random.set_state(states[0])
+                random.setstate(states[1])
+                torch.set_rng_state(states[2])
 
 
 @DATASETS.register_module()
@@ -86,11 +142,8 @@ class SkeletonDataset(PoseDataset):
         super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Opens the annotation file and checks the clips of the split.
-
-        Returns:
-            list[dict]: The sound clips, in the order of the file, without their arrays.
-        """
+        """Opens the annotation file and checks the clips of the split: the sound ones, in the
+        order of the file, without their arrays."""
         self._store = open_clip_store(self.ann_file)
         clips, splits = self._store.read_about()
         for number, clip in enumerate(clips):
@@ -156,15 +209,11 @@ class SkeletonDataset(PoseDataset):
         return self._sizes.max_persons
 
     def set_epoch(self, epoch: int, seed: int) -> None:
-        """Ties every random transform to (seed, epoch, sample index).
+        """Ties every random transform to (seed, epoch, sample index), the first two 0 or more.
 
         From now on a sample is the same whatever the number of workers, and
         whether or not they outlive an epoch. Call it before each epoch, in
         the process that iterates over the data loader.
-
-        Args:
-            epoch (int): The epoch that starts, 0 or more.
-            seed (int): The seed of the run, 0 or more.
         """
         self._epoch_seed.set(epoch, seed)
 

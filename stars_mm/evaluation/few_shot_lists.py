@@ -7,21 +7,13 @@ from pathlib import Path
 from stars_mm.evaluation.functional.few_shot import Draw
 from stars_mm.utils.atomic import write_text
 
-_WHAT = (
-    'Few-shot examples: draws[d][class] names the clips of draw d, and n '
-    'shots are the first n of them.'
-)
+_WHAT = 'draws[d][class] names the clips of draw d, and n shots are the first n of them.'
 
 
 def write_draws(path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings) -> None:
-    """Write a list of examples as JSON, whole or not at all.
-
-    Args:
-        path (str or Path): The ``.json`` to write.
-        draws (Sequence[dict[int, list[int]]]): Class → places, of each draw.
-        names (Sequence[str]): Names of the clips of the bank.
-        **settings: What the draws were made with, such as ``seed``.
-    """
+    """Write a list of examples as JSON, whole or not at all: of each draw (class → places), the
+    names of the bank's clips at these places; and the settings that it was made with, such as
+    ``seed``."""
     listed = [
         {str(label): [names[place] for place in places] for label, places in draw.items()}
         for draw in draws
@@ -30,25 +22,14 @@ def write_draws(path: str | Path, draws: Sequence[Draw], names: Sequence[str], *
 
 
 def read_draws(path: str | Path) -> list[dict[int, list[str]]]:
-    """Read a list of examples.
-
-    Args:
-        path (str or Path): A file of :func:`write_draws`, or one's own
-            with a list ``draws`` of the same form.
-
-    Returns:
-        list[dict[int, list[str]]]: For each draw: class → names.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds something else.
-    """
+    """Read a list of examples, of :func:`write_draws` or one's own with a list ``draws`` of the
+    same form: for each draw class → names. A FileNotFoundError where there is none, a ValueError
+    where the file holds something else."""
     try:
         content = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise FileNotFoundError(
-            f'exemplars={str(path)!r}: there is no such file. A run of '
-            'FewShotMetric leaves one in its work directory.'
+            f'exemplars={str(path)!r}: there is no such file. A run of FewShotMetric leaves one.'
         ) from None
     except ValueError as error:
         raise ValueError(f'{path}: is no JSON file ({error}).') from error
@@ -75,19 +56,9 @@ def find_draws(
     path: str,
     source: str,
 ) -> list[Draw]:
-    """Find the clips that a list names.
-
-    Args:
-        draws (Sequence[dict[int, list[str]]]): Class → names, of each draw.
-        names (Sequence[str]): Names of the clips of the bank.
-        labels (Sequence[int]): Their classes.
-        shots (int): Examples of a class that are needed.
-        path (str), source (str): The list's file and the bank, for messages.
-
-    Returns:
-        list[dict[int, list[int]]]: Class → places, ``shots`` of each. A ValueError where a clip is
-        not there or of another class, is listed twice, or a class has too few.
-    """
+    """The places of the clips that the draws of the file ``path`` name, in a bank (``source``) with
+    these names and labels: class → places, ``shots`` of each. A ValueError where a clip is not
+    there, of another class or listed twice, or a class has too few."""
     places = {name: place for place, name in enumerate(names)}
 
     def find(label: int, chosen: list[str], where: str) -> list[int]:
@@ -109,8 +80,8 @@ def find_draws(
 
     return [
         {
-            label: find(label, chosen, f'{path}: draw {number}, class {label}')
-            for label, chosen in sorted(draw.items())
+            label: find(label, draw[label], f'{path}: draw {number}, class {label}')
+            for label in sorted(draw)
         }
         for number, draw in enumerate(draws)
     ]

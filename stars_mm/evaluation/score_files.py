@@ -13,15 +13,12 @@ _KEYS = ('names', 'scores', 'labels')
 
 
 def read_scores(path: str | Path) -> ClassScores:
-    """Read the scores of a test set.
+    """Read the scores of a test set; clips that a distributed sampler repeated count once.
 
     Args:
         path (str or Path): A ``.pkl`` that ``tools/test.py --dump`` wrote, of a classifier
             (``pred_score``) or of a feature extractor with its bank (``feature``), which scores by
             nearest neighbors; or an ``.npz`` of :func:`write_scores`.
-
-    Returns:
-        ClassScores: The scores; clips that a distributed sampler repeated count once.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -41,11 +38,7 @@ def read_scores(path: str | Path) -> ClassScores:
             '--dump wrote, or an .npz of fuse_scores.py.'
         )
     samples = load_pickle(str(path), tensors=True)
-    if (
-        not isinstance(samples, list)
-        or not samples
-        or not all(isinstance(sample, dict) for sample in samples)
-    ):
+    if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
         raise ValueError(
             f'{path}: holds no list of predictions, as tools/test.py --dump writes it.'
         )
@@ -70,9 +63,8 @@ def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
             _each_once([sample for sample in samples if sample['role'] == role], path)
             for role in ('bank', 'query')
         )
-        scores = nearest_scores(
-            _stack(bank, 'feature'), _labels(bank, path), _stack(samples, 'feature')
-        )
+        feats, query = _stack(bank, 'feature'), _stack(samples, 'feature')
+        scores = nearest_scores(feats, _labels(bank, path), query)
     else:
         raise ValueError(
             f'{path}: predictions need "pred_score", or "feature" and "role"; '
@@ -89,10 +81,8 @@ def _read_npz(path: Path) -> ClassScores:
             raise ValueError(
                 f'{path}: lacks the arrays {missing}; a score file holds {list(_KEYS)}.'
             )
-        names, scores, labels = (arrays[key] for key in _KEYS)
-    return ClassScores(
-        names.tolist(), torch.from_numpy(scores), torch.from_numpy(labels), str(path)
-    )
+        scores, labels = (torch.from_numpy(arrays[key]) for key in _KEYS[1:])
+        return ClassScores(arrays['names'].tolist(), scores, labels, str(path))
 
 
 def _each_once(samples: list[dict], path: Path) -> list[dict]:
@@ -104,14 +94,11 @@ def _each_once(samples: list[dict], path: Path) -> list[dict]:
     for key in ('frame_dir', 'sample_idx'):
         if any(key not in sample for sample in samples):
             raise ValueError(
-                f'{path}: a prediction has no "{key}", by which streams are '
-                "matched. Put it into the test pipeline's last step, "
-                "dict(type='PackActionInputs', meta_keys=('sample_idx', "
-                "'frame_dir')), and test again."
+                f'{path}: a prediction has no "{key}", by which streams are matched. Put it into '
+                "the test pipeline's last step, dict(type='PackActionInputs', "
+                "meta_keys=('sample_idx', 'frame_dir')), and test again."
             )
-    return list(
-        {(sample['sample_idx'], sample['frame_dir']): sample for sample in samples}.values()
-    )
+    return [*{(sample['sample_idx'], sample['frame_dir']): sample for sample in samples}.values()]
 
 
 def _stack(samples: list[dict], key: str) -> torch.Tensor:

@@ -28,7 +28,6 @@ FORMAT = (
     'dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, '
     'label, keypoint (M, T, V, C), total_frames), ...])'
 )
-
 SUFFIXES = ('.pkl', '.npz')
 
 #: Readers after which annotation files are named.
@@ -65,12 +64,8 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 
     Args:
         path (str): A ``.pkl`` in the format of this module, or holding the list of annotations
-            alone, or an ``.npz`` of :mod:`.flat_arrays`.
+            alone (with None for splits), or an ``.npz`` of :mod:`.flat_arrays`.
         extra (dict, optional): Takes up the further entries of the file, such as ``class_names``.
-
-    Returns:
-        tuple: The annotations as they are in the file, and its splits, None
-        where the file is a plain list.
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
@@ -79,9 +74,8 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
     path = str(path)
     if not path.endswith(SUFFIXES):
         raise ValueError(
-            f'ann_file={path!r}: is no .pkl or .npz. An '
-            f'annotation file is a pickle of {FORMAT}, or an '
-            '.npz that a converter in tools/data wrote.'
+            f'ann_file={path!r}: is no .pkl or .npz. An annotation file is a pickle of {FORMAT}, '
+            'or an .npz that a converter in tools/data wrote.'
         )
     try:
         content = (load_pickle if path.endswith('.pkl') else _load_npz)(path)
@@ -108,35 +102,27 @@ def _load_npz(path: str) -> dict:
         if zipfile.is_zipfile(local) and not is_annotation_npz(local):
             with zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
-            what = f'{path}: is no annotation file: it holds {", ".join(names[:8]) or "nothing"}'
-            if 'x_train' not in names:
-                raise ValueError(f'{what}. Make one with tools/data/convert.py.')
-            raise ValueError(
-                f'{what}, the arrays of the authors of MAMP. Run python tools/data/convert.py '
-                f'{path} DST.npz --reader mamp-npz.'
-            )
+            remedy = '. Make one with tools/data/convert.py.'
+            if 'x_train' in names:
+                run = f'python tools/data/convert.py {path} DST.npz --reader mamp-npz'
+                remedy = f', the arrays of the authors of MAMP. Run {run}.'
+            held = ', '.join(names[:8]) or 'nothing'
+            raise ValueError(f'{path}: is no annotation file: it holds {held}{remedy}')
         annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)
 
 
 def clip_key(annotations: list[dict]) -> str:
     """The key that names a clip, chosen as mmaction2's PoseDataset does."""
-    if annotations and 'filename' in annotations[0]:
-        return 'filename'
-    return 'frame_dir'
+    return 'filename' if annotations and 'filename' in annotations[0] else 'frame_dir'
 
 
 def select_split(
     annotations: list[dict], splits: Splits | None, split: str | None, path: str
 ) -> tuple[list[dict], list[str]]:
-    """Picks the clips of a split, or with None all, in the order of the annotations.
-
-    Returns:
-        tuple: The clips, and the names that the split lists but that have no annotation.
-
-    Raises:
-        ValueError: If the split is unknown or empty, or a clip has no name.
-    """
+    """Picks the clips of a split, or with None all, in the order of the annotations; and the names
+    that the split lists but that have no annotation. A ValueError if the split is unknown or empty,
+    or a clip has no name."""
     if split is None:
         if not annotations:
             raise ValueError(f'{path}: holds no clips. Make the file again.')
@@ -147,15 +133,13 @@ def select_split(
     names = set(splits[split])
     if not names:
         raise ValueError(
-            f'split={split!r}: lists no clips in {path}. '
-            'Make the file again, or choose another split.'
+            f'split={split!r}: lists no clips in {path}. Make it again, or choose another split.'
         )
     key = clip_key(annotations)
     for number, clip in enumerate(annotations):
         if key not in clip:
-            raise ValueError(
-                f'{path}: annotation {number} has no {key!r}, so no split can name it. Give it one.'
-            )
+            text = f'{path}: annotation {number} has no {key!r}'
+            raise ValueError(f'{text}, so no split can name it. Give it one.')
     clips = [clip for clip in annotations if clip[key] in names]
     return clips, sorted(names - {clip[key] for clip in clips})
 
@@ -191,18 +175,16 @@ def check_suffix(path: str) -> None:
 
 
 def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **extra) -> None:
-    """Writes an annotation file whole or not at all.
+    """Writes an annotation file, a ``.pkl`` or ``.npz``, whole or not at all; its folder is made.
 
     Of an iterator that makes annotations as they are asked for, one at a time is held in memory.
 
     Args:
-        path (str): The ``.pkl`` or ``.npz`` to write. Its folder is made; a file that is there
-            already is replaced once the new one is complete.
+        path (str): The file. One that is there is replaced once the new one is complete.
         annotations (Iterable[dict]): Each with ``frame_dir``, ``label``,
             ``keypoint`` (M, T, V, C) and ``total_frames``.
         splits (dict): The names of each split's clips.
-        **extra: Further entries of the file, such as ``class_names``. They
-            are written after the annotations.
+        **extra: Further entries, such as ``class_names``, written after the annotations.
 
     Raises:
         ValueError: If the name ends otherwise, or an ``.npz`` cannot keep what a clip holds.

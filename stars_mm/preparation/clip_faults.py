@@ -13,18 +13,11 @@ _BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7F
 
 
 class ClipSizes(NamedTuple):
-    """The sizes of a data set's clips.
+    """The sizes of a data set's clips."""
 
-    Attributes:
-        num_joints (int): V, the same in all clips.
-        in_channels (int): C, and one more where clips have scores, because
-            ``FormatGCNInput`` appends them.
-        max_persons (int): The largest M.
-    """
-
-    num_joints: int
-    in_channels: int
-    max_persons: int
+    num_joints: int  # V, the same in all clips
+    in_channels: int  # C, and one more for scores, because ``FormatGCNInput`` appends them
+    max_persons: int  # the largest M
 
 
 def _value_fault(key: str, array: np.ndarray) -> str | None:
@@ -59,15 +52,12 @@ def clip_fault(clip: dict) -> str | None:
             return f'{key} is {found}, no array of numbers'
     shape = arrays['keypoint'].shape
     if len(shape) != 4 or 0 in shape:
-        return (
-            f'keypoint has shape {shape}; (M persons, T frames, '
-            'V joints, C coordinates) is needed, none of them 0'
-        )
-    if 'keypoint_score' in arrays and arrays['keypoint_score'].shape != shape[:3]:
-        return (
-            f'keypoint_score has shape {arrays["keypoint_score"].shape} beside a '
-            f'keypoint of shape {shape}; (M, T, V) is needed'
-        )
+        needed = '(M persons, T frames, V joints, C coordinates) is needed, none of them 0'
+        return f'keypoint has shape {shape}; {needed}'
+    scores = arrays.get('keypoint_score')
+    if scores is not None and scores.shape != shape[:3]:
+        beside = f'beside a keypoint of shape {shape}; (M, T, V) is needed'
+        return f'keypoint_score has shape {scores.shape} {beside}'
     frames = clip.get('total_frames', shape[1])
     if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
         return f'total_frames is {frames!r} beside a keypoint of shape {shape} (M, T, V, C)'
@@ -79,23 +69,14 @@ def _size(clip: dict) -> tuple[int, int, bool]:
     return clip['keypoint'].shape[2:] + ('keypoint_score' in clip,)
 
 
-def _describe(size: tuple[int, int, bool]) -> str:
-    return (
-        f'V={size[0]} joints, C={size[1]} coordinates, {"with" if size[2] else "no"} keypoint_score'
-    )
+def _describe(V: int, C: int, has_scores: bool) -> str:
+    return f'V={V} joints, C={C} coordinates, {"with" if has_scores else "no"} keypoint_score'
 
 
 def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[int, str]:
-    """Looks through clips for what no training can use.
-
-    Args:
-        clips (list[dict]): Annotations with ``keypoint`` (M, T, V, C).
-        known (dict, optional): What :func:`clip_fault` says of the clips, by
-            position, where they have been looked through before.
-
-    Returns:
-        dict: Position of a faulty clip → what is wrong with it.
-    """
+    """Looks through clips for what no training can use: position of a faulty clip → what is wrong
+    with it. ``known`` is what :func:`clip_fault` says of them, where they have been looked through
+    before."""
     if known is None:
         known = {n: fault for n, fault in enumerate(map(clip_fault, clips)) if fault}
     sizes = {n: _size(clip) for n, clip in enumerate(clips) if n not in known}
@@ -103,8 +84,8 @@ def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[
         return known
     ((usual, count),) = Counter(sizes.values()).most_common(1)
     odd = {
-        n: f'keypoint has shape {clips[n]["keypoint"].shape} ({_describe(size)}), '
-        f'and {count} of the {len(clips)} clips have {_describe(usual)}'
+        n: f'keypoint has shape {clips[n]["keypoint"].shape} ({_describe(*size)}), '
+        f'and {count} of the {len(clips)} clips have {_describe(*usual)}'
         for n, size in sizes.items()
         if size != usual
     }
@@ -124,24 +105,19 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
         return f'label is {label!r}, no list of classes'
     for value in label if is_list else [label]:
         if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):
-            return (
-                f'label is {value!r}, and num_classes={num_classes} '
-                f'needs an integer from 0 to {num_classes - 1}'
-            )
+            needed = f'num_classes={num_classes} needs an integer from 0 to {num_classes - 1}'
+            return f'label is {value!r}, and {needed}'
     return None
 
 
 def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
-    """Raises a ValueError on the first label of the file ``source`` that is no class, see
-    :func:`label_fault`.
-    """
+    """Raises a ValueError on the first label that is no class, see :func:`label_fault`."""
     key = clip_key(clips)
     for clip in clips:
         fault = label_fault(clip, num_classes, multi_class)
         if fault:
-            raise ValueError(
-                f'{source}: clip {clip.get(key)!r}: {fault}. Mend the label or num_classes.'
-            )
+            text = f'{source}: clip {clip.get(key)!r}: {fault}'
+            raise ValueError(f'{text}. Mend the label or num_classes.')
 
 
 def check_clips(
@@ -151,21 +127,17 @@ def check_clips(
     source: str,
     known: dict[int, str] | None = None,
 ) -> tuple[list[dict], ClipSizes]:
-    """Refuses faulty clips, or leaves them out.
+    """Refuses faulty clips of a split, or leaves them out.
 
     Args:
-        clips (list[dict]): Annotations of one split. ``total_frames`` is
-            filled in where it is missing.
+        clips (list[dict]): Annotations. ``total_frames`` is filled in where it is missing.
         missing (list[str]): Clips that the split lists and the file lacks.
         invalid (str): 'error' raises on the first fault, 'drop' logs them.
         source (str): The annotation file, for messages.
         known (dict, optional): As :func:`find_faults` takes it.
 
     Returns:
-        tuple: The clips that are sound, and their sizes.
-
-    Raises:
-        ValueError: If there is a fault and ``invalid`` is 'error', or if no sound clip is left.
+        tuple: The clips that are sound, and their sizes; a ValueError if there are none.
     """
     faults = find_faults(clips, known)
     key = clip_key(clips)
@@ -185,7 +157,5 @@ def check_clips(
         )
     for clip in sound:
         clip.setdefault('total_frames', clip['keypoint'].shape[1])
-    num_joints, channels, scored = _size(sound[0])
-    return sound, ClipSizes(
-        num_joints, channels + scored, max(clip['keypoint'].shape[0] for clip in sound)
-    )
+    V, C, has_scores = _size(sound[0])
+    return sound, ClipSizes(V, C + has_scores, max(len(clip['keypoint']) for clip in sound))

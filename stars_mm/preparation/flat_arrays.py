@@ -64,28 +64,20 @@ class _Column:
 
 
 class FlatArrayWriter:
-    """Writes the arrays of clips into a folder, one clip at a time.
+    """Writes the arrays of clips into an empty folder, one clip at a time.
 
-    Args:
-        folder (Path): An empty folder.
-        mixed (bool): Whether arrays of one entry may differ in type or number of axes. They go into
-            files of their own then, ``keypoint@1.npy``, ….
-        least_axes (int): Arrays with fewer axes are left to the caller.
+    With ``mixed``, arrays of one entry may differ in type or number of axes; they go into files of
+    their own, ``keypoint@1.npy``, …. Arrays with fewer axes than ``least_axes`` are left out.
     """
 
     def __init__(self, folder: Path, mixed: bool = False, least_axes: int = 1) -> None:
-        self._folder = folder
-        self._mixed = mixed
-        self._least_axes = least_axes
+        self._folder, self._mixed, self._least_axes = folder, mixed, least_axes
         self._columns: dict[str, list[_Column]] = {}
         self._count = 0
 
     def add(self, clip: dict) -> dict:
-        """Writes a clip's arrays of numbers, and gives back its other entries.
-
-        Raises:
-            ValueError: If an array differs from those before it, and must not.
-        """
+        """Writes a clip's arrays of numbers, and gives back its other entries; a ValueError if an
+        array differs from those before it, and must not."""
         rest = {}
         for key, value in clip.items():
             is_array = isinstance(value, np.ndarray) and value.dtype.kind in 'biufc'
@@ -105,10 +97,10 @@ class FlatArrayWriter:
             if (column.dtype, column.axes) == (value.dtype, value.ndim):
                 return column
         if columns and not self._mixed:
+            before = f'{columns[0].dtype} with {columns[0].axes} axes'
             raise ValueError(
                 f'clip number {self._count}: {key} is {value.dtype} with {value.ndim} axes, and '
-                f'that of a clip before it {columns[0].dtype} with {columns[0].axes} axes; in an '
-                '.npz they have to be alike. Convert them, or write a .pkl.'
+                f'that of a clip before it {before}; in an .npz they have to be alike.'
             )
         name = f'{key}@{len(columns)}' if columns else key
         columns.append(_Column(self._folder / f'{name}.npy', value))
@@ -139,58 +131,24 @@ def check_flat_arrays(
         )
 
 
-def to_json(value: Any, where: str, exact: bool) -> Any:
-    """A value in JSON's types.
-
-    Args:
-        value (Any): Text, numbers, and lists, tuples and dicts of them.
-        where (str): What it is, for messages.
-        exact (bool): Whether :func:`from_json` gives back the same types, which JSON lacks; else
-            numpy's numbers become Python's, and tuples lists.
-
-    Raises:
-        ValueError: If it is something else.
-    """
-    if exact and isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in 'biufU':
-        shape = value.shape if isinstance(value, np.ndarray) else None
-        return {'$numpy': [value.dtype.str, shape, value.tolist()]}
+def _to_json(value: Any, where: str) -> Any:
+    """A value in JSON's types: numpy's numbers become Python's, tuples lists; a ValueError says
+    what is neither text nor numbers nor lists and dicts of them, and ``where`` it stands."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        items = [to_json(item, f'{where}[{n}]', exact) for n, item in enumerate(value)]
-        return {'$tuple': items} if exact and isinstance(value, tuple) else items
+        return [_to_json(item, f'{where}[{n}]') for n, item in enumerate(value)]
     if isinstance(value, dict):
-        is_plain = all(isinstance(key, str) and not key.startswith('$') for key in value)
-        items = [(key, to_json(item, f'{where}[{key!r}]', exact)) for key, item in value.items()]
-        if exact and not is_plain:
-            return {'$dict': [(to_json(key, where, exact), item) for key, item in items]}
         if all(isinstance(key, str) for key in value):
-            return dict(items)
+            return {key: _to_json(item, f'{where}[{key!r}]') for key, item in value.items()}
         value = next(key for key in value if not isinstance(key, str))
         where = f'{where}: the key {value!r}'
     raise ValueError(
         f'{where} is a {type(value).__name__}, which cannot be kept without pickle. Make it a '
-        'number, a text or a list of them' + ('.' if exact else ', or write a .pkl.')
+        'number, a text or a list of them, or write a .pkl.'
     )
-
-
-def from_json(text: str | bytes) -> Any:
-    """The value of which :func:`to_json` made the text, ``exact``."""
-    return json.loads(text, object_hook=_restore)
-
-
-def _restore(value: dict) -> Any:
-    if '$tuple' in value:
-        return tuple(value['$tuple'])
-    if '$dict' in value:
-        return dict(value['$dict'])
-    if '$numpy' in value:
-        dtype, shape, items = value['$numpy']
-        array = np.array(items, dtype)
-        return array[()] if shape is None else array.reshape(shape)
-    return value
 
 
 def is_annotation_npz(path: str | Path) -> bool:
@@ -204,28 +162,19 @@ def is_annotation_npz(path: str | Path) -> bool:
 def write_annotation_npz(
     path: Path, annotations: Iterable[dict], splits: dict | None, extra: dict[str, Any]
 ) -> None:
-    """Writes what :func:`.save_annotations` is given; ``extra`` is read last.
-
-    While the file is made, as much again is taken up in its folder. Arrays of
-    numbers keep their type; a tuple becomes a list.
-
-    Raises:
-        ValueError: If a clip holds what JSON does not, or arrays of one entry
-            differ in type or number of axes.
-    """
+    """Writes what :func:`.save_annotations` is given; ``extra`` is read last. While the file is
+    made, as much again is taken up in its folder. A ValueError where a clip holds what JSON does
+    not, or arrays of one entry differ in type or number of axes."""
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         folder = Path(name)
         writer = FlatArrayWriter(folder)
         clips = [
-            to_json(writer.add(clip), f'clip {clip.get("frame_dir", number)!r}', exact=False)
+            _to_json(writer.add(clip), f'clip {clip.get("frame_dir", number)!r}')
             for number, clip in enumerate(annotations)
         ]
         writer.close()
-        about = dict(
-            split=to_json(splits, 'split', exact=False),
-            annotations=clips,
-            extra=to_json(extra, 'extra', exact=False),
-        )
+        splits, extra = _to_json(splits, 'split'), _to_json(extra, 'extra')
+        about = dict(split=splits, annotations=clips, extra=extra)
         np.save(folder / 'format.npy', np.array(NPZ_FORMAT))
         np.save(folder / 'about.npy', np.frombuffer(json.dumps(about).encode(), np.uint8))
         with zipfile.ZipFile(path, 'w') as archive:
@@ -234,16 +183,8 @@ def write_annotation_npz(
 
 
 def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict]:
-    """Reads an ``.npz`` of this module, compressed or not.
-
-    Returns:
-        tuple: Annotations, splits, and further entries of the file. The
-        arrays are views of one array an entry.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such ``.npz``, or broken.
-    """
+    """Reads an ``.npz`` of this module, compressed or not: annotations, whose arrays are views of
+    one array an entry, splits, and further entries; a ValueError if it is none, or broken."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile) or str(file['format']) != NPZ_FORMAT:
@@ -262,7 +203,5 @@ def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise ValueError(
-            f'{path}: is no readable annotation file ({error}). It may be cut '
-            'off: get or make it again.'
-        ) from error
+        text = f'{path}: is no readable annotation file ({error})'
+        raise ValueError(f'{text}. It may be cut off: get or make it again.') from error

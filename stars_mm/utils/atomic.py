@@ -9,20 +9,16 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Gives the path to write to; at the end the file moves to its own.
+    """Gives a path beside the file to write to; at the end what is there, which has to be closed,
+    moves to its own.
 
     ::
 
         with written_whole(path) as partial:
             partial.write_text(text)
 
-    Args:
-        path (str or Path): The file to write, or the folder if one is made at the path that is
-            given. Its parent is made; what is there already is replaced once the new one is
-            complete, and stays as it is where an error or an interrupt comes first.
-
-    Yields:
-        Path: A name beside it. Whatever is written there has to be closed before the block ends.
+    A folder may be made there, too. The parent is made; what is there already is replaced once the
+    new one is complete, and stays as it is where an error or an interrupt comes first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

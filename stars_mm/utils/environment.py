@@ -26,9 +26,9 @@ def package_versions() -> dict[str, str]:
     )
 
 
-def device_name() -> str:
-    """The device that models run on, in words."""
-    if get_device() == 'cuda':
+def device_name(kind: str | None = None) -> str:
+    """The device of a kind, by default that which models run on, in words."""
+    if (kind or get_device()) == 'cuda':
         return f'{torch.cuda.device_count()} × {torch.cuda.get_device_name()}'
     name, cpuinfo = platform.processor() or platform.machine(), Path('/proc/cpuinfo')
     if cpuinfo.is_file():

@@ -60,12 +60,11 @@ class _Array:
         _, shape, dtype, is_fortran, raw = self.state
         if not isinstance(dtype, _Dtype):
             raise UnsafePickleError(f'an array has a dtype {dtype!r}')
+        raw = settle(raw) if isinstance(raw, list) else raw
         array = np.ndarray((0,), np.int8)
         # numpy checks that the bytes fill the shape, and that an array of
         # objects comes with a list.
-        array.__setstate__(
-            (1, shape, dtype.value, bool(is_fortran), settle(raw) if isinstance(raw, list) else raw)
-        )
+        array.__setstate__((1, shape, dtype.value, bool(is_fortran), raw))
         return array
 
 
@@ -93,9 +92,8 @@ def _tensor(
     if not isinstance(storage, TypedStorage):
         raise UnsafePickleError(f'a tensor has a storage {storage!r}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
-    if (
-        min((offset, *size, *stride)) < 0 or 0 not in size and (last >= storage.size())
-    ):  # torch would enlarge the storage
+    is_outside = 0 not in size and last >= storage.size()  # torch would enlarge the storage
+    if is_outside or min((offset, *size, *stride)) < 0:
         raise UnsafePickleError(
             f'a tensor of size {size}, stride {stride} and offset {offset} '
             f'lies outside of its {storage.size()} values'
@@ -164,15 +162,9 @@ def _settle(value: Any, done: dict[int, Any]) -> Any:
 def load_pickle(path: str, tensors: bool = False) -> Any:
     """Reads a pickle of numpy arrays and plain Python types.
 
-    Files written under numpy 1 and numpy 2 are read, at any protocol.
-
-    Args:
-        path (str): The file, on any backend of mmengine.
-        tensors (bool): Whether tensors of torch are allowed too, as in the
-            predictions that mmengine's ``DumpResults`` writes.
-
-    Returns:
-        Any: What was pickled.
+    Files written under numpy 1 and numpy 2 are read, at any protocol and on any backend of
+    mmengine; with ``tensors`` those of torch too, as in the predictions that mmengine's
+    ``DumpResults`` writes.
 
     Raises:
         UnsafePickleError: If the file asks for anything else. Nothing of it has been run.
@@ -192,7 +184,5 @@ def load_pickle(path: str, tensors: bool = False) -> Any:
         except MemoryError:
             raise
         except Exception as error:  # broken bytes fail in many ways
-            raise ValueError(
-                f'{path}: is no readable pickle ({type(error).__name__}: '
-                f'{error}). It may be cut off: get or make it again.'
-            ) from error
+            text = f'{path}: is no readable pickle ({type(error).__name__}: {error})'
+            raise ValueError(f'{text}. It may be cut off: get or make it again.') from error

@@ -22,6 +22,7 @@ from stars_mm.visualization.skeleton import (
     render,
     save_gif,
     set_range,
+    spread_over_classes,
 )
 from stars_mm.visualization.style import PALETTE, new_figure, report_style
 
@@ -34,21 +35,9 @@ MANY_CLASSES = 40  # more have their numbers alone below the bars
 def draw_inspection(
     report: Inspection, annotations: list[dict], folder: Path, bones: Bones
 ) -> list[Path]:
-    """Draws lengths, classes, and samples of the clips.
-
-    Args:
-        report (Inspection): Of the file.
-        annotations (list[dict]): Its clips.
-        folder (Path): Where the pictures go; it is made.
-        bones (tuple): Pairs of joints; without any, joints are dots.
-
-    Returns:
-        list[Path]: The pictures. What there is nothing to draw of is left out.
-
-    Raises:
-        OSError: If a file cannot be written.
-        subprocess.CalledProcessError: If ffmpeg fails; the others are there.
-    """
+    """Draws lengths, classes, and samples of the clips of a file into a folder; gives the pictures,
+    without those of which there is nothing to draw. Without bones, pairs of joints, joints are
+    dots. An OSError if a file cannot be written, a CalledProcessError if ffmpeg fails."""
     groups = report.splits or {'whole file': report.whole}
     groups = {plain(name): group for name, group in groups.items()}
     files = []
@@ -72,22 +61,11 @@ def draw_inspection(
 
 
 def choose_samples(report: Inspection, labels: list[object], seed: int = 0) -> list[int]:
-    """Clips without a fault, of classes spread over their range.
-
-    Args:
-        report (Inspection): Of the file.
-        labels (list): Of each clip.
-        seed (int): Seed of the choice within a class.
-
-    Returns:
-        list[int]: Up to :data:`SAMPLES` positions.
-    """
+    """Positions of up to :data:`SAMPLES` clips without a fault, of classes spread over their range,
+    by the labels of all clips."""
     sound = [n for n, clip in report.stats.items() if clip.persons]
     order = [sound[i] for i in np.random.default_rng(seed).permutation(len(sound))]
-    classes = sorted({labels[n] for n in order if labels[n] is not None})
-    spread = np.linspace(0, len(classes) - 1, min(SAMPLES, len(classes)))
-    first = [next(n for n in order if labels[n] == classes[int(place)]) for place in spread]
-    return (first + [n for n in order if n not in first])[:SAMPLES]
+    return spread_over_classes(order, labels, SAMPLES, SAMPLES)
 
 
 def _sample(
@@ -103,15 +81,8 @@ def _sample(
 
 
 def upright(keypoint: np.ndarray) -> np.ndarray:
-    """What is seen of a clip.
-
-    Args:
-        keypoint (np.ndarray): (M, T, V, C). Of three coordinates y points
-            upwards; of two it points downwards, as in images.
-
-    Returns:
-        np.ndarray: (M, T, V, 2), upwards.
-    """
+    """What is seen of a clip (M, T, V, C), y pointing upwards of three coordinates and downwards of
+    two, as in images: (M, T, V, 2), upwards."""
     places = keypoint.astype(np.float64)
     if places.shape[-1] >= 3:
         return project(places[..., :3])
@@ -150,23 +121,9 @@ def animate(
     max_frames: int = 64,
     fps: int = 12,
 ) -> list[Path]:
-    """Writes moving skeletons, as MP4 too where ffmpeg is installed.
-
-    Args:
-        samples (sequence[tuple]): Title and coordinates (M, T, V, C) of each clip, which has
-            somebody in it.
-        bones (tuple): Pairs of joints.
-        folder (Path): Where ``samples.gif`` and ``samples.mp4`` go.
-        max_frames (int): Longer clips skip frames.
-        fps (int): Frames shown a second.
-
-    Returns:
-        list[Path]: The files.
-
-    Raises:
-        OSError: If a file cannot be written.
-        subprocess.CalledProcessError: If ffmpeg fails; the GIF is there.
-    """
+    """Writes moving skeletons as ``samples.gif``, and as ``samples.mp4`` where ffmpeg is installed:
+    the title and coordinates (M, T, V, C) of each clip, which has somebody in it. Clips of more
+    than ``max_frames`` skip frames."""
     rows, side = -(-len(samples) // COLUMNS), INCHES + 0.3
     with report_style():
         figure, axes = new_figure(rows, COLUMNS, figsize=(COLUMNS * side, rows * side + 0.25))
@@ -189,13 +146,8 @@ def animate(
 
 
 def save_mp4(frames: Sequence[Image.Image], path: str | Path, fps: int) -> None:
-    """Writes frames by matplotlib's writer, which runs ffmpeg.
-
-    Args:
-        frames (sequence[Image.Image]): RGB, of one size.
-        path (str or Path): The file, whatever its name ends in.
-        fps (int): Frames shown a second.
-    """
+    """Writes RGB frames of one size by matplotlib's writer, which runs ffmpeg, whatever the file's
+    name ends in."""
     width, height = (side - side % 2 for side in frames[0].size)  # as h264
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
@@ -208,12 +160,7 @@ def save_mp4(frames: Sequence[Image.Image], path: str | Path, fps: int) -> None:
 
 
 def plot_lengths(lengths: dict[str, np.ndarray], path: Path) -> None:
-    """Draws how long clips are, a line a split.
-
-    Args:
-        lengths (dict[str, np.ndarray]): (n,) frames of the clips by split.
-        path (Path): The PNG to write.
-    """
+    """Draws how long clips are, a line a split: frames (n,) of its clips."""
     lengths = {name: n for name, n in lengths.items() if len(n)}
     with report_style():
         figure, ((axis,),) = new_figure(1, 1, figsize=(6.4, 3.6))
@@ -225,14 +172,8 @@ def plot_lengths(lengths: dict[str, np.ndarray], path: Path) -> None:
             edges = np.arange(low, high + width + 1, width) - 0.5
         for number, (name, values) in enumerate(lengths.items()):
             counts, _ = np.histogram(values, edges)
-            axis.stairs(
-                counts,
-                edges,
-                linewidth=1.4,
-                color=PALETTE[number % len(PALETTE)],
-                linestyle=('-', '--', ':')[number // 7 % 3],
-                label=f'{name} ({len(values)})',
-            )
+            style = dict(color=PALETTE[number % 7], linestyle=('-', '--', ':')[number // 7 % 3])
+            axis.stairs(counts, edges, linewidth=1.4, label=f'{name} ({len(values)})', **style)
         axis.set_xlabel('frames')
         axis.set_ylabel('clips')
         if lengths:
@@ -246,23 +187,13 @@ def plot_class_counts(
     names: Sequence[str] | None,
     path: Path,
 ) -> None:
-    """Draws how many clips each class has, a row a split.
-
-    Args:
-        counts (dict[str, dict[int, int]]): Clips by class, by split.
-        classes (sequence[int]): The classes to show.
-        names (sequence[str], optional): Of the classes, in their order.
-        path (Path): The PNG to write.
-    """
-    width = max(6.4, 1.5 + 0.11 * len(classes))
+    """Draws how many clips each of some classes has, a row a split; ``names`` are the classes'."""
+    size = (max(6.4, 1.5 + 0.11 * len(classes)), 1.2 + 1.5 * len(counts))
     with report_style():
-        figure, axes = new_figure(
-            len(counts), 1, sharex=True, figsize=(width, 1.2 + 1.5 * len(counts))
-        )
+        figure, axes = new_figure(len(counts), 1, sharex=True, figsize=size)
         for (axis,), (name, own) in zip(axes, counts.items()):
-            axis.bar(
-                range(len(classes)), [own.get(c, 0) for c in classes], color=PALETTE[0], width=0.8
-            )
+            heights = [own.get(c, 0) for c in classes]
+            axis.bar(range(len(classes)), heights, color=PALETTE[0], width=0.8)
             axis.set_title(name, fontsize=9)
             axis.set_ylabel('clips', fontsize=9)
             axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))

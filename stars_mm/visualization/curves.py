@@ -17,15 +17,9 @@ def plot_curves(
     path: str | Path,
     baselines: dict[str, float] | None = None,
 ) -> None:
-    """Draw loss and kNN accuracy against iterations, a column a stage.
-
-    Args:
-        stages (sequence[tuple]): Title, log, and iterations per validation
-            step of each stage, in order of training.
-        path (str or Path): The PNG to write.
-        baselines (dict[str, float], optional): kNN accuracy in percent by
-            name, drawn as dashed lines for comparison.
-    """
+    """Draw loss and kNN accuracy against iterations, a column a stage: its title, log, and
+    iterations per validation step. Baselines, kNN accuracy in percent by name, are dashed lines to
+    compare with."""
     with report_style():
         size = (4.6 * len(stages), 5.6)
         figure, (losses, knns) = new_figure(2, len(stages), figsize=size, sharex='col')

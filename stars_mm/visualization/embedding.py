@@ -18,18 +18,8 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
     """Place features in the plane by t-SNE on their cosine geometry.
 
     On unit vectors the squared Euclidean distance is twice the cosine distance, so normalised
-    features with the default metric show what a cosine nearest-neighbor classifier sees.
-
-    Args:
-        features (np.ndarray): (N, C), N >= 4.
-        seed (int): Seed of the optimisation.
-        perplexity (float): Lowered where N is too small for it.
-
-    Returns:
-        np.ndarray: (N, 2), no unit.
-
-    Raises:
-        ValueError: Too few features, or features that are not finite.
+    features (N, C) with the default metric show what a cosine nearest-neighbor classifier sees. The
+    places (N, 2) have no unit. A ValueError if there are fewer than 4, or some are not finite.
     """
     features = np.asarray(features, dtype=np.float64)
     if features.ndim != 2 or len(features) < 4:
@@ -58,15 +48,9 @@ def plot_tsne(
     names: Mapping[int, str],
     seed: int = 0,
 ) -> None:
-    """Draw the same clips as several encoders see them, colored by class.
-
-    Args:
-        panels (dict[str, np.ndarray]): Heading → features (N, C), one panel an encoder.
-        labels (np.ndarray): (N,) class of each clip.
-        path (str or Path): The PNG to write.
-        names (dict[int, str]): Names of the classes for the legend.
-        seed (int): Seed of t-SNE and of the choice of clips.
-    """
+    """Draw the same clips as several encoders see them, heading → features (N, C), colored by class
+    (N,); ``names`` are the classes' in the legend. The seed is that of t-SNE and of the choice of
+    clips."""
     kept = pick_points(len(labels), seed)
     columns = min(len(names), 7 if len(panels) > 1 else 3)
     rows = -(-len(names) // columns)
@@ -77,14 +61,9 @@ def plot_tsne(
             _scatter(axis, tsne(features[kept], seed), labels[kept], names)
             axis.set_title(title)
         axes[0].set_ylabel('t-SNE axis 2 (no unit)')
-        figure.legend(
-            *axes[0].get_legend_handles_labels(),
-            loc='outside lower center',
-            ncols=columns,
-            fontsize=8.5,
-            handletextpad=0.1,
-            columnspacing=1.0,
-        )
+        style = dict(fontsize=8.5, handletextpad=0.1, columnspacing=1.0)
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc='outside lower center', ncols=columns, **style)
         figure.savefig(path, dpi=110, bbox_inches='tight')
 
 

@@ -1,6 +1,6 @@
 """A masked clip as the decoder predicts it, from predictions back to joint positions.
 
-A decoder of MAMP predicts motion, not places, and motion normalised patch by patch. To show it, a
+A decoder of MAMP predicts motion, not places, and motion normalized patch by patch. To show it, a
 prediction is scaled back by the *true* mean and standard deviation of its patch and added up from
 the *true* position at the first frame of its token. :func:`hidden_joint_errors` says how much of
 the result the decoder contributes.
@@ -31,19 +31,12 @@ from stars_mm.visualization.style import LIGHT_GREY, PALETTE, new_figure, report
 
 @dataclass
 class MaskedClip:
-    """One clip ready to be drawn; positions in metres.
-
-    Attributes:
-        title (str): Name of the action.
-        true (np.ndarray): (M, T, V, 3) the recording.
-        hidden (np.ndarray): (M, T, V) bool, joints of hidden tokens.
-        predicted (np.ndarray): (M, T, V, 3) integrated predictions.
-    """
+    """One clip ready to be drawn; positions in metres."""
 
     title: str
-    true: np.ndarray
-    hidden: np.ndarray
-    predicted: np.ndarray
+    true: np.ndarray  # (M, T, V, 3) the recording
+    hidden: np.ndarray  # (M, T, V) bool, joints of hidden tokens
+    predicted: np.ndarray  # (M, T, V, 3) integrated predictions
 
     def present(self) -> list[int]:
         """Persons that are there: not all zeros, not a repeated one."""
@@ -57,42 +50,25 @@ class MaskedClip:
 
 @dataclass(frozen=True)
 class MotionDecoder:
-    """What a model predicts, and how to turn it into positions.
+    """What a model predicts, and how to turn it into positions."""
 
-    Attributes:
-        tubelet_size (int): Frames of a token.
-        joint_patch_size (int): Joints of a token.
-        norm_target (bool): Predictions are normalised by patch.
-        motion_stride (int, optional): Frames between the two positions
-            whose difference is predicted; None: coordinates are predicted.
-    """
-
-    tubelet_size: int
-    joint_patch_size: int = 1
-    norm_target: bool = True
+    tubelet_size: int  # frames of a token
+    joint_patch_size: int = 1  # joints of a token
+    norm_target: bool = True  # whether predictions are normalized by patch
+    #: Frames between the positions whose difference is predicted; None: coordinates are predicted
     motion_stride: int | None = 1
 
     @classmethod
     def of(cls, model) -> 'MotionDecoder':
         """Read the settings off a ``MAMP`` model."""
-        return cls(
-            model.backbone.tubelet_size,
-            model.backbone.joint_patch_size,
-            model.head.norm_target,
-            model.head.motion_stride,
-        )
+        backbone, head = model.backbone, model.head
+        sizes = backbone.tubelet_size, backbone.joint_patch_size
+        return cls(*sizes, head.norm_target, head.motion_stride)
 
     def positions(self, pred: Tensor, x: Tensor) -> Tensor:
-        """Joint positions from predictions.
-
-        Args:
-            pred (Tensor): (B, L, P) predictions as the loss compares them.
-            x (Tensor): (B, T, V, C) the true clip in metres.
-
-        Returns:
-            Tensor: (B, T, V, C) positions in metres. The first
-            ``motion_stride`` frames of each token are the true ones.
-        """
+        """Joint positions (B, T, V, C) in metres from predictions (B, L, P) as the loss compares
+        them, and the true clip. The first ``motion_stride`` frames of each token are the true
+        ones."""
         stride, size = self.motion_stride, self.tubelet_size
         target = x if stride is None else motion(x, stride)
         patches = patchify(target, size, self.joint_patch_size)
@@ -111,15 +87,8 @@ class MotionDecoder:
         return out
 
     def hidden(self, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Which joints belong to hidden tokens.
-
-        Args:
-            mask (Tensor): (B, L), 1 where a token is hidden.
-            shape (tuple[int, ...]): (B, T, V, C) of the clip.
-
-        Returns:
-            Tensor: (B, T, V) bool.
-        """
+        """Which joints (B, T, V) of a clip of a shape (B, T, V, C) belong to hidden tokens, where
+        the mask (B, L) is 1."""
         B, T, V, _ = shape
         size, joints = self.tubelet_size, self.joint_patch_size
         grid = mask.reshape(B, T // size, V // joints) > 0.5
@@ -134,17 +103,8 @@ def _to_cpu(output: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
 def make_masked_clips(
     output: dict[str, Tensor], decoder: MotionDecoder, titles: list[str]
 ) -> list[MaskedClip]:
-    """Turn the output of ``MAMP.reconstruct`` into clips to draw.
-
-    Args:
-        output (dict): ``pred (B, L, P)``, ``mask (B, L)`` and
-            ``x (B, T, V, C)``, with B = clips · persons.
-        decoder (MotionDecoder): The model's settings.
-        titles (list[str]): Name of the action of each clip.
-
-    Returns:
-        list[MaskedClip]: One a title.
-    """
+    """Turn the output of ``MAMP.reconstruct``, ``pred (B, L, P)``, ``mask (B, L)`` and
+    ``x (B, T, V, C)`` with B = clips · persons, into clips to draw, one a title."""
     x, pred, mask = _to_cpu(output)
     shape = (len(titles), len(x) // len(titles)) + x.shape[1:]
     true = x.reshape(shape).numpy()
@@ -154,20 +114,11 @@ def make_masked_clips(
 
 
 def hidden_joint_errors(output: dict[str, Tensor], decoder: MotionDecoder) -> dict[str, float]:
-    """How far drawn joints of hidden tokens are from the true ones.
-
-    Frames that integration copies from the recording are not counted, nor
-    are persons that are all zeros.
-
-    Args:
-        output (dict): As for :func:`make_masked_clips`.
-        decoder (MotionDecoder): The model's settings.
-
-    Returns:
-        dict[str, float]: Mean distance in centimetres: ``decoder_cm``; ``no_decoder_cm``, all
-        predictions 0, which leaves the true patch mean; ``standing_still_cm``, each joint resting
-        where its token starts.
-    """
+    """Mean distance in centimetres of drawn joints of hidden tokens from the true ones, in an
+    output as for :func:`make_masked_clips`: ``decoder_cm``; ``no_decoder_cm``, all predictions 0,
+    which leaves the true patch mean; ``standing_still_cm``, each joint resting where its token
+    starts. Frames that integration copies from the recording are not counted, nor are persons that
+    are all zeros."""
     x, pred, mask = _to_cpu(output)
     place = torch.arange(x.shape[1]) % decoder.tubelet_size
     present = x.abs().amax((1, 2, 3)) > 0
@@ -193,14 +144,11 @@ class _ClipRow:
         self.guess = project(np.where(clip.hidden[..., None], clip.predicted, clip.true))
         bones = bones_of(clip.true.shape[2])
         colors = [PALETTE[number % len(PALETTE)] for number in range(len(self.persons))]
+        grey = LIGHT_GREY
+        styles = [(0, None, 1.6, 2.6), (1, grey, 1.2, 2.2), (1, None, 2.4, 6.0)]
+        styles += [(2, grey, 2.4, 3.6), (2, None, 1.6, 2.6)]  # panel, color, line, dot
         self.drawings = [
-            (
-                Drawing(axes[0], bones, color, 1.6, 2.6),
-                Drawing(axes[1], bones, LIGHT_GREY, 1.2, 2.2),
-                Drawing(axes[1], bones, color, 2.4, 6.0),
-                Drawing(axes[2], bones, LIGHT_GREY, 2.4, 3.6),
-                Drawing(axes[2], bones, color, 1.6, 2.6),
-            )
+            [Drawing(axes[panel], bones, own or color, *sizes) for panel, own, *sizes in styles]
             for color in colors
         ]
         for place, axis in enumerate(axes):  # the same range in metres
@@ -215,11 +163,9 @@ class _ClipRow:
         for person, drawings in zip(self.persons, self.drawings):
             true, guess = self.true[person, frame], self.guess[person, frame]
             kept = ~self.hidden[person, frame]
-            every = np.ones_like(kept)
-            for drawing, points, shown in zip(
-                drawings, (true, true, true, true, guess), (every, every, kept, every, every)
-            ):
-                drawing.draw(points, shown)
+            for place, drawing in enumerate(drawings):
+                shown = kept if place == 2 else np.ones_like(kept)
+                drawing.draw(guess if place == 4 else true, shown)
 
 
 def write_masked_gif(
@@ -229,15 +175,8 @@ def write_masked_gif(
     max_frames: int = 64,
     fps: int = 12,
 ) -> None:
-    """Animate clips, a row a clip: recording, kept tokens, prediction.
-
-    Args:
-        clips (sequence[MaskedClip]): Clips of the same length T, each with somebody in it.
-        path (str or Path): The GIF to write.
-        caption (str): Text under the panels.
-        max_frames (int): Longer clips skip frames.
-        fps (int): Frames shown a second.
-    """
+    """Animate clips of the same length T, each with somebody in it, a row a clip: recording, kept
+    tokens, prediction; and a caption under them. Clips of more than ``max_frames`` skip frames."""
     lines = caption.count('\n') + 1 if caption else 0
     size = (3 * INCHES + 0.7, INCHES * len(clips) + 0.75 + 0.15 * lines)
     kept = 1 - np.mean([clip.hidden[clip.present()].mean() for clip in clips])

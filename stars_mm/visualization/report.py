@@ -25,6 +25,7 @@ from stars_mm.visualization.masked_prediction import (
     write_masked_gif,
 )
 from stars_mm.visualization.report_page import PICTURES, html_report, markdown_report
+from stars_mm.visualization.skeleton import spread_over_classes
 
 DRAWN_CLIPS = 3
 MEASURED_CLIPS = 32
@@ -38,15 +39,9 @@ def publish(
     results: dict,
     queries: dict[str, FeatureSet],
 ) -> None:
-    """Write a whole report, or leave the one that is there as it was.
-
-    Args:
-        folder (Path): The report's folder; made if it is not there.
-        reader (FeatureReader): The clips.
-        stages (sequence[TrainedStage]): In the order of training.
-        results (dict): Content of ``results.json``: scores by row, and ``meta``.
-        queries (dict[str, FeatureSet]): Test clips by row, the same ones.
-    """
+    """Write a whole report into a folder, or leave the one that is there as it was: of stages in
+    the order of training, the content of ``results.json`` (scores by row, and ``meta``), and the
+    features of the same test clips by row."""
     folder.mkdir(parents=True, exist_ok=True)
     seed = results['meta']['seed']
     labels = next(iter(queries.values())).labels.numpy()
@@ -54,7 +49,12 @@ def publish(
     with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
         partial = Path(name)
         draw_curves(partial / 'curves.png', stages, results)
-        draw_tsne(partial / 'tsne.png', queries, results, labels, names, seed)
+        panels = {
+            f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
+            f'silhouette {results[row]["silhouette"]:.3f}': query.features.numpy()
+            for row, query in queries.items()
+        }
+        plot_tsne(panels, labels, partial / 'tsne.png', names, seed)
         model = stages[0].encoder.build_model(stages[0].cfg)
         if hasattr(model, 'reconstruct'):
             loader = reader.loader('query')
@@ -89,40 +89,14 @@ def draw_curves(path: Path, stages: Sequence[TrainedStage], results: dict) -> No
     plot_curves(columns, path, {row_title(row): results[row]['knn_top1'] for row in baselines})
 
 
-def draw_tsne(
-    path: Path,
-    features: dict[str, FeatureSet],
-    results: dict,
-    labels: np.ndarray,
-    names: dict[int, str],
-    seed: int,
-) -> None:
-    """Draw ``tsne.png``, a panel a row."""
-    panels = {
-        f'{row_title(row)}\nkNN {results[row]["knn_top1"]:.1f} %, '
-        f'silhouette {results[row]["silhouette"]:.3f}': feature_set.features.numpy()
-        for row, feature_set in features.items()
-    }
-    plot_tsne(panels, labels, path, names, seed)
-
-
 def draw_masked(
     path: Path, model, loader, labels: np.ndarray, names: dict[int, str], seed: int
 ) -> dict[str, float]:
-    """Draw ``masked.gif``.
-
-    Args:
-        path (Path): The file to write.
-        model (MAMP): The trained model of stage 1.
-        loader (DataLoader): Of the test clips.
-        labels (np.ndarray): (N,) their classes.
-        names (dict[int, str]): Of the classes.
-        seed (int): Seed of the choice of clips and of the masks.
-
-    Returns:
-        dict[str, float]: :func:`hidden_joint_errors` of 32 test clips.
-    """
-    chosen = choose_clips(labels, seed)
+    """Draw ``masked.gif`` by the trained model of stage 1, of clips of different classes among the
+    test clips of a loader; gives :func:`hidden_joint_errors` of 32 of them. The seed is that of the
+    choice of clips and of the masks."""
+    order = np.random.default_rng(seed).permutation(len(labels)).tolist()
+    chosen = spread_over_classes(order, labels, DRAWN_CLIPS, MEASURED_CLIPS)
     output = _reconstruct(model, loader, chosen, seed)
     decoder = MotionDecoder.of(model)
     errors = hidden_joint_errors(output, decoder)
@@ -131,25 +105,6 @@ def draw_masked(
     titles = [names[int(labels[i])] for i in chosen[:DRAWN_CLIPS]]
     write_masked_gif(make_masked_clips(drawn, decoder, titles), path, _caption(errors, decoder))
     return errors
-
-
-def choose_clips(labels: np.ndarray, seed: int) -> list[int]:
-    """Clips of different classes to draw, then others to measure only.
-
-    Args:
-        labels (np.ndarray): (N,) classes.
-        seed (int): Seed of the choice.
-
-    Returns:
-        list[int]: Up to 32 indices; the first three are of classes spread
-        over their range, the last class included.
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    classes = np.unique(labels)
-    spread = np.linspace(0, len(classes) - 1, min(DRAWN_CLIPS, len(classes)))
-    first = [next(int(i) for i in order if labels[i] == classes[int(place)]) for place in spread]
-    others = [int(i) for i in order if i not in first]
-    return (first + others)[:MEASURED_CLIPS]
 
 
 @torch.no_grad()

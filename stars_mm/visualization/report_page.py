@@ -24,48 +24,32 @@ PICTURES = {
 
 _PAGE = """<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto;
-       padding: 0 1rem; color: #222; }}
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; }}
-th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ccc;
-         text-align: right; }}
+th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 figure {{ margin: 2rem 0; }}
 img {{ max-width: 100%; }}
 figcaption, .note {{ color: #555; font-size: .9rem; }}
 pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
 </style>
-</head>
-<body>
 <h1>{title}</h1>
 <p>{protocol}</p>
-<table>
-{table}
-</table>
+<table>{table}</table>
 <p class="note">{stages}</p>
 {figures}
 <h2>Commands</h2>
 <pre>{commands}</pre>
 <p class="note">{versions}</p>
-</body>
 </html>
 """
 
 
 def table_cells(results: dict[str, dict]) -> list[list[str]]:
-    """Header and rows of the results table as text.
-
-    Args:
-        results (dict): Row name to scores, as in ``results.json``.
-
-    Returns:
-        list[list[str]]: The header first.
-    """
+    """Header and rows of the results table as text, of scores by row as in ``results.json``."""
     rows = [
         [row_title(row), *(format_measure(scores.get(name), name) for name in COLUMNS)]
         for row, scores in results.items()
@@ -88,23 +72,17 @@ def markdown_report(results: dict[str, dict]) -> str:
 
 
 def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
-    """``report.html``: table and pictures together, relative links only.
-
-    Args:
-        results (dict): As in ``results.json``.
-        pictures (sequence[str]): Which of :data:`PICTURES` lie beside the page.
-
-    Returns:
-        str: The page.
-    """
+    """``report.html``: the table, and those of :data:`PICTURES` that lie beside the page."""
     meta = results['meta']
     figures = [
         f'<figure><img src="{name}" alt="{name}"><figcaption>{html.escape(PICTURES[name])}'
         '</figcaption></figure>'
         for name in pictures
     ]
-    header, *rows = table_cells(results)
-    table = [_html_row(header, 'th'), *(_html_row(row, 'td') for row in rows)]
+    rows = [
+        ''.join(f'<td>{html.escape(cell)}</td>' for cell in row) for row in table_cells(results)
+    ]
+    rows[0] = rows[0].replace('td>', 'th>')
     texts = dict(
         title=f'Results of {meta["config"]}',
         protocol=meta['protocol'],
@@ -113,15 +91,10 @@ def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
         versions=_version_sentence(meta),
     )
     return _PAGE.format(
-        table='\n'.join(table),
+        table='\n'.join(f'<tr>{row}</tr>' for row in rows),
         figures='\n'.join(figures),
         **{key: html.escape(text) for key, text in texts.items()},
     )
-
-
-def _html_row(cells: Sequence[str], tag: str) -> str:
-    inner = ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)
-    return f'<tr>{inner}</tr>'
 
 
 def _stage_sentences(meta: dict) -> str:

@@ -17,20 +17,9 @@ Bones = tuple[tuple[int, int], ...]
 
 
 def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
-    """Bones of a layout of ``stars_mm.preparation.layouts``.
-
-    Args:
-        num_joints (int): V.
-        layout (str or dict, optional): As :func:`joint_parents` takes it.
-            None takes the one of so many joints, if there is only one.
-
-    Returns:
-        tuple[tuple[int, int], ...]: Pairs of joints, from 0; none where
-        layouts of so many joints are unknown or several, to be drawn as dots.
-
-    Raises:
-        ValueError: If ``layout`` is unknown or has another number of joints.
-    """
+    """Bones of a layout as :func:`joint_parents` takes it, by default the only one of so many
+    joints: pairs of joints, from 0; none where layouts of so many joints are unknown or several, to
+    be drawn as dots. A ValueError if ``layout`` is unknown or has another number of joints."""
     if layout is None:
         known = [joint_parents(name) for name in known_layouts()]
         known = [parents for parents in known if len(parents) == num_joints]
@@ -48,17 +37,10 @@ def bones_of(num_joints: int, layout: None | str | dict = None) -> Bones:
 
 
 def project(joints: np.ndarray, yaw: float = 0.45) -> np.ndarray:
-    """Parallel projection onto an upright plane.
+    """Parallel projection of points (..., 3) onto an upright plane (..., 2).
 
-    The cameras of these data sets have y upwards and look along z. The
-    slight turn shows movements along the line of sight too.
-
-    Args:
-        joints (np.ndarray): (..., 3) xyz in metres.
-        yaw (float): Turn about the vertical axis in radians.
-
-    Returns:
-        np.ndarray: (..., 2) horizontal and vertical position in metres.
+    The cameras of these data sets have y upwards and look along z. The slight turn about the
+    vertical, ``yaw`` in radians, shows movements along the line of sight too.
     """
     x, y, z = np.moveaxis(np.asarray(joints, dtype=np.float64), -1, 0)
     return np.stack([x * np.cos(yaw) + z * np.sin(yaw), y], axis=-1)
@@ -100,18 +82,21 @@ def set_range(axis, places: np.ndarray, margin: float) -> None:
     axis.set_ylim(middle[1] - half, middle[1] + half)
 
 
+def spread_over_classes(
+    order: Sequence[int], labels: Sequence, spread: int, limit: int
+) -> list[int]:
+    """Up to ``limit`` of the clips in an order, at the beginning up to ``spread`` of classes spread
+    over their range, the first and the last included; the label of some may be None."""
+    classes = sorted({labels[n] for n in order if labels[n] is not None})
+    places = np.linspace(0, len(classes) - 1, min(spread, len(classes))).astype(int)
+    first = [next(n for n in order if labels[n] == classes[place]) for place in places]
+    return (first + [n for n in order if n not in first])[:limit]
+
+
 def render(figure, panels: Sequence, length: int, max_frames: int) -> Iterator[Image.Image]:
-    """Draw what stands still once, and on it what moves, frame by frame.
-
-    Args:
-        figure (Figure): With room for a counter in its upper left corner.
-        panels (sequence): Each with ``draw(frame)``.
-        length (int): Frames to draw.
-        max_frames (int): More are skipped evenly.
-
-    Yields:
-        Image.Image: A frame, RGB.
-    """
+    """Draw what stands still once, and on it what moves, frame by frame, each an RGB image; of more
+    than ``max_frames`` some are skipped evenly. Each panel has ``draw(frame)``, and the figure room
+    for a counter in its upper left corner."""
     canvas = figure.canvas
     figure.set_dpi(DPI)
     canvas.draw()

@@ -1,4 +1,4 @@
-"""Colours and figure defaults that all pictures of a report share."""
+"""Colors and figure defaults that all pictures of a report share."""
 
 import contextlib
 from collections.abc import Iterator
@@ -45,16 +45,9 @@ def report_style() -> Iterator[None]:
 
 
 def new_figure(rows: int, columns: int, **kwargs) -> tuple[Figure, list]:
-    """A figure drawn by Agg without pyplot's global state or a display.
-
-    Args:
-        rows (int), columns (int): Of axes.
-        **kwargs: ``figsize`` in inches, and arguments of
-            :meth:`matplotlib.figure.Figure.subplots`.
-
-    Returns:
-        tuple[Figure, list]: The figure and its axes as ``rows`` lists of ``columns`` axes.
-    """
+    """A figure drawn by Agg without pyplot's global state or a display, and its axes as ``rows``
+    lists of ``columns`` axes. ``figsize`` is in inches, the other arguments are those of
+    :meth:`matplotlib.figure.Figure.subplots`."""
     figure = Figure(figsize=kwargs.pop('figsize'), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **kwargs)

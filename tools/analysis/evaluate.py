@@ -33,68 +33,29 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='recipe: a config of MAMP or STARS')
-    parser.add_argument('checkpoint', help='checkpoint of MAMP or STARS')
-    parser.add_argument(
-        '--protocols', nargs='+', required=True, metavar='NAME', help=', '.join(PROTOCOLS)
-    )
-    parser.add_argument(
-        '--json',
-        type=Path,
-        help='table to write, the Markdown beside it '
-        '(default: evaluation.json in the work directory)',
-    )
-    parser.add_argument(
-        '--work-dir',
-        type=Path,
-        help='where features, trainings and results '
-        'are kept (default: work_dirs/<name of the config>_evaluation)',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='seed of trainings, draws and k-means (default: 0)'
-    )
-    parser.add_argument(
-        '--draws',
-        type=int,
-        default=5,
-        help='label subsets of semi-<percent> and trainings of transfer (default: 5)',
-    )
-    parser.add_argument(
-        '--episodes', type=int, default=100, help='draws of few-shot (default: 100)'
-    )
-    parser.add_argument(
-        '--shots',
-        type=int,
-        nargs='+',
-        default=[1, 2, 5],
-        help='examples a class of few-shot (default: 1 2 5)',
-    )
-    parser.add_argument(
-        '--no-raw',
-        action='store_true',
-        help='leave out raw coordinates, which keep every clip in memory (NTU-60: some 10 GB)',
-    )
-    parser.add_argument(
-        '--num-processes', type=int, default=1, help='processes (GPUs) of a training (default: 1)'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the recipe',
-    )
-    parser.add_argument(
-        '--protocol-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='PROTOCOL.KEY=VALUE',
-        help="settings that replace those of a protocol's config, such as "
-        'linear.train_cfg.max_epochs=10; PROTOCOL is one of '
-        f'{", ".join(KINDS)}',
-    )
+    add = parser.add_argument
+    add('config', help='recipe: a config of MAMP or STARS')
+    add('checkpoint', help='checkpoint of MAMP or STARS')
+    add('--protocols', nargs='+', required=True, metavar='NAME', help=', '.join(PROTOCOLS))
+    text = 'table to write, the Markdown beside it (default: evaluation.json in the work directory)'
+    add('--json', type=Path, help=text)
+    text = 'of features, trainings and results (default: work_dirs/<name of the config>_evaluation)'
+    add('--work-dir', type=Path, help=text)
+    text = 'label subsets of semi-<percent> and trainings of transfer (default: 5)'
+    add('--draws', type=int, default=5, help=text)
+    add('--seed', type=int, default=0, help='of trainings, draws and k-means (default: 0)')
+    add('--episodes', type=int, default=100, help='draws of few-shot (default: 100)')
+    text = 'examples a class of few-shot (default: 1 2 5)'
+    add('--shots', type=int, nargs='+', default=[1, 2, 5], help=text)
+    text = 'leave out raw coordinates, which keep every clip in memory (NTU-60: some 10 GB)'
+    add('--no-raw', action='store_true', help=text)
+    add('--num-processes', type=int, default=1, help='GPUs of a training (default: 1)')
+    options = dict(nargs='+', action=DictAction, default={})
+    text = 'settings that replace those of the recipe'
+    add('--cfg-options', metavar='KEY=VALUE', help=text, **options)
+    text = f"settings of a protocol's config, by PROTOCOL, one of {', '.join(KINDS)}"
+    text += ', such as linear.train_cfg.max_epochs=10'
+    add('--protocol-options', metavar='PROTOCOL.KEY=VALUE', help=text, **options)
     return parser.parse_args(argv)
 
 

@@ -19,17 +19,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Fuse the scores of several streams, keyed by clip name'
     )
-    parser.add_argument('scores', nargs='+', help='one score file a stream')
-    parser.add_argument(
-        '--weights', nargs='+', type=float, help='weight of each stream (default: 1)'
-    )
-    parser.add_argument(
-        '--softmax',
-        action='store_true',
-        help='turn scores into probabilities first: for logits of different scale',
-    )
-    parser.add_argument('--json', type=Path, help='write the accuracies here')
-    parser.add_argument('--out', type=Path, help='write the fused scores here (.npz)')
+    add = parser.add_argument
+    add('scores', nargs='+', help='one score file a stream')
+    add('--weights', nargs='+', type=float, help='weight of each stream (default: 1)')
+    text = 'turn scores into probabilities first: for logits of different scale'
+    add('--softmax', action='store_true', help=text)
+    add('--json', type=Path, help='write the accuracies here')
+    add('--out', type=Path, help='write the fused scores here (.npz)')
     return parser.parse_args(argv)
 
 

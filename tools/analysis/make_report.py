@@ -23,32 +23,16 @@ from stars_mm.visualization.report import publish
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate and draw the stages of a run')
-    parser.add_argument('config', help='config file that names its stages')
-    parser.add_argument(
-        '--work-dir',
-        type=Path,
-        help='where tools/train.py left the run (default: work_dirs/<name of the config>)',
-    )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of the random encoder, of k-means, t-SNE and the masks (default: 0)',
-    )
-    parser.add_argument(
-        '--no-raw',
-        action='store_true',
-        help='leave out the rows of raw '
-        'coordinates, which keep every clip in memory (NTU-60: some 10 GB)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='those that tools/train.py was given',
-    )
+    add = parser.add_argument
+    add('config', help='config file that names its stages')
+    text = 'where tools/train.py left the run (default: work_dirs/<name of the config>)'
+    add('--work-dir', type=Path, help=text)
+    text = 'of the random encoder, of k-means, t-SNE and the masks (default: 0)'
+    add('--seed', type=int, default=0, help=text)
+    text = 'leave out raw coordinates, which keep every clip in memory (NTU-60: some 10 GB)'
+    add('--no-raw', action='store_true', help=text)
+    options = dict(nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
+    add('--cfg-options', help='those that tools/train.py was given', **options)
     return parser.parse_args(argv)
 
 

@@ -16,11 +16,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +27,13 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS, DefaultScope
+from timing import alternate, seconds_of
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 from stars_mm.preparation.annotation_file import save_annotations
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import write_text
 
 CONFIG = 'configs/mamp/mamp_vit-8l-256d_8xb16-400e_ntu60-xsub.py'
 SPLIT, NUM_CLASSES = 'all', 60
@@ -64,12 +64,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 
 def generate_clips(num_clips: int, seed: int = 0) -> Iterator[dict]:
-    """Yields annotations of 25 joints, float16, as those of NTU RGB+D 60.
-
-    Args:
-        num_clips (int): How many.
-        seed (int): Of the random walk that all clips are cut from.
-    """
+    """Yields annotations of 25 joints, float16, as those of NTU RGB+D 60, cut from one random
+    walk."""
     rng = np.random.default_rng(seed)
     steps = rng.normal(0, 0.02, (2, 3 * FRAMES[1], 25, 3))
     walk = (steps.cumsum(1) + rng.normal(0, 0.5, (2, 1, 25, 3))).astype('f2')
@@ -122,91 +118,57 @@ def one_by_one(pipeline: Sequence[dict]) -> list[dict]:
     return [*before, *last['transforms'], *end]
 
 
-def seconds_to(act: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
-    """How long a call takes by a clock."""
-    begin = clock()
-    act()
-    return clock() - begin
-
-
 def measure_pipelines(
     datasets: dict[str, Dataset], num_clips: int, repeats: int
 ) -> dict[str, float]:
-    """Seconds of a core that a clip takes, in this process on one thread.
+    """Seconds of a core that a clip takes, in this process on one thread and in random order, by
+    data sets that take turns; what the core does for other programs does not count."""
+    order = np.random.default_rng(0).integers(len(datasets['ours']), size=num_clips).tolist()
+    datasets['ours'].set_epoch(0, seed=0)  # random draws are tied to it, as in training
 
-    What the core does for other programs does not count, and the data sets
-    take turns. Clips are read in random order.
-    """
-
-    def read(dataset: Dataset, order: list[int]) -> None:
+    def read(dataset: Dataset) -> None:
         for n in order:
             dataset[n]
 
-    times: dict[str, list[float]] = {name: [] for name in datasets}
-    rng = np.random.default_rng(0)
-    for _ in range(repeats):
-        order = rng.integers(len(datasets['ours']), size=num_clips).tolist()
-        for name, dataset in datasets.items():
-            if hasattr(dataset, 'set_epoch'):  # random draws are tied to it, as in training
-                dataset.set_epoch(0, seed=0)
-            taken = seconds_to(partial(read, dataset, order), time.process_time)
-            times[name].append(taken / num_clips)
-    return {name: statistics.median(found) for name, found in times.items()}
+    times = alternate({name: partial(read, own) for name, own in datasets.items()}, repeats)
+    return {
+        name: statistics.median(time.processor for time in found) / num_clips
+        for name, found in times.items()
+    }
 
 
-class _Resident(Dataset):
-    """Gives, of each sample, what MiB its process holds after it; NaN where nobody says."""
+def resident_mib(_: object) -> float:
+    """What memory this process holds; NaN where nobody says."""
+    status = Path('/proc/self/statm')
+    if not status.exists():
+        return float('nan')
+    return int(status.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> float:
-        self.dataset[index]
-        status = Path('/proc/self/statm')
-        if not status.exists():
-            return float('nan')
-        return int(status.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20
+def worker_memory(kind: str, path: str, num_clips: int) -> float:
+    """MiB that a worker of a data loader holds at most while it reads clips spread over the
+    file."""
+    dataset = build(kind, path, [])
+    order = np.linspace(0, len(dataset) - 1, num_clips).astype(int).tolist()
+    return max(
+        DataLoader(
+            Subset(dataset, order),
+            num_workers=1,
+            collate_fn=resident_mib,
+            multiprocessing_context='fork',
+        )
+    )
 
 
 def measure_memory(kind: str, path: str, num_clips: int) -> float:
-    """MiB that a worker of a data loader holds at most while it reads clips spread over the file,
-    measured in a new process, which holds nothing else."""
+    """The same, measured in a new process, which holds nothing else."""
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(worker_memory, kind, path, num_clips).result()
 
 
-def worker_memory(kind: str, path: str, num_clips: int) -> float:
-    """The same, measured in this process."""
-    dataset = build(kind, path, [])
-    order = np.linspace(0, len(dataset) - 1, num_clips).astype(int).tolist()
-    loader = DataLoader(
-        Subset(_Resident(dataset), order), 32, num_workers=1, multiprocessing_context='fork'
-    )
-    return max(held.max().item() for held in loader)
-
-
-class _Timed:
-    """Collates, and notes what time of a core the worker has had so far."""
-
-    def __init__(self, collate: Callable[[Sequence], Any]) -> None:
-        self.collate = collate
-
-    def __call__(self, samples: Sequence) -> tuple:
-        return self.collate(samples), time.process_time()
-
-
 def feed(path: str, loader: dict, batch_size: int, num_batches: int = 16) -> tuple:
-    """Reads batches as training does.
-
-    Args:
-        path (str): An annotation file.
-        loader (dict): Config of a data loader, of which the pipeline and ``collate_fn`` are used.
-        batch_size (int): Clips of a batch.
-        num_batches (int): 3 or more.
+    """Reads batches as training does, by the pipeline and ``collate_fn`` of a data loader's config.
 
     Returns:
         tuple[float, float, float]: Seconds of a core that a clip takes: in a worker (reading,
@@ -224,7 +186,8 @@ def feed(path: str, loader: dict, batch_size: int, num_batches: int = 16) -> tup
             batch_size,
             sampler=RandomSampler(dataset, replacement=True, num_samples=num_clips),
             num_workers=1,
-            collate_fn=_Timed(collate),
+            # and what time of a core the worker has had so far
+            collate_fn=lambda samples: (collate(samples), time.process_time()),
             multiprocessing_context='fork',
         )
     )
@@ -234,7 +197,7 @@ def feed(path: str, loader: dict, batch_size: int, num_batches: int = 16) -> tup
         pass
     main = time.process_time() - begin
     preprocessor = SkeletonPreprocessor()
-    views = seconds_to(lambda: preprocessor(batch, training=True), time.process_time)
+    views = seconds_of(lambda: preprocessor(batch, training=True)).processor
     rest = num_clips - batch_size
     return (worker_end - worker_begin) / rest, main / rest, views / batch_size
 
@@ -251,27 +214,15 @@ def measure_feeding(
     rows = []
     for name in loaders:
         worker, main, views = map(statistics.median, zip(*(turn[name] for turn in turns)))
-        rows.append(
-            dict(
-                work='feed',
-                mode=name,
-                cores=cores,
-                worker_seconds=worker,
-                main_seconds=main,
-                views_seconds=views,
-                clips_per_second=min((cores - 1) / worker, 1 / main),
-            )
-        )
+        speed = min((cores - 1) / worker, 1 / main)
+        seconds = dict(worker_seconds=worker, main_seconds=main, views_seconds=views)
+        rows.append(dict(work='feed', mode=name, cores=cores, **seconds, clips_per_second=speed))
     return rows
 
 
 def measure(folder: str, args: argparse.Namespace) -> list[dict]:
-    """Measures everything.
-
-    Returns:
-        list[dict]: One of each ``work``: 'data' (a clip through the pipeline), 'open' and 'memory',
-        and 'feed' for each data loader.
-    """
+    """Measures everything: a row of each ``work``, 'data' (a clip through the pipeline), 'open' and
+    'memory', and 'feed' for each data loader."""
     cfg = Config.fromfile(args.config)
     stage1 = cfg.train_dataloader
     pipeline = one_by_one(stage1.dataset.pipeline)
@@ -281,7 +232,8 @@ def measure(folder: str, args: argparse.Namespace) -> list[dict]:
     tenth = write_clips(os.path.join(folder, 'tenth.pkl'), args.clips // 10)
     print('opening the file')
     first, *again = (
-        seconds_to(lambda: build('SkeletonDataset', path, [])) for _ in range(1 + args.repeats)
+        seconds_of(lambda: build('SkeletonDataset', path, [])).clock
+        for _ in range(1 + args.repeats)
     )
     print('reading clips')
     datasets = dict(
@@ -289,6 +241,8 @@ def measure(folder: str, args: argparse.Namespace) -> list[dict]:
         plain=build('PoseDataset', path, mmaction2_pipeline(clip_len)),
     )
     seconds = measure_pipelines(datasets, min(args.clips, 1000), args.repeats)
+    ours, plain = seconds['ours'], seconds['plain']
+    data = dict(seconds=ours, plain_seconds=plain, ratio=plain / ours, clips_per_second=1 / ours)
     del datasets
     print('reading clips in workers')
     read = min(args.clips // 10, 4000)
@@ -298,24 +252,12 @@ def measure(folder: str, args: argparse.Namespace) -> list[dict]:
         for name, file in (('tenth', tenth), ('large', path))
     }
     print('reading batches')
-    loaders = dict(
-        stage1=stage1, one_by_one=dict(dataset=dict(pipeline=pipeline)), encode=cfg.val_dataloader
-    )
+    alone = dict(dataset=dict(pipeline=pipeline))
+    loaders = dict(stage1=stage1, one_by_one=alone, encode=cfg.val_dataloader)
+    size, opened = os.stat(path).st_size / 2**20, statistics.median(again)
     return [
-        dict(
-            work='data',
-            seconds=seconds['ours'],
-            plain_seconds=seconds['plain'],
-            ratio=seconds['plain'] / seconds['ours'],
-            clips_per_second=1 / seconds['ours'],
-        ),
-        dict(
-            work='open',
-            clips=args.clips,
-            mib=os.stat(path).st_size / 2**20,
-            first_seconds=first,
-            seconds=statistics.median(again),
-        ),
+        dict(work='data', **data),
+        dict(work='open', clips=args.clips, mib=size, first_seconds=first, seconds=opened),
         dict(work='memory', clips=args.clips, **memory),
         *measure_feeding(path, loaders, min(128, args.clips // 4), args.repeats, args.cores),
     ]
@@ -336,8 +278,7 @@ def main(argv=None) -> None:
         results = measure(folder, args)
     print('\n'.join(map(describe, results)))
     if args.json:
-        with written_whole(args.json) as partial:
-            partial.write_text(json.dumps(results, indent=2) + '\n')
+        write_text(args.json, json.dumps(results, indent=2) + '\n')
 
 
 if __name__ == '__main__':

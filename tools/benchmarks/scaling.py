@@ -2,12 +2,9 @@
 
     python tools/benchmarks/scaling.py --processes 1 2 4 --json OUT
 
-starts torchrun for each number of processes on this computer. Each process
-has the same batch, so with twice the processes twice the clips should pass in
-the same time. On several computers, start it by torchrun or Slurm like
-train.py, with --launcher; it then measures the processes that there are, and
---append adds them to the JSON of other runs. docs/scaling.md says what is
-measured.
+starts torchrun for each number of processes on this computer. On several computers, start it by
+torchrun or Slurm like train.py, with --launcher; it then measures the processes that there are, and
+--append adds them to the JSON of other runs. docs/scaling.md says what is measured.
 """
 
 import argparse
@@ -27,7 +24,8 @@ from timing import machine
 
 import stars_mm  # noqa: F401  checks the versions
 from stars_mm.compat import no_accelerator
-from stars_mm.utils.atomic import written_whole
+from stars_mm.evaluation.protocols.tool_process import tool_command
+from stars_mm.utils.atomic import write_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,12 +47,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         add(f'--{name}', type=int, default=getattr(Scale, name), help=f'{text} (%(default)s)')
     add('--bucket-mib', type=float, help="size of the gradients' buckets (default: the runner's)")
     add('--tiny', action='store_true', help='small models, to try the program')
-    add(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='what started the processes; none: this program starts them',
-    )
+    launchers, text = ['none', 'pytorch', 'slurm'], 'what started the processes (none: this does)'
+    add('--launcher', choices=launchers, default='none', help=text)
     add('--rows', type=Path, help=argparse.SUPPRESS)  # where a started process leaves its rows
     add('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
@@ -69,9 +63,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     starts = args.launcher == 'none' and not args.rows
     if starts and not no_accelerator() and max(args.processes) > gpus:
         parser.error(
-            f'--processes {max(args.processes)}: there are {gpus} GPUs, and '
-            'each process needs one. To measure on the CPU, hide them: '
-            'CUDA_VISIBLE_DEVICES='
+            f'--processes {max(args.processes)}: there are {gpus} GPUs, and each process needs '
+            'one. To measure on the CPU, hide them: CUDA_VISIBLE_DEVICES='
         )
     return args
 
@@ -102,18 +95,13 @@ def start_processes(args: argparse.Namespace, argv: list[str]) -> list[dict]:
     rows, counts = [], sorted(set(args.processes))
     threads = str(max((os.cpu_count() or 1) // counts[-1], 1))
     # the same for any number: more threads would be another comparison
-    env = dict(dict(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads), **os.environ)
-    env['PYTHONPATH'] = os.pathsep.join(filter(None, (str(ROOT), env.get('PYTHONPATH'))))
+    common = dict(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder, 'rows.json')
         for count in counts:
             print(f'Processes: {count}', file=sys.stderr, flush=True)
-            command = [sys.executable, __file__, *argv, '--rows', str(found)]
-            if count > 1:
-                torchrun = ['-m', 'torch.distributed.run', '--standalone']
-                command[1:1] = [*torchrun, f'--nproc_per_node={count}']
-                command += ['--launcher', 'pytorch']
-            done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL)
+            command, env = tool_command('benchmarks/scaling.py', [*argv, '--rows', found], count)
+            done = subprocess.run(command, env={**common, **env}, stdin=subprocess.DEVNULL)
             if done.returncode:
                 sys.exit(f'{count} processes ended with {done.returncode}; see above.')
             rows += json.loads(found.read_text())
@@ -130,13 +118,11 @@ def finish(rows: list[dict], args: argparse.Namespace) -> None:
     add_efficiency(rows)
     last = rows[-1]
     print(
-        f'{last["device"]}, {last["threads"]} threads a process, torch '
-        f'{last["torch"]}, {args.batch} clips a process\n\n{time_table(rows)}\n\n'
-        f'Bytes a step and process:\n\n{bytes_table(rows)}'
+        f'{last["device"]} a process, torch {last["torch"]}, {args.batch} clips a process\n\n'
+        f'{time_table(rows)}\n\nBytes a step and process:\n\n{bytes_table(rows)}'
     )
     if args.json:
-        with written_whole(args.json) as partial:
-            partial.write_text(json.dumps(rows, indent=2) + '\n')
+        write_text(args.json, json.dumps(rows, indent=2) + '\n')
 
 
 def main(argv=None) -> None:

@@ -19,7 +19,7 @@ from speed_cases import NTU60_TRAIN, Sizes, draw_clips
 from timing import Call, seconds_of
 from torch import Tensor
 from torch import distributed as dist
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from stars_mm.engine.features import FeatureSet
 from stars_mm.engine.hooks import PerTensorGradClipHook
@@ -39,42 +39,21 @@ TINY_STAGE2 = {
 
 @dataclass
 class Scale:
-    """What is measured.
+    """What is measured."""
 
-    Attributes:
-        config (str): A two-stage config.
-        batch (int): Clips of a step on each process.
-        clips (int): Clips on each process whose features are computed.
-        bank (int): Features, on all processes together, in which neighbors are sought.
-        queries (int): Features on each process whose neighbors are sought.
-        repeats (int): How often each work is timed.
-        bucket_mib (float, optional): Size of the buckets in which gradients
-            are all-reduced, MiB; by default the runner's.
-        tiny (bool): Whether small models stand in for those of the config.
-    """
-
-    config: str
-    batch: int = 8
-    clips: int = 32
-    bank: int = NTU60_TRAIN
-    queries: int = 1024
-    repeats: int = 5
-    bucket_mib: float | None = None
-    tiny: bool = False
+    config: str  # of two stages
+    batch: int = 8  # clips of a step on each process
+    clips: int = 32  # on each process whose features are computed
+    bank: int = NTU60_TRAIN  # features, on all processes together, in which neighbors are sought
+    queries: int = 1024  # features on each process whose neighbors are sought
+    repeats: int = 5  # how often each work is timed
+    bucket_mib: float | None = None  # of the all-reduced gradients; by default the runner's
+    tiny: bool = False  # whether small models stand in for those of the config
 
 
 def load_configs(scale: Scale, launcher: str, folder: str) -> list[Config]:
-    """The configs of both stages, as the staged runner reads them.
-
-    Args:
-        scale (Scale): What is measured.
-        launcher (str): What started the processes.
-        folder (str): A work directory that nobody will look into.
-
-    Raises:
-        ValueError: If the config is not one of two stages.
-        FileNotFoundError: If there is no such config.
-    """
+    """The configs of both stages, as the staged runner reads them, with a work directory that
+    nobody will look into; a ValueError if the config is not one of two stages."""
     cfg = Config.fromfile(scale.config)
     if len(cfg.get('stages') or []) != 1:
         raise ValueError(
@@ -83,11 +62,8 @@ def load_configs(scale: Scale, launcher: str, folder: str) -> list[Config]:
         )
     common = {'log_level': 'ERROR', 'default_hooks.logger': None}
     if scale.bucket_mib is not None:
-        common['model_wrapper_cfg'] = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            bucket_cap_mb=scale.bucket_mib,
-        )
+        wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
+        common['model_wrapper_cfg'] = dict(wrapper, bucket_cap_mb=scale.bucket_mib)
     if scale.tiny:
         common.update(TINY, **{'model.backbone.num_frames': 16})
     cfg.merge_from_dict(
@@ -103,15 +79,10 @@ def load_configs(scale: Scale, launcher: str, folder: str) -> list[Config]:
 
 
 class Stage:
-    """A stage with the runner's model, wrapper and optimizer.
+    """A stage with the runner's model, wrapper and optimizer; ``tell`` is told what comes next.
 
     The learning rate is 0: each step does the same work from the same
     weights, and a step without all-reduce leaves the processes alike.
-
-    Args:
-        cfg (Config): The stage's config.
-        scale (Scale): What is measured.
-        tell (Callable): Is told what comes next.
     """
 
     def __init__(self, cfg: Config, scale: Scale, tell: Progress) -> None:
@@ -125,7 +96,8 @@ class Stage:
         sizes = Sizes(scale.batch, num_frames=backbone.num_frames, num_joints=backbone.num_joints)
         torch.manual_seed(get_rank())
         self.clips = draw_clips(sizes)  # (N, 1, M, T, V, C)
-        self.data = dict(inputs=list(self.clips), data_samples=self.samples(scale.batch))
+        samples = [clip_sample(get_rank() * scale.batch + n) for n in range(scale.batch)]
+        self.data = dict(inputs=list(self.clips), data_samples=samples)
         self.optim_wrapper = self.runner.build_optim_wrapper(self.runner.optim_wrapper)
         self.runner.optim_wrapper = self.optim_wrapper
         for group in self.optim_wrapper.param_groups:
@@ -134,10 +106,6 @@ class Stage:
             if isinstance(hook, PerTensorGradClipHook):
                 hook.before_train(self.runner)
         self.runner._maybe_compile('train_step')
-
-    def samples(self, number: int) -> list[ActionDataSample]:
-        """Data samples of this process's clips."""
-        return [clip_sample(get_rank() * self.scale.batch + n) for n in range(number)]
 
     def step(self) -> None:
         """An ordinary step."""
@@ -168,11 +136,8 @@ class Stage:
         return call
 
     def time(self, calls: dict[str, Call], warm_up: int = WARM_UP) -> dict[str, list[float]]:
-        """Time calls in turn, all processes beginning each at once.
-
-        Returns:
-            dict[str, list[float]]: Seconds of each run, those of the slowest process.
-        """
+        """Time calls in turn, all processes beginning each at once: seconds of each run, those of
+        the slowest process."""
         for name, call in calls.items():
             self.tell(f'{name}: warm-up')
             for _ in range(warm_up):
@@ -189,17 +154,8 @@ class Stage:
 
 
 def measure(works: list[str], scale: Scale, launcher: str, progress: Progress) -> list[dict]:
-    """Measure on the processes that there are; all of them call this.
-
-    Args:
-        works (list[str]): Some of :data:`CASES`.
-        scale (Scale): What is measured.
-        launcher (str): What started the processes, as for the runner.
-        progress (Callable): Is told what comes next.
-
-    Returns:
-        list[dict]: A row for each work.
-    """
+    """A row for each work, some of :data:`CASES`, on the processes that there are; all of them call
+    this."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cfgs = load_configs(scale, launcher, folder)
@@ -279,14 +235,11 @@ def features(stage: Stage, scale: Scale) -> tuple[int, dict, dict]:
     """FeatureTestLoop: half of the clips are the bank, the others are
     judged by their nearest neighbor; collecting them is counted."""
     half = max(scale.clips // 2, 1) * get_world_size()
-    dataset = _Clips(half, stage.clips)
+    base = stage.clips[:BASE_CLIPS]
+    dataset = [dict(inputs=base[n % len(base)], data_samples=clip_sample(n)) for n in range(half)]
+    common = dict(batch_size=scale.batch, collate_fn=pseudo_collate)
     loaders = [
-        DataLoader(
-            dataset,
-            batch_size=scale.batch,
-            sampler=DefaultSampler(dataset, shuffle=False),
-            collate_fn=pseudo_collate,
-        )
+        DataLoader(dataset, sampler=DefaultSampler(dataset, shuffle=False), **common)
         for _ in range(2)
     ]
     metric = dict(type='KNNMetric', topk_neighbors=(1,))
@@ -316,20 +269,6 @@ def neighbors(stage: Stage, scale: Scale) -> tuple[int, dict, dict]:
 
 
 CASES = dict(stage1=training_step, stage2=training_step, features=features, knn=neighbors)
-
-
-class _Clips(Dataset):
-    """A data set of a few clips, over and over."""
-
-    def __init__(self, length: int, clips: Tensor) -> None:
-        self.length = length
-        self.clips = clips[:BASE_CLIPS]
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, idx: int) -> dict:
-        return dict(inputs=self.clips[idx % len(self.clips)], data_samples=clip_sample(idx))
 
 
 def clip_sample(idx: int) -> ActionDataSample:

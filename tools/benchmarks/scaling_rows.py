@@ -6,20 +6,11 @@ from timing import markdown_table, quartiles
 
 
 def make_row(work: str, processes: int, clips: int, times: dict[str, list[float]]) -> dict:
-    """A row of the benchmark.
+    """A row of the benchmark: medians, quartiles, shares; see docs/scaling.md.
 
-    Args:
-        work (str): Name of the work.
-        processes (int): How many processes did it.
-        clips (int): Clips (or queries) of all processes in one run.
-        times (dict[str, list[float]]): Seconds of ``step``, and of the same step with ``no_sync``
-            and of ``reduce``, the gradients' all-reduce alone, where there are several processes;
-            of parts of the step under other names.
-
-    Returns:
-        dict: Medians, quartiles, shares; see docs/scaling.md. ``exposed_seconds`` is what the
-        all-reduce adds to a step, the median over the turns, which noise can make negative, and
-        ``hidden_share`` is 1 − exposed / alone, held between 0 and 1.
+    ``clips`` are those (or the queries) of all processes in one run. The times are seconds of
+    ``step``, and of the same step with ``no_sync`` and of ``reduce``, the gradients' all-reduce
+    alone, where there are several processes; of parts of the step under other names.
     """
     seconds, turns = statistics.median(times['step']), len(times['step'])
     row = dict(work=work, processes=processes, clips=clips, seconds=seconds, repeats=turns)

@@ -28,7 +28,7 @@ from timing import (
 )
 
 import stars_mm  # noqa: F401  checks the versions
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import write_text
 
 Progress = Callable[[str], None]
 
@@ -40,18 +40,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     add = parser.add_argument
     add('--work', nargs='+', choices=list(CASES), default=list(CASES), help='default: all')
     add('--json', type=Path, help='write the rows here')
-    add(
-        '--device',
-        default='cuda' if torch.cuda.is_available() else 'cpu',
-        help='where to compute (default: the GPU where there is one)',
-    )
-    for name, text in (
-        ('batch', 'clips in a step'),
-        ('single', 'share of the clips with one person'),
-        ('decoder-depth', "blocks of stage 1's decoder"),
-    ):
-        default = getattr(Sizes, name.replace('-', '_'))
-        add(f'--{name}', type=type(default), default=default, help=f'{text} (default: {default})')
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    add('--device', default=device, help='default: the GPU where there is one')
+    add('--batch', type=int, default=Sizes.batch, help='clips in a step (%(default)s)')
+    text = 'share of the clips with one person (%(default)s)'
+    add('--single', type=float, default=Sizes.single, help=text)
+    text = "blocks of stage 1's decoder (%(default)s)"
+    add('--decoder-depth', type=int, default=Sizes.decoder_depth, help=text)
     add('--repeats', type=int, default=5, help='how often each mode is timed (default: 5)')
     add('--profile', action='store_true', help="also print torch's profile of each mode")
     add('--tiny', action='store_true', help='small models and data, to try the program')
@@ -66,19 +61,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def measure(
     name: str, sizes: Sizes, device: torch.device, repeats: int, progress: Progress, profiled: bool
 ) -> list[dict]:
-    """Measure a work in all its modes.
-
-    Args:
-        name (str): One of :data:`CASES`.
-        sizes (Sizes): Of models and data.
-        device (torch.device): Where.
-        repeats (int): How often each mode is timed.
-        progress (Callable): Is told what comes next.
-        profiled (bool): Whether each mode is run once more to see where its time goes.
-
-    Returns:
-        list[dict]: A row for each mode.
-    """
+    """A row for each mode of a work, one of :data:`CASES`; ``profiled`` runs each once more to see
+    where its time goes."""
     torch.manual_seed(0)
     case = CASES[name](sizes, device)
     gc.collect()  # so that what others left is not counted as memory
@@ -175,14 +159,10 @@ def main(argv=None) -> None:
     add_peak_share(rows, device, 64 if args.tiny else None)
     show('')
     found = machine(device)
-    print(
-        f'{found["device"]}, {found["threads"]} threads, torch '
-        f'{found["torch"]}, {sizes.batch} clips a step\n{table(rows)}'
-    )
+    print(f'{found["device"]}, torch {found["torch"]}, {sizes.batch} clips a step\n{table(rows)}')
     if args.json:
         text = json.dumps([{**row, **found} for row in rows], indent=2)
-        with written_whole(args.json) as partial:
-            partial.write_text(text + '\n')
+        write_text(args.json, text + '\n')
 
 
 if __name__ == '__main__':

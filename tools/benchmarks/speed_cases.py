@@ -30,72 +30,43 @@ NTU60_ALL = 56578
 
 @dataclass
 class Sizes:
-    """Sizes of models and data; those of NTU RGB+D by default.
+    """Sizes of models and data; those of NTU RGB+D by default."""
 
-    Attributes:
-        batch (int): Clips N in a step.
-        single (float): Share of the clips with one person.
-        decoder_depth (int): Blocks of stage 1's decoder.
-        data_clips (int): Clips that the pipeline makes in a run.
-        bank (int): Labelled features for the neighbors.
-        queries (int): Features whose neighbors are sought.
-    """
-
-    batch: int = 10
-    single: float = 0.8
-    decoder_depth: int = 5
+    batch: int = 10  # clips N in a step
+    single: float = 0.8  # share of the clips with one person
+    decoder_depth: int = 5  # blocks of stage 1's decoder
     num_frames: int = 120
     num_joints: int = 25
     depth: int = 8
     embed_dims: int = 256
     hidden_channels: int = 4096
     queue_size: int = 32768
-    data_clips: int = 64
-    bank: int = NTU60_TRAIN
-    queries: int = 1024
+    data_clips: int = 64  # that the pipeline makes in a run
+    bank: int = NTU60_TRAIN  # labelled features for the neighbors
+    queries: int = 1024  # features whose neighbors are sought
 
     def tiny(self) -> 'Sizes':
         """The same work in no time, to try the program."""
-        return replace(
-            self,
-            batch=5,
-            decoder_depth=2,
-            num_frames=16,
-            num_joints=5,
-            depth=2,
-            embed_dims=16,
-            hidden_channels=24,
-            queue_size=20,
-            data_clips=5,
-            bank=200,
-            queries=20,
-        )
+        models = dict(decoder_depth=2, depth=2, embed_dims=16, hidden_channels=24, queue_size=20)
+        clips = dict(batch=5, num_frames=16, num_joints=5, data_clips=5, bank=200, queries=20)
+        return replace(self, **models, **clips)
 
     @property
     def encoder(self) -> dict:
         """dict: Config of the encoder."""
+        shape = dict(num_frames=self.num_frames, num_joints=self.num_joints)
         return dict(
-            type='SkeletonTransformer',
-            embed_dims=self.embed_dims,
-            depth=self.depth,
-            num_frames=self.num_frames,
-            num_joints=self.num_joints,
+            type='SkeletonTransformer', embed_dims=self.embed_dims, depth=self.depth, **shape
         )
 
 
 @dataclass
 class Case:
-    """One thing to time.
+    """One thing to time."""
 
-    Attributes:
-        clips (int): Clips (or queries) in one run of it.
-        runs (dict[str, Callable]): ``'plain'`` and the modes.
-        recipe_clips (int, optional): Clips that NTU-60's recipe has of it.
-    """
-
-    clips: int
-    runs: dict[str, Callable[[], object]]
-    recipe_clips: int | None = None
+    clips: int  # or queries, in one run of it
+    runs: dict[str, Callable[[], object]]  # 'plain' and the modes
+    recipe_clips: int | None = None  # that NTU-60's recipe has of it
 
 
 def draw_clips(sizes: Sizes) -> Tensor:
@@ -107,8 +78,33 @@ def draw_clips(sizes: Sizes) -> Tensor:
     return x
 
 
+def training(
+    sizes: Sizes,
+    device: torch.device,
+    cfg: dict,
+    fast: dict,
+    loss: Callable[[nn.Module], Tensor],
+    plain_loss: Callable[[nn.Module], Tensor],
+    epochs: int,
+) -> Case:
+    """A training step of a model, whose config has more options in ``fast``: loss, gradients,
+    AdamW."""
+    parity = _build(cfg, device)
+    quick = _build(dict(cfg, **fast), device, like=parity)
+    thawed = plain.thawed(parity)
+    pairs = zip(thawed.parameters(), parity.parameters())
+    trained = [ours for ours, model in pairs if model.requires_grad]
+    autocast = _hurry(quick, device)
+    runs = dict(
+        plain=_step(thawed, plain_loss, trained),
+        parity=_step(parity, loss),
+        fast=_step(quick, loss, context=autocast),
+    )
+    return Case(sizes.batch, runs, epochs * NTU60_TRAIN)
+
+
 def stage1(sizes: Sizes, device: torch.device) -> Case:
-    """A step of stage 1: loss, gradients, AdamW."""
+    """A step of stage 1."""
     cfg = dict(
         type='MAMP',
         backbone=sizes.encoder,
@@ -116,82 +112,57 @@ def stage1(sizes: Sizes, device: torch.device) -> Case:
         neck=dict(type='MAMPDecoder', embed_dims=sizes.embed_dims, depth=sizes.decoder_depth),
     )
     inputs = draw_clips(sizes).to(device)
-    parity = _build(cfg, device)
-    fast = _build(dict(cfg, skip_absent=True), device, like=parity)
-    thawed = plain.thawed(parity)
-    autocast = _hurry(fast, device)
-    return Case(
-        sizes.batch,
-        dict(
-            plain=_step(thawed, lambda: plain.mamp_loss(thawed, inputs)),
-            parity=_step(parity, lambda: parity.loss(inputs)['loss']),
-            fast=_step(fast, lambda: fast.loss(inputs)['loss'], autocast),
-        ),
-        400 * NTU60_TRAIN,
-    )
+
+    def loss(model: nn.Module) -> Tensor:
+        return model.loss(inputs)['loss']
+
+    def plain_loss(model: nn.Module) -> Tensor:
+        return plain.mamp_loss(model, inputs)
+
+    return training(sizes, device, cfg, dict(skip_absent=True), loss, plain_loss, 400)
 
 
 def stage2(sizes: Sizes, device: torch.device) -> Case:
     """A step of stage 2, the second half of the encoder being tuned."""
+    head = dict(in_channels=sizes.embed_dims, hidden_channels=sizes.hidden_channels)
     cfg = dict(
         type='STARS',
         backbone=dict(sizes.encoder, frozen_stages=sizes.depth // 2),
-        head=dict(
-            type='NNCLRHead',
-            in_channels=sizes.embed_dims,
-            hidden_channels=sizes.hidden_channels,
-            queue_size=sizes.queue_size,
-        ),
+        head=dict(head, type='NNCLRHead', queue_size=sizes.queue_size),
     )
     inputs = draw_clips(sizes).to(device).expand(-1, 2, -1, -1, -1, -1)  # two identical views
     sample_idx = torch.arange(sizes.batch, device=device)
     samples = [ActionDataSample(metainfo=dict(sample_idx=i)) for i in range(sizes.batch)]
-    parity = _build(cfg, device)
-    fast = _build(cfg, device, like=parity)
-    thawed = plain.thawed(parity)
-    trained = [
-        ours for ours, model in zip(thawed.parameters(), parity.parameters()) if model.requires_grad
-    ]
-    autocast = _hurry(fast, device)
-    return Case(
-        sizes.batch,
-        dict(
-            plain=_step(
-                thawed, lambda: plain.stars_loss(thawed, inputs, sample_idx)['loss'], params=trained
-            ),
-            parity=_step(parity, lambda: parity.loss(inputs, samples)['loss']),
-            fast=_step(fast, lambda: fast.loss(inputs, samples)['loss'], autocast),
-        ),
-        20 * NTU60_TRAIN,
-    )
+
+    def loss(model: nn.Module) -> Tensor:
+        return model.loss(inputs, samples)['loss']
+
+    def plain_loss(model: nn.Module) -> Tensor:
+        return plain.stars_loss(model, inputs, sample_idx)['loss']
+
+    return training(sizes, device, cfg, {}, loss, plain_loss, 20)
 
 
 def encode(sizes: Sizes, device: torch.device) -> Case:
     """Sequence features of a batch, for evaluation."""
-    cfg = dict(
-        type='STARS',
-        backbone=sizes.encoder,
-        head=dict(type='NNCLRHead', in_channels=sizes.embed_dims, queue_size=16),  # not used
-    )
+    head = dict(type='NNCLRHead', in_channels=sizes.embed_dims, queue_size=16)  # not used
+    cfg = dict(type='STARS', backbone=sizes.encoder, head=head)
     inputs = draw_clips(sizes).to(device)
     parity = _build(cfg, device).eval()
     fast = _build(cfg, device, like=parity).eval()
     autocast = _hurry(fast, device)
 
-    @torch.no_grad()
-    def run_plain() -> Tensor:
-        return plain.features(parity.backbone, inputs)
-
-    @torch.no_grad()
-    def run_parity() -> Tensor:
-        return parity.extract_feat(inputs)
-
-    @torch.no_grad()
     def run_fast() -> Tensor:
         with autocast():
             return fast.extract_feat(inputs)
 
-    return Case(sizes.batch, dict(plain=run_plain, parity=run_parity, fast=run_fast), NTU60_ALL)
+    runs = dict(
+        plain=lambda: plain.features(parity.backbone, inputs),
+        parity=lambda: parity.extract_feat(inputs),
+        fast=run_fast,
+    )
+    runs = {mode: torch.no_grad()(run) for mode, run in runs.items()}
+    return Case(sizes.batch, runs, NTU60_ALL)
 
 
 def data(sizes: Sizes, device: torch.device) -> Case:
@@ -221,14 +192,11 @@ def data(sizes: Sizes, device: torch.device) -> Case:
     def make_plain(clip: np.ndarray) -> Tensor:
         return plain.make_clip(clip, clip_len=sizes.num_frames)
 
-    return Case(
-        sizes.data_clips,
-        dict(
-            plain=_seeded(lambda: [make_plain(clip) for clip in clips]),
-            parity=_seeded(lambda: [make(clip) for clip in clips]),
-        ),
-        400 * NTU60_TRAIN,
+    runs = dict(
+        plain=_seeded(lambda: [make_plain(clip) for clip in clips]),
+        parity=_seeded(lambda: [make(clip) for clip in clips]),
     )
+    return Case(sizes.data_clips, runs, 400 * NTU60_TRAIN)
 
 
 def knn(sizes: Sizes, device: torch.device) -> Case:
@@ -262,8 +230,7 @@ def _build(cfg: dict, device: torch.device, like: nn.Module | None = None) -> nn
 
 
 def _hurry(model: nn.Module, device: torch.device) -> Callable[[], AbstractContextManager]:
-    """Make a model do what the NTU configs switch on for GPUs; returns the
-    context it has to run in."""
+    """Make a model do what the NTU configs switch on for GPUs; gives the context to run it in."""
     if device.type != 'cuda':
         return nullcontext
     compile_blocks(model)
@@ -272,19 +239,18 @@ def _hurry(model: nn.Module, device: torch.device) -> Callable[[], AbstractConte
 
 def _step(
     model: nn.Module,
-    loss: Callable[[], Tensor],
-    context: Callable[[], AbstractContextManager] = nullcontext,
+    loss: Callable[[nn.Module], Tensor],
     params: list[nn.Parameter] | None = None,
+    context: Callable[[], AbstractContextManager] = nullcontext,
 ) -> Callable[[], Tensor]:
     """A training step that returns its loss."""
-    optimizer = torch.optim.AdamW(
-        params or [p for p in model.parameters() if p.requires_grad], lr=1e-4, betas=(0.9, 0.95)
-    )
+    params = params or [param for param in model.parameters() if param.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=1e-4, betas=(0.9, 0.95))
 
     def step() -> Tensor:
         model.zero_grad()
         with context():
-            value = loss()
+            value = loss(model)
         value.backward()
         optimizer.step()
         return value.detach()

@@ -1,7 +1,6 @@
 """Seconds, floating-point operations and memory of a call, and the machine it ran on."""
 
 import ctypes
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils import benchmark
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from stars_mm.utils import markdown
+from stars_mm.utils.environment import device_name
 
 Call = Callable[[], object]
 
@@ -49,17 +51,9 @@ def seconds_of(call: Call) -> Seconds:
 def alternate(
     calls: dict[str, Call], repeats: int, progress: Callable[[str], None] = lambda text: None
 ) -> dict[str, list[Seconds]]:
-    """Time calls in turn, so that what else the machine does falls on all of them.
-
-    Args:
-        calls (dict[str, Callable]): Calls that were made before: what is done once, such as
-            allocating or compiling, is not to be timed.
-        repeats (int): How often each is timed.
-        progress (Callable): Is told what comes next.
-
-    Returns:
-        dict[str, list[Seconds]]: Of each run.
-    """
+    """Time calls in turn, so that what else the machine does falls on all of them. They were made
+    before: what is done once, such as allocating or compiling, is not to be timed. ``progress`` is
+    told what comes next."""
     times: dict[str, list[Seconds]] = {name: [] for name in calls}
     for turn in range(repeats):
         for name, call in calls.items():
@@ -74,13 +68,9 @@ def quartiles(numbers: list[float]) -> list[float]:
 
 
 def flops_and_memory(call: Call, device: torch.device) -> tuple[int, int | None]:
-    """Make a call once, uncompiled.
-
-    Returns:
-        tuple[int, int or None]: Floating-point operations of its matrix products, a multiplication
-        and an addition counting as two; and the bytes that it needs at most beyond what was in use,
-        None where the system does not tell.
-    """
+    """Make a call once, uncompiled: floating-point operations of its matrix products, a
+    multiplication and an addition counting as two; and the bytes that it needs at most beyond what
+    was in use, None where the system does not tell."""
     counter = FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION)
     with torch.compiler.set_stance('force_eager'):  # else nothing is counted
         before = _start_watching(device)
@@ -116,16 +106,8 @@ def _memory(device: torch.device, key: str) -> int | None:
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int | None = None) -> float:
-    """Floating-point operations a second in a large product of square matrices.
-
-    Args:
-        device (torch.device): Where.
-        dtype (torch.dtype): Of which numbers.
-        size (int, optional): Rows of the matrices; 8192 on a GPU, else 2048.
-
-    Returns:
-        float: FLOP/s.
-    """
+    """Floating-point operations a second in a product of square matrices of ``size`` rows, by
+    default 8192 on a GPU, else 2048."""
     size = size or (8192 if device.type == 'cuda' else 2048)
     a = torch.randn(size, size, device=device).to(dtype)
     timer = benchmark.Timer('a @ a', globals=dict(a=a), num_threads=torch.get_num_threads())
@@ -143,30 +125,20 @@ def profile_table(call: Call, device: torch.device, rows: int = 12) -> str:
 
 
 def markdown_table(rows: list[dict], columns: dict[str, str]) -> str:
-    """A table in Markdown.
+    """A table in Markdown, of columns by their heads and the formats of their cells. A cell is
+    empty where a row lacks its number, or has None for it."""
 
-    Args:
-        rows (list[dict]): What the cells are filled with. A cell is empty where a row lacks its
-            number, or has None for it.
-        columns (dict[str, str]): Head of each column → format of its cells.
-    """
-    lines = [list(columns), ['---'] * len(columns)]
-    for row in rows:
-        line = []
-        for text in columns.values():
-            try:
-                line.append(text.format(**row))
-            except (KeyError, TypeError):
-                line.append('')
-        lines.append(line)
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    def cell(text: str, row: dict) -> str:
+        try:
+            return text.format(**row)
+        except (KeyError, TypeError):
+            return ''
+
+    cells = [[cell(text, row) for text in columns.values()] for row in rows]
+    return markdown.markdown_table([[*columns], *cells], len(columns))
 
 
 def machine(device: torch.device) -> dict[str, object]:
     """What the numbers were measured on."""
-    name, cpuinfo = platform.machine(), Path('/proc/cpuinfo')
-    if device.type == 'cuda':
-        name = torch.cuda.get_device_name(device)
-    elif cpuinfo.exists() and 'model name' in cpuinfo.read_text():
-        name = cpuinfo.read_text().split('model name')[1].split('\n')[0].strip('\t :')
+    name = device_name(device.type)
     return dict(device=name, threads=torch.get_num_threads(), torch=torch.__version__)

@@ -16,17 +16,9 @@ from stars_mm.utils.markdown import markdown_table
 from stars_mm.visualization.style import GREY, MARKERS, PALETTE, new_figure, report_style
 
 _HEADER = (
-    'stage 2',
-    'training clips',
-    'stage 1 done',
-    'seeds',
-    'neighbor purity (%)',
-    'kNN before (%)',
-    'after (%)',
-    'gain',
-    'silhouette before',
-    'after',
-)
+    'stage 2|training clips|stage 1 done|seeds|neighbor purity (%)|kNN before (%)|after (%)|gain|'
+    'silhouette before|after'
+).split('|')
 
 
 def summary_table(rows: Sequence[dict]) -> str:
@@ -61,12 +53,7 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 
 def plot_tuning(rows: Sequence[dict], path: str | Path) -> None:
-    """Draw what tuning gains against iterations and against purity.
-
-    Args:
-        rows (sequence[dict]): Results of single runs.
-        path (str or Path): The PNG to write.
-    """
+    """Draw what tuning gains in single runs against iterations and against purity."""
     configs = list(dict.fromkeys(row['config'] for row in rows))
     colors = {config: PALETTE[place % len(PALETTE)] for place, config in enumerate(configs)}
     fractions = sorted({row['fraction'] for row in rows}, reverse=True)

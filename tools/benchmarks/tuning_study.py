@@ -39,32 +39,16 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('dst', type=Path, help='folder of runs and results')
-    parser.add_argument(
-        '--configs',
-        nargs='+',
-        required=True,
-        help='configs with `stages`; stage 1 is that of the first',
-    )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument(
-        '--fractions',
-        nargs='+',
-        type=float,
-        default=[1.0],
-        help='shares of the training clips, the same iterations for each; '
-        'the bank of the kNN is always the whole training split',
-    )
-    parser.add_argument(
-        '--progress',
-        nargs='+',
-        type=float,
-        default=[1.0],
-        help='shares of stage 1 after which stage 2 is tried',
-    )
-    parser.add_argument(
-        '--points', type=int, default=5, help='validations in the course of stage 2'
-    )
+    add = parser.add_argument
+    add('dst', type=Path, help='folder of runs and results')
+    text = 'configs with `stages`; stage 1 is that of the first'
+    add('--configs', nargs='+', required=True, help=text)
+    add('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    text = 'shares of the training clips, with the same iterations; the kNN bank is the whole split'
+    add('--fractions', nargs='+', type=float, default=[1.0], help=text)
+    text = 'shares of stage 1 after which stage 2 is tried'
+    add('--progress', nargs='+', type=float, default=[1.0], help=text)
+    add('--points', type=int, default=5, help='validations in the course of stage 2')
     args = parser.parse_args(argv)
     for name in ('fractions', 'progress'):
         for value in getattr(args, name):
@@ -87,19 +71,9 @@ class Start:
 
 
 def same_iterations(cfg: Config, num_clips: int, fraction: float) -> dict:
-    """Options that give a share of the clips the iterations of all of them.
-
-    Args:
-        cfg (Config): A stage's config, its schedule in epochs.
-        num_clips (int): Clips of the whole training split.
-        fraction (float): Share of them that is trained on.
-
-    Returns:
-        dict: Options: number of epochs, and the schedulers stretched.
-
-    Raises:
-        ValueError: If the share is smaller than a batch.
-    """
+    """Options, the number of epochs and the schedulers stretched, by which a stage's config with a
+    schedule in epochs gives a share of the training split's clips the iterations of all of them. A
+    ValueError if the share is smaller than a batch."""
     batch = cfg.train_dataloader.batch_size
     whole, part = num_clips // batch, round(num_clips * fraction) // batch
     if part == 0:
@@ -141,21 +115,14 @@ def train(config: str, work_dir: Path, seed: int, options: dict) -> Path:
 
 
 class Study:
-    """Trains what is missing and reads what came out.
-
-    Args:
-        args (argparse.Namespace): The command line.
-    """
+    """Trains what is missing and reads what came out."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         cfg = Config.fromfile(args.configs[0])
         init_default_scope(cfg.get('default_scope', 'mmaction'))
         if not cfg.get('stages'):
-            raise ValueError(
-                f'{args.configs[0]}: has no `stages`; the study '
-                'needs a config that names its stage 1.'
-            )
+            raise ValueError(f'{args.configs[0]}: has no `stages`; the study needs its stage 1.')
         stage = cfg.stages[0]
         self.stage1 = Config.fromfile(find_stage_config(stage['config'], cfg))
         self.stage1_options = dict(stage.get('options') or {})
@@ -182,13 +149,9 @@ class Study:
         options = same_iterations(self.stage1, len(bank.names), fraction)
         epochs = options['train_cfg.max_epochs']
         options.update(self.stage1_options, **self.shared_options(seed, fraction))
-        options.update(
-            {
-                'train_cfg.val_interval': epochs,
-                'default_hooks.checkpoint.interval': epochs,  # and the last of each run
-                'default_hooks.checkpoint.max_keep_ckpts': -1,
-            }
-        )
+        options['train_cfg.val_interval'] = epochs
+        options['default_hooks.checkpoint.interval'] = epochs  # and the last of each run
+        options['default_hooks.checkpoint.max_keep_ckpts'] = -1
         starts = []
         for progress in sorted(self.args.progress):
             options['train_cfg.max_epochs'] = epoch = max(1, round(progress * epochs))
@@ -224,7 +187,9 @@ class Study:
         tuned = train(config, work_dir, start.seed, options)
         iters_per_epoch = len(start.clips) // cfg.train_dataloader.batch_size
         curve = read_training_log(work_dir).val_series('knn/top1_k1', iters_per_epoch)
-        before, after = (self.features(cfg, path) for path in (start.checkpoint, tuned))
+        before, after = (
+            self.reader.read_encoder(Encoder.load(path), cfg) for path in (start.checkpoint, tuned)
+        )
         row = dict(
             config=name,
             seed=start.seed,
@@ -240,10 +205,6 @@ class Study:
         write_text(row_file, json.dumps(row, indent=1))
         print_log(f'{work_dir}: {row["before"]} -> {row["after"]}', logger='current')
         return row
-
-    def features(self, cfg: Config, checkpoint: Path) -> BankAndQuery:
-        """Features of bank and query by a checkpoint's encoder."""
-        return self.reader.read_encoder(Encoder.load(checkpoint), cfg)
 
 
 def publish(folder: Path, rows: list[dict]) -> None:

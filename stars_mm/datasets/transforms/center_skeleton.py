@@ -57,33 +57,23 @@ class CenterSkeleton(BaseTransform):
 
     def __init__(self, center_joint: int = 1, align: Sequence[int] | None = None) -> None:
         if not isinstance(center_joint, int) or center_joint < 0:
-            raise ValueError(
-                f'center_joint={center_joint!r}: give the number of a joint, counted from 0.'
-            )
+            raise ValueError(f'center_joint={center_joint!r}: give the number of a joint, from 0.')
         if align is not None:
             align = tuple(align)
             is_number = all(isinstance(joint, int) and joint >= 0 for joint in align)
             if not is_number or len(align) != 2 or align[0] == align[1]:
-                raise ValueError(
-                    f'align={align!r}: give the numbers of two '
-                    'joints, counted from 0, such as (4, 8).'
-                )
+                raise ValueError(f'align={align!r}: give the numbers of two joints, from 0.')
         self.center_joint = center_joint
         self.align = align
 
     def _check(self, results: dict) -> None:
-        *_, num_joints, channels = results['keypoint'].shape
-        largest = max((self.center_joint,) + (self.align or ()))
-        if largest >= num_joints:
+        *_, V, C = results['keypoint'].shape
+        clip = f'{self}: clip {results.get("frame_dir")!r} has'
+        if max((self.center_joint, *(self.align or ()))) >= V:
+            raise ValueError(f'{clip} {V} joints, 0 to {V - 1}. Choose among them.')
+        if self.align and C != 3:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has {num_joints} joints, '
-                f'0 to {num_joints - 1}. Choose among them.'
-            )
-        if self.align and channels != 3:
-            raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has {channels} '
-                'coordinates, and turning about the vertical needs 3. Leave '
-                'out align.'
+                f'{clip} {C} coordinates, and turning about the vertical needs 3. Leave out align.'
             )
 
     def transform(self, results: dict) -> dict:

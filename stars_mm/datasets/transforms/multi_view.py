@@ -56,9 +56,8 @@ class MultiView(BaseTransform):
         shapes = {view['keypoint'].shape for view in views}
         if len(shapes) > 1:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has views of '
-                f'different shapes (M, T, V, C) {sorted(shapes)}. Put '
-                'TemporalCropResize among the transforms.'
+                f'{self}: clip {results.get("frame_dir")!r} has views of different shapes '
+                f'(M, T, V, C) {sorted(shapes)}. Put TemporalCropResize among the transforms.'
             )
         merged = views[0]
         for key in ('keypoint', 'keypoint_score'):

@@ -17,38 +17,24 @@ class ViewPlan:
 
     A transform with a method ``plan(view)`` changes the plan, drawing the
     random numbers that it draws for a clip.
-
-    Args:
-        results (dict): With ``keypoint`` (M, T, V, C).
-
-    Attributes:
-        results (dict): The clip, to be read.
-        num_frames (int): Its frames without padding.
-        center (np.ndarray): (C, ) the point that becomes the origin.
-        turn (np.ndarray): (C, C) the turn about it, for column vectors.
-        joints (np.ndarray, optional): (V, ) which joint stands in each place;
-            None if no transform exchanges joints.
-        crop (tuple[int, int, int], optional): First frame, number of frames
-            and the number that they are resized to.
     """
 
     def __init__(self, results: dict) -> None:
         T, _, C = results['keypoint'].shape[1:]
-        self.results = results
-        self.num_frames = min(results.get('total_frames', T), T)
-        self.center = np.zeros(C, np.float32)
-        self.turn = np.eye(C, dtype=np.float32)
+        self.results = results  # the clip, to be read
+        self.num_frames = min(results.get('total_frames', T), T)  # without padding
+        self.center = np.zeros(C, np.float32)  # the point that becomes the origin
+        self.turn = np.eye(C, dtype=np.float32)  # the turn about it, for column vectors
+        #: (V, ) which joint stands in each place, if a transform exchanges joints
         self.joints: np.ndarray | None = None
+        #: First frame, number of frames and the number that they are resized to
         self.crop: tuple[int, int, int] | None = None
 
     @property
     def is_new(self) -> bool:
         """bool: Whether coordinates and frames are still those of the clip."""
-        return (
-            self.crop is None
-            and not self.center.any()
-            and (self.turn == np.eye(len(self.turn))).all()
-        )
+        unturned = (self.turn == np.eye(len(self.turn))).all()
+        return self.crop is None and not self.center.any() and unturned
 
 
 @TRANSFORMS.register_module()
@@ -93,9 +79,8 @@ class PackViews(PackActionInputs):
         for step in self.transforms:
             if not hasattr(step, 'plan'):
                 raise TypeError(
-                    f'PackViews cannot plan {step}, which has no method '
-                    '"plan". Put it before PackViews, or use the transforms '
-                    'one by one, with MultiView and FormatGCNInput.'
+                    f'PackViews cannot plan {step}, which has no method "plan". Put it before '
+                    'PackViews, or use the transforms one by one.'
                 )
         self.num_views = num_views
         self.num_person = num_person
@@ -105,9 +90,8 @@ class PackViews(PackActionInputs):
         """Draws the views: ``inputs`` (:class:`PlannedViews`) and ``data_samples``."""
         if 'keypoint_score' in results:
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has '
-                'keypoint_score, and PackViews makes views of coordinates '
-                'alone. Use the transforms one by one.'
+                f'{self}: clip {results.get("frame_dir")!r} has keypoint_score, and PackViews '
+                'makes views of coordinates alone. Use the transforms one by one.'
             )
         packed = super().transform(results)
         M, T = results['keypoint'].shape[:2]

@@ -52,8 +52,7 @@ class RandomRot(BaseTransform):
         bounds = (theta,) * 3 if isinstance(theta, (int, float)) else tuple(theta)
         if len(bounds) != 3 or not all(0 <= bound <= np.pi for bound in bounds):
             raise ValueError(
-                f'theta={theta!r}: give one angle, or three for '
-                'x, y and z, in radians from 0 to pi.'
+                f'theta={theta!r}: give an angle, or one each for x, y and z, in radians 0 to pi.'
             )
         self.theta = bounds
 
@@ -71,9 +70,8 @@ class RandomRot(BaseTransform):
         C = results['keypoint'].shape[-1]
         if C not in (2, 3):
             raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has {C} '
-                'coordinates, and a rotation needs 2 or 3. Leave RandomRot '
-                'out of this pipeline.'
+                f'{self}: clip {results.get("frame_dir")!r} has {C} coordinates, and a rotation '
+                'needs 2 or 3. Leave RandomRot out of this pipeline.'
             )
         bound = np.array(self.theta)
         return np.random.uniform(-bound, bound)

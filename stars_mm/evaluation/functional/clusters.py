@@ -9,15 +9,10 @@ _ROUNDING = 1e-12
 
 
 def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, float]:
-    """How well the features cluster by class.
+    """How well features (N, C) cluster by class (N, ).
 
-    The features are L2-normalised; k-means is given the true number of
+    The features are L2-normalised; k-means is given a seed, the true number of
     classes and the best of ten starts.
-
-    Args:
-        feats (Tensor): Features, (N, C).
-        labels (Tensor): True classes, (N, ).
-        seed (int): Seed of k-means.
 
     Returns:
         dict[str, float]: ``nmi`` (0…1) and ``ari`` (−1…1) of the k-means clusters against the
@@ -49,18 +44,13 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
 
 
 def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
-    """Silhouette of every clip under cosine distance, 1 − cos.
+    """Silhouette (N, ) of every clip under cosine distance, 1 − cos, by features (N, C) and at
+    least two classes (N, ).
 
-    As scikit-learn's, without its distances of all pairs: the mean of the cosines to the clips of a
-    class is one product, with the sum of their directions.
-
-    Args:
-        feats (Tensor): Features, (N, C).
-        labels (Tensor): Classes, (N, ), at least two.
-
-    Returns:
-        Tensor: (b − a) / max(a, b) of each clip, (N, ), where a is the mean distance to the others
-        of its class and b that to the nearest other class; 0 for a clip that is alone in its class.
+    It is (b − a) / max(a, b), where a is the mean distance to the others of its class and b that to
+    the nearest other class; 0 for a clip that is alone in its class. As scikit-learn's, without its
+    distances of all pairs: the mean of the cosines to the clips of a class is one product, with the
+    sum of their directions.
     """
     own, counts, sums, norms = _classes(feats, labels)
     cosines = torch.cat([part @ sums.t() for part in _directions(feats)])
@@ -76,14 +66,11 @@ def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
 
 
 def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean cosine distance, 1 − cos, within and between the classes.
+    """Mean cosine distance, 1 − cos, of features (N, C) within and between the classes (N, ), at
+    least two.
 
     Both are means over pairs of different clips, so that a large class counts by its pairs. With u
     the directions of the features, the cosines of all pairs of a class add up to |Σu|² − Σ|u|².
-
-    Args:
-        feats (Tensor): Features, (N, C).
-        labels (Tensor): Classes, (N, ), at least two.
 
     Returns:
         dict[str, float]: ``intra`` and ``inter`` (0…2), and ``ratio`` =
@@ -102,7 +89,7 @@ def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
     if not pairs:
         raise ValueError(
             'Distances within classes need two clips of a class; '
-            f'each of the {len(own)} clips is alone in its own.'
+            f'each of the {len(own)} clips is alone.'
         )
     intra = float(1 - within / pairs)
     inter = float(1 - (total - within) / (all_pairs - pairs))

@@ -48,9 +48,8 @@ def draw_exemplars(
     if scarce:
         label, count = next(iter(sorted(scarce.items())))
         raise ValueError(
-            f'{shots} shots are more than class {label} has: {count} clips. '
-            f'{len(scarce)} of {len(of_class)} classes have too few; ask for '
-            f'{min(scarce.values())} shots at most, or leave them out.'
+            f'{shots} shots are more than class {label} has: {count} clips. {len(scarce)} of '
+            f'{len(of_class)} classes have too few; ask for {min(scarce.values())} shots at most.'
         )
     classes = sorted(of_class)
     if ways is not None and not 2 <= ways <= len(classes):
@@ -127,27 +126,18 @@ def _prototypes(
     places = torch.tensor([draw[label] for label in sorted(draw)])  # (W, S)
     feats = bank_feats[places]  # (W, S, C)
     directions = F.normalize(feats.double(), dim=2)
-    parts = {
-        (kind, n): feats[:, :n].flatten(0, 1)
-        if kind == 'exemplar'
-        else directions[:, :n].mean(dim=1)
+    return {
+        (kind, n): on_grid(
+            feats[:, :n].flatten(0, 1) if kind == 'exemplar' else directions[:, :n].mean(dim=1)
+        )
         for kind, n in keys
     }
-    return {key: on_grid(part) for key, part in parts.items()}
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean over draws and its 95 % confidence interval by Student's t.
-
-    The interval says how far the mean over these draws may be from that over
-    all draws of the same clips. It says nothing of another training.
-
-    Args:
-        values (Sequence[float]): The accuracy of each draw.
-
-    Returns:
-        tuple[float, float]: The mean and half the interval's width; NaN for a single draw.
-    """
+    """Mean of the draws' accuracies and half the width of its 95 % confidence interval by Student's
+    t, NaN for a single draw. It says how far the mean may be from that over all draws of the same
+    clips, and nothing of another training."""
     from scipy import stats
 
     values = np.asarray(values, dtype=np.float64)

@@ -9,13 +9,8 @@ from torch import Tensor
 
 @dataclass
 class ClassScores:
-    """What one stream's model says of the clips of a test set.
-
-    Attributes:
-        names (list[str]): Name of each clip.
-        scores (Tensor): Score of each class, the larger the likelier, (N, K).
-        labels (Tensor): True class of each clip, (N, ).
-        source (str): Where they are from, for messages.
+    """What one stream's model says of the clips of a test set: their N names, scores (N, K) of the
+    classes, the larger the likelier, and true classes (N, ). ``source`` says where they are from.
     """
 
     names: list[str]
@@ -57,15 +52,8 @@ def _first(wrong: Tensor) -> int | None:
 def fuse(
     streams: Sequence[ClassScores], weights: Sequence[float] | None = None, softmax: bool = False
 ) -> ClassScores:
-    """Weighted sum of several streams' scores, matched by the clips' names.
-
-    Args:
-        streams (Sequence[ClassScores]): Scores of the same clips.
-        weights (Sequence[float], optional): Weight of each stream; 1 by default.
-        softmax (bool): Whether scores are made probabilities first.
-
-    Returns:
-        ClassScores: The sum, in the order of the first stream.
+    """Weighted sum of several streams' scores of the same clips, matched by their names and in the
+    order of the first stream; with ``softmax`` of probabilities.
 
     Raises:
         ValueError: If clips, numbers of classes or labels differ.
@@ -111,44 +99,25 @@ def _check_same_clips(first: ClassScores, other: ClassScores) -> None:
 
 
 def accuracies(scores: ClassScores) -> dict[str, float]:
-    """Accuracy of scores, in percent.
-
-    Args:
-        scores (ClassScores): Scores of N clips and K classes.
-
-    Returns:
-        dict[str, float]: ``top1``, ``top5`` (where K > 5) and ``mean_class``,
-        the mean over the classes that occur of each one's top 1.
-    """
-    K = scores.scores.shape[1]
+    """Accuracy of scores, in percent: ``top1``, ``top5`` (where K > 5) and ``mean_class``, the mean
+    over the classes that occur of each one's top 1."""
     ranking = scores.scores.argsort(dim=1, descending=True, stable=True)
-    hits = ranking == scores.labels[:, None]  # (N, K)
-    first = hits[:, 0].double()
-    classes = scores.labels.unique()
-    of_class = [first[scores.labels == c].mean() for c in classes]
-    found = dict(top1=float(first.mean()) * 100)
-    if K > 5:
-        found['top5'] = float(hits[:, :5].any(dim=1).double().mean()) * 100
-    found['mean_class'] = float(torch.stack(of_class).mean()) * 100
-    return found
+    hits = (ranking == scores.labels[:, None]).double()  # (N, K)
+    first = hits[:, 0]
+    of_class = [first[scores.labels == c].mean() for c in scores.labels.unique()]
+    found = dict(top1=first.mean(), top5=hits[:, :5].sum(dim=1).mean())
+    if hits.shape[1] <= 5:
+        del found['top5']
+    found['mean_class'] = torch.stack(of_class).mean()
+    return {name: float(value) * 100 for name, value in found.items()}
 
 
 def nearest_scores(
     bank_feats: Tensor, bank_labels: Tensor, query_feats: Tensor, chunk_size: int = 1024
 ) -> Tensor:
-    """Score classes by their nearest labelled clip, so that the best class is
-    that of the nearest neighbor.
-
-    Args:
-        bank_feats (Tensor): Features of the labelled clips, (B, C).
-        bank_labels (Tensor): Their classes, (B, ).
-        query_feats (Tensor): Features of the clips to classify, (Q, C).
-        chunk_size (int): Queries compared with the bank at a time.
-
-    Returns:
-        Tensor: Largest cosine similarity to a clip of each class, (Q, K), K
-        the largest class + 1; −1 for a class without clips.
-    """
+    """Largest cosine similarity of features (Q, C) to a clip of each class, (Q, K), by a bank of
+    features (B, C) and their classes (B, ); K is the largest class + 1, and −1 stands for a class
+    without clips. The best class is that of the nearest neighbor."""
     bank = F.normalize(bank_feats.float())
     K = int(bank_labels.max()) + 1
     scores = torch.full((len(query_feats), K), -1.0)

@@ -27,19 +27,14 @@ def nearest_neighbors(
     Args:
         bank_feats (Tensor): Features to search, (B, C).
         query_feats (Tensor): Features whose neighbors are wanted, (Q, C).
-        k (int): Number of neighbors.
-        chunk_size (int): Queries compared at a time.
-        bank_chunk_size (int): Features of the bank compared at a time.
-        device (str or torch.device, optional): Where to compare; the GPU where
-            there is one by default.
+        k (int): Number of neighbors; a ValueError if it exceeds the bank.
+        chunk_size (int), bank_chunk_size (int): Queries, and features of the bank, at a time.
+        device (str or torch.device, optional): By default the GPU where there is one.
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarities, (Q, k) in double precision,
         the largest first, and the neighbors' places in the bank, (Q, k), both
         on the CPU. Of equally similar ones the first of the bank comes first.
-
-    Raises:
-        ValueError: If k exceeds the bank.
     """
     _check_k((k,), len(bank_feats))
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -73,19 +68,14 @@ def knn_predict(
     the bank is nearer, of classes with equal votes the smallest wins.
 
     Args:
-        bank_feats (Tensor): Features of the labelled samples, (B, C).
-        bank_labels (Tensor): Their classes, (B, ).
+        bank_feats (Tensor), bank_labels (Tensor): Labelled features, (B, C), and classes, (B, ).
         query_feats (Tensor): Features to classify, (Q, C).
-        ks (Sequence[int]): Numbers of neighbors.
-        temperature (float, optional): Votes weigh exp(similarity /
-            temperature); by default all weigh the same.
+        ks (Sequence[int]): Numbers of neighbors; a ValueError if one exceeds the bank.
+        temperature (float, optional): Votes weigh exp(similarity / temperature), if any.
         **kwargs: Sizes of the chunks and device of :func:`nearest_neighbors`.
 
     Returns:
         Tensor: Predicted classes, (len(ks), Q), on the CPU.
-
-    Raises:
-        ValueError: If a k exceeds the bank.
     """
     _check_k(ks, len(bank_feats))
     similarity, index = nearest_neighbors(bank_feats, query_feats, max(ks), **kwargs)
@@ -112,26 +102,16 @@ def knn_accuracy(
     temperature: float | None = None,
     **kwargs,
 ) -> dict[str, float]:
-    """Accuracy of :func:`knn_predict`, which says what the arguments are.
-
-    Returns:
-        dict[str, float]: ``top1_k{k}`` in percent for each k.
-    """
+    """Accuracy of :func:`knn_predict`, which says what the arguments are: ``top1_k{k}`` in
+    percent."""
     predictions = knn_predict(bank_feats, bank_labels, query_feats, ks, temperature, **kwargs)
     accuracy = (predictions == query_labels.cpu()).double().mean(dim=1) * 100
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
 
 
 def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
-    """Directions of features, as whole numbers in double precision.
-
-    Args:
-        feats (Tensor): Features, (N, C).
-        norms (Tensor, optional): Their lengths, (N, ).
-
-    Returns:
-        Tensor: The L2-normalised features times 2^26, rounded. Their scalar products are exact.
-    """
+    """Directions of features (N, C), of lengths ``norms`` (N, ), as whole numbers in double
+    precision: the L2-normalised features times 2^26, rounded. Their scalar products are exact."""
     norms = _norms(feats) if norms is None else norms
     return (feats.double() / norms[:, None] * _GRID).round()
 

@@ -19,16 +19,8 @@ class FeatureMetric(BaseMetric):
     work_dir: str | None = None
 
     def prepare(self, bank: ClipList, query: ClipList, work_dir: str | None = None) -> None:
-        """Look at the clips before their features are computed.
-
-        Args:
-            bank (ClipList): Clips of the bank.
-            query (ClipList): Clips that are judged.
-            work_dir (str, optional): Folder of the run.
-
-        Raises:
-            ValueError: If the metric cannot be computed for them.
-        """
+        """Look at the clips before their features are computed, in the folder of a run; a
+        ValueError if the metric cannot be computed for them."""
         self.work_dir = work_dir
         self.check_clips(bank, query)
 
@@ -37,15 +29,8 @@ class FeatureMetric(BaseMetric):
 
     @abstractmethod
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
-        """Compute the metric.
-
-        Args:
-            bank (FeatureSet): Labelled features to compare with.
-            query (FeatureSet): Features that are judged.
-
-        Returns:
-            dict[str, float]: Name → value.
-        """
+        """The metric's values by name, of labelled features to compare with and of those that are
+        judged."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the features of one batch: data samples with ``feature``, ``gt_label``,
@@ -53,15 +38,11 @@ class FeatureMetric(BaseMetric):
         self.results.append((data_samples[0]['role'], FeatureSet.from_samples(data_samples).cpu()))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Compute the metric from the batches of all ranks."""
-        return self.compute(*self.collect(results))
+        """Compute the metric from the role and features of each batch of all ranks."""
+        return self.compute(*(self.collect(results, role) for role in ('bank', 'query')))
 
-    def collect(self, results: list[tuple]) -> list[FeatureSet]:
-        """The bank and the query, put together from the role and features of each batch of all
-        ranks; a ValueError if there is none of them, or a feature is not finite."""
-        return [self._collect(results, role) for role in ('bank', 'query')]
-
-    def _collect(self, results: list[tuple], role: str) -> FeatureSet:
+    def collect(self, results: list[tuple], role: str) -> FeatureSet:
+        """The bank or the query; a ValueError if there is none, or a feature is not finite."""
         parts = [feats for its_role, feats in results if its_role == role]
         if not parts:
             raise ValueError(

@@ -73,10 +73,8 @@ class FewShotMetric(FeatureMetric):
         if exemplars is not None:
             listed = read_draws(exemplars)
             if len(listed) < episodes:
-                raise ValueError(
-                    f'{exemplars}: holds {len(listed)} draws, '
-                    f'and episodes={episodes}. Ask for less.'
-                )
+                text = f'{exemplars}: holds {len(listed)} draws, and episodes={episodes}.'
+                raise ValueError(f'{text} Ask for less.')
             self._listed = listed[:episodes]
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
@@ -98,10 +96,9 @@ class FewShotMetric(FeatureMetric):
         """Mean over draws, and its interval; see :class:`FewShotMetric`."""
         if bank.names is None:
             raise KeyError(
-                'FewShotMetric lists its examples by name, and a clip of the '
-                'bank has none. Put it into the last step of the pipeline: '
-                "dict(type='PackActionInputs', meta_keys=('sample_idx', "
-                "'frame_dir'))."
+                'FewShotMetric lists its examples by name, and a clip of the bank has none. Put it '
+                "into the pipeline's last step: dict(type='PackActionInputs', "
+                "meta_keys=('sample_idx', 'frame_dir'))."
             )
         draws = self._draw(bank.names, bank.labels.tolist(), 'the bank')
         MMLogger.get_current_instance().info(
@@ -125,10 +122,11 @@ class FewShotMetric(FeatureMetric):
         return scores
 
     def _draw(self, names: Sequence[str], labels: Sequence[int], source: str) -> list[Draw]:
-        if len(set(names)) < len(names):
+        shared = len(names) - len(set(names))
+        if shared:
             raise ValueError(
-                f'FewShotMetric lists its examples by name, and {len(names) - len(set(names))} '
-                f'clips of {source} share theirs with others.'
+                f'FewShotMetric lists its examples by name, and {shared} clips of {source} share '
+                'theirs with others.'
             )
         if self.exemplars is not None:
             shots = max(self.shots)

@@ -75,23 +75,14 @@ class KNNMetric(FeatureMetric):
             return super().evaluate(size)
         results = [part for parts in all_gather_object(self.results) for part in parts]
         self.results.clear()
-        found = self.compute(*self.collect(results), *get_dist_info())
+        bank, query = (self.collect(results, role) for role in ('bank', 'query'))
+        found = self.compute(bank, query, *get_dist_info())
         return {f'{self.prefix}/{key}': value for key, value in found.items()}
 
     def compute(
         self, bank: FeatureSet, query: FeatureSet, rank: int = 0, world_size: int = 1
     ) -> dict[str, float]:
-        """Accuracy for each k.
-
-        Args:
-            bank (FeatureSet): Labelled features to compare with.
-            query (FeatureSet): Features that are judged.
-            rank (int): Which of the processes that share the query this is.
-            world_size (int): How many they are; all have to call this.
-
-        Returns:
-            dict[str, float]: ``top1_k{k}`` in percent.
-        """
+        """Accuracy ``top1_k{k}`` in percent; all processes that share the query call this."""
         MMLogger.get_current_instance().info(
             f'{self.prefix}: {len(query.labels)} clips by their nearest among '
             f'{len(bank.labels)}, cosine, {self.protocol}'

@@ -20,24 +20,13 @@ PROTOCOLS = (*_BY_FEATURES, 'linear', 'finetune', 'semi-1', 'semi-10', 'transfer
 
 
 def evaluate(names: list[str], settings: Settings, out: Path, command: str) -> dict:
-    """Evaluate a checkpoint by some protocols.
+    """Evaluate a checkpoint by some of ``PROTOCOLS``, or ``semi-<percent>``.
 
-    Everything that can be found wrong is, before the first protocol starts. After each one the
-    table is written, so that an interruption loses nothing but the protocol that it interrupts,
-    and a training goes on where it was. A result is read back where recipe, checkpoint, clips,
-    settings and code are the same.
-
-    Args:
-        names (list[str]): Some of ``PROTOCOLS``, or ``semi-<percent>``.
-        settings (Settings): What is asked of all of them.
-        out (Path): The ``.json`` to write; the Markdown table lies beside it.
-        command (str): What the user typed, for the table.
-
-    Returns:
-        dict: Protocol → result, and ``meta``.
-
-    Raises:
-        ValueError: If there is no such protocol, no config for it, or it cannot be run.
+    Everything that can be found wrong is, before the first protocol starts: a ValueError. After
+    each one the results, protocol → result and ``meta``, are written to the ``.json`` ``out``, and
+    the Markdown table beside it, which repeats the user's ``command``; an interruption loses
+    nothing but the protocol that it interrupts, and a training goes on where it was. A result is
+    read back where recipe, checkpoint, clips, settings and code are the same.
     """
     protocols = [_build(name, settings) for name in dict.fromkeys(names)]
     for protocol in protocols:
@@ -68,10 +57,8 @@ def _build(name: str, settings: Settings) -> Protocol:
         return TrainingProtocol(name, settings)
     close = get_close_matches(name, PROTOCOLS, n=1)
     hint = f' Did you mean "{close[0]}"?' if close else ''
-    raise ValueError(
-        f'--protocols: there is no "{name}".{hint} There are '
-        f'{", ".join(PROTOCOLS)}, and semi-<percent>.'
-    )
+    known = f'{", ".join(PROTOCOLS)}, and semi-<percent>'
+    raise ValueError(f'--protocols: there is no "{name}".{hint} There are {known}.')
 
 
 def _run_once(protocol: Protocol) -> dict:

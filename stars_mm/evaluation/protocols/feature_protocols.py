@@ -18,15 +18,11 @@ class FeatureProtocol(Protocol):
         super().__init__(name, settings)
         cfg = settings.protocol_cfg('fewshot') if name == 'few-shot' else None
         self.reader = settings.reader(cfg or settings.cfg)
-        self.metric = self._build_metric()
-
-    def _build_metric(self) -> FeatureMetric:
-        settings = self.settings
-        if self.name == 'clusters':
-            return ClusterMetric(seed=settings.seed)
-        if self.name == 'few-shot':
-            return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
-        return KNNMetric()
+        self.metric: FeatureMetric = KNNMetric()
+        if name == 'clusters':
+            self.metric = ClusterMetric(seed=settings.seed)
+        if name == 'few-shot':
+            self.metric = FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
 
     def check(self) -> None:
         self.reader.check(self.settings.encoder)
@@ -47,10 +43,9 @@ class FeatureProtocol(Protocol):
         bank, query = (self.reader.clips(role) for role in ROLES)
         baselines = self.raw_scores() if settings.baselines else {}
         self.metric.work_dir = str(folder)  # keeps the list of examples
-        found = self._score(self.reader.read_encoder(settings.encoder))
-        spread = {key.removesuffix(_CI): found[key] for key in found if key.endswith(_CI)}
+        scores, spread = self._score(self.reader.read_encoder(settings.encoder))
         result = dict(
-            scores={key: value for key, value in found.items() if not key.endswith(_CI)},
+            scores=scores,
             baselines=baselines,
             seed=None if self.name == 'knn' else settings.seed,
             epoch=settings.encoder.meta.get('epoch'),
@@ -68,26 +63,24 @@ class FeatureProtocol(Protocol):
         scores = {}
         for row, read in raw_rows(self.reader):
             print_log(f'{self.name}: {row}', logger='current')
-            found = self._score(read())
-            scores[row] = {key: value for key, value in found.items() if not key.endswith(_CI)}
+            scores[row], _ = self._score(read())
         return scores
 
-    def _score(self, features: BankAndQuery) -> dict[str, float]:
+    def _score(self, features: BankAndQuery) -> tuple[dict[str, float], dict[str, float]]:
+        """Scores, and the spread of those that have one."""
         found = self.metric.compute(features['bank'], features['query'])
-        return {key: round(value, 4) for key, value in found.items()}
+        found = {key: round(value, 4) for key, value in found.items()}
+        with_spread = [key for key in found if key.endswith(_CI)]
+        return found, {key.removesuffix(_CI): found.pop(key) for key in with_spread}
 
     def _how(self) -> str:
         if self.name == 'knn':
             return f'cosine, {self.metric.protocol}'
         if self.name == 'clusters':
-            return (
-                'k-means of the query against its classes (NMI, ARI), '
-                'cosine distance (silhouette, distance ratio)'
-            )
-        return (
-            'examples drawn from the bank, all query clips of all '
-            f'classes, cosine; {self._novelty()}'
-        )
+            how = 'k-means of the query against its classes (NMI, ARI)'
+            return f'{how}, cosine distance (silhouette, distance ratio)'
+        how = 'examples drawn from the bank, all query clips of all classes, cosine'
+        return f'{how}; {self._novelty()}'
 
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the configs say."""
@@ -99,10 +92,8 @@ class FeatureProtocol(Protocol):
         if seen is not None and any(isinstance(s, str) for s in seen):
             return f'training had the classes {list(seen)}'
         count = len(asked if seen is None else asked & set(seen))
-        return (
-            f'by the config, training had clips of {count} of these '
-            f'{len(asked)} classes, without labels'
-        )
+        of = f'{count} of these {len(asked)} classes'
+        return f'by the config, training had clips of {of}, without labels'
 
 
 class RawComparison(FeatureProtocol):

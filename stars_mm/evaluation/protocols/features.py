@@ -1,9 +1,9 @@
 """From a checkpoint to the features of a config's clips: the one reader, and its files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,16 +29,9 @@ ROLES = ('bank', 'query')
 BankAndQuery = dict[str, FeatureSet]
 
 
-@dataclass
-class Encoder:
-    """A checkpoint that is to be evaluated.
-
-    Attributes:
-        path (str): The file.
-        digest (str): Its SHA-256.
-        state (dict): Its weights.
-        meta (dict): Its ``epoch``, ``seed`` and so on, where it says so.
-    """
+class Encoder(NamedTuple):
+    """A checkpoint that is to be evaluated: its file, SHA-256, weights, and ``epoch``, ``seed`` and
+    so on, where it says so."""
 
     path: str
     digest: str
@@ -72,14 +65,8 @@ class Encoder:
 class FeatureReader:
     """Reads the features of a config's bank and query.
 
-    Args:
-        cfg (Config): Config with ``test_dataloader`` and ``test_cfg.bank_dataloader``.
-        folder (Path, optional): Where features of checkpoints are kept, by what they were
-            computed from.
-
-    Raises:
-        FileNotFoundError: If an annotation file is not there.
-        ValueError: If the config tests something else than features.
+    The config has ``test_dataloader`` and ``test_cfg.bank_dataloader``, else it is a ValueError. In
+    the folder, if any, the features of checkpoints are kept, by what they were computed from.
     """
 
     def __init__(self, cfg: Config, folder: Path | None = None) -> None:
@@ -162,11 +149,8 @@ class FeatureReader:
 
 
 class RawFeatures(BaseModel):
-    """The clip itself as its feature: what every encoder has to beat.
-
-    Args:
-        motion (bool): Differences between neighbouring frames instead of coordinates.
-    """
+    """The clip itself, or its differences between neighboring frames, as its feature: what every
+    encoder has to beat."""
 
     def __init__(self, motion: bool = False) -> None:
         super().__init__(dict(type='mmaction.SkeletonPreprocessor'))
@@ -186,15 +170,9 @@ class RawFeatures(BaseModel):
 
 
 def raw_rows(reader: FeatureReader) -> list[tuple[str, Callable[[], BankAndQuery]]]:
-    """Rows that need no encoder, to be read one after another: a clip's
-    coordinates may take a hundred times the room of its feature.
-
-    Args:
-        reader (FeatureReader): The clips.
-
-    Returns:
-        list[tuple[str, callable]]: Name of each row (``raw_unturned`` where the pipeline turns
-        the clips, ``raw``, ``raw_motion``), and a function that reads its features.
+    """Rows that need no encoder, ``raw_unturned`` where the pipeline turns the clips, ``raw`` and
+    ``raw_motion``, and a function that reads the features of each: one after another, since a
+    clip's coordinates may take a hundred times the room of its feature.
     """
     cfg = without_turn(reader.cfg)
     unturned = [] if cfg is None else [('raw_unturned', FeatureReader(cfg), False)]

@@ -12,30 +12,18 @@ from stars_mm.evaluation.protocols.features import Encoder, FeatureReader
 
 @dataclass
 class Settings:
-    """What the user asks of all protocols.
+    """What the user asks of all protocols."""
 
-    Attributes:
-        cfg (Config): The recipe.
-        encoder (Encoder): The checkpoint.
-        work_dir (Path): Where features, trainings and results are kept.
-        seed (int): Seed of k-means, of draws and of trainings.
-        draws (int): Label subsets of semi-supervised training, and trainings of transfer.
-        episodes (int): Draws of few-shot recognition.
-        shots (tuple[int]): Its numbers of examples.
-        baselines (bool): Whether raw coordinates are measured, too.
-        num_processes (int): Processes of a training.
-        options (dict): Protocol → settings that replace those of its config, by dotted names.
-    """
-
-    cfg: Config
+    cfg: Config  # the recipe
     encoder: Encoder
-    work_dir: Path
-    seed: int = 0
-    draws: int = 5
-    episodes: int = 100
-    shots: tuple[int, ...] = (1, 2, 5)
-    baselines: bool = True
-    num_processes: int = 1
+    work_dir: Path  # where features, trainings and results are kept
+    seed: int = 0  # of k-means, of draws and of trainings
+    draws: int = 5  # label subsets of semi-supervised training, and trainings of transfer
+    episodes: int = 100  # draws of few-shot recognition
+    shots: tuple[int, ...] = (1, 2, 5)  # its numbers of examples
+    baselines: bool = True  # whether raw coordinates are measured, too
+    num_processes: int = 1  # of a training
+    #: Protocol → settings that replace those of its config, by dotted names
     options: dict[str, dict] = field(default_factory=dict)
     _readers: dict[str | None, FeatureReader] = field(default_factory=dict)
 
@@ -53,10 +41,8 @@ class Settings:
         try:
             cfg = Config.fromfile(find_stage_config(path, self.cfg))
         except FileNotFoundError as error:
-            where = f'{self.cfg.filename}: protocols.{kind}={path!r}'
-            raise FileNotFoundError(
-                f'{where}: there is no such config beside it, nor in configs/.'
-            ) from error
+            text = f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no such config'
+            raise FileNotFoundError(f'{text} beside it, nor in configs/.') from error
         cfg.merge_from_dict(self.options.get(kind, {}))
         return cfg
 
@@ -78,9 +64,6 @@ class Protocol(ABC):
 
     @abstractmethod
     def run(self, folder: Path) -> dict:
-        """Run it in a folder of its own.
-
-        Returns:
-            dict: ``scores`` by name, ``spread`` by name where there is one and ``spread_of`` which
-            says of what, ``baselines`` (row → scores), ``epoch``, ``protocol`` in words, and more.
-        """
+        """Run it in a folder of its own; gives ``scores`` by name, ``spread`` by name where there
+        is one and ``spread_of`` which says of what, ``baselines`` (row → scores), ``epoch``,
+        ``protocol`` in words, and more."""

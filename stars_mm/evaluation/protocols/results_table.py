@@ -49,14 +49,8 @@ def format_measure(value: float | None, measure: str, spread: float | None = Non
 
 
 def results_page(results: dict) -> str:
-    """The table of an evaluation and what its numbers rest on, in Markdown.
-
-    Args:
-        results (dict): Protocol → its result, and ``meta``.
-
-    Returns:
-        str: A line for each measure, with raw coordinates beside the checkpoint, and notes.
-    """
+    """The table of an evaluation, protocol → its result and ``meta``, and what its numbers rest on,
+    in Markdown: a line for each measure, with raw coordinates beside the checkpoint, and notes."""
     meta = results['meta']
     protocols = {name: found for name, found in results.items() if name != 'meta'}
     compared = (meta.get('comparison') or {}).get('baselines')

@@ -19,12 +19,8 @@ _KS = (1, 2, 5, 10)
 
 
 def score(features: BankAndQuery, seed: int = 0) -> dict[str, float]:
-    """Scores of the features of ``bank`` and ``query``; the seed is that of k-means.
-
-    Returns:
-        dict[str, float]: ``knn_top1`` (k = 1) and ``knn_k2`` … in percent,
-        ``nmi`` in 0…1, ``ari`` and ``silhouette`` in −1…1, ``distance_ratio``.
-    """
+    """Scores of the features of ``bank`` and ``query``: ``knn_top1`` (k = 1) and ``knn_k2`` … in
+    percent, and those of :func:`cluster_scores`; the seed is that of k-means."""
     bank, query = features['bank'], features['query']
     ks = [k for k in _KS if k <= len(bank.labels)]
     knn = knn_accuracy(bank.features, bank.labels, query.features, query.labels, ks)
@@ -36,17 +32,9 @@ def score(features: BankAndQuery, seed: int = 0) -> dict[str, float]:
 def score_stages(
     reader: FeatureReader, stages: list[TrainedStage], seed: int = 0, raw: bool = True
 ) -> tuple[dict[str, dict[str, float]], dict[str, FeatureSet]]:
-    """Scores of raw coordinates, an untrained encoder, and each stage's.
-
-    Args:
-        reader (FeatureReader): The clips.
-        stages (list[TrainedStage]): The stages, the first one's model is the untrained one.
-        seed (int): Seed of the untrained weights and of k-means.
-        raw (bool): Whether raw coordinates are scored, which keep every clip in memory.
-
-    Returns:
-        tuple[dict, dict]: Row → scores, and row → features of the encoders' query.
-    """
+    """Row → scores of raw coordinates (where ``raw``, since they keep every clip in memory), of the
+    first stage's model untrained and of each stage's encoder; and row → features of the encoders'
+    query. The seed is that of the untrained weights and of k-means."""
     rows = raw_rows(reader) if raw else []
     rows.append(('random', lambda: reader.read(build_random_model(stages[0].cfg, seed))))
     for stage in stages:
@@ -81,10 +69,9 @@ def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> di
         seed=seed,
         clips=clips,
         protocol=f'Nearest neighbors by cosine: bank {bank.source} ({clips["bank"]} clips), query '
-        f'{query.source} ({clips["query"]} clips), uniform vote, last epoch of every '
-        'stage. NMI and ARI compare k-means with the classes, silhouette is '
-        'that of the classes under cosine distance; all on the query. Raw '
-        "rows take the test pipeline's output as it is.",
+        f'{query.source} ({clips["query"]} clips), uniform vote, last epoch of every stage. NMI '
+        'and ARI compare k-means with the classes, silhouette is that of the classes under cosine '
+        "distance; all on the query. Raw rows take the test pipeline's output as it is.",
         stages=[
             dict(
                 row=stage.row,

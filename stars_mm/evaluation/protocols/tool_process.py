@@ -17,10 +17,8 @@ def find_tool(name: str) -> Path:
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    raise FileNotFoundError(
-        f'{name} lies in neither of {[str(folder) for folder in folders]}. '
-        'Install stars_mm again, or run it from a checkout.'
-    )
+    where = f'neither of {[str(folder) for folder in folders]}'
+    raise FileNotFoundError(f'{name} lies in {where}. Install stars_mm again.')
 
 
 def tool_command(
@@ -39,17 +37,8 @@ def tool_command(
 
 
 def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: int = 1) -> None:
-    """Run a tool to its end.
-
-    Args:
-        name (str): Its path in ``tools/``.
-        arguments (Sequence): Its arguments.
-        log (Path): File that takes its output, at the end of what is there.
-        num_processes (int): Processes on this machine.
-
-    Raises:
-        RuntimeError: If it fails, with the end of its output.
-    """
+    """Run a tool, named by its path in ``tools/``, to its end in some processes on this machine;
+    its output goes to the end of the log. A RuntimeError with the end of it if the tool fails."""
     command, env = tool_command(name, arguments, num_processes)
     with open(log, 'ab') as file:
         begin = file.tell()

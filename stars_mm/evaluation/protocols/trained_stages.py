@@ -1,8 +1,8 @@
 """Finds what a staged run has trained."""
 
 import os.path as osp
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.config import Config
 
@@ -10,15 +10,8 @@ from stars_mm.engine.runner.stages import build_stage_cfg, check_stages
 from stars_mm.evaluation.protocols.features import Encoder
 
 
-@dataclass
-class TrainedStage:
-    """The last checkpoint of one stage.
-
-    Attributes:
-        row (str): Name in the results; see :func:`row_of`.
-        cfg (Config): Config of the stage.
-        encoder (Encoder): The checkpoint.
-    """
+class TrainedStage(NamedTuple):
+    """The name of one stage in the results (:func:`row_of`), its config and last checkpoint."""
 
     row: str
     cfg: Config
@@ -32,14 +25,8 @@ class TrainedStage:
 
 
 def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
-    """Find the checkpoints of all stages of a config.
-
-    Args:
-        cfg (Config): The config with its ``stages``.
-        work_dir (Path): What ``tools/train.py`` was given as ``--work-dir``.
-
-    Returns:
-        list[TrainedStage]: In the order of training; the config's own last.
+    """The checkpoints of all stages of a config in the order of training, the config's own last, in
+    the ``--work-dir`` of ``tools/train.py``.
 
     Raises:
         ValueError: If the config names no earlier stage.
@@ -48,8 +35,8 @@ def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
     stages = cfg.get('stages') or []
     if not stages:
         raise ValueError(
-            f'{cfg.filename}: `stages` names no stage that comes before its '
-            'own training; a report compares the stages of one run.'
+            f'{cfg.filename}: `stages` names no stage that comes before its own training; a report '
+            'compares the stages of one run.'
         )
     check_stages(stages, cfg)
     cfg.setdefault('randomness', dict(seed=None))

@@ -8,13 +8,9 @@ from pathlib import Path
 
 @dataclass
 class TrainingLog:
-    """Scalars of one training, over all its interrupted runs.
-
-    Attributes:
-        train (dict[int, dict]): Train lines by iteration (from 1).
-        val (dict[int, dict]): Validation lines by ``step``, the number of
-            finished epochs (or iterations in a loop that counts those).
-    """
+    """Scalars of one training, over all its interrupted runs: train lines by iteration (from 1),
+    and validation lines by the number of finished epochs (or iterations in a loop that counts
+    those)."""
 
     train: dict[int, dict] = field(default_factory=dict)
     val: dict[int, dict] = field(default_factory=dict)
@@ -35,14 +31,8 @@ def read_training_log(work_dir: str | Path) -> TrainingLog:
     """Merge the logs of all runs of one training.
 
     A resumed run starts again at its checkpoint, so what an earlier run logged from that point on
-    is superseded; the same rule makes a fresh run in an old folder replace the old one.
-
-    Args:
-        work_dir (str or Path): Its folder with one ``<timestamp>/vis_data/scalars.json`` a run.
-
-    Raises:
-        FileNotFoundError: No log is there.
-        ValueError: A malformed line.
+    is superseded; the same rule makes a fresh run in an old folder replace the old one. A
+    FileNotFoundError where no log is there, a ValueError where a line is malformed.
     """
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
@@ -64,15 +54,9 @@ def read_training_log(work_dir: str | Path) -> TrainingLog:
 
 
 def read_scalars(path: str | Path) -> list[dict]:
-    """Lines of one ``scalars.json``, a JSON object each.
-
-    A last line without its newline is what a killed run leaves behind; if it does not parse, it is
-    dropped with a warning.
-
-    Raises:
-        ValueError: Any other line that is no JSON object with a whole ``step``, named by file and
-            line number.
-    """
+    """Lines of one ``scalars.json``, a JSON object with a whole ``step`` each, else it is a
+    ValueError. A last line without its newline is what a killed run leaves behind; if it does not
+    parse, it is dropped with a warning."""
     rows = Path(path).read_text(encoding='utf-8').split('\n')
     lines = []
     for number, row in enumerate(rows, 1):
@@ -81,20 +65,16 @@ def read_scalars(path: str | Path) -> list[dict]:
         try:
             line = json.loads(row)
         except json.JSONDecodeError as error:
-            if number == len(rows):
-                warnings.warn(
-                    f'{path}: line {number} is cut off, as an '
-                    'interrupted run leaves it; it is ignored',
-                    stacklevel=2,
-                )
-                continue
-            raise ValueError(
-                f'{path}: line {number} is not JSON ({error.msg}): {row[:80]!r}'
-            ) from None
+            if number < len(rows):
+                text = f'{path}: line {number} is not JSON ({error.msg}): {row[:80]!r}'
+                raise ValueError(text) from None
+            text = f'{path}: line {number} is cut off, as an interrupted run leaves it'
+            warnings.warn(f'{text}; it is ignored', stacklevel=2)
+            continue
         if not isinstance(line, dict) or not isinstance(line.get('step'), int):
             raise ValueError(
-                f'{path}: line {number} must be a JSON object with a whole '
-                f'number "step", got {row[:80]!r}'
+                f'{path}: line {number} must be a JSON object with a whole number "step", got '
+                f'{row[:80]!r}'
             )
         lines.append(line)
     return lines

@@ -154,43 +154,33 @@ class TrainingProtocol(Protocol):
 
     def _trainings(self, folder: Path) -> Iterator[tuple[Config, Path]]:
         """Config and folder of each training."""
+        seed = self.settings.seed
         if self.kind == 'transfer':
             for draw in range(self.draws):
-                yield self.cfg, folder / f'seed{self.settings.seed + draw}'
+                yield self.cfg, folder / f'seed{seed + draw}'
         elif self.kind == 'semi':
-            for draw, subset in enumerate(self._draw_subsets(folder / 'subsets')):
+            dataset = self.cfg.train_dataloader.dataset
+            ann_file = osp.join(dataset.get('data_root') or '', dataset.ann_file)
+            subsets = str(folder / 'subsets'), self.percent, self.draws, seed
+            for draw, subset in enumerate(write_subsets(ann_file, dataset.split, *subsets)):
                 cfg = Config(self.cfg.to_dict(), filename=self.cfg.filename)
                 cfg.train_dataloader.dataset.subset = osp.abspath(subset)
                 yield cfg, folder / f'draw{draw}'
         else:
             yield self.cfg, folder
 
-    def _draw_subsets(self, folder: Path) -> list[str]:
-        dataset = self.cfg.train_dataloader.dataset
-        ann_file = osp.join(dataset.get('data_root') or '', dataset.ann_file)
-        how = (self.percent, self.draws, self.settings.seed)
-        return write_subsets(ann_file, dataset.split, str(folder), *how)
-
 
 def summarize(runs: list[dict]) -> dict:
-    """Mean and spread of trainings that differ in their draws alone.
-
-    Args:
-        runs (list[dict]): What :func:`run_training` gave of each.
-
-    Returns:
-        dict: As of one run, and ``std`` of the accuracies (of the sample; None for one run) and
-        ``runs``. ``accuracy`` and ``best_of_test`` are means, ``seconds`` is the sum.
-    """
+    """Trainings that differ in their draws alone, as one: ``accuracy`` and ``best_of_test`` are
+    means, ``seconds`` is the sum, ``std`` that of the accuracies (of the sample; None for one)."""
     accuracies = [run['accuracy'] for run in runs]
+    best = mean(run['best_of_test']['accuracy'] for run in runs)
     same = {key: runs[0][key] for key in ('epoch', 'batch_size', 'config', 'checkpoint')}
     return dict(
         same,
         accuracy=mean(accuracies),
         std=stdev(accuracies) if len(runs) > 1 else None,
-        best_of_test=dict(
-            accuracy=mean(run['best_of_test']['accuracy'] for run in runs), epoch=None
-        ),
+        best_of_test=dict(accuracy=best, epoch=None),
         seconds=round(sum(run['seconds'] for run in runs), 1),
         runs=runs,
     )

@@ -21,16 +21,10 @@ _METRIC = 'acc/top1'
 def run_training(
     cfg: Config, checkpoint: str | Path, work_dir: Path, seed: int = 0, num_processes: int = 1
 ) -> dict:
-    """Train a benchmark config from an encoder, and say how good it became.
+    """Train a benchmark config from a checkpoint of MAMP or STARS, in a folder of its own and on so
+    many processes (GPUs) of this machine, and say how good it became.
 
     A training that is finished is not repeated; one that was interrupted goes on.
-
-    Args:
-        cfg (Config): Config of the benchmark.
-        checkpoint (str or Path): Checkpoint of MAMP or STARS.
-        work_dir (Path): Folder of this training and no other.
-        seed (int): Seed of the training.
-        num_processes (int): Processes (GPUs) on this machine.
 
     Returns:
         dict: ``accuracy`` (percent) of the last ``epoch``, ``best_of_test``
@@ -42,17 +36,28 @@ def run_training(
         ValueError: If another training lies in ``work_dir``.
         RuntimeError: If the training fails.
     """
-    run = _TrainingRun(cfg, checkpoint, work_dir, seed, num_processes)
-    if run.result is None:
-        run.save()
-        run.train()
-        run.result = run.read_result()
-        run.save()
+    batch_size = cfg.train_dataloader.batch_size * num_processes
+    identity = training_identity(cfg, checkpoint, seed, batch_size)
+    record = _read_record(work_dir, identity)
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.load_from = os.path.abspath(checkpoint)
+    if record['result'] is None:
+        _write_record(work_dir, record)
+        done = last_checkpoint(work_dir)
+        if done is None or not is_finished(cfg, str(done)):
+            begin = time.monotonic()
+            try:
+                _train(cfg, work_dir, seed, num_processes)
+            finally:
+                record['seconds'] += time.monotonic() - begin
+                _write_record(work_dir, record)
+        record['result'] = _read_result(cfg, work_dir)
+        _write_record(work_dir, record)
     return dict(
-        run.result,
-        seconds=round(run.seconds, 1),
+        record['result'],
+        seconds=round(record['seconds'], 1),
         seed=seed,
-        batch_size=cfg.train_dataloader.batch_size * num_processes,
+        batch_size=batch_size,
         config=str(cfg.filename),
         checkpoint=str(checkpoint),
         work_dir=str(work_dir),
@@ -79,87 +84,66 @@ def training_identity(
     )
 
 
-class _TrainingRun:
-    """A training, and its file ``training.json`` in the work directory."""
-
-    def __init__(
-        self, cfg: Config, checkpoint: str | Path, work_dir: Path, seed: int, num_processes: int
-    ) -> None:
-        self.cfg = Config(cfg.to_dict(), filename=cfg.filename)
-        self.cfg.load_from = os.path.abspath(checkpoint)
-        self.work_dir, self.seed, self.num_processes = work_dir, seed, num_processes
-        self.config = work_dir / 'config' / os.path.basename(cfg.filename)
-        self.path = work_dir / 'training.json'
-        batch_size = cfg.train_dataloader.batch_size * num_processes
-        self.identity = training_identity(cfg, checkpoint, seed, batch_size)
-        self.seconds: float = 0.0
-        self.result: dict | None = None
-        if self.path.is_file():
-            self._read()
-        elif (work_dir / 'last_checkpoint').exists():
+def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
+    """What is known of a training, a new one or the one that lies in the folder."""
+    path = work_dir / 'training.json'
+    if not path.is_file():
+        if (work_dir / 'last_checkpoint').exists():
             raise ValueError(
                 f'{work_dir} holds a training that is not of a protocol: it has checkpoints, and '
-                f'no {self.path.name}. Choose another work directory.'
+                f'no {path.name}. Choose another work directory.'
             )
-
-    def _read(self) -> None:
-        content = json.loads(self.path.read_text())
-        before = content['identity']
-        keys = sorted({*before, *self.identity})
-        differing = [key for key in keys if before.get(key) != self.identity.get(key)]
-        if differing:
-            raise ValueError(
-                f'{self.work_dir} holds a training that differs in {differing}, or is of another '
-                'version. Choose another work directory, or remove this one.'
-            )
-        self.seconds, self.result = content['seconds'], content['result']
-
-    def save(self) -> None:
-        content = dict(identity=self.identity, seconds=self.seconds, result=self.result)
-        write_text(self.path, json.dumps(content, indent=2) + '\n')
-
-    def train(self) -> None:
-        """Train what is left of it, and count the time."""
-        done = last_checkpoint(self.work_dir)
-        if done is not None and is_finished(self.cfg, str(done)):
-            return
-        self.config.parent.mkdir(parents=True, exist_ok=True)
-        self.cfg.dump(self.config)
-        log = self.work_dir / 'train.out'
-        name = f'{self.config.stem}, seed {self.seed}'
-        print_log(f'Training {name}: see {log}', logger='current')
-        arguments = [self.config, '--work-dir', self.work_dir, '--seed', self.seed, '--resume']
-        begin = time.monotonic()
-        try:
-            run_tool('train.py', arguments, log, self.num_processes)
-        finally:
-            self.seconds += time.monotonic() - begin
-            self.save()
-
-    def read_result(self) -> dict:
-        """Accuracy of the last epoch, and of the best as an extra."""
-        train_cfg = self.cfg.train_cfg
-        last = train_cfg.get('max_epochs') or train_cfg.get('max_iters')
-        found = dict(zip(*read_training_log(self.work_dir).val_series(_METRIC)))
-        if last not in found:  # interrupted between checkpoint and validation
-            found[last] = self._test()
-        best = max(found, key=found.get)
-        accuracies = {epoch: 100.0 * value for epoch, value in found.items()}
-        return dict(
-            accuracy=accuracies[last],
-            epoch=last,
-            best_of_test=dict(accuracy=accuracies[best], epoch=best),
+        return dict(identity=identity, seconds=0.0, result=None)
+    record = json.loads(path.read_text())
+    before = record['identity']
+    keys = sorted({*before, *identity})
+    differing = [key for key in keys if before.get(key) != identity.get(key)]
+    if differing:
+        raise ValueError(
+            f'{work_dir} holds a training that differs in {differing}, or is of another version. '
+            'Choose another work directory, or remove this one.'
         )
+    return record
 
-    def _test(self) -> float:
-        """Accuracy of the last checkpoint, 0 to 1, by a test of its own."""
-        folder, checkpoint = self.work_dir / 'test', last_checkpoint(self.work_dir)
-        arguments = [self.config, checkpoint, '--work-dir', folder]
-        run_tool('test.py', arguments, self.work_dir / 'test.out')
-        found = json.loads(max(folder.glob('2*/2*.json')).read_text())
-        if _METRIC not in found:
-            raise RuntimeError(
-                f'{self.work_dir}: neither training nor test logged "{_METRIC}". '
-                "val_evaluator needs mmaction2's AccMetric."
-            )
-        return found[_METRIC]
+
+def _write_record(work_dir: Path, record: dict) -> None:
+    write_text(work_dir / 'training.json', json.dumps(record, indent=2) + '\n')
+
+
+def _config_path(cfg: Config, work_dir: Path) -> Path:
+    return work_dir / 'config' / os.path.basename(cfg.filename)
+
+
+def _train(cfg: Config, work_dir: Path, seed: int, num_processes: int) -> None:
+    """Train what is left."""
+    config, log = _config_path(cfg, work_dir), work_dir / 'train.out'
+    config.parent.mkdir(parents=True, exist_ok=True)
+    cfg.dump(config)
+    print_log(f'Training {config.stem}, seed {seed}: see {log}', logger='current')
+    arguments = [config, '--work-dir', work_dir, '--seed', seed, '--resume']
+    run_tool('train.py', arguments, log, num_processes)
+
+
+def _read_result(cfg: Config, work_dir: Path) -> dict:
+    """Accuracy of the last epoch, and of the best as an extra."""
+    last = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.get('max_iters')
+    found = dict(zip(*read_training_log(work_dir).val_series(_METRIC)))
+    if last not in found:  # interrupted between checkpoint and validation
+        found[last] = _test(cfg, work_dir)
+    best = max(found, key=found.get)
+    best_of_test = dict(accuracy=100.0 * found[best], epoch=best)
+    return dict(accuracy=100.0 * found[last], epoch=last, best_of_test=best_of_test)
+
+
+def _test(cfg: Config, work_dir: Path) -> float:
+    """Accuracy of the last checkpoint, 0 to 1, by a test of its own."""
+    folder = work_dir / 'test'
+    arguments = [_config_path(cfg, work_dir), last_checkpoint(work_dir), '--work-dir', folder]
+    run_tool('test.py', arguments, work_dir / 'test.out')
+    found = json.loads(max(folder.glob('2*/2*.json')).read_text())
+    if _METRIC not in found:
+        raise RuntimeError(
+            f'{work_dir}: neither training nor test logged "{_METRIC}". '
+            "val_evaluator needs mmaction2's AccMetric."
+        )
+    return found[_METRIC]
