@@ -1,27 +1,32 @@
 """The clips of an annotation file as a folder of arrays that are mapped into memory.
 
-The folder holds the arrays of :mod:`~stars_mm.preparation.flat_arrays`; ``about.pkl``: the clips'
-other entries and the splits, and ``extra.pkl``, plain data that cannot run code; and
-``index.json``: size and SHA-256 of each of these files, and what is known of the clips as a whole.
+The folder holds the arrays of :mod:`~stars_mm.preparation.flat_arrays`; ``about.json``: the clips'
+other entries, and the splits; and ``index.json``: size and SHA-256 of each of these files, and what
+is known of the clips as a whole. Nothing in it is a pickle.
 """
 
 import hashlib
 import json
 import mmap
-import pickle
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 
 from stars_mm.preparation.clip_faults import clip_fault, is_class_list
-from stars_mm.preparation.flat_arrays import BROKEN, FlatArrayWriter, check_flat_arrays
-from stars_mm.utils.atomic import write_text
-from stars_mm.utils.safe_pickle import load_pickle
+from stars_mm.preparation.flat_arrays import (
+    BROKEN,
+    FlatArrayWriter,
+    check_flat_arrays,
+    from_json,
+    to_json,
+)
+from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.weights_file import file_sha256
 
 #: Changes with what is stored and with what is checked when it is made, so
 #: that older stores are made anew.
-_FORMAT = 'stars_mm clips 3'
+_FORMAT = 'stars_mm clips 2'
 #: Entries by which ``PoseDataset`` selects clips: they stay in its list.
 _IN_LIST = ('label', 'box_score')
 #: After so many bytes a process lets go of the pages that it has read. The
@@ -34,8 +39,8 @@ class ClipStore:
     """The arrays of clips, mapped into memory.
 
     A copy shares the maps, and a process that is handed a store opens the folder itself. When it is
-    opened, the small files are checked against their checksums, and the large arrays' files against
-    their sizes; :meth:`verify` reads these, too.
+    opened, the index, the places of the arrays and ``about.json`` are checked against their
+    checksums, and the large arrays' files against their sizes; :meth:`verify` reads these, too.
 
     Args:
         folder (str or Path): A folder that :func:`write_clip_store` filled.
@@ -57,10 +62,10 @@ class ClipStore:
         self._columns: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
         self._maps: list[mmap.mmap] = []
         self._touched = 0
-        large = [name for name in self.index['files'] if _is_large(name)]
         try:
-            self._check_files(but=large)
-            for name in large:
+            for name in self.index['files']:
+                self._check_file(name, whole=not self._is_large(name))
+            for name in filter(self._is_large, self.index['files']):
                 values = np.load(self.folder / name, mmap_mode='r')
                 offsets, shapes = (
                     np.load(self.folder / name.replace('.npy', f'.{part}.npy'))
@@ -73,19 +78,15 @@ class ClipStore:
         except BROKEN as error:
             raise ValueError(f'{self.folder}: is damaged ({error})') from error
 
-    def _check_files(self, but: list[str]) -> None:
-        """Compares sizes, and checksums of all ``but`` some."""
-        for name, (size, sha256) in self.index['files'].items():
-            path = self.folder / name
-            if path.stat().st_size != size or name not in but and file_sha256(path) != sha256:
-                raise ValueError(f'{name} is not what was written')
+    @staticmethod
+    def _is_large(name: str) -> bool:
+        return name.count('.') == 1 and name.endswith('.npy')
 
-    def verify(self) -> None:
-        """Compares the checksums of all files, and raises a ValueError where one is damaged."""
-        try:
-            self._check_files(but=[])
-        except (OSError, ValueError) as error:
-            raise ValueError(f'{self.folder}: is damaged ({error})') from error
+    def _check_file(self, name: str, whole: bool) -> None:
+        size, sha256 = self.index['files'][name]
+        path = self.folder / name
+        if path.stat().st_size != size or whole and file_sha256(path) != sha256:
+            raise ValueError(f'{name} is not what was written')
 
     def __len__(self) -> int:
         return self.index['count']
@@ -112,7 +113,8 @@ class ClipStore:
         return arrays
 
     def let_go(self) -> None:
-        """Takes the pages read so far out of this process's memory; views stay as they are."""
+        """Takes the pages read so far out of this process's memory. Views
+        stay as they are: what is used is read again."""
         self._touched = 0
         if hasattr(mmap, 'MADV_DONTNEED'):
             for mapped in self._maps:
@@ -121,16 +123,35 @@ class ClipStore:
     @property
     def extra(self) -> dict:
         """dict: Further entries of the annotation file, such as ``class_names``."""
-        return load_pickle(str(self.folder / 'extra.pkl'))
+        return from_json(json.dumps(self.index['extra']))
 
     def read_about(self) -> tuple[list[dict], dict | None]:
-        """Reads from the disk each time: one dict a clip, with all that selects clips, and
-        the splits, name → names of the clips."""
-        return load_pickle(str(self.folder / 'about.pkl'))
+        """Reads the clips' other entries, and the splits, from the disk each time.
+
+        Returns:
+            tuple: One dict a clip, with all that selects clips, and name → names of the clips.
+        """
+        about = from_json((self.folder / 'about.json').read_bytes())
+        return about['annotations'], about['split']
+
+    def verify(self) -> None:
+        """Reads all files and compares their checksums.
+
+        Raises:
+            ValueError: If one is not what was written.
+        """
+        for name in self.index['files']:
+            try:
+                self._check_file(name, whole=True)
+            except (OSError, ValueError) as error:
+                raise ValueError(f'{self.folder}: is damaged ({error})') from error
 
     def restamp(self, stamp: list[int]) -> None:
-        """Notes that the source, whose content is the same, has another stamp now; an OSError
-        where the folder may not be written."""
+        """Notes that the source, whose content is the same, has another stamp now.
+
+        Raises:
+            OSError: If the folder may not be written.
+        """
         self.index['source']['stamp'] = stamp
         _write_index(self.folder, self.index)
 
@@ -139,11 +160,6 @@ class ClipStore:
 
     def __reduce__(self) -> tuple:
         return _reopen, (self.folder, self.index['source']['sha256'])
-
-
-def _is_large(name: str) -> bool:
-    """Whether a file holds the values of arrays."""
-    return name.count('.') == 1 and name.endswith('.npy')
 
 
 def _reopen(folder: Path, sha256: str) -> ClipStore:
@@ -158,7 +174,9 @@ def _reopen(folder: Path, sha256: str) -> ClipStore:
 
 def _write_index(folder: Path, index: dict) -> None:
     text = json.dumps(index)
-    write_text(folder / 'index.json', f'{hashlib.sha256(text.encode()).hexdigest()}\n{text}')
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    with written_whole(folder / 'index.json') as partial:
+        partial.write_text(f'{sha256}\n{text}', encoding='utf-8')
 
 
 def _read_index(folder: Path) -> dict:
@@ -177,10 +195,19 @@ def _read_index(folder: Path) -> dict:
 def write_clip_store(
     folder: Path, clips: list[dict], splits: dict | None, extra: dict, source: dict
 ) -> None:
-    """Fills an empty folder for :class:`ClipStore`: annotations (of those that no training can use
-    neither ``keypoint`` nor ``keypoint_score`` is kept), the names of each split's clips (a
-    ValueError if they are no list), further entries of the annotation file, and its ``source``,
-    ``sha256`` and ``stamp``."""
+    """Fills a folder for :class:`ClipStore`.
+
+    Args:
+        folder (Path): An empty folder.
+        clips (list[dict]): Annotations. Of those that no training can use neither ``keypoint`` nor
+            ``keypoint_score`` is kept.
+        splits (dict, optional): The names of each split's clips.
+        extra (dict): Further entries of the annotation file; what is no plain data is left out.
+        source (dict): ``sha256`` and ``stamp`` of the annotation file.
+
+    Raises:
+        ValueError: If a clip holds what can only be pickled.
+    """
     writer = FlatArrayWriter(folder, mixed=True, least_axes=2)
     faults, rest = {}, []
     for number, clip in enumerate(clips):
@@ -189,19 +216,29 @@ def write_clip_store(
             faults[str(number)] = fault
         aside = _IN_LIST + (('keypoint', 'keypoint_score') if fault else ())
         others = writer.add({key: value for key, value in clip.items() if key not in aside})
-        rest.append({**others, **{key: clip[key] for key in _IN_LIST if key in clip}})
+        others.update((key, clip[key]) for key in _IN_LIST if key in clip)
+        rest.append(to_json(others, f'clip {clip.get("frame_dir", number)!r}', exact=True))
     writer.close()
-    for split, names in (splits or {}).items():
-        if not isinstance(names, (list, tuple, set, frozenset, np.ndarray)):
-            raise ValueError(f'split {split!r} is a {type(names).__name__}, no list of names.')
-    for name, content in dict(about=(rest, splits), extra=extra).items():
-        with open(folder / f'{name}.pkl', 'wb') as file:
-            pickle.dump(content, file)
+    names = {}
+    for split, listed in (splits or {}).items():
+        if not isinstance(listed, (list, tuple, set, frozenset, np.ndarray)):
+            raise ValueError(f'split {split!r} is a {type(listed).__name__}, no list of names.')
+        names[split] = listed.tolist() if isinstance(listed, np.ndarray) else list(listed)
+    names = None if splits is None else to_json(names, 'split', exact=True)
+    about = dict(split=names, annotations=rest)
+    (folder / 'about.json').write_text(json.dumps(about), encoding='utf-8')
+    kept = {}
+    for key, value in extra.items():
+        try:
+            kept[str(key)] = to_json(value, key, exact=True)
+        except ValueError as error:
+            print_log(f'{folder}: {error} It is left out.', 'current')
     index = dict(
         format=_FORMAT,
         source=source,
         count=len(clips),
         splits={str(name): len(names) for name, names in (splits or {}).items()},
+        extra=kept,
         faults=faults,
         summary=_summarize([c for n, c in enumerate(clips) if str(n) not in faults], extra),
         files={

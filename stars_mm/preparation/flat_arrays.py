@@ -131,24 +131,58 @@ def check_flat_arrays(
         )
 
 
-def _to_json(value: Any, where: str) -> Any:
-    """A value in JSON's types: numpy's numbers become Python's, tuples lists; a ValueError says
-    what is neither text nor numbers nor lists and dicts of them, and ``where`` it stands."""
+def to_json(value: Any, where: str, exact: bool) -> Any:
+    """A value in JSON's types.
+
+    Args:
+        value (Any): Text, numbers, and lists, tuples and dicts of them.
+        where (str): What it is, for messages.
+        exact (bool): Whether :func:`from_json` gives back the same types, which JSON lacks; else
+            numpy's numbers become Python's, and tuples lists.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if exact and isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in 'biufU':
+        shape = value.shape if isinstance(value, np.ndarray) else None
+        return {'$numpy': [value.dtype.str, shape, value.tolist()]}
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_to_json(item, f'{where}[{n}]') for n, item in enumerate(value)]
+        items = [to_json(item, f'{where}[{n}]', exact) for n, item in enumerate(value)]
+        return {'$tuple': items} if exact and isinstance(value, tuple) else items
     if isinstance(value, dict):
+        is_plain = all(isinstance(key, str) and not key.startswith('$') for key in value)
+        items = [(key, to_json(item, f'{where}[{key!r}]', exact)) for key, item in value.items()]
+        if exact and not is_plain:
+            return {'$dict': [(to_json(key, where, exact), item) for key, item in items]}
         if all(isinstance(key, str) for key in value):
-            return {key: _to_json(item, f'{where}[{key!r}]') for key, item in value.items()}
+            return dict(items)
         value = next(key for key in value if not isinstance(key, str))
         where = f'{where}: the key {value!r}'
     raise ValueError(
         f'{where} is a {type(value).__name__}, which cannot be kept without pickle. Make it a '
-        'number, a text or a list of them, or write a .pkl.'
+        'number, a text or a list of them' + ('.' if exact else ', or write a .pkl.')
     )
+
+
+def from_json(text: str | bytes) -> Any:
+    """The value of which :func:`to_json` made the text, ``exact``."""
+    return json.loads(text, object_hook=_restore)
+
+
+def _restore(value: dict) -> Any:
+    if '$tuple' in value:
+        return tuple(value['$tuple'])
+    if '$dict' in value:
+        return dict(value['$dict'])
+    if '$numpy' in value:
+        dtype, shape, items = value['$numpy']
+        array = np.array(items, dtype)
+        return array[()] if shape is None else array.reshape(shape)
+    return value
 
 
 def is_annotation_npz(path: str | Path) -> bool:
@@ -162,19 +196,28 @@ def is_annotation_npz(path: str | Path) -> bool:
 def write_annotation_npz(
     path: Path, annotations: Iterable[dict], splits: dict | None, extra: dict[str, Any]
 ) -> None:
-    """Writes what :func:`.save_annotations` is given; ``extra`` is read last. While the file is
-    made, as much again is taken up in its folder. A ValueError where a clip holds what JSON does
-    not, or arrays of one entry differ in type or number of axes."""
+    """Writes what :func:`.save_annotations` is given; ``extra`` is read last.
+
+    While the file is made, as much again is taken up in its folder. Arrays of
+    numbers keep their type; a tuple becomes a list.
+
+    Raises:
+        ValueError: If a clip holds what JSON does not, or arrays of one entry
+            differ in type or number of axes.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         folder = Path(name)
         writer = FlatArrayWriter(folder)
         clips = [
-            _to_json(writer.add(clip), f'clip {clip.get("frame_dir", number)!r}')
+            to_json(writer.add(clip), f'clip {clip.get("frame_dir", number)!r}', exact=False)
             for number, clip in enumerate(annotations)
         ]
         writer.close()
-        splits, extra = _to_json(splits, 'split'), _to_json(extra, 'extra')
-        about = dict(split=splits, annotations=clips, extra=extra)
+        about = dict(
+            split=to_json(splits, 'split', exact=False),
+            annotations=clips,
+            extra=to_json(extra, 'extra', exact=False),
+        )
         np.save(folder / 'format.npy', np.array(NPZ_FORMAT))
         np.save(folder / 'about.npy', np.frombuffer(json.dumps(about).encode(), np.uint8))
         with zipfile.ZipFile(path, 'w') as archive:
@@ -183,8 +226,16 @@ def write_annotation_npz(
 
 
 def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict]:
-    """Reads an ``.npz`` of this module, compressed or not: annotations, whose arrays are views of
-    one array an entry, splits, and further entries; a ValueError if it is none, or broken."""
+    """Reads an ``.npz`` of this module, compressed or not.
+
+    Returns:
+        tuple: Annotations, splits, and further entries of the file. The
+        arrays are views of one array an entry.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no such ``.npz``, or broken.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile) or str(file['format']) != NPZ_FORMAT:

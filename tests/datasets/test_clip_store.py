@@ -25,7 +25,7 @@ def mixed_clips() -> list:
             frame_dir='a',
             label=1,
             img_shape=(4, 5),
-            valid={0.5: 7, 'pair': [np.float32(0.1), np.array(2)], 'tags': {1}},
+            valid={0.5: 7, '$tuple': [np.float32(0.1), np.array(2)]},
             track=rng.random(3).astype('f4'),
             keypoint=rng.standard_normal((2, 7, 5, 3)).astype(np.float16),
             keypoint_score=rng.random((2, 7, 5)).astype(np.float32),
@@ -65,12 +65,12 @@ def test_gives_back_what_was_written(folder):
             assert type(found[key]) is type(value)
             np.testing.assert_array_equal(found[key], value)
             assert getattr(found[key], 'dtype', None) == getattr(value, 'dtype', None)
-    assert [type(value) for value in others[0]['valid']['pair']] == [np.float32, np.ndarray]
+    assert [type(value) for value in others[0]['valid']['$tuple']] == [np.float32, np.ndarray]
 
 
 def test_index_says_what_a_config_asks(folder):
     store = ClipStore(folder)
-    assert store.extra == EXTRA
+    assert store.extra == {key: EXTRA[key] for key in ('class_names', 'size', 'skeleton')}
     index = json.loads((folder / 'index.json').read_text().splitlines()[1])
     assert list(index['splits'].items()) == [('xview_train', 2), ('xsub_train', 1)]
     assert list(index['faults']) == ['2', '3'] and 'NoneType' in index['faults']['2']
@@ -84,6 +84,11 @@ def test_classes_without_names(tmp_path, make_clip, label, wanted):
     write_clip_store(tmp_path, [make_clip(1), make_clip(0, label=label)], None, {}, SOURCE)
     assert ClipStore(tmp_path).index['summary']['num_classes'] == wanted
     assert ClipStore(tmp_path).read_about()[1] is None
+
+
+def test_what_can_only_be_pickled_is_refused(tmp_path, make_clip):
+    with pytest.raises(ValueError, match=r"clip 'clip0'\['tags'\] is a set.*without pickle"):
+        write_clip_store(tmp_path, [make_clip(0, tags={1})], None, {}, SOURCE)
 
 
 def test_views_cannot_be_written_and_copies_can(folder):
@@ -119,7 +124,7 @@ def test_a_flipped_bit_is_noticed(folder):
     """In any file, at its beginning, in its middle and at its end."""
     ClipStore(folder).verify()
     names = sorted(path.name for path in folder.iterdir())
-    assert {'about.pkl', 'index.json', 'keypoint.npy', 'keypoint@1.npy'} < set(names)
+    assert {'about.json', 'index.json', 'keypoint.npy', 'keypoint@1.npy'} < set(names)
     for name in names:
         path = folder / name
         content = path.read_bytes()
@@ -129,7 +134,7 @@ def test_a_flipped_bit_is_noticed(folder):
             path.write_bytes(spoilt)
             with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
                 ClipStore(folder).verify()
-            if name.count('.') > 1 or not name.endswith('.npy'):
+            if name.count('.') > 1 or name.endswith('.json'):
                 with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
                     ClipStore(folder)
         path.write_bytes(content[:-1])
