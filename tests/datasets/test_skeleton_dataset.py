@@ -1,37 +1,13 @@
 """SkeletonDataset: what it gives, and what it refuses."""
 
 import pickle
-import runpy
 
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
-from mmengine.registry import DefaultScope
 
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.engine.features import ClipList
-
-PIPELINE = [
-    dict(type='CenterSkeleton'),
-    dict(type='TemporalCropResize', clip_len=8, min_frames=4),
-    dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
-]
-
-
-def test_pipeline_end_to_end(write, clips):
-    cfg = dict(type='SkeletonDataset', ann_file=write(clips), pipeline=PIPELINE, split='val')
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(cfg)
-    assert len(dataset) == 2
-    for index, clip in enumerate(clips[4:]):
-        sample = dataset[index]
-        assert sample['inputs'].shape == (1, 2, 8, 5, 3)
-        assert sample['data_samples'].sample_idx == index
-        assert sample['data_samples'].frame_dir == clip['frame_dir']
-        assert sample['data_samples'].gt_label.item() == clip['label']
-        # Clip 4 has one person; the padded one is zero.
-        assert sample['inputs'][0, 1].any() == (index == 1)
 
 
 @pytest.mark.parametrize('poses_2d', [False, True])
@@ -201,21 +177,3 @@ def test_labels_of_several_classes(write, clips):
 def test_arguments_are_checked(write, clips, options, message):
     with pytest.raises(ValueError, match=message):
         SkeletonDataset(write(clips, xsub_train=['clip0'], xsub_val=[]), [], **options)
-
-
-def test_real_recordings(shared_dir, tmp_path, repo_root):
-    """NW-UCLA as it is distributed goes through conversion and pipeline."""
-    tool = runpy.run_path(str(repo_root / 'tools/data/convert_nw_ucla.py'))
-    archive = shared_dir / 'data/nw_ucla/all_sqe.zip'
-    if not archive.exists():
-        pytest.skip(f'no recordings at {archive}')
-    path = str(tmp_path / 'nw-ucla.pkl')
-    annotations, splits, _ = tool['convert'](str(archive))
-    tool['save_annotations'](path, annotations, splits)
-    train, val = (
-        SkeletonDataset(path, PIPELINE, split=split, num_classes=10)
-        for split in ('xview_train', 'xview_val')
-    )
-    assert (len(train), len(val)) == (1020, 464)
-    assert (train.num_joints, train.in_channels, train.max_persons) == (20, 3, 1)
-    assert all(sample['inputs'].isfinite().all() for sample in val)
