@@ -6,10 +6,12 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import base_dataset
 
 import stars_mm  # noqa: F401  registers every part before a test asks for one
 
@@ -17,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # More threads than this only slow down the small tensors of the tests.
 torch.set_num_threads(1)
+# Data sets collect garbage when they are made, which takes longer than most tests.
+base_dataset.gc = SimpleNamespace(collect=list)
 
 
 @pytest.fixture(scope='session')

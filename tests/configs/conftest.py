@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,8 +100,6 @@ def place(made_up, monkeypatch):
     """Tests run where those files are, and configs of one's own recordings read theirs."""
     monkeypatch.chdir(made_up)
     monkeypatch.delenv('ANN_FILE', raising=False)
-    # mmengine's data sets collect garbage, which takes ten times a step's time
-    monkeypatch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=list))
     with DefaultScope.overwrite_default_scope('mmaction'):
         yield
 

@@ -32,36 +32,11 @@ def made(monkeypatch) -> list:
     return spy(monkeypatch, 'load_annotations')
 
 
-@pytest.fixture
-def hashed(monkeypatch) -> list:
-    """Grows by one whenever an annotation file is hashed; no file counts as small."""
-    monkeypatch.setattr(clip_cache, '_ALWAYS_HASHED', 0)
-    return spy(monkeypatch, 'file_sha256')
-
-
-def assert_first(store, clips) -> None:
+def open_and_check(path, clips):
+    """The store, whose first clip is as it should be."""
+    store = open_clip_store(path)
     np.testing.assert_array_equal(store[0]['keypoint'], clips[0]['keypoint'])
-
-
-def test_made_once(write, clips, made):
-    path = write(clips)
-    for _ in range(3):
-        store = open_clip_store(path)
-        assert_first(store, clips)
-    assert len(made) == 1 and str(store.folder) == f'{path}.map'
-    assert sorted(os.listdir(os.path.dirname(path))) == ['ann.pkl', 'ann.pkl.map']
-
-
-def test_an_unchanged_file_is_not_read(write, clips, made, hashed):
-    path = write(clips)
-    open_clip_store(path)
-    open_clip_store(path)
-    assert len(hashed) == 1
-    for _ in range(2):
-        os.utime(path, (1, 1))  # hashed, found to be the same, and noted
-        open_clip_store(path)
-        open_clip_store(path)
-    assert (len(made), len(hashed)) == (1, 3)
+    return store
 
 
 def change_unseen(write, clips, path) -> None:
@@ -74,14 +49,22 @@ def change_unseen(write, clips, path) -> None:
     assert os.stat(path).st_size == status.st_size
 
 
-def test_a_changed_file_is_read_again(write, clips, made, hashed):
+def test_made_once_and_again_when_the_file_changes(write, clips, made, monkeypatch, tmp_path):
+    """Of a large file, one that has not changed is not even hashed."""
+    monkeypatch.setattr(clip_cache, '_ALWAYS_HASHED', 0)
+    hashed = spy(monkeypatch, 'file_sha256')
     path = write(clips)
-    open_clip_store(path)
+    for _ in range(3):
+        assert str(open_and_check(path, clips).folder) == f'{path}.map'
+    assert (len(made), len(hashed)) == (1, 1)
+    os.utime(path, (1, 1))  # hashed, found to be the same, and noted
+    for _ in range(2):
+        open_and_check(path, clips)
+    assert (len(made), len(hashed)) == (1, 2)
     change_unseen(write, clips, path)
-    assert_first(open_clip_store(path), clips)
-    store = open_clip_store(write(clips[:3], all=['clip1']))
-    assert len(store) == 3 and len(made) == 3
-    assert sorted(os.listdir(os.path.dirname(path))) == ['ann.pkl', 'ann.pkl.map']
+    open_and_check(path, clips)
+    assert len(open_clip_store(write(clips[:3], all=['clip1']))) == len(made) == 3
+    assert sorted(os.listdir(tmp_path)) == ['ann.pkl', 'ann.pkl.map']
 
 
 def test_a_small_file_is_hashed_always(write, clips, made, monkeypatch):
@@ -90,16 +73,16 @@ def test_a_small_file_is_hashed_always(write, clips, made, monkeypatch):
     path = write(clips)
     open_clip_store(path)
     change_unseen(write, clips, path)
-    assert_first(open_clip_store(path), clips)
+    open_and_check(path, clips)
     assert len(made) == 2
 
 
 def test_a_damaged_store_and_a_map_of_an_earlier_version_are_replaced(write, clips, made, tmp_path):
     path, place = write(clips), tmp_path / 'ann.pkl.map'
     place.write_bytes(b'stars_mm clips 1')
-    assert_first(open_clip_store(path), clips)
+    open_and_check(path, clips)
     (place / 'index.json').write_text('{}')
-    assert_first(open_clip_store(path), clips)
+    open_and_check(path, clips)
     open_clip_store(path)
     assert len(made) == 2
     assert sorted(os.listdir(tmp_path)) == ['ann.pkl', 'ann.pkl.map']
@@ -121,16 +104,12 @@ def test_a_folder_that_cannot_be_written(write, clips, made, cache, tmp_path, mo
     path = write(clips)
     refuse(monkeypatch, tmp_path)
     for _ in range(2):
-        store = open_clip_store(path)
-        assert_first(store, clips)
-    assert len(made) == 1
-    (name,) = os.listdir(cache / 'stars_mm')
-    assert store.folder == cache / 'stars_mm' / name
-    assert name.startswith('ann.pkl.') and name.endswith('.map')
+        store = open_and_check(path, clips)
+    assert len(made) == 1 and store.folder.parent == cache / 'stars_mm'
     clips[0]['keypoint'] += 1
     write(clips)
-    assert_first(open_clip_store(path), clips)
-    assert os.listdir(cache / 'stars_mm') == [name]
+    open_and_check(path, clips)
+    assert os.listdir(cache / 'stars_mm') == [store.folder.name]
     refuse(monkeypatch, tmp_path, cache / 'stars_mm')
     message = r'ann\.pkl: no place.*Read-only.*ann\.pkl\.map.*Read-only.*cache.*XDG_CACHE_HOME'
     with pytest.raises(OSError, match=message):
@@ -154,13 +133,11 @@ def test_what_a_killed_process_left_is_removed(write, clips, tmp_path, monkeypat
     """Without locks it may be of a process at work."""
     if not locks:
         monkeypatch.setattr(clip_cache, 'fcntl', None)
-    path = write(clips)
-    (tmp_path / 'ann.pkl.map.123.partial').mkdir()
-    (tmp_path / 'ann.pkl.map.123.partial/half').write_bytes(b'')
-    (tmp_path / 'ann.pkl.map2.123.partial').write_bytes(b'of another')
-    assert_first(open_clip_store(path), clips)
-    assert (tmp_path / 'ann.pkl.map.123.partial').exists() != locks
-    assert (tmp_path / 'ann.pkl.map2.123.partial').exists()
+    left, other = (tmp_path / f'ann.pkl.map{n}.123.partial' for n in ('', 2))
+    left.mkdir()
+    other.write_bytes(b'of another')
+    open_and_check(write(clips), clips)
+    assert left.exists() != locks and other.exists()
 
 
 def test_a_file_that_changes_while_it_is_read(write, clips, monkeypatch, tmp_path):
@@ -168,10 +145,9 @@ def test_a_file_that_changes_while_it_is_read(write, clips, monkeypatch, tmp_pat
     load = clip_cache.load_annotations
 
     def grow(path, extra):
-        found = load(path, extra)
         with open(path, 'ab') as file:
             file.write(b'more')
-        return found
+        return load(path, extra)
 
     monkeypatch.setattr(clip_cache, 'load_annotations', grow)
     with pytest.raises(ValueError, match=r'ann\.pkl: changed while it was'):

@@ -20,6 +20,7 @@ EXTRA = dict(class_names=['x', 'y', 'z'], size=(4, 5), skeleton=dict(center=1), 
 def mixed_clips() -> list:
     """Clips whose entries differ in what they are."""
     rng = np.random.default_rng(0)
+    integers = rng.integers(1, 9, (2, 3, 5, 3))
     return [
         dict(
             frame_dir='a',
@@ -33,11 +34,7 @@ def mixed_clips() -> list:
         dict(frame_dir='b', label=np.arange(2), keypoint=rng.standard_normal((3, 9, 5, 3))),
         dict(frame_dir='c', label=np.int64(0), words=np.array([['x']]), box_score=np.ones((2, 3))),
         dict(frame_dir='d', label=9, keypoint=np.zeros((1, 0, 5, 3), '>f4')),
-        dict(
-            frame_dir='e',
-            label=1,
-            keypoint=np.asfortranarray(rng.integers(1, 9, (2, 3, 5, 3))).astype('>i2'),
-        ),
+        dict(frame_dir='e', label=1, keypoint=np.asfortranarray(integers).astype('>i2')),
     ]
 
 
@@ -66,17 +63,12 @@ def test_gives_back_what_was_written(folder):
             np.testing.assert_array_equal(found[key], value)
             assert getattr(found[key], 'dtype', None) == getattr(value, 'dtype', None)
     assert [type(value) for value in others[0]['valid']['$tuple']] == [np.float32, np.ndarray]
-
-
-def test_index_says_what_a_config_asks(folder):
-    store = ClipStore(folder)
     assert store.extra == {key: EXTRA[key] for key in ('class_names', 'size', 'skeleton')}
     index = json.loads((folder / 'index.json').read_text().splitlines()[1])
     assert list(index['splits'].items()) == [('xview_train', 2), ('xsub_train', 1)]
     assert list(index['faults']) == ['2', '3'] and 'NoneType' in index['faults']['2']
-    assert index['summary'] == dict(
-        num_joints=5, coordinates=3, in_channels=4, num_person=3, num_classes=3
-    )
+    wanted = dict(num_joints=5, coordinates=3, in_channels=4, num_person=3, num_classes=3)
+    assert index['summary'] == wanted
 
 
 @pytest.mark.parametrize('label, wanted', [(4, 5), ([0, 6], 7), (None, None)])
@@ -84,27 +76,20 @@ def test_classes_without_names(tmp_path, make_clip, label, wanted):
     write_clip_store(tmp_path, [make_clip(1), make_clip(0, label=label)], None, {}, SOURCE)
     assert ClipStore(tmp_path).index['summary']['num_classes'] == wanted
     assert ClipStore(tmp_path).read_about()[1] is None
-
-
-def test_what_can_only_be_pickled_is_refused(tmp_path, make_clip):
     with pytest.raises(ValueError, match=r"clip 'clip0'\['tags'\] is a set.*without pickle"):
         write_clip_store(tmp_path, [make_clip(0, tags={1})], None, {}, SOURCE)
 
 
-def test_views_cannot_be_written_and_copies_can(folder):
+def test_copies_share_the_maps_and_processes_open_them_again(folder):
+    ClipStore(folder).restamp([3, 6, 7])
     store = ClipStore(folder)
+    assert store.index['source'] == dict(SOURCE, stamp=[3, 6, 7])
+    assert copy.deepcopy(dict(store=store))['store'] is store
     with pytest.raises(ValueError, match='read-only'):
         store[0]['keypoint'][:] = 0
-    own = store.read(0)['keypoint']
-    own[:] = 0
-    assert store[0]['keypoint'].any()
-
-
-def test_copies_share_the_maps_and_processes_open_them_again(folder):
-    store = ClipStore(folder)
-    assert copy.deepcopy(dict(store=store))['store'] is store
-    other = pickle.loads(pickle.dumps(store))
-    np.testing.assert_array_equal(other[0]['keypoint'], store[0]['keypoint'])
+    store.read(0)['keypoint'][:] = 0
+    for other in (store, pickle.loads(pickle.dumps(store))):
+        np.testing.assert_array_equal(other[0]['keypoint'], mixed_clips()[0]['keypoint'])
     for path in folder.iterdir():
         path.unlink()
     write_clip_store(folder, mixed_clips(), None, {}, dict(SOURCE, sha256='cd' * 32))
@@ -112,19 +97,14 @@ def test_copies_share_the_maps_and_processes_open_them_again(folder):
         pickle.loads(pickle.dumps(store))
 
 
-def test_another_stamp(folder):
-    ClipStore(folder).restamp([3, 6, 7])
-    store = ClipStore(folder)
-    assert store.index['source'] == dict(SOURCE, stamp=[3, 6, 7])
-    assert store.extra['size'] == (4, 5)
-    np.testing.assert_array_equal(store[0]['keypoint'], mixed_clips()[0]['keypoint'])
-
-
 def test_a_flipped_bit_is_noticed(folder):
     """In any file, at its beginning, in its middle and at its end."""
     ClipStore(folder).verify()
     names = sorted(path.name for path in folder.iterdir())
     assert {'about.json', 'index.json', 'keypoint.npy', 'keypoint@1.npy'} < set(names)
+    damaged = pytest.raises(
+        (ValueError, FileNotFoundError), match=r'a\.map(: is damaged|: is no s|/)'
+    )
     for name in names:
         path = folder / name
         content = path.read_bytes()
@@ -132,16 +112,16 @@ def test_a_flipped_bit_is_noticed(folder):
             spoilt = bytearray(content)
             spoilt[at] ^= 4
             path.write_bytes(spoilt)
-            with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+            with damaged:
                 ClipStore(folder).verify()
             if name.count('.') > 1 or name.endswith('.json'):
-                with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+                with damaged:
                     ClipStore(folder)
         path.write_bytes(content[:-1])
-        with pytest.raises(ValueError, match=r'a\.map: is (damaged|no store)'):
+        with damaged:
             ClipStore(folder)
         path.unlink()
-        with pytest.raises((ValueError, FileNotFoundError), match=r'a\.map'):
+        with damaged:
             ClipStore(folder)
         path.write_bytes(content)
     ClipStore(folder).verify()

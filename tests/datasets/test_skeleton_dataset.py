@@ -5,35 +5,11 @@ import pickle
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
-from mmengine.registry import DefaultScope
 
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.engine.features import ClipList
 from stars_mm.preparation.convert import convert
 from stars_mm.preparation.readers import get_reader
-
-PIPELINE = [
-    dict(type='CenterSkeleton'),
-    dict(type='TemporalCropResize', clip_len=8, min_frames=4),
-    dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
-]
-
-
-@pytest.mark.parametrize('kind', ['SkeletonDataset', 'PoseDataset'])
-def test_pipeline_end_to_end(write, clips, kind):
-    cfg = dict(type=kind, ann_file=write(clips), pipeline=PIPELINE, split='val', num_classes=3)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(cfg)
-    assert len(dataset) == 2
-    for index, clip in enumerate(clips[4:]):
-        sample = dataset[index]
-        assert sample['inputs'].shape == (1, 2, 8, 5, 3)
-        assert sample['data_samples'].sample_idx == index
-        assert sample['data_samples'].frame_dir == clip['frame_dir']
-        assert sample['data_samples'].gt_label.item() == clip['label']
-        # Clip 4 has one person; the padded one is zero.
-        assert sample['inputs'][0, 1].any() == (index == 1)
 
 
 @pytest.mark.parametrize('poses_2d', [False, True])
@@ -54,6 +30,7 @@ def test_equal_to_pose_dataset(write, clips, poses_2d):
     ours = DATASETS.build(dict(type='SkeletonDataset', **cfg))
     theirs = DATASETS.build(dict(type='PoseDataset', **cfg))
     assert len(ours) == len(theirs) == (3 if poses_2d else 6)
+    assert (ours.num_joints, ours.in_channels, ours.max_persons) == (5, 3 + poses_2d, 2)
     for mine, other in zip(ours, theirs):
         assert mine.keys() == other.keys()
         for key, value in other.items():
@@ -71,7 +48,6 @@ def test_keeps_what_a_base_dataset_does(write, clips, serialize):
     ]
     assert names == ['clip1', 'clip3', 'clip0']
     lazy = SkeletonDataset(path, lazy_init=True, **kwargs)
-    assert (lazy.num_joints, lazy.in_channels, lazy.max_persons) == (5, 3, 2)
     subset = lazy.get_subset([1, 2])
     assert [clip['frame_dir'] for clip in subset] == ['clip1', 'clip2']
     assert subset.num_joints == 5
@@ -96,15 +72,6 @@ def test_names_and_labels_without_the_arrays(write, clips):
     assert found.names == ['clip4', 'clip5'] and found.labels == [1, 2]
 
 
-def test_sizes_count_scores_as_a_channel(write, clips):
-    for clip in clips:
-        clip['keypoint'] = clip['keypoint'][..., :2]
-        clip['keypoint_score'] = np.ones(clip['keypoint'].shape[:3])
-    dataset = SkeletonDataset(write(clips, one=['clip2']), PIPELINE, split='one')
-    assert (dataset.num_joints, dataset.in_channels, dataset.max_persons) == (5, 3, 1)
-    assert dataset[0]['inputs'].shape == (1, 2, 8, 5, 3)
-
-
 def test_plain_list_and_splits(write, clips, tmp_path):
     path = tmp_path / 'list.pkl'
     for clip in clips:
@@ -115,11 +82,6 @@ def test_plain_list_and_splits(write, clips, tmp_path):
     assert len(SkeletonDataset(write(clips), [])) == 6
     with pytest.raises(ValueError, match="split='train'.*no such split.*none"):
         SkeletonDataset(str(path), [], split='train')
-    path = write(clips, xsub_train=['clip0'], xsub_val=[])
-    with pytest.raises(ValueError, match="split='xview_train'.*'xsub_train', 'xsub_val'"):
-        SkeletonDataset(path, [], split='xview_train')
-    with pytest.raises(ValueError, match="split='xsub_val': lists no clips"):
-        SkeletonDataset(path, [], split='xsub_val')
 
 
 def put(value, dtype='f2'):
@@ -135,20 +97,15 @@ def put(value, dtype='f2'):
 
 FAULTS = [
     ('keypoint', lambda k: k[0, 0], r'keypoint has shape \(5, 3\)'),
-    ('keypoint', lambda k: k.tolist(), 'keypoint is list'),
     ('keypoint', lambda k: None, 'keypoint is NoneType'),
     ('keypoint', lambda k: k[:, :0], r'shape \(2, 0, 5, 3\)'),
     ('keypoint', lambda k: k * np.float16(-0.0), 'zero throughout'),
     ('keypoint', put(np.nan), r'keypoint\[0, 3, 2, 1\] is nan'),
     ('keypoint', put(-np.inf), r'keypoint\[0, 3, 2, 1\] is -inf'),
-    ('keypoint', put(-np.nan, 'f4'), r'keypoint\[0, 3, 2, 1\] is nan'),
-    ('keypoint', put(-np.inf, 'f8'), r'keypoint\[0, 3, 2, 1\] is -inf'),
     ('keypoint', put(np.inf, '>f4'), r'keypoint\[0, 3, 2, 1\] is inf'),
     ('keypoint', lambda k: k[:, :, :4], 'V=4 joints.*3 of the 4 clips have V=5 joints'),
     ('keypoint', lambda k: k[..., :2], 'C=2 .*have.*C=3'),
     ('total_frames', lambda t: 30, 'total_frames is 30'),
-    ('total_frames', lambda t: 1.5, r'total_frames is 1\.5'),
-    ('keypoint_score', lambda s: 1.0, 'keypoint_score is float, no'),
     ('keypoint_score', lambda s: np.ones((1, 11, 5)), r'keypoint_score has shape \(1, 11, 5\)'),
     ('keypoint_score', lambda s: np.full((2, 11, 5), np.nan), r'_score\[0, 0, 0\] is nan'),
 ]
@@ -188,7 +145,7 @@ def test_a_split_that_lists_unknown_clips(write, clips):
         SkeletonDataset(path, [], split='train', invalid='drop')
 
 
-@pytest.mark.parametrize('label', [3, -1, 1.0, None, '1'])
+@pytest.mark.parametrize('label', [3, -1, 1.0])
 def test_a_wrong_label_is_always_an_error(write, clips, label):
     clips[2]['label'] = label
     message = rf"ann\.pkl: clip 'clip2': label is {label!r}.*num_classes=3"
@@ -210,11 +167,18 @@ def test_labels_of_several_classes(write, clips):
         SkeletonDataset(write(clips), [], num_classes=3, multi_class=True)
 
 
-def test_arguments_are_checked(write, clips):
-    with pytest.raises(ValueError, match="invalid='ignore'.*'drop'"):
-        SkeletonDataset(write(clips), [], invalid='ignore')
-    with pytest.raises(ValueError, match='data_prefix.*PoseDataset'):
-        SkeletonDataset(write(clips), [], data_prefix=dict(skeleton='a'))
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(split='xview_train'), "split='xview_train'.*'xsub_train', 'xsub_val'"),
+        (dict(split='xsub_val'), "split='xsub_val': lists no clips"),
+        (dict(invalid='ignore'), "invalid='ignore'.*'drop'"),
+        (dict(data_prefix=dict(skeleton='a')), 'data_prefix.*PoseDataset'),
+    ],
+)
+def test_arguments_are_checked(write, clips, options, message):
+    with pytest.raises(ValueError, match=message):
+        SkeletonDataset(write(clips, xsub_train=['clip0'], xsub_val=[]), [], **options)
 
 
 def test_real_recordings(shared_dir, tmp_path):
@@ -222,10 +186,16 @@ def test_real_recordings(shared_dir, tmp_path):
     archive = shared_dir / 'data/nw_ucla/all_sqe.zip'
     if not archive.exists():
         pytest.skip(f'no recordings at {archive}')
+    pipeline = [
+        dict(type='CenterSkeleton'),
+        dict(type='TemporalCropResize', clip_len=8, min_frames=4),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+    ]
     path = str(tmp_path / 'nw-ucla.pkl')
     convert(get_reader('nw-ucla')(str(archive)), path)
     train, val = (
-        SkeletonDataset(path, PIPELINE, split=split, num_classes=10)
+        SkeletonDataset(path, pipeline, split=split, num_classes=10)
         for split in ('xview_train', 'xview_val')
     )
     assert (len(train), len(val)) == (1020, 464)

@@ -1,7 +1,8 @@
 """The method in one file computes what the package computes."""
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,10 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / 'docs/examples/stars_in_one_file.py'
 
 @pytest.fixture(scope='module')
 def example():
-    spec = importlib.util.spec_from_file_location('stars_in_one_file', EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(EXAMPLE)))
 
 
 def build(cfg: dict) -> torch.nn.Module:
@@ -46,22 +44,11 @@ def copy_layers(ours, layers):
 def test_stage_1(example):
     """Of the same weights and draw: the same tokens hidden, the same loss."""
     shape = dict(embed_dims=example.DIMS, num_heads=4)
-    model = build(
-        dict(
-            type='MAMP',
-            backbone=dict(
-                type='SkeletonTransformer',
-                depth=3,
-                num_frames=example.T,
-                tubelet_size=example.TUBELET,
-                **shape,
-            ),
-            neck=dict(type='MAMPDecoder', depth=1, **shape),
-            head=dict(type='MAMPHead'),
-            mask_ratio=example.MASK_RATIO,
-            motion_aware_tau=example.TAU,
-        )
-    )
+    backbone = dict(type='SkeletonTransformer', depth=3, **shape)
+    backbone |= dict(num_frames=example.T, tubelet_size=example.TUBELET)
+    neck, head = dict(type='MAMPDecoder', depth=1, **shape), dict(type='MAMPHead')
+    masking = dict(mask_ratio=example.MASK_RATIO, motion_aware_tau=example.TAU)
+    model = build(dict(type='MAMP', backbone=backbone, neck=neck, head=head, **masking))
     encoder, decoder = example.Encoder(), example.Decoder()
     for ours, theirs in ((model.backbone, encoder), (model.neck, decoder)):
         theirs.position.data = (ours.temporal_embed + ours.joint_embed).flatten(1, 2)
@@ -81,15 +68,9 @@ def test_stage_1(example):
 
 def test_stage_2(example):
     """Of the same weights and queue: the same losses, while the queue fills."""
-    head = build(
-        dict(
-            type='NNCLRHead',
-            in_channels=example.DIMS,
-            hidden_channels=example.HIDDEN,
-            queue_size=example.QUEUE_SIZE,
-            temperature=example.TEMPERATURE,
-        )
-    )
+    sizes = dict(in_channels=example.DIMS, hidden_channels=example.HIDDEN)
+    queue = dict(queue_size=example.QUEUE_SIZE, temperature=example.TEMPERATURE)
+    head = build(dict(type='NNCLRHead', **sizes, **queue))
     theirs = example.Head()
     theirs.projector.load_state_dict(head.projector[0].state_dict())
     theirs.predictor.load_state_dict(head.predictor.state_dict())

@@ -70,7 +70,6 @@ val_evaluator = test_evaluator = dict(type='AccMetric')
 auto_scale_lr = dict(base_batch_size=16)
 """,
 }
-CLASS_NAMES = ['walk', 'sit', 'wave']
 
 
 @pytest.fixture(autouse=True)
@@ -86,12 +85,11 @@ def write_clips(path: Path) -> None:
     for i in range(61):
         wave = np.sin((1 + i % 3) * np.arange(12) / 3 + rng.uniform(0, 6))
         keypoint = rng.normal(size=(1, 1, 9, 3)) + wave[:, None, None]
-        keypoint = keypoint + 0.3 * rng.normal(size=keypoint.shape)
-        keypoint = keypoint.astype(np.float32)
+        keypoint = (keypoint + 0.3 * rng.normal(size=keypoint.shape)).astype(np.float32)
         clips.append(dict(frame_dir=f'clip{i}', label=i % 3, total_frames=12, keypoint=keypoint))
     names = [clip['frame_dir'] for clip in clips]
     splits = dict(xsub_train=names[:40], xsub_val=names[40:])
-    save_annotations(str(path), clips, splits, class_names=CLASS_NAMES)
+    save_annotations(str(path), clips, splits, class_names=['walk', 'sit', 'wave'])
 
 
 def save_model(config: Path, path: Path, draw: int, **meta) -> None:
@@ -100,6 +98,12 @@ def save_model(config: Path, path: Path, draw: int, **meta) -> None:
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+
+
+@pytest.fixture(scope='session', name='save_model')
+def save_model_fixture():
+    """:func:`save_model`."""
+    return save_model
 
 
 @pytest.fixture(scope='session')
@@ -122,12 +126,6 @@ def recipe(make_recipe, tmp_path_factory) -> Path:
     folder = make_recipe(tmp_path_factory.mktemp('recipe'))
     save_model(folder / 'recipe.py', folder / 'epoch_4.pth', 3, epoch=4, iter=20, seed=5)
     return folder
-
-
-@pytest.fixture(scope='session')
-def save_weights():
-    """:func:`save_model`."""
-    return save_model
 
 
 @pytest.fixture(scope='session')

@@ -27,7 +27,7 @@ def make_report(load_tool):
 
 
 @pytest.fixture
-def run(make_recipe, save_weights, tmp_path, monkeypatch):
+def run(make_recipe, save_model, tmp_path, monkeypatch):
     """What a training of the recipe leaves behind: weights, pointers and logs."""
     monkeypatch.chdir(make_recipe(tmp_path))
     work_dir = tmp_path / 'work_dirs/recipe'
@@ -37,13 +37,13 @@ def run(make_recipe, save_weights, tmp_path, monkeypatch):
         log = folder / '20240101_000000' / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
         log.write_text(''.join(json.dumps(line) + '\n' for line in LOG))
-        save_weights(config, folder / 'epoch_3.pth', seed, epoch=3, iter=9, seed=5)
+        save_model(config, folder / 'epoch_3.pth', seed, epoch=3, iter=9, seed=5)
         # a path from before the folder was moved
         (folder / 'last_checkpoint').write_text('/gone/epoch_3.pth')
     return work_dir
 
 
-def test_whole_report(make_report, run, batched):
+def test_whole_report(make_report, run):
     make_report.main(['recipe.py'])
     folder = run / 'report'
     results = json.loads((folder / 'results.json').read_text())
@@ -52,10 +52,6 @@ def test_whole_report(make_report, run, batched):
     knn = {'knn_top1', 'knn_k2', 'knn_k5', 'knn_k10'}
     for row in rows:
         assert set(results[row]) == {*knn, 'nmi', 'ari', 'silhouette', 'distance_ratio'}
-        for name, value in results[row].items():
-            # a mean distance is at most 2, and rarely far from the other
-            scale = 100 if name in knn else 1.5
-            assert -scale <= value <= scale
     meta = results['meta']
     assert meta['clips'] == dict(bank=40, query=21)
     assert [(s['row'], s['epochs'], s['iterations'], s['seed']) for s in meta['stages']] == [
@@ -68,8 +64,7 @@ def test_whole_report(make_report, run, batched):
     ]
     assert set(meta['hidden_joints']) == {'decoder_cm', 'no_decoder_cm', 'standing_still_cm'}
 
-    table = (folder / 'results.md').read_text()
-    page = (folder / 'report.html').read_text()
+    table, page = ((folder / name).read_text() for name in ('results.md', 'report.html'))
     for row in ('random', 'mamp', 'stars'):
         assert f'| {results[row]["knn_top1"]:.1f} |' in table
         silhouette = f'{results[row]["silhouette"]:.3f}'.replace('-', '−')
@@ -78,33 +73,27 @@ def test_whole_report(make_report, run, batched):
         assert f'src="{name}"' in page
         with Image.open(folder / name) as image:
             assert min(image.size) > 200
+
+    # a failure leaves the old report
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    (run / '20240101_000000/vis_data/scalars.json').write_text('broken\n{"step": 1}\n')
+    with pytest.raises(ValueError, match='line 1 is not JSON'):
+        make_report.main(['recipe.py', '--no-raw'])
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not list(folder.parent.glob('.report-*'))
 
-    # and with batched collation
-    batched(Config.fromfile('recipe.py')).dump('fast.py')
-    make_report.main(['fast.py', '--work-dir', 'work_dirs/recipe'])
-    fast = json.loads((folder / 'results.json').read_text())
-    for row in rows:
-        assert fast[row] == pytest.approx(results[row], abs=1e-3)
-    errors = fast['meta']['hidden_joints']
-    assert errors == pytest.approx(meta['hidden_joints'], abs=0.01)
 
-
-def test_rows_are_named_by_what_was_trained(run, save_weights):
+def test_rows_are_named_by_what_was_trained(run, save_model):
     """Not by their place: another head is no STARS."""
-    assert [stage.row for stage in find_stages(Config.fromfile('recipe.py'), run)] == [
-        'mamp',
-        'stars',
-    ]
     cfg = Config.fromfile('recipe.py')
     names = dict(MoCoHead='moco', DINOHead='dino', OtherHead='other')
     for cfg.model.head.type, name in names.items():
         assert row_of(cfg) == name
     cfg = Config.fromfile('recipe.py')
     cfg.stages = [*cfg.stages, dict(name='more', config='recipe.py', options=dict(stages=None))]
-    save_weights('recipe.py', run / 'epoch_3.pth', 2, epoch=3, iter=9)
+    save_model('recipe.py', run / 'epoch_3.pth', 2, epoch=3, iter=9)
     (run / 'more').mkdir()
-    save_weights('recipe.py', run / 'more' / 'epoch_2.pth', 2, epoch=2, iter=6)
+    save_model('recipe.py', run / 'more' / 'epoch_2.pth', 2, epoch=2, iter=6)
     (run / 'more/last_checkpoint').write_text('epoch_2.pth')
     stages = find_stages(cfg, run)
     assert [stage.row for stage in stages] == ['mamp', 'stars_more', 'stars']
@@ -114,23 +103,10 @@ def test_rows_are_named_by_what_was_trained(run, save_weights):
 def test_runs_that_cannot_be_reported(make_report, run):
     with pytest.raises(ValueError, match='stages'):
         make_report.main(['stage1.py', '--work-dir', 'work_dirs/recipe'])
-    # a failure leaves the old report
-    folder = run / 'report'
-    folder.mkdir()
-    (folder / 'results.json').write_text('old')
-    log = run / '20240101_000000/vis_data/scalars.json'
-    log.write_text('broken\n{"step": 1}\n')
-    with pytest.raises(ValueError, match='line 1 is not JSON'):
-        make_report.main(['recipe.py', '--no-raw'])
-    assert [path.name for path in folder.iterdir()] == ['results.json']
-    assert (folder / 'results.json').read_text() == 'old'
-    assert not list(folder.parent.glob('.report-*'))
     (run / 'last_checkpoint').unlink()
-    with pytest.raises(FileNotFoundError) as error:
-        make_report.main(['recipe.py'])
-    assert 'work_dirs/recipe: holds no checkpoint' in str(error.value)
     command = 'python tools/train.py recipe.py --work-dir work_dirs/recipe --resume'
-    assert command in str(error.value)
+    with pytest.raises(FileNotFoundError, match=f'/recipe: holds no checkpoint.*{command}'):
+        make_report.main(['recipe.py'])
 
 
 def test_scores_of_a_row():

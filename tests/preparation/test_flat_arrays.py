@@ -3,12 +3,11 @@
 import json
 import os
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
 
-from stars_mm.datasets import SkeletonDataset, load_annotations, save_annotations
+from stars_mm.datasets import load_annotations, save_annotations
 from stars_mm.preparation.flat_arrays import read_annotation_npz
 
 SPLITS = dict(train=['clip0', 'clip1'], val=['clip2'])
@@ -36,24 +35,18 @@ def test_what_is_written_is_read(tmp_path, clips, dtype):
         clip['keypoint'] = clip['keypoint'].astype(dtype)
     for clip in clips[::2]:  # an entry that only some clips have
         clip['keypoint_score'] = np.ones(clip['keypoint'].shape[:3], 'f4')
-    clips[0].update(
-        boxes=np.arange(3), words=['a', 'é'], nothing=None, numbers={'a': 1.5, '$b': [True, 2]}
-    )
+    numbers = {'a': 1.5, '$b': [True, 2]}
+    clips[0].update(boxes=np.arange(3), words=['a', 'é'], nothing=None, numbers=numbers)
+    clips[1].update(label=np.int64(2), size=(4, 5), share=np.float32(0.5))
     del clips[5]['keypoint']
     path = save(tmp_path, clips, names=['x', 'y'], n=np.int64(3))
     found, splits = load_annotations(path)
     assert splits == SPLITS and len(found) == len(clips)
+    clips[1].update(label=2, size=[4, 5], share=0.5)  # numbers and tuples become plain
     for clip, expected in zip(found, clips):
         assert_equal(clip, expected)
     assert read_annotation_npz(path)[2] == dict(names=['x', 'y'], n=3)
     assert os.listdir(tmp_path) == ['ann.npz']
-
-
-def test_numbers_of_numpy_and_tuples_become_plain(tmp_path, clips):
-    clips[0].update(label=np.int64(2), size=(4, 5), share=np.float32(0.5))
-    clip = load_annotations(save(tmp_path, clips))[0][0]
-    assert type(clip['label']) is int and clip['label'] == 2
-    assert clip['size'] == [4, 5] and clip['share'] == 0.5
 
 
 def test_read_without_this_package_and_compressed(tmp_path, clips):
@@ -77,14 +70,6 @@ def test_read_without_this_package_and_compressed(tmp_path, clips):
         assert_equal(clip, expected)
 
 
-def test_a_data_set_is_the_same_from_either_file(tmp_path, clips, write):
-    npz = SkeletonDataset(save(tmp_path, clips), [], split='train')
-    pkl = SkeletonDataset(write(clips, **SPLITS), [], split='train')
-    assert len(npz) == len(pkl) == 2
-    for one, other in zip(npz, pkl):
-        assert_equal(one, other)
-
-
 @pytest.mark.parametrize(
     'entry, message',
     [
@@ -92,11 +77,7 @@ def test_a_data_set_is_the_same_from_either_file(tmp_path, clips, write):
         (dict(words=np.array(['a'])), r"'clip1'\['words'\] is a ndarray.*\.pkl"),
         (dict(at=[{1}]), r"'clip1'\['at'\]\[0\] is a set, which cannot.*\.pkl"),
         (dict(about=np.ones(3)), r"'clip1'\['about'\] is a ndarray"),
-        ({'a.shape': np.ones(3)}, r"'clip1'\['a\.shape'\] is a ndarray"),
-        (
-            dict(keypoint=np.ones((1, 2, 5, 3), 'f4')),
-            'clip number 1: keypoint is float32 with 4 axes, .*float16 with 4 axes',
-        ),
+        (dict(keypoint=np.ones((1, 2, 5, 3), 'f4')), 'clip number 1: .*float32 .*float16 with 4'),
         (dict(keypoint=np.ones((1, 2), 'f2')), 'float16 with 2 axes'),
     ],
 )
@@ -125,7 +106,6 @@ def json_bytes(value):
         ('keypoint', lambda a: a.astype(object), 'allow_pickle'),
         ('other', lambda a: np.ones(3), r'other\.offset'),
         ('about', lambda a: a[:9], 'Unterminated|Expecting'),
-        ('about', lambda a: json_bytes([]), 'indices must be'),
         ('about', lambda a: json_bytes(dict(annotations=[{}, {}], split={}, extra={})), '2 clips'),
     ],
 )
@@ -138,26 +118,18 @@ def test_a_broken_file_is_named(tmp_path, clips, key, change, message):
         load_annotations(path)
 
 
-def test_a_cut_off_file_is_named_and_a_pickle_not_opened(tmp_path, clips):
+def test_other_files_are_named_and_a_pickle_not_opened(tmp_path, clips):
     path = save(tmp_path, clips)
     content = open(path, 'rb').read()
     # np.load takes the last one for a pickle
-    for wrong in (content[:-50], content[:30], b'', pickle.dumps(os.getcwd)):
+    for wrong in (content[:-50], b'', pickle.dumps(os.getcwd)):
         with open(path, 'wb') as file:
             file.write(wrong)
         with pytest.raises(ValueError, match=r'ann\.npz: is no readable'):
             load_annotations(path)
-
-
-def test_other_arrays_are_named(tmp_path):
-    path = str(tmp_path / 'other.npz')
     for arrays, what in ((dict(a=1, b=2), 'a, b. Make'), (dict(x_train=1), 'x_train, .*of MAMP')):
         np.savez(path, **arrays)
         with pytest.raises(ValueError, match=f'is no annotation file: it holds {what}'):
             load_annotations(path)
-    with zipfile.ZipFile(path, 'w'):
-        pass
-    with pytest.raises(ValueError, match='it holds nothing'):
-        load_annotations(path)
     with pytest.raises(FileNotFoundError, match='no such file'):
         load_annotations(str(tmp_path / 'none.npz'))

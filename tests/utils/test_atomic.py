@@ -35,10 +35,4 @@ def test_a_folder_takes_the_place_of_another_and_of_a_file(tmp_path):
             partial.mkdir()
             (partial / f'{number}.npy').write_text(str(number))
         assert [file.name for file in path.iterdir()] == [f'{number}.npy']
-    with pytest.raises(KeyboardInterrupt):
-        with written_whole(path) as partial:
-            partial.mkdir()
-            (partial / '3.npy').write_text('3')
-            raise KeyboardInterrupt
-    assert [file.name for file in path.iterdir()] == ['2.npy']
     assert list(tmp_path.iterdir()) == [path]

@@ -63,8 +63,7 @@ def test_accuracy_against_loops(data, ways):
     for (kind, n), values in found.items():
         assert values == pytest.approx([accuracy_by_hand(data, draw, n, kind) for draw in draws])
         assert len(set(values)) > 1 and 30 < min(values) < 95
-    for chunk_size in (1, 7):
-        assert few_shot_accuracy(*given, chunk_size=chunk_size) == found
+    assert few_shot_accuracy(*given, chunk_size=7) == found
     only = few_shot_accuracy(*given, classifiers=('mean',))
     assert only == {key: found[key] for key in found if key[0] == 'mean'}
 
@@ -78,7 +77,6 @@ def test_draws(data):
         for label, places in draw.items():
             assert len(set(places)) == 4
             assert {labels[place] for place in places} == {label}
-    assert draws == draw_exemplars(labels, names, 4, episodes=20, seed=3)
     assert draws[:7] == draw_exemplars(labels, names, 4, episodes=7, seed=3)
     drawn = Counter(place for draw in draws for places in draw.values() for place in places)
     assert len(drawn) > 60 and max(drawn.values()) < 15
@@ -107,9 +105,7 @@ def test_what_a_draw_does_not_depend_on(data):
     alone = named(draw_exemplars([labels[n] for n in some], its_names, 4, 9), its_names)
     assert alone == [{label: draw[label] for label in (5, 11)} for draw in wanted]
     ways = named(draw_exemplars(labels, names, 4, 9, ways=2), names)
-    assert all(
-        len(draw) == 2 and draw.items() <= whole.items() for draw, whole in zip(ways, wanted)
-    )
+    assert all(len(own) == 2 and own.items() <= whole.items() for own, whole in zip(ways, wanted))
     assert len({tuple(draw) for draw in ways}) > 2
 
 

@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from stars_mm.evaluation.functional import knn_accuracy, knn_predict, nearest_neighbors
 
 KS = (1, 2, 5, 10)
-CHUNKS = [(1, 1), (7, 3), (50, 10), (4096, 11), (3, 4096)]
+CHUNKS = [(7, 3), (4096, 11), (3, 4096)]
 
 
 @pytest.fixture
@@ -37,29 +38,20 @@ def test_uniform_votes_against_sklearn(data):
     assert torch.equal(mixed, predictions[[3, 0, 2, 0]])
 
 
-def weighted_votes(bank, bank_labels, query, k, temperature) -> list:
-    predictions = []
-    for q in query.double():
-        pairs = []
-        for b, label in zip(bank.double(), bank_labels.tolist()):
-            cosine = float(q @ b / (q.norm() * b.norm()))
-            pairs.append((cosine, label))
-        votes = {}
-        for cosine, label in sorted(pairs, reverse=True)[:k]:
-            votes[label] = votes.get(label, 0) + math.exp(cosine / temperature)
-        predictions.append(max(votes, key=votes.get))
-    return predictions
-
-
-@pytest.mark.parametrize('temperature', [0.1, 0.01, 1.0])
+@pytest.mark.parametrize('temperature', [0.1, 0.01])
 def test_weighted_votes_against_loops(data, temperature):
     bank, bank_labels, query, _ = data
-    found = knn_predict(bank, bank_labels, query, (10, 20, 40), temperature)
-    for k, prediction in zip((10, 20, 40), found.tolist()):
-        assert prediction == weighted_votes(bank, bank_labels, query, k, temperature)
+    found = knn_predict(bank, bank_labels, query, (10, 40), temperature)
+    cosines = torch.cosine_similarity(query[:, None].double(), bank[None].double(), dim=2).tolist()
+    for k, predictions in zip((10, 40), found.tolist()):
+        for cosine, prediction in zip(cosines, predictions):
+            votes = Counter()
+            for value, label in sorted(zip(cosine, bank_labels.tolist()), reverse=True)[:k]:
+                votes[label] += math.exp(value / temperature)
+            assert prediction == max(votes, key=votes.get)
     for chunks in CHUNKS:
         sizes = dict(zip(('chunk_size', 'bank_chunk_size'), chunks))
-        again = knn_predict(bank, bank_labels, query, (10, 20, 40), temperature, **sizes)
+        again = knn_predict(bank, bank_labels, query, (10, 40), temperature, **sizes)
         assert torch.equal(again, found)
 
 
@@ -70,30 +62,16 @@ def test_weights_do_not_overflow():
     assert found.tolist() == [[1]]
 
 
-def nearest_by_hand(bank, query, k) -> tuple:
-    """Every pair in double precision; of equal ones the first."""
-    bank, query = (part.double().tolist() for part in (bank, query))
-    similarities, indices = [], []
-    for q in query:
-        pairs = []
-        for number, b in enumerate(bank):
-            product = math.fsum(x * y for x, y in zip(q, b))
-            length = math.hypot(*q) * math.hypot(*b)
-            pairs.append((-round(product / length, 12), number))
-        similarities.append([-value for value, _ in sorted(pairs)[:k]])
-        indices.append([number for _, number in sorted(pairs)[:k]])
-    return torch.tensor(similarities).double(), torch.tensor(indices)
-
-
-def test_nearest_against_loops(data):
+def test_nearest_against_all_pairs(data):
     bank, _, query, _ = data
-    wanted, wanted_index = nearest_by_hand(bank, query, 12)
+    cosine = torch.cosine_similarity(query[:, None].double(), bank[None].double(), dim=2)
+    wanted, wanted_index = cosine.sort(dim=1, descending=True, stable=True)
     whole, index = nearest_neighbors(bank, query, 12)
-    assert torch.equal(index, wanted_index)
-    torch.testing.assert_close(whole, wanted, rtol=0, atol=1e-7)
+    assert torch.equal(index, wanted_index[:, :12])
+    torch.testing.assert_close(whole.double(), wanted[:, :12], rtol=0, atol=1e-7)
     for chunks in CHUNKS:
         similarity, index = nearest_neighbors(bank, query, 12, *chunks)
-        assert torch.equal(index, wanted_index)
+        assert torch.equal(index, wanted_index[:, :12])
         assert torch.equal(similarity, whole)  # bit by bit
 
 
@@ -126,9 +104,9 @@ class LargestTensor(TorchDispatchMode):
 
 def test_memory_is_bounded():
     """Not even the neighbors' ties need the matrix of all pairs."""
-    bank, query = torch.randn(3000, 4), torch.randn(2000, 4)
-    bank[1000:] = 1.0
-    query[500:] = 1.0
+    bank, query = torch.randn(1500, 4), torch.randn(1000, 4)
+    bank[500:] = 1.0
+    query[300:] = 1.0
     with LargestTensor() as largest:
         nearest_neighbors(bank, query, 5, 100, 300)
     assert largest.size <= 100 * 300

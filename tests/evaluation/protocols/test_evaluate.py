@@ -37,7 +37,7 @@ def evaluate(load_tool, recipe, tmp_path):
     return _evaluate
 
 
-def clips_by_hand(cfg, loader, model=None, align=True) -> tuple:
+def clips_by_hand(loader, model=None, align=True) -> tuple:
     """Features of each clip on its own: raw ones without a model."""
     dataset_cfg = loader.dataset.copy()
     if not align:
@@ -54,7 +54,7 @@ def clips_by_hand(cfg, loader, model=None, align=True) -> tuple:
     return torch.stack(feats), torch.tensor(labels), names
 
 
-def neighbours(bank, query) -> dict:
+def neighbors(bank, query) -> dict:
     scores = {}
     for k in (1, 2, 5, 10):
         oracle = KNeighborsClassifier(k, metric='cosine')
@@ -71,26 +71,20 @@ def by_hand(recipe):
         model = MODELS.build(cfg.model).eval()
     model.load_state_dict(torch.load(recipe / 'epoch_4.pth')['state_dict'])
     loaders = cfg.test_cfg.bank_dataloader, cfg.test_dataloader
-    return {
-        row: [clips_by_hand(cfg, loader, **options) for loader in loaders]
-        for row, options in (
-            ('checkpoint', dict(model=model)),
-            ('raw', {}),
-            ('raw_unturned', dict(align=False)),
-        )
-    }
+    rows = dict(checkpoint=dict(model=model), raw={}, raw_unturned=dict(align=False))
+    return {row: [clips_by_hand(one, **own) for one in loaders] for row, own in rows.items()}
 
 
 def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path):
     found = evaluate('knn few-shot clusters', '--episodes 7 --seed 2 --shots 1 3')
     assert list(found) == ['knn', 'few-shot', 'clusters', 'meta']
     bank, query = by_hand['checkpoint']
-    assert found['knn']['scores'] == pytest.approx(neighbours(bank, query), abs=1e-3)
+    assert found['knn']['scores'] == pytest.approx(neighbors(bank, query), abs=1e-3)
     assert found['clusters']['scores'] == pytest.approx(cluster_scores(*query[:2], 2), abs=1e-3)
     raw = found['knn']['baselines']
     assert list(raw) == ['raw_unturned', 'raw', 'raw_motion']
     for row in ('raw', 'raw_unturned'):
-        assert raw[row] == pytest.approx(neighbours(*by_hand[row]), abs=1e-3)
+        assert raw[row] == pytest.approx(neighbors(*by_hand[row]), abs=1e-3)
     assert raw['raw'] != raw['raw_unturned'] != raw['raw_motion']
 
     draws = draw_exemplars(bank[1].tolist(), bank[2], 3, 7, seed=2)
@@ -108,9 +102,6 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     assert found['knn']['epoch'] == 4
     checkpoint = found['meta']['checkpoint']
     assert (checkpoint['epoch'], checkpoint['seed']) == (4, 5)
-    for result in list(found.values())[:-1]:
-        assert result['seconds'] > 0 and result['versions']['torch']
-        assert 'CPU' in result['hardware'] or '×' in result['hardware']
 
 
 def written(folder: Path) -> dict:
@@ -121,12 +112,11 @@ def written(folder: Path) -> dict:
 def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     """Neither results nor features, until what they rest on changes."""
     run, features = tmp_path / 'run', tmp_path / 'run/features'
-    first = evaluate('knn clusters', '--no-raw')
+    first = evaluate('knn', '--no-raw')
     before = written(run)
-    assert len(list(features.iterdir())) == 2 and len(before) == 4
-    assert evaluate('knn clusters', '--no-raw') == first
+    assert len(list(features.iterdir())) == 2 and len(before) == 3
     moved = shutil.copy(recipe / 'epoch_4.pth', tmp_path / 'moved.pth')
-    evaluate('knn', '--no-raw', checkpoint=moved)
+    assert evaluate('knn', '--no-raw', checkpoint=moved)['knn'] == first['knn']
     assert written(run) == before
 
     # other settings read the same features; here, features that are spoilt
@@ -137,9 +127,8 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
             np.savez(file, **arrays)
     spoilt = evaluate('clusters', '--no-raw --seed 9')
     assert spoilt['clusters']['scores']['silhouette'] == pytest.approx(1)
-    assert evaluate('knn', '--no-raw')['knn'] == first['knn']
 
-    # another encoder, and other clips, have their own
+    # another encoder, other clips and another version of the code have their own
     state = torch.load(recipe / 'epoch_4.pth')
     state['state_dict']['backbone.norm.weight'][:8] *= -3
     torch.save(state, tmp_path / 'other.pth')
@@ -149,14 +138,13 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     fewer = evaluate('knn', '--no-raw --cfg-options test_dataloader.dataset.labels=[0,2]')
     assert fewer['knn']['clips'] == dict(bank=40, query=14)
     assert len(list(features.iterdir())) == 5
-
-    # and so has another version of the code
-    for count, package in ((7, 'stars_mm.utils.environment'), (9, 'torch')):
-        monkeypatch.setattr(f'{package}.__version__', '99.0')
-        newer = evaluate('knn', '--no-raw')['knn']
-        assert newer['scores'] == first['knn']['scores']
-        assert newer['versions'][package.split('.')[0]] == '99.0'
-        assert len(list(features.iterdir())) == count
+    monkeypatch.setattr('stars_mm.utils.environment.__version__', '99.0')
+    newer = evaluate('knn', '--no-raw')['knn']
+    assert newer['scores'] == first['knn']['scores']
+    assert (
+        newer['versions']['stars_mm'] == '99.0' != torch.__version__ == newer['versions']['torch']
+    )
+    assert len(list(features.iterdir())) == 7
 
 
 def test_raw_rows_of_batched_collation(recipe, batched, by_hand):
@@ -180,32 +168,27 @@ def test_raw_rows_of_batched_collation(recipe, batched, by_hand):
 def test_evaluation_of_batched_collation(evaluate, recipe, batched, by_hand, tmp_path):
     batched(Config.fromfile(recipe / 'recipe.py')).dump(tmp_path / 'fast.py')
     found = evaluate('knn', config=tmp_path / 'fast.py')['knn']
-    assert found['scores'] == pytest.approx(neighbours(*by_hand['checkpoint']), abs=1e-3)
-    assert found['baselines']['raw'] == pytest.approx(neighbours(*by_hand['raw']), abs=1e-3)
+    assert found['scores'] == pytest.approx(neighbors(*by_hand['checkpoint']), abs=1e-3)
+    assert found['baselines']['raw'] == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
 
 
-def test_trainings_and_their_table(evaluate, by_hand, run_in_process, monkeypatch, tmp_path):
+def test_a_training_and_its_table(evaluate, by_hand, run_in_process, monkeypatch, tmp_path):
     """Raw kNN stands beside."""
     monkeypatch.setattr(training_run, 'run_tool', run_in_process)
-    options = '--draws 1 --seed 3 --protocol-options semi.train_cfg.max_epochs=1'
-    found = evaluate('linear semi-50', options)
-    linear, semi = found['linear'], found['semi-50']
-    assert (linear['epoch'], semi['epoch']) == (3, 1)
-    assert (linear['seed'], semi['num_clips'], semi['draws']) == (3, 20, 1)
-    for result in (linear, semi):
-        assert 0 <= result['accuracy'] <= 100
-        assert result['scores']['accuracy'] == pytest.approx(result['accuracy'], abs=1e-3)
-        assert 'spread' not in result
-    compared = found['meta']['comparison']['baselines']
-    assert compared['raw'] == pytest.approx(neighbours(*by_hand['raw']), abs=1e-3)
+    options = '--seed 3 --protocol-options linear.train_cfg.max_epochs=1'
+    found = evaluate('linear', options)
+    linear = found['linear']
+    assert (linear['epoch'], linear['seed']) == (1, 3) and 'spread' not in linear
+    assert linear['scores']['accuracy'] == pytest.approx(linear['accuracy'], abs=1e-3)
+    raw = found['meta']['comparison']['baselines']['raw']
+    assert raw == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
     table = (tmp_path / 'out.md').read_text()
-    raw = compared['raw']['top1_k1']
     assert '| knn, for comparison | k = 1 (%) |' in table
-    assert f' {raw:.1f} |' in table
-    assert f'| {linear["accuracy"]:.1f} | 3 | 3 |' in table
+    assert f' {raw["top1_k1"]:.1f} |' in table
+    assert f'| {linear["accuracy"]:.1f} | 3 | 1 |' in table
     assert 'linear, best epoch on the test set: no result' in table
     before = written(tmp_path / 'run')
-    assert evaluate('linear semi-50', options)['linear'] == linear
+    assert evaluate('linear', options)['linear'] == linear
     assert written(tmp_path / 'run') == before
 
 
@@ -216,7 +199,6 @@ REFUSED = [
     ('finetune', f'{CFG} protocols.finetune=None', 'name no config for "finetune", only.*linear'),
     ('finetune', '', "protocols.finetune='gone.py': there is no such config"),
     ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
-    ('semi-200', '', 'semi-200: 200 % of 40 clips are 80'),
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
     ('few-shot', f'{CFG} test_dataloader.dataset.labels=[0,2]', '1 classes of .*xsub_train.* as 1'),
     ('knn', f'{CFG} test_cfg.bank_dataloader.dataset.labels=[0,2]', "1 classes of split 'xsub_val"),
@@ -242,64 +224,39 @@ def test_refused_before_anything_runs(evaluate, tmp_path, protocol, options, mes
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    'state, message',
-    [
-        (dict(state_dict={'head.x': torch.zeros(1)}), 'No encoder is in the file'),
-        (
-            dict(model={'joints_embed.proj.weight': torch.zeros(1)}),
-            "names of the authors' models.*convert_checkpoint.py",
-        ),
-    ],
-)
-def test_checkpoints_without_an_encoder(evaluate, tmp_path, state, message):
-    torch.save(state, tmp_path / 'bad.pth')
-    with pytest.raises(ValueError, match=rf'bad\.pth lacks .*{message}'):
-        evaluate('linear knn', checkpoint=tmp_path / 'bad.pth')
+def test_files_of_another_kind(evaluate, tmp_path):
+    bad, weight = tmp_path / 'bad.pth', torch.zeros(1)
+    for state, message in (
+        (dict(state_dict={'head.x': weight}), 'No encoder is in the file'),
+        (dict(model={'joints_embed.proj.weight': weight}), "of the authors' .*convert_checkpoint"),
+    ):
+        torch.save(state, bad)
+        with pytest.raises(ValueError, match=rf'bad\.pth lacks .*{message}'):
+            evaluate('linear knn', checkpoint=bad)
     with pytest.raises(FileNotFoundError, match='none.pth: there is no such'):
         evaluate('knn', checkpoint=tmp_path / 'none.pth')
     assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
-
-
-def test_config_of_a_classifier(evaluate):
     with pytest.raises(ValueError, match=r'linear\.py: its test has no bank_'):
         evaluate('knn', config='linear.py')
 
 
 def test_table():
     common = dict(hardware='CPU', versions=dict(torch='2'), seconds=3.0, protocol='words')
-    knn = dict(scores=dict(top1_k1=71.25), seed=None, baselines=dict(raw=dict(top1_k1=60.0)))
-    clusters = dict(
-        scores=dict(silhouette=-0.0512), seed=1, baselines=dict(raw=dict(silhouette=0.1))
-    )
-    semi = dict(
-        common,
-        scores=dict(accuracy=80.0),
-        spread=dict(accuracy=1.24),
-        spread_of='standard deviation of 5 draws',
-        seed=0,
-        epoch=100,
-        baselines={},
-        best_of_test=dict(accuracy=82.0, epoch=None),
-        hardware='GPU',
-    )
-    checkpoint = dict(path='a.pth', sha256='ab', epoch=8)
+    common |= dict(baselines={}, seed=0, epoch=8)
+    clusters = dict(scores=dict(silhouette=-0.0512), baselines=dict(raw=dict(silhouette=0.1)))
+    semi = dict(scores=dict(accuracy=80.0), spread=dict(accuracy=1.24), spread_of='5 draws')
+    best = dict(accuracy=82.0, epoch=None)
     results = {
-        'knn': dict(common, **knn, epoch=8),
-        'clusters': dict(common, **clusters, epoch=8),
-        'semi-10': semi,
-        'meta': dict(checkpoint=checkpoint, config='c.py', command='python evaluate.py'),
+        'clusters': {**common, **clusters, 'seed': None},
+        'semi-10': dict(common, **semi, best_of_test=best),
+        'meta': dict(checkpoint=dict(path='a', sha256='ab', epoch=8), config='c.py', command='e'),
     }
     lines = results_page(results).splitlines()
-    assert lines[2:8] == [
+    assert lines[2:7] == [
         '| protocol | measure | raw coordinates | checkpoint | seed | epoch |',
         '| --- | --- | ---: | ---: | ---: | ---: |',
-        '| knn | k = 1 (%) | 60.0 | 71.2 | – | 8 |',
-        '| clusters | silhouette | 0.100 | −0.051 | 1 | 8 |',
-        '| semi-10 | top-1 (%) | – | 80.0 ± 1.2 | 0 | 100 |',
+        '| clusters | silhouette | 0.100 | −0.051 | – | 8 |',
+        '| semi-10 | top-1 (%) | – | 80.0 ± 1.2 | 0 | 8 |',
         '| semi-10, best epoch on the test set: no result | top-1 (%) | – | (82.0) | 0 | – |',
     ]
-    assert '- checkpoint: epoch 8; SHA-256 ab; config c.py' in lines
-    assert '- semi-10: words; ±: standard deviation of 5 draws; 3 s' in lines
-    assert '- knn, clusters: CPU; torch 2' in lines
-    assert '- semi-10: GPU; torch 2' in lines
+    assert '- semi-10: words; ±: 5 draws; 3 s' in lines

@@ -51,7 +51,7 @@ def test_semi_from_draws_to_spread(build, run_in_process, monkeypatch, tmp_path)
     folder = tmp_path / 'semi'
 
     def run():
-        protocol = build('semi-30', draws=2, seed=4)
+        protocol = build('semi-30', {'train_cfg.max_epochs': 2}, draws=2, seed=4)
         protocol.check()
         return protocol.run(folder)
 
@@ -62,46 +62,39 @@ def test_semi_from_draws_to_spread(build, run_in_process, monkeypatch, tmp_path)
     assert first['accuracy'] == pytest.approx(np.mean(accuracies))
     assert first['spread']['accuracy'] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-3)
     # the subset's 12 clips are one batch, though the config's is 16
-    assert (first['epoch'], first['num_clips'], first['batch_size']) == (3, 12, 12)
-    for result in runs:
-        work_dir = Path(result['work_dir'])
-        meta = torch.load(work_dir / 'epoch_3.pth')['meta']
-        assert (meta['epoch'], meta['iter'], meta['seed']) == (3, 3, result['seed'])
-        by_epoch = {epoch: accuracy(work_dir, epoch) for epoch in (1, 2, 3)}
-        assert result['accuracy'] == pytest.approx(by_epoch[3])
-        best = result['best_of_test']
-        assert best['accuracy'] == pytest.approx(max(by_epoch.values()))
-        assert best['accuracy'] == pytest.approx(by_epoch[best['epoch']])
+    assert (first['epoch'], first['num_clips'], first['batch_size']) == (2, 12, 12)
+    work_dir = folder / 'draw1'
+    wanted = torch.load(work_dir / 'epoch_2.pth')
+    assert [wanted['meta'][key] for key in ('epoch', 'iter', 'seed')] == [2, 2, 5]
+    by_epoch = {epoch: accuracy(work_dir, epoch) for epoch in (1, 2)}
+    assert accuracies[1] == pytest.approx(by_epoch[2])
+    best = runs[1]['best_of_test']
+    assert best['accuracy'] == pytest.approx(max(by_epoch.values()))
+    assert best['accuracy'] == pytest.approx(by_epoch[best['epoch']])
     sets = [set(read_subset(str(path))) for path in sorted((folder / 'subsets').glob('*.txt'))]
     assert [len(names) for names in sets] == [12, 12] and sets[0] != sets[1]
-
-    trained = written(folder)
-    assert run() == first
-    assert trained == written(folder)
 
     # as if draw 0 had been stopped before its last validation, and draw 1 in its second epoch
     for name in ('draw0', 'draw1'):
         record = json.loads((folder / name / 'training.json').read_text())
-        record['result'] = None
-        (folder / name / 'training.json').write_text(json.dumps(record))
+        (folder / name / 'training.json').write_text(json.dumps(dict(record, result=None)))
     (log,) = (folder / 'draw0').glob('*/vis_data/scalars.json')
-    lines = [
-        line
-        for line in log.read_text().splitlines(True)
-        if 'acc/top1' not in line or '"step": 3' not in line
-    ]
-    log.write_text(''.join(lines))
-    work_dir = folder / 'draw1'
-    wanted = torch.load(work_dir / 'epoch_3.pth')
-    for epoch in (2, 3):
-        (work_dir / f'epoch_{epoch}.pth').unlink()
+    last = [line for line in log.read_text().splitlines(True) if 'acc/top1' in line][-1]
+    log.write_text(log.read_text().replace(last, ''))
+    (work_dir / 'epoch_2.pth').unlink()
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
     again = run()
     assert [r['accuracy'] for r in again['runs']] == pytest.approx(accuracies)
     assert (folder / 'draw0/test').is_dir() and not (folder / 'draw1/test').exists()
     assert again['runs'][1]['seconds'] > runs[1]['seconds']
-    found = torch.load(work_dir / 'epoch_3.pth')
+    found = torch.load(work_dir / 'epoch_2.pth')
     torch.testing.assert_close(found['state_dict'], wanted['state_dict'], rtol=0, atol=0)
+    trained = written(folder)
+    assert run() == again and written(folder) == trained
+
+
+FAKE_RUN = dict(epoch=3, seconds=2.0, batch_size=16, config='c', checkpoint='e')
+FAKE_RUN['best_of_test'] = dict(accuracy=70.0, epoch=1)
 
 
 def test_transfer_counts_its_seeds(build, monkeypatch, tmp_path):
@@ -147,64 +140,41 @@ def test_refused(build, name, settings, message):
         build(name, **settings).check()
 
 
-def test_another_training_is_not_taken_for_this_one(recipe, run_in_process, monkeypatch, tmp_path):
-    cfg = Config.fromfile(recipe / 'linear.py')
-    checkpoint = recipe / 'epoch_4.pth'
-    own = training_identity(cfg, checkpoint, 0, 16)
-    moved = shutil.copy(checkpoint, tmp_path / 'moved.pth')
-    cfg.load_from, cfg.train_dataloader.batch_size = str(moved), 2
-    assert training_identity(cfg, moved, 0, 16) == own
-    cfg.train_cfg.max_epochs = 4
-    assert training_identity(cfg, moved, 1, 16) != dict(own, seed='1')
+def test_another_training_is_not_taken_for_this_one(recipe, monkeypatch, tmp_path):
+    def read(batch_size=16, epochs=3, subset=None):
+        cfg = Config.fromfile(recipe / 'linear.py')
+        cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs = batch_size, epochs
+        if subset:
+            (tmp_path / 'names.txt').write_text(subset)
+            cfg.train_dataloader.dataset.subset = str(tmp_path / 'names.txt')
+        return cfg
 
-    (tmp_path / 'training.json').write_text(
-        json.dumps(dict(identity=own, seconds=1.0, result=dict(accuracy=12.5)))
+    checkpoint = recipe / 'epoch_4.pth'
+    own = training_identity(read(), checkpoint, 0, 16)
+    moved = shutil.copy(checkpoint, tmp_path / 'moved.pth')
+    assert training_identity(read(batch_size=2), moved, 0, 16) == own
+    one, same, other = (
+        training_identity(read(subset=text), checkpoint, 0, 16)
+        for text in ('clip1\n', 'clip1\n', 'clip2\n')
     )
-    cfg = Config.fromfile(recipe / 'linear.py')
-    cfg.train_dataloader.batch_size = 16
-    assert run_training(cfg, checkpoint, tmp_path)['accuracy'] == 12.5
-    for seed, epochs, version, key in (
-        (1, 3, '', 'seed'),
-        (0, 4, '', 'config'),
-        (0, 3, 9, 'clips'),
-    ):
-        cfg.train_cfg.max_epochs = epochs
-        if version:
+    assert one == same != other
+
+    record = dict(identity=own, seconds=1.0, result=dict(accuracy=12.5))
+    (tmp_path / 'training.json').write_text(json.dumps(record))
+    assert run_training(read(), checkpoint, tmp_path)['accuracy'] == 12.5
+    for seed, epochs, key in ((1, 3, 'seed'), (0, 4, 'config'), (0, 3, 'clips')):
+        if key == 'clips':  # whose identity has the version of the code
             versions = 'stars_mm.evaluation.protocols.cache_key.code_versions'
             monkeypatch.setattr(versions, lambda: dict(stars_mm='9', torch='9'))
         with pytest.raises(ValueError, match=rf"differs in \['{key}'"):
-            run_training(cfg, checkpoint, tmp_path, seed)
+            run_training(read(epochs=epochs), checkpoint, tmp_path, seed)
     (tmp_path / 'training.json').rename(tmp_path / 'last_checkpoint')
     with pytest.raises(ValueError, match='not of a protocol'):
-        run_training(cfg, checkpoint, tmp_path)
-
-
-def test_other_clips_are_another_training(recipe, tmp_path):
-    cfg = Config.fromfile(recipe / 'linear.py')
-    parts = []
-    for number, text in enumerate(('clip1\n', 'clip1\n', 'clip2\n')):
-        path = tmp_path / f'{number}.txt'
-        path.write_text(text)
-        cfg.train_dataloader.dataset.subset = str(path)
-        parts.append(training_identity(cfg, recipe / 'epoch_4.pth', 0, 16))
-    assert parts[0] == parts[1] != parts[2]
-
-
-FAKE_RUN = dict(
-    best_of_test=dict(accuracy=70.0, epoch=1),
-    epoch=3,
-    seconds=2.0,
-    batch_size=16,
-    config='c',
-    checkpoint='e',
-)
+        run_training(read(), checkpoint, tmp_path)
 
 
 def test_spread():
-    runs = [
-        dict(FAKE_RUN, accuracy=a, best_of_test=dict(accuracy=a + 1, epoch=1))
-        for a in (50.0, 60.0, 64.0)
-    ]
+    runs = [dict(FAKE_RUN, accuracy=a, best_of_test=dict(accuracy=a + 1)) for a in (50, 60, 64)]
     found = summarize(runs)
     assert found['accuracy'] == pytest.approx(58.0)
     assert found['std'] == pytest.approx(((64 + 4 + 36) / 2) ** 0.5)
