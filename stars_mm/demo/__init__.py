@@ -5,11 +5,10 @@ What is modelled, from the inside out:
 * **Bodies** (``body``): segment lengths as ratios of stature (Drillis &
   Contini 1966, the table reprinted in Winter, *Biomechanics and Motor Control of Human Movement*),
   varied from subject to subject, with an own amplitude, tempo, posture, stance and handedness.
-* **Motion** (``pose``, ``hand_actions``, ``body_actions``,
-  ``pair_actions``): every action is a script that steers a few controls of the body with
-  minimum-jerk strokes (Flash & Hogan 1985) and sinusoids, over idle sway and wandering idle arms,
-  and with a turn that has nothing to do with the action. What returns to its start is done again
-  and again, and the clip is cut anywhere out of such a run.
+* **Motion** (``pose``, ``solo_actions``, ``pair_actions``): every action is a script that steers a
+  few controls of the body with minimum-jerk strokes (Flash & Hogan 1985) and sinusoids, over idle
+  sway and wandering idle arms, and with a turn that has nothing to do with the action. What returns
+  to its start is done again and again, and the clip is cut anywhere out of such a run.
 * **Kinematics** (``kinematics``): forward kinematics of trunk and head, closed
   form two-bone chains for arms and legs, so that bone lengths are constant and
   feet stay on the floor.

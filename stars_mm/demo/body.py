@@ -1,4 +1,4 @@
-"""Joints (those of layout 'ntu-25'), bones and the differences between people."""
+"""Joints (those of layout 'ntu-25'), bones, the differences between people and their takes."""
 
 from dataclasses import dataclass
 
@@ -93,3 +93,36 @@ def draw_subject(seed: int, index: int) -> Subject:
         arms=np.array([rng.uniform(0.0, 0.16), rng.uniform(0.0, 0.06), rng.uniform(-0.05, 0.15)]),
         sway=rng.uniform(0.5, 1.6),
     )
+
+
+@dataclass
+class Take:
+    """One performance of an action by one subject."""
+
+    subject: Subject
+    rng: np.random.Generator
+    side: int  # the acting one, LEFT or RIGHT
+    seconds: float  # length of the action, all repetitions together
+    times: int  # number of repetitions
+    amplitude: float  # size of the movement, 1 is average
+
+    def near(self, *point: float) -> np.ndarray:
+        """A (3,) point somewhere near ``point``, in arm lengths, by about 3 cm."""
+        return np.array(point) + self.rng.normal(0, 0.05, size=3)
+
+    def between(self, low: float, high: float) -> float:
+        """A uniform draw."""
+        return self.rng.uniform(low, high)
+
+    def chance(self, share: float) -> bool:
+        """True in a ``share`` of all takes."""
+        return self.rng.random() < share
+
+    def wave(self, progress: np.ndarray, hertz: float) -> np.ndarray:
+        """A (T,) sinusoid over the action, with a random phase, whose
+        frequency wanders by a tenth as that of a person does."""
+        hertz = hertz * self.subject.tempo
+        seconds = progress * self.seconds
+        wobble = 0.1 * np.sin(2 * np.pi * self.between(0.2, 0.5) * seconds)
+        phase = self.between(0, 2 * np.pi)
+        return np.sin(2 * np.pi * hertz * seconds + phase + 2 * wobble)

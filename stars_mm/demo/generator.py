@@ -1,26 +1,23 @@
 """Clips, and the annotation file made of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from stars_mm.demo import body_actions as legs
-from stars_mm.demo import hand_actions as hand
 from stars_mm.demo import pair_actions as pair
-from stars_mm.demo.body import Subject, draw_subject
+from stars_mm.demo import solo_actions as solo
+from stars_mm.demo.body import Subject, Take, draw_subject
 from stars_mm.demo.kinematics import rot_y, solve
 from stars_mm.demo.pose import idle, stroke
 from stars_mm.demo.sensor import FPS, Camera, track
-from stars_mm.demo.take import Take
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """An entry of the catalogue."""
 
     name: str
-    script: Callable  # see hand_actions.py and pair_actions.py
+    script: Callable  # see solo_actions.py and pair_actions.py
     seconds: tuple[float, float]  # shortest and longest repetition at average tempo
     times: tuple[int, int] = (1, 1)  # fewest and most repetitions
     persons: int = 1
@@ -29,18 +26,18 @@ class Action:
 
 # Lengths of repetitions were set by eye. Neighbours are hard pairs.
 ACTIONS = (
-    Action('throw', hand.throw, (1.7, 2.5), (1, 2)),
-    Action('punch', hand.punch, (0.9, 1.3), (1, 3)),
-    Action('kick', legs.kick, (1.1, 1.7), (1, 2)),
-    Action('step forward', legs.step_forward, (1.8, 2.6), returns=False),
-    Action('sit down', legs.sit_down, (1.2, 2.2), returns=False),
-    Action('stand up', legs.stand_up, (1.1, 2.0), returns=False),
-    Action('squat', legs.squat, (1.3, 2.2), (1, 2)),
-    Action('jump', legs.jump, (1.2, 1.8), (1, 2)),
-    Action('walk on the spot', legs.walk, (2.0, 3.6)),
-    Action('march on the spot', legs.march, (2.0, 3.6)),
-    Action('bow', legs.bow, (1.6, 2.8)),
-    Action('pick up', legs.pick_up, (1.6, 2.8), returns=False),
+    Action('throw', solo.throw, (1.7, 2.5), (1, 2)),
+    Action('punch', solo.punch, (0.9, 1.3), (1, 3)),
+    Action('kick', solo.kick, (1.1, 1.7), (1, 2)),
+    Action('step forward', solo.step_forward, (1.8, 2.6), returns=False),
+    Action('sit down', solo.sit_down, (1.2, 2.2), returns=False),
+    Action('stand up', solo.stand_up, (1.1, 2.0), returns=False),
+    Action('squat', solo.squat, (1.3, 2.2), (1, 2)),
+    Action('jump', solo.jump, (1.2, 1.8), (1, 2)),
+    Action('walk on the spot', solo.walk, (2.0, 3.6)),
+    Action('march on the spot', solo.march, (2.0, 3.6)),
+    Action('bow', solo.bow, (1.6, 2.8)),
+    Action('pick up', solo.pick_up, (1.6, 2.8), returns=False),
     Action('handshake', pair.handshake, (1.8, 3.0), persons=2),
     Action('high five', pair.high_five, (1.4, 2.4), persons=2),
     Action('push', pair.push, (1.4, 2.4), persons=2),
@@ -74,12 +71,10 @@ def is_val(subject: int) -> bool:
 
 
 def _draw_take(action: Action, subject: Subject, rng: np.random.Generator) -> Take:
-    times = int(rng.integers(action.times[0], action.times[1] + 1))
+    times = int(rng.integers(*action.times, endpoint=True))
     tempo = subject.tempo * np.exp(rng.normal(0, TAKE_SPREAD))
     amplitude = subject.amplitude * np.exp(rng.normal(0, TAKE_SPREAD))
-    side = subject.hand
-    if rng.random() < OTHER_HAND_SHARE:
-        side = 1 - side
+    side = 1 - subject.hand if rng.random() < OTHER_HAND_SHARE else subject.hand
     seconds = rng.uniform(*action.seconds) * times / tempo
     return Take(subject, rng, side, seconds, times, amplitude)
 
@@ -92,8 +87,7 @@ def _progress(seconds: float, returns: bool, rng: np.random.Generator):
         period = 1 + rng.uniform(*REST)
         return time, (time / seconds + rng.uniform(0, period)) % period
     lead, tail = np.maximum(rng.uniform(*LEAD, size=2), -MAX_CLIPPED * seconds)
-    num_frames = int(round((lead + seconds + tail) * FPS))
-    num_frames = int(np.clip(num_frames, *FRAMES))
+    num_frames = int(np.clip(round((lead + seconds + tail) * FPS), *FRAMES))
     time = np.arange(num_frames) / FPS
     return time, (time - lead) / seconds
 
@@ -145,7 +139,7 @@ def make_clip(
     joints = [solve(pose, take.subject) for pose, take in zip(poses, takes)]
     if action.persons == 1:
         joints = [joints[0] @ rot_y(heading).swapaxes(1, 2)]
-    if action.persons == 2:
+    else:
         _face_each_other(*joints, distance)
         if rng.random() < 0.5:  # the tracker numbers bodies as it finds them
             joints.reverse()
@@ -163,16 +157,6 @@ def _cast(index: int, persons: int, num_subjects: int, rng: np.random.Generator)
         return [main]
     others = [s for s in range(num_subjects) if s != main and is_val(s) == is_val(main)]
     return [main, int(rng.choice(others or [main]))]
-
-
-def _check_enough(**counts: int) -> None:
-    """Refuses counts that would leave a split without subjects or classes."""
-    for name, value in counts.items():
-        if value < VAL_EVERY:
-            raise ValueError(
-                f'{name}={value} leaves a split empty, because every {VAL_EVERY}rd subject is for '
-                f'validation; use at least {VAL_EVERY}.'
-            )
 
 
 def make_annotations(
@@ -196,7 +180,10 @@ def make_annotations(
     Raises:
         ValueError: If a split would lack subjects or classes.
     """
-    _check_enough(clips_per_class=clips_per_class, num_subjects=num_subjects)
+    settings = dict(clips_per_class=clips_per_class, num_subjects=num_subjects)
+    for key, value in settings.items():
+        if value < VAL_EVERY:
+            raise ValueError(f'{key}={value} leaves a split empty; use at least {VAL_EVERY}.')
     people = [draw_subject(seed, index) for index in range(num_subjects)]
     split = dict(xsub_train=[], xsub_val=[])
     annotations = []
@@ -205,18 +192,15 @@ def make_annotations(
         rng = np.random.default_rng([seed, clip])
         cast = _cast(index, NUM_PERSONS[label], num_subjects, rng)
         keypoint = make_clip(label, tuple(people[s] for s in cast), rng, noise)
-        name = f'C{clip:05d}P{cast[0] + 1:03d}A{label + 1:03d}'
+        name, frames = f'C{clip:05d}P{cast[0] + 1:03d}A{label + 1:03d}', keypoint.shape[1]
         split['xsub_val' if is_val(cast[0]) else 'xsub_train'].append(name)
         annotations.append(
-            dict(frame_dir=name, label=label, keypoint=keypoint, total_frames=keypoint.shape[1])
+            dict(frame_dir=name, label=label, keypoint=keypoint, total_frames=frames)
         )
-    provenance = dict(
-        source='stars_mm demo actions, made by a kinematic body model',
-        clips_per_class=clips_per_class,
-        num_subjects=num_subjects,
-        seed=seed,
-        noise=noise,
-    )
+    source = 'stars_mm demo actions, made by a kinematic body model'
     return dict(
-        split=split, annotations=annotations, class_names=list(CLASS_NAMES), provenance=provenance
+        split=split,
+        annotations=annotations,
+        class_names=list(CLASS_NAMES),
+        provenance=dict(source=source, **settings, seed=seed, noise=noise),
     )

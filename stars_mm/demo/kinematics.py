@@ -53,19 +53,11 @@ def turn(rotation: np.ndarray, vector: np.ndarray) -> np.ndarray:
 
 
 def two_bone(root: np.ndarray, target: np.ndarray, upper: float, lower: float, pole: np.ndarray):
-    """Place a limb of two bones, by the law of cosines.
+    """Place a limb of two bones, by the law of cosines; all arrays are (T, 3).
 
-    Args:
-        root (np.ndarray): (T, 3) shoulder or hip.
-        target (np.ndarray): (T, 3) where wrist or ankle should be. Beyond the
-            limb's length it comes as near as it can.
-        upper (float): Length of the bone at the root in metres.
-        lower (float): Length of the other bone.
-        pole (np.ndarray): (T, 3) side to which elbow or knee points.
-
-    Returns:
-        tuple: Middle joint (T, 3), end joint (T, 3), and the unit normal
-        (T, 3) of the plane in which the limb bends.
+    From the root (shoulder or hip), bones of lengths ``upper`` and ``lower`` in metres go as near
+    to the target as they can, and the joint between them points to the pole's side. Gives middle
+    joint, end joint, and the unit normal of the plane in which the limb bends.
     """
     line = target - root
     dist = np.linalg.norm(line, axis=-1, keepdims=True)
@@ -84,16 +76,11 @@ def solve(pose: Pose, subject: Subject) -> np.ndarray:
     """Joints of a person, (T, 25, 3) float64 in body axes, metres."""
     bones = subject.bones
     joints = np.zeros((len(pose.lean), body.NUM_JOINTS, 3))
-    lower = (
-        rot_y(LOWER_TWIST * pose.twist)
-        @ rot_x(-LOWER_LEAN * pose.lean)
-        @ rot_z(LOWER_LEAN * pose.bend)
-    )
-    upper = rot_y(pose.twist) @ rot_x(-pose.lean) @ rot_z(pose.bend)
-    head = upper @ rot_y(pose.look) @ rot_x(-pose.nod) @ rot_z(pose.tilt)
     # Hips follow twist and bend, but stay level when the trunk leans.
     hips = rot_y(LOWER_TWIST * pose.twist)
-
+    lower = hips @ rot_x(-LOWER_LEAN * pose.lean) @ rot_z(LOWER_LEAN * pose.bend)
+    upper = rot_y(pose.twist) @ rot_x(-pose.lean) @ rot_z(pose.bend)
+    head = upper @ rot_y(pose.look) @ rot_x(-pose.nod) @ rot_z(pose.tilt)
     base = _pelvis(pose, subject, hips)
     half = np.array([0.0, bones['trunk'] / 2, 0.0])
     joints[:, body.SPINE_BASE] = base

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stars_mm.demo.body import RIGHT
+from stars_mm.demo.body import RIGHT, Take
 from stars_mm.demo.pose import Pose, bump, stroke
-from stars_mm.demo.take import Take
 
 # Height of hands that shake, and of a push's target, as a share of the
 # shoulder height of the one who is touched (by eye).

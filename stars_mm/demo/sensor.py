@@ -79,9 +79,8 @@ def track(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     fast = rng.normal(size=joints.shape)
     bias = rng.normal(size=joints.shape[1:])
     seen = joints + scale * (BIAS * bias + SLOW_NOISE * slow + FAST_NOISE * fast)
-    num_frames = len(joints)
+    num_frames, limbs = len(joints), body.ARMS + body.LEGS
     seconds = num_frames / FPS
-    limbs = body.ARMS + body.LEGS
     for _ in range(rng.poisson(JUMP_RATE * seconds)):
         limb = limbs[rng.integers(len(limbs))]
         # The joints from some point of the limb on go astray together.
@@ -118,6 +117,6 @@ def _slow_noise(rng, shape):
 
 
 def _span(rng, num_frames, lengths):
-    length = rng.integers(lengths[0], lengths[1] + 1)
+    length = rng.integers(*lengths, endpoint=True)
     first = int(rng.integers(0, max(num_frames - length, 1)))
     return first, first + int(length)

@@ -6,7 +6,7 @@ import numpy as np
 
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.missing_joints import fill_missing, find_missing
-from stars_mm.preparation.recording import ClipLeftOut, Recording
+from stars_mm.preparation.recording import Clip, ClipLeftOut, Recording
 
 #: Unit → metres.
 METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
@@ -34,12 +34,9 @@ class ConversionOptions:
     invalid: str = 'error'
 
     def __post_init__(self) -> None:
-        for key, known in (
-            ('up', ('y', 'z')),
-            ('missing', ('error', 'interpolate')),
-            ('invalid', ('error', 'drop')),
-        ):
-            if getattr(self, key) not in known:
+        choices = dict(up='y z', missing='error interpolate', invalid='error drop')
+        for key, known in choices.items():
+            if getattr(self, key) not in known.split():
                 raise ValueError(f'{key}={getattr(self, key)!r}: choose one of {known}.')
 
 
@@ -53,7 +50,7 @@ def convert_clip(
     """A clip as it is stored, or why it is left out."""
     try:
         clip = recording.load()
-        arrays, filled = _prepare(clip.keypoints, clip.scores, layout, unit, options, keep_absent)
+        arrays, filled = _prepare(clip, layout, unit, options, keep_absent)
     except ClipLeftOut as error:
         return dict(name=recording.name, left_out=str(error))
     except (ValueError, OSError) as error:
@@ -66,37 +63,30 @@ def convert_clip(
 
 
 def _prepare(
-    keypoints: np.ndarray,
-    scores: np.ndarray | None,
-    layout: SkeletonLayout,
-    unit: str,
-    options: ConversionOptions,
-    keep_absent: bool,
+    clip: Clip, layout: SkeletonLayout, unit: str, options: ConversionOptions, keep_absent: bool
 ) -> tuple[dict[str, np.ndarray], int]:
     """``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) as they are stored, float32, and
     the number of joints that were filled in."""
-    *_, V, C = keypoints.shape
+    *_, V, C = clip.keypoints.shape
     if V != layout.num_joints:
         raise ValueError(f"has {V} joints; layout '{layout.name}' has {layout.num_joints}.")
-    keypoints = keypoints.astype(np.float64)
+    keypoints, scores = clip.keypoints.astype(np.float64), clip.scores
     missing, present = find_missing(keypoints, scores)
     if not present.any():
         raise ValueError('shows no body in any frame.')
     if missing.any() and options.missing == 'error':
         m, t, v = (int(i) for i in np.argwhere(missing)[0])
-        raise ValueError(
-            f'joint {layout.joints[v]} of person {m} is missing in frame {t} (counted from 0), '
-            f'one of {int(missing.sum())}. Mend it, or say --missing interpolate.'
-        )
+        where = f'joint {layout.joints[v]} of person {m} is missing in frame {t} (counted from 0)'
+        way = 'Mend it, or say --missing interpolate.'
+        raise ValueError(f'{where}, one of {int(missing.sum())}. {way}')
     kept = present.any(axis=1) | keep_absent
     keypoints = fill_missing(keypoints, missing, present, layout)[kept]
     if options.up == 'z' and C == 3:
         keypoints = keypoints[..., [0, 2, 1]] * (1, 1, -1)
     arrays = dict(keypoint=_float32(keypoints * METRES.get(unit, 1.0)))
     if scores is not None and options.scores:
-        arrays['keypoint_score'] = _float32(
-            np.where(missing | ~present[..., None], 0, scores)[kept]
-        )
+        scores = np.where(missing | ~present[..., None], 0, scores)
+        arrays['keypoint_score'] = _float32(scores[kept])
     return arrays, int(missing.sum())
 
 
@@ -104,9 +94,7 @@ def _float32(array: np.ndarray) -> np.ndarray:
     with np.errstate(over='ignore'):
         found = array.astype(np.float32)
     if not np.isfinite(found).all():
-        where = np.argwhere(~np.isfinite(found))[0]
-        raise ValueError(
-            f'holds {array[tuple(where)]} (person {where[0]}, frame {where[1]}, joint '
-            f'{where[2]}), which is no finite number.'
-        )
+        m, t, v, *_ = where = tuple(np.argwhere(~np.isfinite(found))[0])
+        place = f'person {m}, frame {t}, joint {v}'
+        raise ValueError(f'holds {array[where]} ({place}), which is no finite number.')
     return found

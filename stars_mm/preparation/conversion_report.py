@@ -12,38 +12,27 @@ _MAX_NAMES = 5
 
 @dataclass
 class ConversionReport:
-    """What was made.
+    """What was made."""
 
-    Args:
-        class_names (list[str]): In the order of the labels.
-        splits (dict): The names of each split's clips.
-        clips (dict): Name of a clip → its label and frames.
-        dropped (dict): Name of a clip left out → why.
-        notes (dict): What was done → name of a clip → how often.
-        remarks (list[str]): What of the source has no counterpart.
-        before (int): Recordings taken from an interrupted conversion.
-    """
-
-    class_names: list[str] = field(default_factory=list)
-    splits: dict[str, list[str]] = field(default_factory=dict)
-    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
+    class_names: list[str] = field(default_factory=list)  # in the order of the labels
+    splits: dict[str, list[str]] = field(default_factory=dict)  # the names of each one's clips
+    clips: dict[str, tuple[int, int]] = field(default_factory=dict)  # name → label, frames
+    dropped: dict[str, str] = field(default_factory=dict)  # name of a clip left out → why
+    #: What was done → name of a clip → how often.
     notes: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
-    remarks: list[str] = field(default_factory=list)
-    before: int = 0
+    remarks: list[str] = field(default_factory=list)  # what of the source has no counterpart
+    before: int = 0  # recordings taken from an interrupted conversion
 
     def left_out(self) -> list[str]:
         """A line for each reason why clips are left out, and for what was done to clips."""
-        names = defaultdict(list)
+        reasons = defaultdict(list)
         for name, why in self.dropped.items():
-            names[why].append(name)
-        lines = [
-            f'left out, {len(some)} clips: {why} ({_some(some)})' for why, some in names.items()
-        ]
-        lines += [
-            f'{what}: {sum(done.values())}, in {len(done)} clips ({_some(done)})'
-            for what, done in self.notes.items()
-        ]
+            reasons[why].append(name)
+        lines = []
+        for why, names in reasons.items():
+            lines.append(f'left out, {len(names)} clips: {why} ({_some(names)})')
+        for what, done in self.notes.items():
+            lines.append(f'{what}: {sum(done.values())}, in {len(done)} clips ({_some(done)})')
         return lines
 
     def as_text(self) -> str:
@@ -54,19 +43,14 @@ class ConversionReport:
         }
         width = max(map(len, ('class', *self.class_names)))
         wide = max(12, *map(len, self.splits))
-        rows = [('class', self.splits)]
-        rows += [
-            (name, [count[label] for count in counts.values()])
-            for label, name in enumerate(self.class_names)
-        ]
-        rows.append(('all', map(len, self.splits.values())))
+        rows = [('class', list(self.splits))]
+        for label, name in enumerate(self.class_names):
+            rows.append((name, [count[label] for count in counts.values()]))
+        rows.append(('all', list(map(len, self.splits.values()))))
         lines = [f'{name:{width}}   ' + ' '.join(f'{n:>{wide}}' for n in row) for name, row in rows]
         frames = np.array([number for _, number in self.clips.values()])
-        lines.append(f'clips: {len(frames)}')
-        lines.append(
-            f'frames: {frames.min()} to {frames.max()} a clip, '
-            f'{frames.mean():.1f} on average, {frames.sum()} in all'
-        )
+        extent = f'{frames.min()} to {frames.max()} a clip, {frames.mean():.1f} on average'
+        lines += [f'clips: {len(frames)}', f'frames: {extent}, {frames.sum()} in all']
         lines += [f'dropped: {len(self.dropped)} clips', *self.left_out(), *self.remarks]
         for split, count in counts.items():
             absent = [name for label, name in enumerate(self.class_names) if not count[label]]

@@ -47,8 +47,8 @@ def convert(
         recordings (RecordingSet | iterable[Recording | dict]): What a reader yields. A dict
             has the fields of a :class:`Recording`.
         dst (str): The ``.pkl`` or ``.npz`` to write.
-        layout (str or SkeletonLayout, optional): Of all clips, by default the data set's. It is
-            stored in the file, its name as ``layout`` and itself as ``skeleton``.
+        layout (str or SkeletonLayout, optional): By default the data set's. It is stored in the
+            file, its name as ``layout`` and itself as ``skeleton``.
         split (SplitRule, optional): Which clips train and which test.
         options (ConversionOptions, optional): What is done to clips.
         classes (sequence[str], optional): Labels in the order of their
@@ -67,26 +67,24 @@ def convert(
     split, options = split or SplitRule(), options or ConversionOptions()
     known = recordings if isinstance(recordings, RecordingSet) else RecordingSet(recordings)
     if layout is None and known.layout is None:
-        raise ValueError(
-            'the reader does not say what the joints are: give --layout, one of '
-            f'{known_layouts()} or a .json or .yml file.'
-        )
+        way = f'give --layout, one of {known_layouts()} or a .json or .yml file'
+        raise ValueError(f'the reader does not say what the joints are: {way}.')
     layout = get_layout(layout or known.layout)
     unit = options.unit or known.unit or layout.unit
     classes = known.class_names if classes is None else classes
     report = ConversionReport(remarks=list(known.remarks))
     folder = f'{dst}.unfinished'
+    listed: dict[str, Recording] = {}
+    problems: list[str] = []
+    how = dict(layout=layout, unit=unit, options=options, keep_absent=known.keep_absent)
     with removed_if_disk_full(folder):
-        listed, problems = {}, []
-        convert_one = partial(
-            convert_clip, layout=layout, unit=unit, options=options, keep_absent=known.keep_absent
-        )
         groups, report.before = convert_in_groups(
-            _Listing(known, listed, problems),
-            convert_one,
-            repr((__version__, convert_one.keywords)),
+            _list_once(known, listed, problems),
+            partial(convert_clip, **how),
+            repr((__version__, how)),
             folder,
             workers,
+            length_hint(known.recordings),
         )
         digests, frames = _collect(groups, listed, options, report, problems)
         if problems:
@@ -132,31 +130,23 @@ def _plain(values: dict) -> dict:
     }
 
 
-class _Listing:
+def _list_once(
+    known: RecordingSet, listed: dict[str, Recording], problems: list[str]
+) -> Iterator[Recording]:
     """Yields recordings, keeps what is to be known of them, and refuses what has a name again."""
-
-    def __init__(self, known: RecordingSet, listed: dict, problems: list[str]) -> None:
-        self.known, self.listed, self.problems = known, listed, problems
-
-    def __iter__(self) -> Iterator[Recording]:
-        for clip in self.known:
-            if not isinstance(clip, Recording):
-                try:
-                    clip = Recording(**clip)
-                except TypeError as error:
-                    raise ValueError(
-                        f'the reader yields {type(clip).__name__}, no Recording and no dict of '
-                        f'its fields ({error}).'
-                    ) from None
-            if clip.name in self.listed:
-                other = self.listed[clip.name].place
-                self.problems.append(f'{clip.place}: {clip.name!r} is the name of {other} too.')
-                continue
-            self.listed[clip.name] = replace(clip, keypoints=None, scores=None)
+    for clip in known:
+        if not isinstance(clip, Recording):
+            try:
+                clip = Recording(**clip)
+            except TypeError as error:
+                what = f'{type(clip).__name__}, no Recording and no dict of its fields'
+                raise ValueError(f'the reader yields {what} ({error}).') from None
+        if clip.name in listed:
+            other = listed[clip.name].place
+            problems.append(f'{clip.place}: {clip.name!r} is the name of {other} too.')
+        else:
+            listed[clip.name] = replace(clip, keypoints=None, scores=None)
             yield clip
-
-    def __length_hint__(self) -> int:
-        return length_hint(self.known.recordings)
 
 
 def _collect(
@@ -169,21 +159,20 @@ def _collect(
     """Counts what was made; gives digest and frames of each clip that is to be stored."""
     digests: dict[str, str] = {}
     frames: dict[str, int] = {}
-    first, usual = None, None
+    usual = ''
     for clip in read_groups(groups):
         name = clip['name']
         if 'left_out' in clip:
             report.dropped[name] = clip['left_out']
             continue
         arrays = clip['arrays']
-        form = (*arrays['keypoint'].shape[2:], 'keypoint_score' in arrays)
-        if usual is None:
-            first, usual = listed[name], form
+        *_, V, C = arrays['keypoint'].shape
+        scores = 'scores' if 'keypoint_score' in arrays else 'no scores'
+        form = f'{V} joints, {C} coordinates and {scores}'
+        if not usual:
+            first, usual = listed[name].place, form
         if form != usual:
-            problem = (
-                f'has {_describe(form)}; {first.place} has {_describe(usual)}. All clips must be '
-                'alike.'
-            )
+            problem = f'has {form}; {first} has {usual}. All clips must be alike.'
             if options.invalid == 'drop':
                 report.dropped[name] = problem
             else:
@@ -200,10 +189,6 @@ def _collect(
     return digests, frames
 
 
-def _describe(form: tuple) -> str:
-    return f'{form[0]} joints, {form[1]} coordinates and {"scores" if form[2] else "no scores"}'
-
-
 def _annotations(
     groups: list[str], listed: dict[str, Recording], clips: dict[str, tuple[int, int]]
 ) -> Iterator[dict]:
@@ -212,11 +197,10 @@ def _annotations(
             continue
         label, frames = clips[clip['name']]
         recording = listed[clip['name']]
-        annotation = dict(frame_dir=recording.name, label=label, total_frames=frames)
-        for key in ('subject', 'camera'):
-            if getattr(recording, key) is not None:
-                annotation[key] = str(getattr(recording, key))
-        yield {**annotation, **clip['arrays']}
+        who = dict(subject=recording.subject, camera=recording.camera)
+        who = {key: str(value) for key, value in who.items() if value is not None}
+        named = dict(frame_dir=recording.name, label=label, total_frames=frames)
+        yield {**named, **who, **clip['arrays']}
 
 
 def _add_distinct(report: ConversionReport, split: str, digests: dict[str, str]) -> None:
@@ -228,10 +212,8 @@ def _add_distinct(report: ConversionReport, split: str, digests: dict[str, str])
         return
     report.splits[f'{split}_distinct'] = kept
     if len(kept) < len(inside):
-        report.remarks.append(
-            f'{len(inside) - len(kept)} clips of {split} have the very coordinates of a training '
-            f'clip; {split}_distinct leaves them out'
-        )
+        same = f'{len(inside) - len(kept)} clips of {split} have the very coordinates of a training'
+        report.remarks.append(f'{same} clip; {split}_distinct leaves them out')
 
 
 def _class_names(clips: Sequence[Recording], classes: Sequence[str] | None) -> list[str]:
@@ -245,10 +227,8 @@ def _class_names(clips: Sequence[Recording], classes: Sequence[str] | None) -> l
         raise ValueError(f'--classes names a class twice: {classes}.')
     for name, clip in found.items():
         if name not in classes:
-            raise ValueError(
-                f'{clip.place}: label {name!r} of {clip.name!r} is none of --classes: '
-                f'{", ".join(classes)}.'
-            )
+            what = f'label {name!r} of {clip.name!r} is none of --classes'
+            raise ValueError(f'{clip.place}: {what}: {", ".join(classes)}.')
     return classes
 
 

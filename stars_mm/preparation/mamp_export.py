@@ -46,15 +46,11 @@ def _to_flat(clip: dict, num_frames: int, pad: str) -> np.ndarray:
     name, keypoint = clip.get('frame_dir'), clip['keypoint'][:, : clip['total_frames']]
     M, T, V, C = keypoint.shape
     if (V, C) != (NUM_JOINTS, NUM_COORDINATES) or M > NUM_PERSONS:
-        raise ValueError(
-            f'clip {name!r}: keypoint has shape {clip["keypoint"].shape} (M, T, V, C); the '
-            "authors' arrays hold 25 joints, 3 coordinates and at most 2 persons."
-        )
+        wanted = "the authors' arrays hold 25 joints, 3 coordinates and at most 2 persons"
+        raise ValueError(f'clip {name!r}: keypoint has shape {clip["keypoint"].shape}; {wanted}.')
     if T > num_frames:
-        raise ValueError(
-            f'clip {name!r}: has {T} frames, and {num_frames} were to be written. Give --frames '
-            f'{T} or more.'
-        )
+        wanted = f'{num_frames} were to be written. Give --frames {T} or more.'
+        raise ValueError(f'clip {name!r}: has {T} frames, and {wanted}')
     flat = np.zeros((num_frames, NUM_PERSONS, V, C), np.float32)
     flat[:T, :M] = keypoint.transpose(1, 0, 2, 3)
     if M == 1 and pad == 'loop':

@@ -36,13 +36,10 @@ def fill_missing(
     the root, in the middle of the joints that are there.
 
     Args:
-        keypoints (np.ndarray): (M, T, V, C).
+        keypoints (np.ndarray): (M, T, V, C); comes back with absent persons zero.
         missing (np.ndarray): (M, T, V) bool.
         present (np.ndarray): (M, T) bool.
         layout (SkeletonLayout): Whose the joints are.
-
-    Returns:
-        np.ndarray: (M, T, V, C), absent persons zero.
     """
     filled = np.where(missing[..., None], 0, keypoints)
     filled[~present] = 0
@@ -54,10 +51,8 @@ def fill_missing(
         for joint in np.flatnonzero(lost & ~never):
             has = here & ~missing[m, :, joint]
             gap = here & missing[m, :, joint]
-            for c in range(filled.shape[-1]):
-                filled[m, gap, joint, c] = np.interp(
-                    times[gap], times[has], filled[m, has, joint, c]
-                )
+            for track in filled[m, :, joint].T:
+                track[gap] = np.interp(times[gap], times[has], track[has])
         middle = filled[m][:, ~never].mean(axis=1)  # (T, C)
         for joint in np.flatnonzero(never):
             end = joint

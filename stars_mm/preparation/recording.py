@@ -8,18 +8,12 @@ import numpy as np
 
 
 class Clip(NamedTuple):
-    """What is in a recording.
-
-    Attributes:
-        keypoints (np.ndarray): (M persons, T frames, V joints, C = 2 or 3 coordinates), or (T, V,
-            C) of a single person. A person who is absent from a frame is zero or NaN there.
-        scores (np.ndarray, optional): Confidence of each joint, (M, T, V).
-        notes (dict[str, int], optional): What the reader did to it → how often, for the summary.
-    """
+    """What is in a recording: ``keypoints`` (M persons, T frames, V joints, C = 2 or 3
+    coordinates), or (T, V, C) of a single person, zero or NaN where a person is absent."""
 
     keypoints: np.ndarray
-    scores: np.ndarray | None = None
-    notes: dict[str, int] | None = None
+    scores: np.ndarray | None = None  # confidence of each joint, (M, T, V)
+    notes: dict[str, int] | None = None  # what the reader did to it → how often
 
 
 class ClipLeftOut(ValueError):
@@ -81,22 +75,19 @@ class Recording:
         clip = Clip(*found) if isinstance(found, tuple) else Clip(found, self.scores)
         keypoints = np.asarray(clip.keypoints)
         scores = None if clip.scores is None else np.asarray(clip.scores)
-        if keypoints.dtype.kind not in 'fiu' or (
-            scores is not None and scores.dtype.kind not in 'fiu'
+        if any(
+            array is not None and array.dtype.kind not in 'fiu' for array in (keypoints, scores)
         ):
             raise ValueError('keypoints or scores are no numbers.')
         if keypoints.ndim == 3:
             keypoints = keypoints[None]
             scores = None if scores is None else scores[None]
-        if keypoints.ndim != 4 or 0 in keypoints.shape or keypoints.shape[-1] not in (2, 3):
-            raise ValueError(
-                f'keypoints have shape {keypoints.shape}; (M persons, T frames, V joints, 2 or 3 '
-                'coordinates) is needed, none of them 0.'
-            )
-        if scores is not None and scores.shape != keypoints.shape[:3]:
-            raise ValueError(
-                f'scores have shape {scores.shape} beside keypoints of shape {keypoints.shape}.'
-            )
+        shape = keypoints.shape
+        if len(shape) != 4 or 0 in shape or shape[-1] not in (2, 3):
+            needed = '(M persons, T frames, V joints, 2 or 3 coordinates) is needed, none of them 0'
+            raise ValueError(f'keypoints have shape {shape}; {needed}.')
+        if scores is not None and scores.shape != shape[:3]:
+            raise ValueError(f'scores have shape {scores.shape} beside keypoints of shape {shape}.')
         return Clip(keypoints, scores, clip.notes)
 
 

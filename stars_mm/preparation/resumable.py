@@ -19,7 +19,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,6 @@ from stars_mm.utils.safe_pickle import load_pickle
 GROUP_SIZE = 32
 #: So many bad recordings are listed.
 MAX_PROBLEMS = 20
-#: Makes of a recording its clip, a dict of plain types and arrays; a ValueError says what is wrong.
-ConvertOne = Callable[[Recording], dict]
 
 
 def all_cores() -> int:
@@ -47,19 +44,22 @@ def all_cores() -> int:
 
 def convert_in_groups(
     recordings: Iterable[Recording],
-    convert_one: ConvertOne,
+    convert_one: Callable[[Recording], dict],
     options: str,
     folder: str,
     workers: int = 1,
+    total: int = 0,
 ) -> tuple[list[str], int]:
     """Converts the groups that have no file yet, and shows progress.
 
     Args:
         recordings (iterable[Recording]): Of a generator, a few groups at a time are in memory.
-        convert_one (callable): Converts a recording; can be pickled.
+        convert_one (callable): Makes of a recording its clip, a dict of plain types and arrays;
+            a ValueError says what is wrong. Can be pickled.
         options (str): What else the clips depend on.
         folder (str): The folder of the files; it is made.
         workers (int): Processes; 1 works in this one.
+        total (int): How many recordings there are, where that is known.
 
     Returns:
         tuple: The files in order, and how many recordings were converted before.
@@ -72,7 +72,6 @@ def convert_in_groups(
     if workers < 1:
         raise ValueError(f'workers={workers}: at least one is needed.')
     os.makedirs(folder, exist_ok=True)
-    total = length_hint(recordings)
     if 0 < total <= GROUP_SIZE:
         workers = 1
     progress, paths, before = ProgressBar(total), [], 0
@@ -151,16 +150,14 @@ def _open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     try:
         yield pool
     except BrokenProcessPool as error:
-        raise RuntimeError(
-            'a worker process was ended from outside, for lack of memory perhaps. Run the command '
-            'again: it goes on from there.'
-        ) from error
+        ended = 'a worker process was ended from outside, for lack of memory perhaps'
+        raise RuntimeError(f'{ended}. Run the command again: it goes on from there.') from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _submit(
-    pool: ProcessPoolExecutor | None, group: list[Recording], path: str, convert_one: ConvertOne
+    pool: ProcessPoolExecutor | None, group: list[Recording], path: str, convert_one: Callable
 ) -> Future:
     """Has a group converted, in this process where it cannot be sent to another one."""
     try:
@@ -174,7 +171,7 @@ def _submit(
 
 
 def _write_group(
-    group: list[Recording] | bytes, path: str, convert_one: ConvertOne
+    group: list[Recording] | bytes, path: str, convert_one: Callable
 ) -> tuple[int, list[str]]:
     """Writes the file of a group, pickled or not; gives its size and what is wrong with it."""
     group = pickle.loads(group) if isinstance(group, bytes) else group
@@ -198,23 +195,18 @@ def _key(group: list[Recording], options: str) -> str:
     """Tells all that a group's clips depend on; another one each time where that is unknown."""
     digest = hashlib.sha256(options.encode())
     for recording in group:
-        content = _describe_content(recording)
-        if content is None:
+        found = recording.keypoints
+        values, code = [found, recording.scores], ''
+        if isinstance(found, partial):
+            values = [*found.args, *sorted(found.keywords.items())]
+            try:
+                code = found.func.__qualname__ + _code_digest(inspect.getsourcefile(found.func))
+            except TypeError:  # a class's object, or C
+                return uuid.uuid4().hex
+        elif callable(found):
             return uuid.uuid4().hex
-        digest.update(f'{recording.name!r} {content}\n'.encode())
+        digest.update(f'{recording.name!r} {code} {list(map(_describe, values))}\n'.encode())
     return digest.hexdigest()[:32]
-
-
-def _describe_content(recording: Recording) -> str | None:
-    found = recording.keypoints
-    if isinstance(found, partial):
-        values = [*found.args, *sorted(found.keywords.items())]
-        try:
-            code = _code_digest(inspect.getsourcefile(found.func))
-        except TypeError:  # a class's object, or C
-            return None
-        return f'{found.func.__qualname__} {code} {[_describe(value) for value in values]}'
-    return None if callable(found) else f'{_describe(found)} {_describe(recording.scores)}'
 
 
 def _describe(value: Any) -> str:

@@ -5,23 +5,17 @@ import os
 import os.path as osp
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 
 class SourceFile(NamedTuple):
-    """A file that has been found, and not been read.
+    """A file that has been found, and not been read."""
 
-    Attributes:
-        path (str): The file, within ``root``.
-        root (str): The folder or zip that holds it.
-        stamp (str): Size and age, or in a zip size and checksum: changes when the file does.
-    """
-
-    path: str
-    root: str
-    stamp: str
+    path: str  # within ``root``
+    root: str  # the folder or zip that holds it
+    stamp: str  # size and age, or in a zip size and checksum: changes when the file does
 
     @property
     def stem(self) -> str:
@@ -67,44 +61,33 @@ def _open_zip(archive: str, changed: int, process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
-def _in_folder(folder: str) -> list[SourceFile]:
-    found = []
+def _in_folder(folder: str) -> Iterator[SourceFile]:
     for path in Path(folder).rglob('*'):
         if not path.is_dir():
             stat = path.stat() if path.exists() else path.lstat()  # reading a dead link will say so
             stamp = f'{stat.st_size} {stat.st_mtime_ns}'
-            found.append(SourceFile(path.relative_to(folder).as_posix(), folder, stamp))
-    return found
+            yield SourceFile(path.relative_to(folder).as_posix(), folder, stamp)
 
 
-def _in_zip(archive: str) -> list[SourceFile]:
+def _in_zip(archive: str) -> Iterator[SourceFile]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            return [
-                SourceFile(info.filename, archive, f'{info.file_size} {info.CRC}')
-                for info in opened.infolist()
-                if not info.is_dir()
-            ]
+            for info in opened.infolist():
+                if not info.is_dir():
+                    yield SourceFile(info.filename, archive, f'{info.file_size} {info.CRC}')
     except zipfile.BadZipFile as error:
-        raise ValueError(
-            f'{archive}: is neither a folder nor a readable zip ({error}). It may be cut off: get '
-            'it again.'
-        ) from error
+        what = f'neither a folder nor a readable zip ({error})'
+        raise ValueError(f'{archive}: is {what}. It may be cut off: get it again.') from error
 
 
 def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> list[SourceFile]:
-    """Finds the files of some endings, at any depth.
-
-    A folder without any may hold zips that have them.
+    """Finds the files of some endings, at any depth, sorted by path; hidden ones, such as the
+    shadows '._name' that a zip made on a Mac has, are left out.
 
     Args:
-        src (str): The folder or the zip.
+        src (str): The folder or the zip. A folder without any may hold zips that have them.
         suffixes (str or tuple[str, ...]): Endings, such as '.json'.
         example (str): What the files are called, for messages.
-
-    Returns:
-        list[SourceFile]: Sorted by path, without hidden ones such as the shadows '._name' that a
-        zip made on a Mac has.
 
     Raises:
         FileNotFoundError: If there is no such folder or zip.
@@ -121,11 +104,9 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
     else:
         raise FileNotFoundError(f'{src}: there is no such folder or zip.')
     if not files:
-        suffixes = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
-        raise ValueError(
-            f'{src}: holds no {suffixes}. Give the folder or zip with {example or "such files"} '
-            'in it.'
-        )
+        wanted = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
+        way = f'Give the folder or zip with {example or "such files"} in it.'
+        raise ValueError(f'{src}: holds no {wanted}. {way}')
     return sorted(files)
 
 
@@ -146,8 +127,7 @@ def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
     found: dict[str, SourceFile] = {}
     for file in files:
         if file.stem in found:
-            raise ValueError(
-                f"'{found[file.stem].where}' and '{file.where}' have one name. Remove one of them."
-            )
+            both = f"'{found[file.stem].where}' and '{file.where}'"
+            raise ValueError(f'{both} have one name. Remove one of them.')
         found[file.stem] = file
     return dict(sorted(found.items()))

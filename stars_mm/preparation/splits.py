@@ -15,16 +15,14 @@ class SplitRule:
     """Which clips train and which test.
 
     Args:
-        train_subjects (sequence[str], optional): These train, the others
-            test: splits ``xsub_train`` and ``xsub_val``.
+        train_subjects (sequence[str], optional): These train, the others test: splits
+            ``xsub_train`` and ``xsub_val``.
         val_subjects (sequence[str], optional): The other way round.
-        val_cameras (sequence[str], optional): These cameras test, the others
-            train: ``xview_train`` and ``xview_val``.
-        val_fraction (float, optional): So large a part of the subjects,
-            drawn at random, tests: ``xsub_train`` and ``xsub_val``. 0.3 where
-            nothing else is said and no clip names its split.
-        over (str): 'subject', or 'clip' to draw among the clips of each
-            class: ``clip_train`` and ``clip_val``.
+        val_cameras (sequence[str], optional): These cameras test, the others train:
+            ``xview_train`` and ``xview_val``.
+        val_fraction (float, optional): So large a part of the subjects, drawn at random, tests:
+            ``xsub_*``. 0.3 where nothing else is said and no clip names its split.
+        over (str): 'subject', or 'clip' to draw among the clips of each class: ``clip_*``.
         seed (int): Seed of the draw.
     """
 
@@ -40,22 +38,13 @@ class SplitRule:
             raise ValueError(f"over={self.over!r}: choose 'subject' or 'clip'.")
         if self.val_fraction is not None and not 0 < self.val_fraction < 1:
             raise ValueError(f'val_fraction={self.val_fraction}: must lie between 0 and 1.')
-        given = [
-            key
-            for key in ('train_subjects', 'val_subjects', 'val_fraction')
-            if getattr(self, key) is not None
-        ]
+        keys = ('train_subjects', 'val_subjects', 'val_fraction')
+        given = [key for key in keys if getattr(self, key) is not None]
         if len(given) > 1:
             raise ValueError(f'{given[0]} and {given[1]} both part the subjects. Give one of them.')
 
     def apply(self, clips: Sequence[Recording]) -> Splits:
-        """Parts clips; a rule replaces what the clips themselves say of the same splits.
-
-        Args:
-            clips (sequence[Recording]): All clips.
-
-        Returns:
-            dict: Name of a split → names of its clips.
+        """Name of a split → names of its clips; a rule replaces what the clips themselves say.
 
         Raises:
             ValueError: If a clip lacks what the rule goes by, a name is that
@@ -71,10 +60,8 @@ class SplitRule:
             splits.update(self._draw(clips, self.val_fraction or 0.3))
         for name, names in splits.items():
             if not names:
-                raise ValueError(
-                    f'split {name!r} would have no clip. Choose other subjects, cameras or '
-                    'fractions.'
-                )
+                way = 'Choose other subjects, cameras or fractions.'
+                raise ValueError(f'split {name!r} would have no clip. {way}')
         return splits
 
     def _draw(self, clips: Sequence[Recording], fraction: float) -> Splits:
@@ -87,9 +74,9 @@ class SplitRule:
             return _part(clips, 'clip', [clip.name in chosen for clip in clips])
         subjects = sorted(set(_values(clips, 'subject')))
         if len(subjects) < 2:
+            way = 'Part the clips at random (--split-over clip) or through an index.'
             raise ValueError(
-                f'all clips are of subject {subjects[0]!r}, so no other can test. Part the clips '
-                'at random (--split-over clip) or through an index.'
+                f'all clips are of subject {subjects[0]!r}, so no other can test. {way}'
             )
         return _by(clips, 'subject', _share(subjects, fraction, rng), 'xsub')
 
@@ -126,9 +113,8 @@ def _by(
     values = _values(clips, key)
     unknown = [name for name in names if name not in values]
     if unknown:
-        raise ValueError(
-            f'no clip is of {key} {unknown[0]!r}. There are {", ".join(sorted(set(values)))}.'
-        )
+        known = ', '.join(sorted(set(values)))
+        raise ValueError(f'no clip is of {key} {unknown[0]!r}. There are {known}.')
     return _part(clips, split, [(value in names) == val for value in values])
 
 

@@ -1,6 +1,7 @@
-"""Measures one clip: who is there, how large they are, how they move."""
+"""Measures clips: who is there, how large they are, how they move, in what unit."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 JUMP_OF_SIZE = 0.5
 #: … and than this many times the median step of the clip's joints.
 JUMP_OF_MEDIAN = 10
+#: How large a body is in each unit of space: the diagonal of the box around it. It is 1.3 to 2.1 m
+#: in recordings of adults; a child, or someone seated or seen from the waist up, is smaller.
+_BODY = {'metres': (0.4, 3.5), 'centimetres': (40, 350), 'millimetres': (400, 3500)}
 
 
 class Jump(NamedTuple):
@@ -37,11 +41,13 @@ class ClipStats(NamedTuple):
     digest: bytes  # equal for equal coordinates alone, whatever the type and whoever is absent
 
 
-def _is_score(coords: np.ndarray) -> bool:
-    """Whether xyz are rather xy in pixels and a confidence from 0 to 1."""
-    if len(coords) != 3:
-        return False
-    return bool(coords[2].min() >= 0 and coords[2].max() <= 1 and np.ptp(coords[:2]) > 10)
+class Units(NamedTuple):
+    """The unit of a file, as it seems."""
+
+    name: str  # metres, centimetres, millimetres, pixels, normalised or unknown
+    body_size: float  # diagonal of the box around a body, the median over clips
+    dims: int  # 2 or 3 dimensions; a third coordinate may be a confidence
+    why: str  # by which rule
 
 
 def _present(coords: np.ndarray, seen: np.ndarray) -> list[int]:
@@ -57,22 +63,14 @@ def _body_size(places: np.ndarray, seen: np.ndarray) -> float:
     """Median diagonal of the box around the joints that are seen."""
     low = np.where(seen, places, np.inf).min(1)  # (C, M, T)
     high = np.where(seen, places, -np.inf).max(1)
-    extent = (high - low)[:, seen.any(0)]
-    return float(np.median(np.sqrt(np.square(extent).sum(0))))
-
-
-def _steps(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(V, M, T-1) how far joints move; NaN where one is not seen."""
-    steps = np.sqrt(np.square(places[..., 1:] - places[..., :-1]).sum(0))
-    return np.where(seen[..., 1:] & seen[..., :-1], steps, np.nan)
+    return float(np.median(np.linalg.norm((high - low)[:, seen.any(0)], axis=0)))
 
 
 def _find_jumps(steps: np.ndarray, size: float, persons: list[int]) -> tuple[int, Jump | None]:
     """Frames that a joint jumps to, and the largest jump."""
     far = steps > JUMP_OF_SIZE * size
-    if not far.any():  # as in nearly every clip: no median is needed
-        return 0, None
-    far &= steps > JUMP_OF_MEDIAN * np.nanmedian(steps)
+    if far.any():  # as in hardly any clip: the median takes time
+        far &= steps > JUMP_OF_MEDIAN * np.nanmedian(steps)
     if not far.any():
         return 0, None
     joint, person, frame = map(int, np.unravel_index(np.where(far, steps, 0).argmax(), steps.shape))
@@ -97,13 +95,15 @@ def measure_clip(clip: dict) -> ClipStats:
     with np.errstate(over='ignore', invalid='ignore'):
         # (C, V, M, T): many times faster to reduce over joints
         coords = np.ascontiguousarray(whole[:, :frames].transpose(3, 2, 0, 1), dtype=np.float32)
-        scored = _is_score(coords)
+        in_pixels = len(coords) == 3 and np.ptp(coords[:2]) > 10
+        scored = in_pixels and coords[2].min() >= 0 and coords[2].max() <= 1
         seen = (coords[:2] if scored else coords).any(0)  # (V, M, T)
         persons = _present(coords, seen)
         if len(persons) < len(whole):
             coords, seen = coords[:, :, persons], seen[:, persons]
         places = coords[:2] if scored else coords
-        steps = _steps(places, seen)
+        steps = np.linalg.norm(np.diff(places), axis=0)  # (V, M, T - 1)
+        steps[~(seen[..., 1:] & seen[..., :-1])] = np.nan
         size = _body_size(places, seen) if persons else np.nan
         jumps, jump = _find_jumps(steps, size, persons)
         reach = float(np.abs(places).max(initial=0))
@@ -116,9 +116,34 @@ def measure_clip(clip: dict) -> ClipStats:
         empty_frames=int(frames - seen.any((0, 1)).sum()),
         size=size,
         reach=reach,
-        scored=scored,
+        scored=bool(scored),
         jumps=jumps,
         jump=jump,
         still=not (steps > 0).any(),
         digest=digest.digest(),
     )
+
+
+def guess_units(sizes: Sequence[float], reach: float, dims: int) -> Units:
+    """Guesses the unit from how large bodies are.
+
+    Args:
+        sizes (Sequence[float]): The size of a body in each clip; NaN for an empty one.
+        reach (float): The largest magnitude of a coordinate in the file.
+        dims (int): 2 or 3.
+    """
+    known = np.asarray(sizes, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return Units('unknown', float('nan'), dims, 'there is no body')
+    size = float(np.median(known))
+    body = f'a body measures {size:.3g}, the diagonal of the box around it'
+    if dims == 2:
+        name = 'pixels' if size > 10 else 'normalised'
+        return Units(name, size, dims, f'2D, and {body}')
+    if 0.98 <= reach <= 1:  # less may be metres, from the hips
+        return Units('normalised', size, dims, 'the largest coordinate is 1, and none is beyond')
+    for name, (low, high) in _BODY.items():
+        if low <= size <= high:
+            return Units(name, size, dims, body)
+    return Units('unknown', size, dims, body)

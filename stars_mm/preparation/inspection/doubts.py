@@ -10,8 +10,7 @@ import numpy as np
 
 from stars_mm.preparation.inspection.clip_stats import JUMP_OF_MEDIAN, JUMP_OF_SIZE
 from stars_mm.preparation.inspection.faults import class_list
-from stars_mm.preparation.inspection.findings import Finding, finding, shown
-from stars_mm.preparation.inspection.report import Inspection
+from stars_mm.preparation.inspection.report import Finding, Inspection, finding, shown
 
 #: A body so many times larger or smaller than the median is in another unit.
 OTHER_UNIT = 5
@@ -19,29 +18,31 @@ OTHER_UNIT = 5
 MAX_GAPS = 1000
 #: What a split is for, within its name: 'xsub_train', 'test1'.
 _ROLE = re.compile(r'(?<![a-z])(train|val|test)(?:ing|id|idation)?(?![a-z])', re.IGNORECASE)
+_MOTION = dict(
+    empty_frames='frames are zero throughout',
+    jump='a joint moves, from one frame to the next, farther than '
+    f"{JUMP_OF_SIZE} of the body's size and than {JUMP_OF_MEDIAN} times the clip's median step",
+    still='nothing moves',
+    unused_frames='total_frames is less than the keypoint has: the frames beyond are never used',
+    other_unit=f'bodies are {OTHER_UNIT} times larger or smaller than in the other clips: '
+    'another unit?',
+)
 
 
 def split_pairs(splits: Iterable[str]) -> list[tuple[str, str]]:
-    """Splits whose names say that they exclude one another.
-
-    Args:
-        splits (Iterable[str]): Their names.
-
-    Returns:
-        list[tuple[str, str]]: Those that differ in 'train', 'val' and 'test'
-        alone, as 'xsub_train' and 'xsub_val' do; training comes first.
-    """
+    """Splits whose names say that they exclude one another: those that differ in 'train', 'val' and
+    'test' alone, as 'xsub_train' and 'xsub_val' do; training comes first."""
     protocols = defaultdict(list)
     for split in splits:
         match = _ROLE.search(split) if isinstance(split, str) else None
         if match:
             role = ('train', 'val', 'test').index(match[1].lower())
             protocols[split[: match.start()], split[match.end() :]].append((role, split))
-    return [
-        (one, other)
-        for alike in protocols.values()
-        for (_, one), (_, other) in combinations(sorted(alike, key=lambda entry: entry[0]), 2)
-    ]
+    pairs = []
+    for alike in protocols.values():
+        names = [split for _, split in sorted(alike, key=lambda entry: entry[0])]
+        pairs += combinations(names, 2)
+    return pairs
 
 
 def name_doubts(report: Inspection) -> list[Finding]:
@@ -51,21 +52,22 @@ def name_doubts(report: Inspection) -> list[Finding]:
         both = sorted(set(report.listed[one]) & set(report.listed[other]), key=str)
         message = f'clips of {shown(other)} are in {shown(one)} too'
         found += finding('overlap', message, map(shown, both))
-    counts = Counter(name for name in report.names if name is not None)
-    found += finding(
-        'name_twice',
-        'several annotations have one name: a split takes all of them',
-        (f'{shown(name)}: {count} annotations' for name, count in counts.items() if count > 1),
-    )
+    message = 'several annotations have one name: a split takes all of them'
+    twice = _repeated(name for name in report.names if name is not None)
+    found += finding('name_twice', message, (f'{shown(n)}: {c} annotations' for n, c in twice))
     for split in report.splits:
-        counts = Counter(report.listed[split])
         message = f'split {shown(split)} lists names more than once; each is taken once'
-        found += finding('listed_twice', message, (shown(n) for n, c in counts.items() if c > 1))
+        twice = _repeated(report.listed[split])
+        found += finding('listed_twice', message, (shown(name) for name, _ in twice))
     if report.splits:
         used = {number for group in report.splits.values() for number in group.members}
         unused = (shown(name) for n, name in enumerate(report.names) if n not in used)
         found += finding('unused', 'clips are in no split', unused)
     return found
+
+
+def _repeated(names: Iterable) -> list[tuple[Any, int]]:
+    return [(name, count) for name, count in Counter(names).items() if count > 1]
 
 
 def copy_doubts(report: Inspection) -> list[Finding]:
@@ -85,28 +87,19 @@ def copy_doubts(report: Inspection) -> list[Finding]:
                 cases.append(f'{shown(names[number])} = {shown(names[min(copies)])}')
         message = f'clips of {shown(other)} have the very coordinates of clips of {shown(one)}'
         found += finding('copy_across', message, cases)
-    copies = [
-        (n, group[0]) for group in alike.values() for n in group if names[n] != names[group[0]]
-    ]
-    found += finding(
-        'copy',
-        'clips have the very coordinates of another one on their side',
-        (
-            f'{shown(names[n])} = {shown(names[first])}'
-            for n, first in copies
-            if not across.intersection((first, n))
-        ),
-    )
-    found += finding(
-        'copy_label',
-        'clips have the very coordinates of another one, and another label',
-        (
-            f'{shown(names[n])}: {classes[n]}, {shown(names[first])}: {classes[first]}'
-            for n, first in copies
-            if sorted(classes[n]) != sorted(classes[first])
-        ),
-    )
-    return found
+    same_side, relabelled = [], []
+    for first, *others in alike.values():
+        for n in others:
+            one, other = shown(names[n]), shown(names[first])
+            if names[n] == names[first]:
+                continue
+            if not across.intersection((first, n)):
+                same_side.append(f'{one} = {other}')
+            if sorted(classes[n]) != sorted(classes[first]):
+                relabelled.append(f'{one}: {classes[n]}, {other}: {classes[first]}')
+    message = 'clips have the very coordinates of another one'
+    found += finding('copy', f'{message} on their side', same_side)
+    return found + finding('copy_label', f'{message}, and another label', relabelled)
 
 
 def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
@@ -115,51 +108,33 @@ def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
     if class_names is not None and class_list(class_names) is None:
         message = f'class_names is {shown(class_names)}, no list of text'
         found.append(Finding('class_names', message, 1))
-    twice = (shown(n) for n, c in Counter(report.class_names or ()).items() if c > 1)
+    twice = (shown(name) for name, _ in _repeated(report.class_names or ()))
     found += finding('class_names', 'classes have one name', twice)
     present, clips = report.whole.class_counts, len(report.names)
     if clips and not present:
-        message = (
-            'no clip has a label: masked motion prediction can use the file, tuning as well, and '
-            'no evaluation'
-        )
-        found.append(Finding('no_label', message, clips))
+        uses = 'masked motion prediction can use the file, tuning as well, and no evaluation'
+        found.append(Finding('no_label', f'no clip has a label: {uses}', clips))
     elif report.num_classes > len(present):
         absent = (f'class {n}' for n in range(report.num_classes) if n not in present)
         message = f'of {report.num_classes} classes some have no clip'
         count = report.num_classes - len(present)
         found.append(Finding('label_gap', message, count, tuple(islice(absent, MAX_GAPS))))
     for one, other in report.pairs:
-        counts = report.splits[one].class_counts, report.splits[other].class_counts
+        train, test = report.splits[one].class_counts, report.splits[other].class_counts
         message = f'classes of {shown(other)} have no clip in {shown(one)}'
-        unseen = (f'class {label}' for label in sorted(set(counts[1]) - set(counts[0])))
+        unseen = (f'class {label}' for label in sorted(set(test) - set(train)))
         found += finding('class_unseen', message, unseen)
     return found
 
 
 def motion_doubts(report: Inspection) -> list[Finding]:
     """Clips in which bodies vanish, leap, freeze, or are of another size."""
-    clips = [(shown(report.names[number]), clip) for number, clip in report.stats.items()]
-    leaps = sorted((entry for entry in clips if entry[1].jumps), key=lambda e: -e[1].jump.sizes)
-    usual = report.units.body_size
-    messages = dict(
-        empty_frames='frames are zero throughout',
-        jump='a joint moves, from one frame to the next, farther than '
-        f"{JUMP_OF_SIZE} of the body's size and than {JUMP_OF_MEDIAN} times the clip's median step",
-        still='nothing moves',
-        unused_frames='total_frames is less than the keypoint has: the frames beyond are never '
-        'used',
-        other_unit=f'bodies are {OTHER_UNIT} times larger or smaller than in the other clips: '
-        'another unit?',
-    )
-    cases = {kind: [] for kind in messages}
-    for name, clip in leaps:
-        jump = clip.jump
-        cases['jump'].append(
-            f'{name}: person {jump.person} joint {jump.joint} by {jump.sizes:.2f} of the size at '
-            f'frame {jump.frame}'
-        )
-    for name, clip in clips:
+    cases = {kind: [] for kind in _MOTION}
+    leaps, usual = [], report.units.body_size
+    for number, clip in report.stats.items():
+        name = shown(report.names[number])
+        if clip.jump:
+            leaps.append((name, clip.jump))
         if clip.empty_frames:
             cases['empty_frames'].append(f'{name}: {clip.empty_frames} of {clip.frames} frames')
         if clip.still:
@@ -169,4 +144,9 @@ def motion_doubts(report: Inspection) -> list[Finding]:
         like_others = usual / OTHER_UNIT <= clip.size <= usual * OTHER_UNIT
         if report.units.dims == 3 and clip.size and np.isfinite(clip.size) and not like_others:
             cases['other_unit'].append(f'{name}: {clip.size:.3g} beside {usual:.3g}')
-    return [found for kind in messages for found in finding(kind, messages[kind], cases[kind])]
+    cases['jump'] = [
+        f'{name}: person {jump.person} joint {jump.joint} by {jump.sizes:.2f} of the size at frame '
+        f'{jump.frame}'
+        for name, jump in sorted(leaps, key=lambda leap: -leap[1].sizes)
+    ]
+    return [found for kind in _MOTION for found in finding(kind, _MOTION[kind], cases[kind])]

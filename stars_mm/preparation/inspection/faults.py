@@ -1,8 +1,5 @@
-"""Faults: what no training can use.
-
-They are found by the functions by which
-:class:`~stars_mm.datasets.SkeletonDataset` refuses a file.
-"""
+"""Faults: what no training can use, found by the functions by which
+:class:`~stars_mm.datasets.SkeletonDataset` refuses a file."""
 
 import re
 from collections import defaultdict
@@ -12,7 +9,7 @@ import numpy as np
 
 from stars_mm.preparation.annotation_file import Splits, select_split
 from stars_mm.preparation.clip_faults import find_faults, is_class_list, label_fault
-from stars_mm.preparation.inspection.findings import Finding, finding, shown
+from stars_mm.preparation.inspection.report import Finding, finding, shown
 
 
 def _name_of(clip: dict, key: str, number: int) -> str:
@@ -20,26 +17,20 @@ def _name_of(clip: dict, key: str, number: int) -> str:
 
 
 def clip_faults(annotations: list[dict], key: str) -> tuple[dict[int, str], list[Finding]]:
-    """Clips of a wrong shape, with NaN, zero throughout, ….
-
-    Returns:
-        tuple: Position of each faulty clip → what is wrong with it; and the
-        findings, one for all clips whose faults differ in numbers alone.
-    """
+    """Clips of a wrong shape, with NaN, zero throughout, …: position → what is wrong with it; and
+    the findings, one for all clips whose faults differ in numbers alone."""
     faults = find_faults(annotations)
     alike = defaultdict(list)
     for number, fault in sorted(faults.items()):
         case = f'{_name_of(annotations[number], key, number)}: {fault}'
         alike[re.sub(r'-?\d[\d.]*', '…', fault)].append(case)
-    return faults, [
-        found for fault, cases in alike.items() for found in finding('clip', fault, cases)
-    ]
+    return faults, [Finding('clip', fault, len(some), tuple(some)) for fault, some in alike.items()]
 
 
 def is_multi_class(annotations: list[dict]) -> bool:
     """Whether labels are lists of classes, as the first label of a clip is."""
-    first = next((clip['label'] for clip in annotations if clip.get('label') is not None), None)
-    return is_class_list(first)
+    labels = (clip.get('label') for clip in annotations)
+    return is_class_list(next((label for label in labels if label is not None), None))
 
 
 def classes_of(clip: dict, multi_class: bool) -> list[int]:
@@ -59,54 +50,46 @@ def class_list(class_names: Any) -> list[str] | None:
     return list(class_names) if all(isinstance(name, str) for name in class_names) else None
 
 
-def label_faults(annotations: list[dict], key: str, num_classes: int, named: bool) -> list[Finding]:
+def label_faults(
+    annotations: list[dict], key: str, num_classes: int, named: bool, multi_class: bool
+) -> list[Finding]:
     """Labels that are no class from 0 to ``num_classes`` - 1, which are the file's ``class_names``
     or up to its largest label. None where no clip has a label: masked motion prediction needs none.
     """
     if all(clip.get('label') is None for clip in annotations):
         return []
-    multi_class = is_multi_class(annotations)
-    message = 'the label is no class of the file, which ' + (
-        f'names {num_classes} in class_names'
-        if named
-        else f'has {num_classes} by its largest label'
-    )
     cases = [
         f'{_name_of(clip, key, n)}: {shown(clip.get("label"))}'
         for n, clip in enumerate(annotations)
         if label_fault(clip, num_classes, multi_class)
     ]
-    return finding('label', message, cases)
+    extent = f'names {num_classes} in class_names'
+    if not named:
+        extent = f'has {num_classes} by its largest label'
+    return finding('label', f'the label is no class of the file, which {extent}', cases)
 
 
 def split_faults(
     annotations: list[dict], splits: Splits | None, key: str, path: str
 ) -> tuple[dict[str, list[int]], list[Finding]]:
-    """Splits that are empty, or list what is not there.
-
-    Returns:
-        tuple: The positions of each usable split's clips, and the findings.
-    """
+    """Splits that are empty, or list what is not there: the positions of each usable split's clips,
+    and the findings."""
     members: dict[str, list[int]] = {}
-    refused: list[str] = []
+    refused: dict[str, None] = {}  # one fault may be each split's
     findings: list[Finding] = []
     for split in (None, *(splits or ())):
         try:
             _, missing = select_split(annotations, splits, split, path)
         except ValueError as error:
-            refused.append(str(error))
-            continue
+            refused[str(error)] = None
         except TypeError as error:  # such as a number where a list belongs
-            refused.append(
-                f'split={shown(split)}: its names, or those of the annotations, are no list of '
-                f'text ({error})'
-            )
-            continue
-        if split is None:
-            continue
-        message = f'split {shown(split)} lists clips that have no annotation'
-        findings += finding('missing', message, map(shown, missing))
-        names = set(splits[split])
-        members[split] = [n for n, clip in enumerate(annotations) if clip[key] in names]
-    refused = list(dict.fromkeys(refused))  # one fault may be each split's
+            names = 'its names, or those of the annotations, are no list of text'
+            refused[f'split={shown(split)}: {names} ({error})'] = None
+        else:
+            if split is None:
+                continue
+            message = f'split {shown(split)} lists clips that have no annotation'
+            findings += finding('missing', message, map(shown, missing))
+            names = set(splits[split])
+            members[split] = [n for n, clip in enumerate(annotations) if clip[key] in names]
     return members, [Finding('split', text, 1) for text in refused] + findings

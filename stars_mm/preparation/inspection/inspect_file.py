@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stars_mm.preparation.annotation_file import Splits, clip_key
-from stars_mm.preparation.inspection.clip_stats import ClipStats, measure_clip
+from stars_mm.preparation.inspection.clip_stats import ClipStats, Units, guess_units, measure_clip
 from stars_mm.preparation.inspection.doubts import (
     class_doubts,
     copy_doubts,
@@ -23,9 +23,7 @@ from stars_mm.preparation.inspection.faults import (
     label_faults,
     split_faults,
 )
-from stars_mm.preparation.inspection.findings import shown
-from stars_mm.preparation.inspection.report import Group, Inspection
-from stars_mm.preparation.inspection.units import Units, guess_units
+from stars_mm.preparation.inspection.report import Group, Inspection, shown
 
 
 def inspect_annotations(
@@ -43,9 +41,6 @@ def inspect_annotations(
         class_names (list[str], optional): As the file has them; anything else is warned of.
         path (str): The file, for messages.
         track (Callable): Iterates over the annotations, to show progress.
-
-    Returns:
-        Inspection: What is found.
     """
     key = clip_key(annotations)
     multi_class = is_multi_class(annotations)
@@ -55,7 +50,7 @@ def inspect_annotations(
     num_classes = len(texts or ()) or 1 + largest
     members, faults = split_faults(annotations, splits, key, path)
     faulty, found = clip_faults(annotations, key)
-    faults += found + label_faults(annotations, key, num_classes, texts is not None)
+    faults += found + label_faults(annotations, key, num_classes, texts is not None, multi_class)
     stats = {
         number: measure_clip(clip)
         for number, clip in enumerate(track(annotations))

@@ -1,13 +1,42 @@
 """What is found in an annotation file."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from stars_mm.preparation.inspection.clip_stats import ClipStats
-from stars_mm.preparation.inspection.findings import Finding
-from stars_mm.preparation.inspection.units import Units
+from stars_mm.preparation.inspection.clip_stats import ClipStats, Units
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """A value of a stranger's file on one line, without control characters."""
+    return ' '.join(_REPR.repr(value).split())
+
+
+def plain(name: Any, width: int = 30) -> str:
+    """A name of a stranger's file, cut, without control characters."""
+    text = ''.join(c if c.isprintable() else '?' for c in str(name))
+    return text if len(text) <= width else text[: width - 1] + '…'
+
+
+class Finding(NamedTuple):
+    """Something that is wrong with a file, or looks so."""
+
+    kind: str  # one word for scripts, the same for all of its kind
+    message: str  # what it is, and what it means or what to do
+    count: int  # how many clips, names or classes it is about
+    cases: tuple[str, ...] = ()  # which ones; of missing classes the first alone
+
+
+def finding(kind: str, message: str, cases: Iterable[str]) -> list[Finding]:
+    """A finding about all of ``cases``, in a list; none where none is."""
+    cases = tuple(cases)
+    return [Finding(kind, message, len(cases), cases)] if cases else []
 
 
 @dataclass
@@ -54,42 +83,39 @@ class Inspection:
 
     def class_name(self, label: int) -> str | None:
         """The name of a class, None where the file has none."""
-        if 0 <= label < len(self.class_names or ()):
-            return self.class_names[label]
-        return None
+        return dict(enumerate(self.class_names or ())).get(label)
 
     def labels(self) -> list[int]:
         """All classes that have a clip or a name."""
         return sorted({*self.whole.class_counts, *range(len(self.class_names or ()))})
 
+    def class_table(self) -> list[tuple[int, str | None, list[int]]]:
+        """Of each class: label, name, and its clips in the whole file and in each split."""
+        groups = [self.whole, *self.splits.values()]
+        return [
+            (label, self.class_name(label), [group.class_counts.get(label, 0) for group in groups])
+            for label in self.labels()
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain Python types, for JSON."""
         size = self.units.body_size
-        classes = [
-            dict(
-                label=label,
-                name=self.class_name(label),
-                clips=self.whole.class_counts.get(label, 0),
-                splits={
-                    str(k): group.class_counts.get(label, 0) for k, group in self.splits.items()
-                },
-            )
-            for label in self.labels()
-        ]
+        size = round(size, 4) if np.isfinite(size) else None
+        names = list(map(str, self.splits))
         return dict(
             file=self.path,
             sound=not self.faults,
             whole=self.whole.as_dict(),
             splits={str(split): group.as_dict() for split, group in self.splits.items()},
-            classes=classes,
+            classes=[
+                dict(label=label, name=name, clips=clips, splits=dict(zip(names, counts)))
+                for label, name, (clips, *counts) in self.class_table()
+            ],
             shapes=[dict(joints=V, coordinates=C, clips=n) for (V, C), n in self.shapes.items()],
             dtypes=self.dtypes,
             persons={str(k): n for k, n in self.persons.items()},
-            units={
-                **self.units._asdict(),
-                'body_size': round(size, 4) if np.isfinite(size) else None,
-            },
+            units=self.units._replace(body_size=size)._asdict(),
             compared=[list(pair) for pair in self.pairs],
-            faults=[asdict(finding) for finding in self.faults],
-            warnings=[asdict(finding) for finding in self.warnings],
+            faults=[found._asdict() for found in self.faults],
+            warnings=[found._asdict() for found in self.warnings],
         )

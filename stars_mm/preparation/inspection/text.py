@@ -2,21 +2,38 @@
 
 import numpy as np
 
-from stars_mm.preparation.inspection.findings import Finding, plain
-from stars_mm.preparation.inspection.report import Group, Inspection
+from stars_mm.preparation.inspection.report import Finding, Group, Inspection, plain
 
 MAX_CASES = 5  # of one finding
 
 
 def as_text(report: Inspection) -> str:
     """Writes an inspection out, in some paragraphs, without control characters."""
+    shapes = [
+        f'V={V} joints, C={C} coordinates' + f' in {count} clips' * (len(report.shapes) > 1)
+        for (V, C), count in report.shapes.items()
+    ]
+    shapes = ', '.join(['; '.join(shapes) or 'no clip without a fault', *report.dtypes])
+    persons = ', '.join(f'{number} in {count} clips' for number, count in report.persons.items())
+    clips, classes = len(report.whole.members), len(report.whole.class_counts)
     rows = [['split', 'clips', 'classes', 'clips a class', 'frames: min', 'median', 'max']]
     rows += [_split_row(plain(name), group) for name, group in report.splits.items()]
-    rows.append(_split_row('(whole file)', report.whole))
-    lines = [*_heading(report), '', *_table(rows)]
+    lines = [
+        f'{report.path}: {_counted(clips, "clip")}, {_counted(classes, "class", "classes")}',
+        f'keypoint: {shapes}',
+        f'persons: {persons or "none"}',
+        f'unit: {report.units.name}, it seems ({report.units.why})',
+        '',
+        *_table([*rows, _split_row('(whole file)', report.whole)]),
+        '',
+    ]
     if report.whole.class_counts:
-        lines += ['', *_table(_class_rows(report))]
-    lines += ['']
+        rows = [['class', 'clips', *map(plain, report.splits)]]
+        width = max((len(plain(name)) for name in report.class_names or ()), default=0)
+        for label, name, counts in report.class_table():
+            first = f'{label:>5} {plain(name or ""):<{width}}' if width else str(label)
+            rows.append([first, *map(str, counts)])
+        lines += [*_table(rows), '']
     if report.pairs:
         pairs = ', '.join(f'{plain(one)} and {plain(other)}' for one, other in report.pairs)
         lines.append(f'compared for common clips: {pairs}')
@@ -24,22 +41,6 @@ def as_text(report: Inspection) -> str:
     verdict = 'training cannot use it as it is' if report.faults else 'sound'
     counts = _counted(len(report.faults), 'fault'), _counted(len(report.warnings), 'warning')
     return '\n'.join([*lines, f'{verdict}: {", ".join(counts)}'])
-
-
-def _heading(report: Inspection) -> list[str]:
-    shapes = '; '.join(
-        f'V={V} joints, C={C} coordinates' + f' in {count} clips' * (len(report.shapes) > 1)
-        for (V, C), count in report.shapes.items()
-    )
-    shapes = ', '.join([shapes or 'no clip without a fault', *report.dtypes])
-    persons = ', '.join(f'{number} in {count} clips' for number, count in report.persons.items())
-    return [
-        f'{report.path}: {_counted(len(report.whole.members), "clip")}, '
-        f'{_counted(len(report.whole.class_counts), "class", "classes")}',
-        f'keypoint: {shapes}',
-        f'persons: {persons or "none"}',
-        f'unit: {report.units.name}, it seems ({report.units.why})',
-    ]
 
 
 def _split_row(name: str, group: Group) -> list[str]:
@@ -51,30 +52,14 @@ def _split_row(name: str, group: Group) -> list[str]:
     return list(map(str, [name, len(group.members), len(group.class_counts), each, *frames]))
 
 
-def _class_rows(report: Inspection) -> list[list[str]]:
-    width = max((len(plain(name)) for name in report.class_names or ()), default=0)
-    rows = [['class', 'clips', *map(plain, report.splits)]]
-    for label in report.labels():
-        name = plain(report.class_name(label) or '')
-        counts = [group.class_counts.get(label, 0) for group in report.splits.values()]
-        rows.append(
-            [
-                f'{label:>5} {name:<{width}}' if width else str(label),
-                *map(str, [report.whole.class_counts.get(label, 0), *counts]),
-            ]
-        )
-    return rows
-
-
 def _table(rows: list[list[str]]) -> list[str]:
     """Columns as wide as they need to be; all but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        '  '.join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]
-        ).rstrip()
-        for row in rows
-    ]
+    lines = []
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:])]
+        lines.append('  '.join([first.ljust(widths[0]), *cells]).rstrip())
+    return lines
 
 
 def _findings(kind: str, findings: list[Finding]) -> list[str]:

@@ -65,21 +65,14 @@ class SkeletonLayout:
         V = self.num_joints
         if len(self.parents) != V:
             self._refuse(f'{len(self.parents)} parents for {V} joints. Give each joint one.')
-        roots = [joint for joint in range(V) if self.parents[joint] == joint]
+        roots = [name for j, name in enumerate(self.joints) if self.parents[j] == j]
         if len(roots) != 1:
-            names = [self.joints[joint] for joint in roots]
-            self._refuse(
-                f'{len(roots)} joints are their own parent, {names}. One must be, the root.'
-            )
-        for joint in range(V):
-            end = joint
+            self._refuse(f'{len(roots)} joints are their own parent, {roots}. One must be.')
+        for joint, name in enumerate(self.joints):
             for _ in range(V):
-                end = self.parents[end]
-            if end != roots[0]:
-                self._refuse(
-                    f'from {self.joints[joint]!r} the parents run in a circle and do not reach '
-                    f'the root, {self.joints[roots[0]]!r}.'
-                )
+                joint = self.parents[joint]
+            if joint != self.root:
+                self._refuse(f'from {name!r} the parents run in a circle, not to {roots[0]!r}.')
 
     @classmethod
     def from_dict(cls, content: dict, source: str = '') -> 'SkeletonLayout':
@@ -93,19 +86,14 @@ class SkeletonLayout:
         where = f'layout {content.get("name") or source!r}'
         needed, known = {'joints', 'parents', 'center'}, cls.__annotations__
         if not needed <= set(content) or not set(content) <= set(known):
-            raise ValueError(
-                f'{where}: has the keys {sorted(content)}; {sorted(needed)} '
-                f'are needed, and {sorted(set(known) - needed)} may be given.'
-            )
+            keys = f'{sorted(needed)} are needed, and {sorted(set(known) - needed)} may be given'
+            raise ValueError(f'{where}: has the keys {sorted(content)}; {keys}.')
         joints = [str(joint) for joint in content['joints']]
 
         def numbers(some: Sequence[int | str], key: str) -> tuple[int, ...]:
             for joint in some:
                 if isinstance(joint, str) and joint not in joints:
-                    raise ValueError(
-                        f'{where}: {key} names {joint!r}, which is none of its joints: '
-                        f'{", ".join(joints)}.'
-                    )
+                    raise ValueError(f'{where}: {key} names {joint!r}, which is none of {joints}.')
             return tuple(joints.index(j) if isinstance(j, str) else int(j) for j in some)
 
         parents = [
@@ -115,9 +103,7 @@ class SkeletonLayout:
         align = content.get('align')
         pairs = [numbers(pair, 'pairs') for pair in content.get('pairs', ())]
         if any(len(pair) != 2 for pair in pairs):
-            raise ValueError(
-                f'{where}: pairs={content["pairs"]} must be pairs, a left joint and a right one.'
-            )
+            raise ValueError(f'{where}: pairs={content["pairs"]} must be pairs, left and right.')
         return cls(
             name=content.get('name') or source,
             joints=tuple(joints),
@@ -159,6 +145,5 @@ class SkeletonLayout:
 
     @property
     def graph(self) -> dict:
-        """dict: ``num_node``, ``inward`` and ``center``, as the ``layout`` of
-        mmaction2's graph networks."""
+        """dict: The ``layout`` of mmaction2's graph networks."""
         return dict(num_node=self.num_joints, inward=self.bones, center=self.root)

@@ -27,9 +27,6 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
             dict with ``num_node``, ``inward`` and ``center``, as mmaction2's graph networks take
             it. Nothing in a file is run.
 
-    Returns:
-        SkeletonLayout: The layout.
-
     Raises:
         ValueError: If the name is unknown, or the layout is not sound.
         FileNotFoundError: If there is no such file.
@@ -42,11 +39,10 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
     if ALIASES.get(layout, layout) in LAYOUTS:
         return LAYOUTS[ALIASES.get(layout, layout)]
     if not layout.endswith(('.json', '.yml', '.yaml')):
-        python = ' A .py is not run any more: write its values as .json.'
+        python = ' A .py is not run any more: write its values as .json.' * layout.endswith('.py')
         raise ValueError(
             f'layout="{layout}" is not known: choose one of {[*ALIASES, *LAYOUTS]}, or give a '
-            '.json or .yml file with joints, parents and center, or a dict with num_node, inward '
-            f'and center.{python * layout.endswith(".py")}'
+            f'.json or .yml file with joints, parents and center.{python}'
         )
     if not osp.isfile(layout):
         raise FileNotFoundError(f'layout="{layout}": there is no such file.')
@@ -64,7 +60,7 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
 
 
 def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
-    """The layout that an annotation file says its clips have.
+    """The layout that an annotation file says its clips have, None where it does not say.
 
     A file may come from a stranger, so what it says is a name or the layout itself, never a path.
 
@@ -73,9 +69,6 @@ def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
             dict, ``layout`` a name or a dict.
         ann_file (str): The file, for messages.
 
-    Returns:
-        SkeletonLayout, optional: None where the file does not say.
-
     Raises:
         ValueError: If it says something else, or a layout that is not sound.
     """
@@ -83,10 +76,8 @@ def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
     if found is None:
         return None
     if not isinstance(found, dict) and found not in [*ALIASES, *LAYOUTS]:
-        raise ValueError(
-            f'{ann_file}: its layout {found!r} is neither one of {known_layouts()} nor a dict. '
-            'Say another one where the file is used.'
-        )
+        known = f'neither one of {known_layouts()} nor a dict'
+        raise ValueError(f'{ann_file}: its layout {found!r} is {known}. Say another one.')
     try:
         return get_layout(found)
     except (TypeError, ValueError) as error:
@@ -105,16 +96,14 @@ def joint_parents(layout: str | dict | SkeletonLayout) -> list[int]:
 def _from_graph(graph: dict) -> SkeletonLayout:
     missing = sorted({'num_node', 'inward', 'center'} - set(graph))
     if missing:
-        raise ValueError(
-            f'layout lacks {missing}; a layout is a dict with num_node, inward and center.'
-        )
+        raise ValueError(f'layout lacks {missing}; num_node, inward and center are needed.')
     V, center = graph['num_node'], graph['center']
     pairs = sorted([*map(tuple, graph['inward']), (center, center)])
     joints = [joint for joint, _ in pairs]
     if joints != list(range(V)):
         raise ValueError(
-            f'layout: of its {V} joints each one but the centre needs one bone towards it in '
-            f'inward; bones start from the joints {joints}, the centre included.'
+            f'layout: each of its {V} joints but the center needs one bone towards it in inward; '
+            f'with the center, bones start from {joints}.'
         )
     return SkeletonLayout(
         name='graph',

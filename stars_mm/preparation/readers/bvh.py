@@ -64,16 +64,12 @@ def load(file: SourceFile, joints: Sequence[str], step: int) -> np.ndarray:
     except (ValueError, IndexError) as error:
         raise ValueError(f'is no whole BVH ({error}).') from error
     if len(numbers) != count * width:
-        raise ValueError(
-            f'has {len(numbers)} numbers; {count} frames of '
-            f'{width} are {count * width}. Is it cut off?'
-        )
+        needed = f'{count} frames of {width} are {count * width}'
+        raise ValueError(f'has {len(numbers)} numbers; {needed}. Is it cut off?')
     names = [joint.name for joint in tree]
-    missing = [joint for joint in joints if joint not in names]
-    if missing:
-        raise ValueError(
-            f'has no joint {missing[0]!r}; its joints are {", ".join(names)}. Say which to take.'
-        )
+    if missing := [joint for joint in joints if joint not in names]:
+        known = ', '.join(names)
+        raise ValueError(f'has no joint {missing[0]!r}; its joints are {known}. Say which to take.')
     places = positions(tree, numbers.reshape(count, width)[::step])
     return places[:, [names.index(joint) for joint in joints]]
 
@@ -84,24 +80,23 @@ def parse_tree(words: list[str]) -> list[Joint]:
     open_joints = [-1]
     i = words.index('ROOT')
     while i < len(words):
+        end = i + 1
         if words[i] in ('ROOT', 'JOINT', 'End'):
+            end = i + 2
             tree.append(Joint(words[i + 1], open_joints[-1], np.zeros(3), ()))
-            i += 2
         elif words[i] == '{':
             open_joints.append(len(tree) - 1)
-            i += 1
         elif words[i] == '}':
             open_joints.pop()
-            i += 1
         elif words[i] == 'OFFSET':
-            tree[-1] = tree[-1]._replace(offset=np.array(words[i + 1 : i + 4], dtype=np.float64))
-            i += 4
+            end = i + 4
+            tree[-1] = tree[-1]._replace(offset=np.array(words[i + 1 : end], dtype=np.float64))
         elif words[i] == 'CHANNELS':
             end = i + 2 + int(words[i + 1])
             tree[-1] = tree[-1]._replace(channels=tuple(words[i + 2 : end]))
-            i = end
         else:
             raise ValueError(f'unknown word {words[i]!r}')
+        i = end
     return tree
 
 

@@ -27,14 +27,11 @@ _INDEX_COLUMNS = ('name', 'label', 'subject', 'split', 'camera')
 
 
 def path_pattern(template: str) -> Pattern:
-    """Compiles a template of paths.
+    """Compiles a template of paths, for paths without their ending, to a group a field.
 
     Args:
         template (str): Such as '{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; a field is a
             part of a folder's or file's name and as short as it can be.
-
-    Returns:
-        re.Pattern: For paths without their ending, with a group a field.
 
     Raises:
         ValueError: If a field has no name or two have one.
@@ -43,10 +40,8 @@ def path_pattern(template: str) -> Pattern:
     fields = parts[1::2]
     bad = [f for n, f in enumerate(fields) if not f.isidentifier() or f in fields[:n]]
     if bad or not fields:
-        raise ValueError(
-            f'--pattern {template!r}: write fields as {{label}}, {{subject}}, '
-            f'each once; {bad[0] if bad else None!r} is none.'
-        )
+        fields = 'write fields as {label}, {subject}, each once'
+        raise ValueError(f'--pattern {template!r}: {fields}; {bad[0] if bad else None!r} is none.')
     regex = ''
     for n, part in enumerate(parts):
         regex += f'(?P<{part}>[^/]+?)' if n % 2 else re.escape(part).replace(r'\*', '[^/]*')
@@ -72,10 +67,8 @@ def read_index(path: str) -> dict[str, dict]:
         reader = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
         columns = reader.fieldnames or []
         if not {'name', 'label'} <= set(columns) or not set(columns) <= set(_INDEX_COLUMNS):
-            raise ValueError(
-                f'line 1 must name the columns name,label and may name subject,split,camera; it '
-                f'has {",".join(columns)}.'
-            )
+            known = 'name,label and may name subject,split,camera'
+            raise ValueError(f'line 1 must name the columns {known}; it has {",".join(columns)}.')
         for row in reader:
             line = f'line {reader.line_num}'
             if None in row or None in row.values():
@@ -165,24 +158,17 @@ def _list_clips(
         if index and Path(src, file.path).resolve() == Path(index).resolve():
             continue
         if file.name in files:
-            raise ValueError(
-                f'{file.where}: has the same name as {files[file.name].where}. Remove one of them.'
-            )
+            other = files[file.name].where
+            raise ValueError(f'{file.where}: has the same name as {other}. Remove one of them.')
         files[file.name] = file
-    described = (
-        _describe_by_index(files, index)
-        if index
-        else {name: _describe_by_path(file, pattern) for name, file in files.items()}
-    )
-    recordings = [
-        Recording(
-            name=name,
-            keypoints=partial(load, files[name], options),
-            source=files[name].where,
-            **description,
-        )
-        for name, description in described.items()
-    ]
+    if index:
+        described = _describe_by_index(files, index)
+    else:
+        described = {name: _describe_by_path(file, pattern) for name, file in files.items()}
+    recordings = []
+    for name, fields in described.items():
+        read_clip = partial(load, files[name], options)
+        recordings.append(Recording(name, keypoints=read_clip, source=files[name].where, **fields))
     return RecordingSet(recordings, layout=options.layout)
 
 
@@ -190,16 +176,14 @@ def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
     """Label, subject and so on as a clip's path says them."""
     if pattern is None:
         if '/' not in file.name:
-            raise ValueError(
-                f'{file.where}: lies in no folder that would name its class. Give '
-                "--pattern, such as '{label}_{subject}_{take}', or --index."
-            )
+            way = "Give --pattern, such as '{label}_{subject}_{take}', or --index."
+            raise ValueError(f'{file.where}: lies in no folder that would name its class. {way}')
         return dict(label=file.parent)
     match = path_pattern(pattern).fullmatch(file.name)
     if match is None:
+        way = 'Rename it, or correct --pattern.'
         raise ValueError(
-            f'{file.where}: {file.name!r} does not match the pattern {pattern!r}. Rename it, or '
-            'correct --pattern.'
+            f'{file.where}: {file.name!r} does not match the pattern {pattern!r}. {way}'
         )
     fields = match.groupdict()
     if 'label' not in fields:
@@ -220,18 +204,11 @@ def _describe_by_index(files: dict[str, SourceFile], index: str) -> dict[str, di
         where = f'{index}: line {row.pop("line")}'
         given = row.pop('name')
         if given not in known:
-            raise ValueError(
-                f'{where}: there is no file {given!r} (or several). Correct the name, or remove '
-                'the line.'
-            )
+            raise ValueError(f'{where}: there is no file {given!r} (or several). Mend the line.')
         if known[given] in described:
             raise ValueError(f'{where}: {given!r} is the file of an earlier line.')
         described[known[given]] = row
-    if len(described) < len(files):
-        print_log(
-            f'{len(files) - len(described)} files are left out, such as '
-            f'{files[min(files.keys() - described.keys())].where}: {index} does not name them',
-            'current',
-            logging.WARNING,
-        )
+    if unnamed := files.keys() - described.keys():
+        left_out = f'{len(unnamed)} files are left out, such as {files[min(unnamed)].where}'
+        print_log(f'{left_out}: {index} does not name them', 'current', logging.WARNING)
     return dict(sorted(described.items()))

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from stars_mm.preparation.readers.named_files import list_named, pick_class, read_rows
+from stars_mm.preparation.readers.named_files import describe_take, list_named, read_rows
 from stars_mm.preparation.recording import RecordingSet
 from stars_mm.preparation.source_files import SourceFile
 
@@ -28,11 +28,7 @@ def read(src: str, mirror: bool = False) -> RecordingSet:
         mirror (bool): Whether to turn the sign of x, which grows to the sensor's right here and to
             its left in Kinect's data: for who brings both together.
     """
-
-    def describe(action: str, subject: str) -> dict:
-        split = 'xsub_train' if int(subject) <= 5 else 'xsub_val'
-        return dict(label=pick_class(CLASS_NAMES, action), subject=f's{subject}', split=split)
-
+    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject <= 5)
     example, pattern = 'aXX_sXX_eXX_realworld.txt', r'a(\d+)_s(\d+)_e\d+'
     read_clip = partial(load, mirror=mirror)
     recordings = list_named(src, '_realworld.txt', pattern, example, describe, read_clip)

@@ -45,11 +45,9 @@ class FileName(NamedTuple):
 def parse_file_name(path: str) -> FileName:
     """Reads data set and protocol from a name such as NTU60_XSub.npz."""
     words = re.split(r'[_\-. ]+', osp.basename(path).lower())
-    protocols = [_PROTOCOLS[word] for word in words if word in _PROTOCOLS]
-    classes = [_CLASSES[word] for word in words if word in _CLASSES]
     return FileName(
-        protocols[0] if protocols else None,
-        classes[0] if classes else None,
+        next((_PROTOCOLS[word] for word in words if word in _PROTOCOLS), None),
+        next((_CLASSES[word] for word in words if word in _CLASSES), None),
         'loop' if 'ntu120' in words else 'zero',
     )
 
@@ -89,16 +87,17 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
     recordings = []
     for part, ours in PARTS.items():
         labels, num_classes = _read_labels(src, stamp, f'y_{part}')
-        clips = _open(src, stamp, f'x_{part}')
+        shape = _open(src, stamp, f'x_{part}').shape
         where = f"{src}: 'x_{part}'"
-        if len(clips.shape) != 3 or clips.shape[2] != FRAME:
+        if len(shape) != 3 or shape[2] != FRAME:
             raise ValueError(
-                f'{where}: has shape {clips.shape}; (clip, frame, 150) is needed, 150 for 2 '
-                'persons of 25 joints, xyz'
+                f'{where}: has shape {shape}; (clip, frame, 2 persons · 25 joints · xyz) is needed'
             )
-        if clips.shape[0] != len(labels):
-            raise ValueError(f'{where}: has {clips.shape[0]} clips and y_{part} {len(labels)}')
-        names = _class_names(named.num_classes, num_classes)
+        if shape[0] != len(labels):
+            raise ValueError(f'{where}: has {shape[0]} clips and y_{part} {len(labels)}')
+        names = [str(number) for number in range(num_classes)]
+        if named.num_classes == num_classes:
+            names = pku.CLASS_NAMES if num_classes == 51 else ntu_names.class_names(num_classes)
         for number, label in enumerate(labels):
             splits = [f'{protocol}_{ours}']
             if (named.num_classes, protocol) == (120, 'xsub') and label >= ntu_names.LAST_OF_60:
@@ -144,8 +143,8 @@ class _StoredArray:
         if f'{key}.npy' not in archive.namelist():
             known = ', '.join(name.removesuffix('.npy') for name in archive.namelist())
             raise ValueError(
-                f"has no '{key}'; it has {known or 'nothing'}. x_train, y_train, x_test and y_test "
-                'are needed; tools/data/export_mamp_npz.py makes them of an annotation file.'
+                f"has no '{key}'; it has {known or 'nothing'}. tools/data/export_mamp_npz.py makes "
+                'x_train, y_train, x_test and y_test of an annotation file.'
             )
         self.stream: IO[bytes] = archive.open(f'{key}.npy')
         old = np.lib.format.read_magic(self.stream) == (1, 0)
@@ -191,10 +190,3 @@ def _read_labels(path: str, stamp: str, key: str) -> tuple[list[int], int]:
     except _ZIP_ERRORS as error:
         raise ValueError(f"{path}: '{key}': {error}") from error
     return hot.argmax(1).tolist(), array.shape[1]
-
-
-def _class_names(named: int | None, num_classes: int) -> list[str]:
-    """Those of the data set that the file's name says; else numbers."""
-    if named == num_classes:
-        return pku.CLASS_NAMES if named == 51 else ntu_names.class_names(named)
-    return [str(number) for number in range(num_classes)]

@@ -67,9 +67,8 @@ def _read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
                 array = array[0]
             wanted = (num_joints,) + (array.shape[-1:] if key == 'keypoints' else ())
             if array.shape != wanted or (key == 'keypoints' and array.shape[-1] not in (2, 3)):
-                raise ValueError(
-                    f'{place} has shape {array.shape}; the layout has {num_joints} joints.'
-                )
+                layout = f'the layout has {num_joints} joints'
+                raise ValueError(f'{place} has shape {array.shape}; {layout}.')
             arrays[key] = array
         bodies.append(np.column_stack(list(arrays.values())))
     if len({body.shape for body in bodies}) > 1:
@@ -78,11 +77,8 @@ def _read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
 
 
 def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """Joins the bodies of all frames to tracks (T, V, C + 1).
-
-    A body goes to the track whose last position is nearest, all bodies of a
-    frame together at the least total distance.
-    """
+    """Joins the bodies of all frames to tracks (T, V, C + 1): a body goes to the track whose last
+    position is nearest, all bodies of a frame together at the least total distance."""
     T = len(frames)
     tracks: list[np.ndarray] = []
     last: list[np.ndarray] = []
@@ -90,10 +86,8 @@ def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
         if not len(bodies):
             continue
         if bodies.shape[1:] != frames[0].shape[1:]:
-            raise ValueError(
-                f'frame {t} has {bodies.shape[-1] - 1} coordinates, frame 0 '
-                f'{frames[0].shape[-1] - 1}.'
-            )
+            one, other = (bodies.shape[-1] - 1 for bodies in (bodies, frames[0]))
+            raise ValueError(f'frame {t} has {one} coordinates, frame 0 {other}.')
         places = bodies[..., :-1]
         new = set(range(len(bodies)))
         if tracks:

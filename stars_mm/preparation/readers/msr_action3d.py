@@ -6,7 +6,9 @@ order and are put into it here. As usual, odd subjects train and even ones test.
 broken: say ``--invalid drop``.
 """
 
-from stars_mm.preparation.readers.named_files import list_named, pick_class, read_rows
+from functools import partial
+
+from stars_mm.preparation.readers.named_files import describe_take, list_named, read_rows
 from stars_mm.preparation.recording import Clip, RecordingSet
 from stars_mm.preparation.source_files import SourceFile
 
@@ -22,11 +24,7 @@ ORDER = (6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18)
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-
-    def describe(action: str, subject: str) -> dict:
-        split = 'xsub_train' if int(subject) % 2 else 'xsub_val'
-        return dict(label=pick_class(CLASS_NAMES, action), subject=f's{subject}', split=split)
-
+    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2)
     example, pattern = 'aXX_sXX_eXX_skeleton3D.txt', r'a(\d+)_s(\d+)_e\d+'
     recordings = list_named(src, '_skeleton3D.txt', pattern, example, describe, load)
     title = 'MSR-Action3D'

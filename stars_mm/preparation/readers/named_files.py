@@ -40,19 +40,20 @@ def list_named(
     return recordings
 
 
-def pick_class(names: Sequence[str], number: str) -> str:
-    """The name of the class of a number from 1."""
-    if not 1 <= int(number) <= len(names):
-        raise ValueError(f'action {number} is none of 1 to {len(names)}. Rename or remove it.')
-    return names[int(number) - 1]
+def describe_take(
+    names: Sequence[str], trains: Callable[[int], bool], action: str, subject: str
+) -> dict:
+    """Label, subject and split of a clip by the numbers, from 1, of action and subject."""
+    if not 1 <= int(action) <= len(names):
+        raise ValueError(f'action {action} is none of 1 to {len(names)}. Rename or remove it.')
+    split = 'xsub_train' if trains(int(subject)) else 'xsub_val'
+    return dict(label=names[int(action) - 1], subject=f's{subject}', split=split)
 
 
 def read_rows(file: SourceFile, joints: int, numbers: int) -> np.ndarray:
     """A text with a row for each joint of each frame, (T, joints, numbers)."""
     rows = np.loadtxt(io.BytesIO(file.read()), ndmin=2)
     if rows.shape[1:] != (numbers,) or len(rows) % joints:
-        raise ValueError(
-            f'has {rows.shape[0]} rows of {rows.shape[1]} numbers; {joints} rows of {numbers} '
-            'numbers a frame are needed.'
-        )
+        needed = f'{joints} rows of {numbers} numbers a frame are needed'
+        raise ValueError(f'has {rows.shape[0]} rows of {rows.shape[1]} numbers; {needed}.')
     return rows.reshape(-1, joints, numbers)

@@ -7,16 +7,9 @@ Bodies that are none are dropped as in the data of CTR-GCN, MAMP and STARS.
 
 from functools import partial
 
+from stars_mm.preparation.readers import ntu_names
 from stars_mm.preparation.readers.named_files import list_named
 from stars_mm.preparation.readers.ntu_denoise import choose_actors
-from stars_mm.preparation.readers.ntu_names import (
-    DATASETS,
-    check_name,
-    class_names,
-    missing_skeletons,
-    parse_name,
-    splits_of,
-)
 from stars_mm.preparation.readers.ntu_parse import parse_recording
 from stars_mm.preparation.recording import Clip, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile
@@ -42,23 +35,19 @@ def read(src: str, dataset: int) -> RecordingSet:
     Raises:
         FileNotFoundError, ValueError: If there are none, or a name is not one of the data set.
     """
-    ntu, missing, names = DATASETS[dataset], missing_skeletons(), class_names(dataset)
+    ntu, last = ntu_names.DATASETS[dataset], ntu_names.DATASETS[120].setups
+    missing, names = ntu_names.missing_skeletons(), ntu_names.class_names(dataset)
     later = f'of NTU-120 alone (set-up S{ntu.setups + 1:03} and later)'
 
     def describe(stem: str) -> dict:
-        name = parse_name(stem)
-        if ntu.setups < name.setup <= DATASETS[120].setups:
+        name = ntu_names.parse_name(stem)
+        if ntu.setups < name.setup <= last:
             return dict(label='', keypoints=partial(leave_out, later))
-        check_name(name, ntu)
-        fields = dict(
-            label=names[name.action - 1],
-            subject=name.subject,
-            camera=name.camera,
-            split=splits_of(name, ntu),
-        )
+        ntu_names.check_name(name, ntu)
+        fields = dict(subject=name.subject, camera=name.camera)
         if stem in missing:
             fields['keypoints'] = partial(leave_out, 'on the list of missing skeletons')
-        return fields
+        return dict(fields, label=names[name.action - 1], split=ntu_names.splits_of(name, ntu))
 
     example = 'SsssCcccPpppRrrrAaaa.skeleton'
     return RecordingSet(

@@ -31,15 +31,8 @@ def motion(joints: np.ndarray) -> float:
 
 
 def drop_wide(bodies: list[Body]) -> tuple[list[Body], list[float]]:
-    """Drops the bodies that are too wide in most frames, but not the last one.
-
-    Args:
-        bodies (list[Body]): In the order of their first frames.
-
-    Returns:
-        tuple: The bodies that are left, and the motion of each, in which
-        implausible frames do not add.
-    """
+    """Drops the bodies, in the order of their first frames, that are too wide in most frames, but
+    not the last one; gives the motion of each as well, to which implausible frames do not add."""
     left, motions = [], []
     for number, body in enumerate(bodies):
         moved = motion(body.joints)
@@ -56,17 +49,9 @@ def drop_wide(bodies: list[Body]) -> tuple[list[Body], list[float]]:
 
 
 def merge(bodies: list[Body], num_frames: int) -> tuple[np.ndarray, int]:
-    """Joins bodies that do not overlap in time into two actors.
-
-    Args:
-        bodies (list[Body]): The first is the first actor. Each further one
-            continues the first actor or else the second, or is left out.
-        num_frames (int): Frames of the recording, T.
-
-    Returns:
-        tuple: (2, T, 25, 3) float32, zero where an actor is absent, and the
-        number of bodies left out.
-    """
+    """Joins bodies that do not overlap in time into two actors, (2, T, 25, 3) float32, zero where
+    one is absent. The first body is the first actor; each further one continues the first actor or
+    else the second, or is left out and counted."""
     keypoint = np.zeros((2, num_frames) + bodies[0].joints.shape[1:], np.float32)
     keypoint[0, bodies[0].start : bodies[0].end + 1] = bodies[0].joints
     # The second actor's span begins at frame 0, whenever the actor appears.
@@ -86,9 +71,6 @@ def merge(bodies: list[Body], num_frames: int) -> tuple[np.ndarray, int]:
 
 def choose_actors(recording: TrackedBodies) -> tuple[np.ndarray, Counter]:
     """Makes the clip of a recording.
-
-    Args:
-        recording (TrackedBodies): Its bodies.
 
     Returns:
         tuple: keypoint (M, T, 25, 3) float32 in metres, M one or two actors,

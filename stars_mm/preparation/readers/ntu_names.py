@@ -21,7 +21,6 @@ XSUB_TRAIN = frozenset(
 XVIEW_TRAIN = (2, 3)
 #: The last class of NTU-60; the later ones are novel to who trained on it.
 LAST_OF_60 = 60
-_NAME = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})')
 
 
 class NTU(NamedTuple):
@@ -47,14 +46,10 @@ class NTUName(NamedTuple):
     action: int
 
 
-def _read(name: str) -> str:
-    return Path(__file__).with_name(name).read_text('utf-8')
-
-
 def class_names(dataset: int) -> list[str]:
     """The names of the 60 or 120 actions, in the order of their labels."""
-    names = _read('ntu_class_names.txt').replace('\n', ' ').split(';')
-    return [name.strip() for name in names][:dataset]
+    names = Path(__file__).with_name('ntu_class_names.txt').read_text('utf-8')
+    return [' '.join(name.split()) for name in names.split(';')][:dataset]
 
 
 def missing_skeletons() -> frozenset[str]:
@@ -62,27 +57,20 @@ def missing_skeletons() -> frozenset[str]:
 
     Those of set-ups 1 to 17 are the 302 of NTU-60; NTU-120 has all 535.
     """
-    return frozenset(_read('ntu_missing_skeletons.txt').split())
+    names = Path(__file__).with_name('ntu_missing_skeletons.txt').read_text('utf-8')
+    return frozenset(names.split())
 
 
 def parse_name(name: str) -> NTUName:
-    """Takes a name such as S001C002P003R002A013 apart.
-
-    Raises:
-        ValueError: If it is another kind of name. Does not say which file.
-    """
-    match = _NAME.fullmatch(name)
+    """Takes a name such as S001C002P003R002A013 apart, or raises a ValueError."""
+    match = re.fullmatch(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})', name)
     if match is None:
         raise ValueError('is not named SsssCcccPpppRrrrAaaa.skeleton. Rename or remove it.')
     return NTUName(*map(int, match.groups()))
 
 
 def check_name(name: NTUName, dataset: NTU) -> None:
-    """Refuses a recording that the data set cannot have.
-
-    Raises:
-        ValueError: Says which number is wrong, and not in which file.
-    """
+    """Raises a ValueError where the data set cannot have such a recording."""
     for what, letter, value, most in (
         ('set-up', 'S', name.setup, dataset.setups),
         ('camera', 'C', name.camera, 3),

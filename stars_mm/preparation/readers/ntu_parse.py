@@ -5,7 +5,6 @@ The file is text: the number of frames; for each frame the number of bodies; for
 joint 12 values, of which the first three are x, y and z in metres.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -17,8 +16,7 @@ _JOINT_VALUES = 12
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-@dataclass
-class Body:
+class Body(NamedTuple):
     """A tracked body: one id of a recording.
 
     Args:
@@ -50,18 +48,17 @@ class _Lines:
     """The lines of a file, taken one after another; counts them from 1."""
 
     def __init__(self, content: bytes) -> None:
+        self.at = 0
+        self.where = 'the number of frames'
         try:
             self.lines = content.decode('ascii').splitlines()
         except UnicodeDecodeError as error:
-            line = content.count(b'\n', 0, error.start) + 1
-            raise ValueError(f'line {line}: is no text. Get the file again.') from error
-        self.at = 0
-        self.where = 'the number of frames'
+            self.fail(content.count(b'\n', 0, error.start) + 1, 'is no text')
 
     def fail(self, line: int, problem: str) -> NoReturn:
         raise ValueError(f'line {line}: {problem}. Get the file again.')
 
-    def take(self, count: int) -> list[str]:
+    def take(self, count: int = 1) -> list[str]:
         """The next lines."""
         begin, self.at = self.at, self.at + count
         if self.at > len(self.lines):
@@ -71,7 +68,7 @@ class _Lines:
 
     def take_count(self, what: str) -> int:
         """The next line, which holds a count."""
-        (line,) = self.take(1)
+        (line,) = self.take()
         if not line.strip().isdecimal() or len(line) > 20:
             self.fail(self.at, f'has {line[:40]!r} where the number of {what} belongs')
         return int(line)
@@ -81,17 +78,11 @@ class _Lines:
         if len(values) != count:
             self.fail(number, f'has {len(values)} values where {count} belong{of}')
         for value in values:
-            if not _is_number(value):
-                self.fail(number, f'has {value[:40]!r} where a number belongs')
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        # How Microsoft's C library writes NaN and infinity.
-        return '.#' in text
-    return True
+            try:
+                float(value)
+            except ValueError:
+                if '.#' not in value:  # NaN and infinity of Microsoft's C library
+                    self.fail(number, f'has {value[:40]!r} where a number belongs')
 
 
 def _read_joints(lines: _Lines) -> list[float]:
@@ -116,17 +107,16 @@ def _read_joints(lines: _Lines) -> list[float]:
     return points
 
 
-def _read_body(lines: _Lines, points: dict[str, list[float]], seen: list[str]) -> str:
-    """Appends a body's coordinates in this frame; gives the body's id."""
-    values = lines.take(1)[0].split()
+def _read_body(lines: _Lines, seen: dict[str, list[float]]) -> None:
+    """Adds a body's coordinates to those of the frame, under the body's id."""
+    values = lines.take()[0].split()
     lines.check(lines.at, values, _BODY_VALUES)
     if values[0] in seen:
         lines.fail(lines.at, f'has the body {values[0]} a second time in one frame')
     joints = lines.take_count('joints')
     if joints != NUM_JOINTS:
         lines.fail(lines.at, f'says {joints} joints; NTU RGB+D has {NUM_JOINTS}')
-    points.setdefault(values[0], []).extend(_read_joints(lines))
-    return values[0]
+    seen[values[0]] = _read_joints(lines)
 
 
 def parse_recording(content: bytes) -> TrackedBodies:
@@ -142,14 +132,15 @@ def parse_recording(content: bytes) -> TrackedBodies:
     starts: dict[str, int] = {}
     present = 0
     for frame in range(num_frames):
-        of = f'frame {frame + 1} of {num_frames}'
-        lines.where = of
+        lines.where = of = f'frame {frame + 1} of {num_frames}'
         num_bodies = lines.take_count('bodies')
-        seen: list[str] = []
+        seen: dict[str, list[float]] = {}
         for body in range(num_bodies):
             lines.where = f'body {body + 1} of {num_bodies} in {of}'
-            seen.append(_read_body(lines, points, seen))
-            starts.setdefault(seen[-1], present)
+            _read_body(lines, seen)
+        for name, joints in seen.items():
+            points.setdefault(name, []).extend(joints)
+            starts.setdefault(name, present)
         present += num_bodies > 0
     for number in range(lines.at, len(lines.lines)):
         if lines.lines[number].strip():

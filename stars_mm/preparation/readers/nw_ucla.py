@@ -68,18 +68,12 @@ def load(file: SourceFile) -> np.ndarray:
     if not isinstance(frames, list):
         raise ValueError("has no list 'skeletons'. Get it again.")
     for number, frame in enumerate(frames):
+        where = f"'skeletons'[{number}]"
         if not isinstance(frame, list) or len(frame) != 20:
             found = len(frame) if isinstance(frame, list) else repr(frame)
-            raise ValueError(
-                f"'skeletons'[{number}] has {found} joints; NW-UCLA has 20. Mend or remove it."
-            )
+            raise ValueError(f'{where} has {found} joints; NW-UCLA has 20. Mend or remove it.')
         for point in frame:
-            if (
-                not isinstance(point, list)
-                or [type(v) in (int, float) for v in point] != [True] * 3
-            ):
-                raise ValueError(
-                    f"'skeletons'[{number}] holds {point!r} where three numbers belong. Mend or "
-                    'remove it.'
-                )
+            kinds = [type(v) in (int, float) for v in point] if isinstance(point, list) else []
+            if kinds != [True] * 3:
+                raise ValueError(f'{where} holds {point!r}, no three numbers. Mend or remove it.')
     return np.array(frames, dtype=np.float64)

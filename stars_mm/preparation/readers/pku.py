@@ -13,14 +13,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from stars_mm.preparation.readers.pku_parse import (
-    LabelRow,
-    check_row,
-    cut,
-    parse_labels,
-    parse_skeleton,
-    parse_split,
-)
+from stars_mm.preparation.readers import pku_parse
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
 
@@ -70,17 +63,14 @@ def read(
         raise ValueError(f"outside={outside!r}: choose 'error' or 'cut'.")
     files = find_files(src, '.txt', "'skeleton', 'label' and the split files")
     skeletons, labels = (_in_folder(src, files, kind) for kind in ('skeleton', 'label'))
-    for name in skeletons:
-        if name not in labels:
-            raise ValueError(
-                f"{src}: '{skeletons[name].path}' has no label file {name}.txt. Get it, or remove "
-                'the skeletons.'
-            )
+    if alone := skeletons.keys() - labels.keys():
+        name = min(alone)
+        why = f"'{skeletons[name].path}' has no label file {name}.txt"
+        raise ValueError(f'{src}: {why}. Get it, or remove the skeletons.')
     remarks = []
     if unused := sorted(labels.keys() - skeletons.keys()):
-        remarks.append(
-            f'{len(unused)} label files have no skeletons, such as {labels[unused[0]].path}'
-        )
+        such = labels[unused[0]].path
+        remarks.append(f'{len(unused)} label files have no skeletons, such as {such}')
     train_names = {
         protocol: _train_names(file, protocol, skeletons.keys(), remarks)
         for protocol, file in _find_splits(src, files, phase).items()
@@ -91,18 +81,18 @@ def read(
             f'{protocol}_{"train" if name in train else "val"}'
             for protocol, train in train_names.items()
         ]
-        for number, row in enumerate(_parse(labels[name], parse_labels, len(CLASS_NAMES))):
-            recordings.append(
-                Recording(
-                    name=f'{name}_{number:03d}',
-                    label=CLASS_NAMES[row.label],
-                    keypoints=partial(
-                        load, skeletons[name], labels[name], row, max_frames, outside
-                    ),
-                    split=splits,
-                    source=skeletons[name].where,
-                )
+        rows = _parse(labels[name], pku_parse.parse_labels, len(CLASS_NAMES))
+        read_row = partial(load, skeletons[name], labels[name], max_frames, outside)
+        recordings += [
+            Recording(
+                name=f'{name}_{number:03d}',
+                label=CLASS_NAMES[row.label],
+                keypoints=partial(read_row, row),
+                split=splits,
+                source=skeletons[name].where,
             )
+            for number, row in enumerate(rows)
+        ]
     return RecordingSet(
         recordings,
         title=f'PKU-MMD {"I" * phase}',
@@ -114,16 +104,17 @@ def read(
 
 
 def load(
-    file: SourceFile, labels: SourceFile, row: LabelRow, max_frames: int, outside: str
+    file: SourceFile, labels: SourceFile, max_frames: int, outside: str, row: pku_parse.LabelRow
 ) -> Clip:
     """A clip of a recording, (M, T, 25, 3) in metres."""
     frames = _frames(file)
-    if outside == 'error':
-        try:
-            check_row(row, len(frames))
-        except ValueError as error:
-            raise ValueError(f"beside '{labels.path}': {error}") from error
-    keypoint = cut(frames, row, max_frames)
+    if outside == 'error' and row.end > len(frames):
+        raise ValueError(
+            f"beside '{labels.path}': line {row.line}: frames {row.start} to {row.end} go past the "
+            f'end of the recording, which has {len(frames)}. Mend it, or say --reader-options '
+            'outside=cut to end the clip there, as the published arrays do.'
+        )
+    keypoint = pku_parse.cut(frames, row, max_frames)
     if keypoint.shape[1] == 0:
         leave_out('the label names frames past the end')
     if not keypoint.any():
@@ -138,7 +129,7 @@ def load(
 
 @functools.lru_cache(maxsize=1)  # its clips come one after another
 def _frames(file: SourceFile) -> np.ndarray:
-    return parse_skeleton(file.read())
+    return pku_parse.parse_skeleton(file.read())
 
 
 def _parse(file: SourceFile, parse, *options):
@@ -146,17 +137,14 @@ def _parse(file: SourceFile, parse, *options):
     try:
         return parse(file.read(), *options)
     except (ValueError, OSError) as error:
-        raise ValueError(f'{file.where}: {error}') from error
+        raise ValueError(f'{file.where}: {error}. Mend it, or get it again.') from error
 
 
 def _in_folder(src: str, files: list[SourceFile], kind: str) -> dict[str, SourceFile]:
     """Files whose folder's name has ``kind`` in it."""
     found = [file for file in files if kind in file.parent.lower()]
     if not found:
-        raise ValueError(
-            f"{src}: holds no .txt in a folder '{kind}'. Give the folder or zip that has "
-            "'skeleton', 'label' and the split files in it."
-        )
+        raise ValueError(f"{src}: holds no .txt in a folder '{kind}'. Give the one around it.")
     return by_stem(found)
 
 
@@ -177,10 +165,8 @@ def _find_splits(src: str, files: list[SourceFile], phase: int) -> dict[str, Sou
                 'beside the skeletons, or give the reader of the other phase.'
             )
         if len(found) > 1:
-            raise ValueError(
-                f"{src}: '{found[0].path}' and '{found[1].path}' are the same split file. Remove "
-                'one of them.'
-            )
+            both = f"'{found[0].path}' and '{found[1].path}'"
+            raise ValueError(f'{src}: {both} are the same split file. Remove one of them.')
         (splits[protocol],) = found
     return splits
 
@@ -189,21 +175,18 @@ def _train_names(
     file: SourceFile, protocol: str, recorded: set[str], remarks: list[str]
 ) -> frozenset[str]:
     """Reads which recordings train."""
-    train, val = _parse(file, parse_split)
+    train, val = _parse(file, pku_parse.parse_split)
     if not train & recorded or not recorded - train:
         part = 'validation' if train & recorded else 'training'
         raise ValueError(
-            f'{file.where}: leaves no recording for {part}. Give the split file of this phase, and '
-            "the phase's skeletons."
+            f'{file.where}: leaves no recording for {part}. Give split file and skeletons of this '
+            'phase.'
         )
     if absent := (train | val) - recorded:
-        remarks.append(
-            f'{file.path} names {len(absent)} recordings that are not here, such as {min(absent)}'
-        )
+        such = f'recordings that are not here, such as {min(absent)}'
+        remarks.append(f'{file.path} names {len(absent)} {such}')
     if unnamed := recorded - train - val:
         # The published arrays test on all that does not train.
-        remarks.append(
-            f'{file.path} does not name {len(unnamed)} recordings, such as {min(unnamed)}: taken '
-            f'into {protocol}_val'
-        )
+        such = f'recordings, such as {min(unnamed)}: taken into {protocol}_val'
+        remarks.append(f'{file.path} does not name {len(unnamed)} {such}')
     return train

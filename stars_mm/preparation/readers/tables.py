@@ -27,17 +27,13 @@ _Rows = list[tuple[int, list[str]]]
 class TableOptions(NamedTuple):
     """How to read a file.
 
-    Attributes:
-        layout (SkeletonLayout): In the order of the columns or of the joints' axis.
-        channels (str, optional): See the module. None: as a CSV's header
-            says; else 'xy' for two numbers a joint, 'xyzc' for four, and for
-            three 'xyc' where the layout is in pixels, 'xyz' where not.
-        num_person (int): Persons that are kept of mmpose's predictions.
+    Without ``channels``, they are those of a CSV's header; else 'xy' for two numbers a joint,
+    'xyzc' for four, and for three 'xyc' where the layout is in pixels, 'xyz' where not.
     """
 
-    layout: SkeletonLayout
-    channels: str | None = None
-    num_person: int = 2
+    layout: SkeletonLayout  # in the order of the columns or of the joints' axis
+    channels: str | None = None  # see the module
+    num_person: int = 2  # persons that are kept of mmpose's predictions
 
 
 def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
@@ -46,10 +42,8 @@ def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
     three = 'xyc' if options.layout.unit == 'px' else 'xyz'
     channels = options.channels or {2: 'xy', 3: three, 4: 'xyzc'}.get(count)
     if channels is None or len(channels) != count:
-        raise ValueError(
-            f'has {count} numbers a joint; channels={channels or CHANNELS} needs another number. '
-            'Correct --layout or --channels.'
-        )
+        given = f'{count} numbers a joint; channels={channels or CHANNELS} needs another number'
+        raise ValueError(f'has {given}. Correct --layout or --channels.')
     return Clip(array[..., :-1], array[..., -1]) if channels.endswith('c') else Clip(array)
 
 
@@ -73,10 +67,7 @@ def parse_json(content: bytes, options: TableOptions) -> Clip:
         return parse_mmpose(content, options.layout.num_joints, options.num_person)
     if isinstance(content, dict):
         if 'keypoints' not in content:
-            raise ValueError(
-                "has no 'keypoints' (and no 'instance_info' of "
-                f'mmpose); its keys are {sorted(content)}.'
-            )
+            raise ValueError(f"has no 'keypoints' or 'instance_info'; it has {sorted(content)}.")
         content = content['keypoints']
     return _split_array(_to_array(content), options)
 
@@ -88,16 +79,16 @@ def _to_array(content: list) -> np.ndarray:
         if value is None or type(value) in (int, float):
             return ()
         if not isinstance(value, list):
-            raise ValueError(f'keypoints{where} is {value!r}, no number.')
-        shapes = [shape_of(v, f'{where}[{i}]') for i, v in enumerate(value)]
-        for i, shape in enumerate(shapes):
-            if shape != shapes[0]:
-                raise ValueError(
-                    f'keypoints{where}[{i}] has shape {shape}, and those before it {shapes[0]}.'
-                )
-        return (len(value), *(shapes[0] if shapes else ()))
+            raise ValueError(f'{where} is {value!r}, no number.')
+        first: tuple = ()
+        for i, part in enumerate(value):
+            shape = shape_of(part, f'{where}[{i}]')
+            first = first if i else shape
+            if shape != first:
+                raise ValueError(f'{where}[{i}] has shape {shape}, and those before it {first}.')
+        return (len(value), *first)
 
-    shape_of(content, '')
+    shape_of(content, 'keypoints')
     return np.array(content, dtype=np.float64)
 
 
@@ -108,10 +99,8 @@ def _split_array(array: np.ndarray, options: TableOptions) -> Clip:
     if array.ndim == 2 and array.shape[1] and array.shape[1] % V == 0:
         array = array.reshape(len(array), V, -1)
     if array.ndim not in (3, 4) or array.shape[-2] != V:
-        raise ValueError(
-            f'has shape {array.shape}; ([M persons,] T frames, V={V} joints '
-            f"of layout '{options.layout.name}', numbers a joint) is needed."
-        )
+        wanted = f"[M persons,] T frames, V={V} joints of layout '{options.layout.name}', numbers"
+        raise ValueError(f'has shape {array.shape}; ({wanted} a joint) is needed.')
     return split_channels(array, options)
 
 
@@ -130,9 +119,7 @@ def parse_csv(content: bytes, options: TableOptions) -> Clip:
     first = next((line for line in lines if line.strip()), '')
     comma = max(',;\t', key=first.count)
     if not first.count(comma):
-        raise ValueError(
-            'its first line has one column. Put commas, semicolons or tabs between the numbers.'
-        )
+        raise ValueError('its first line has one column. Part numbers by commas or tabs.')
     rows = [
         (number, [cell.strip() for cell in cells])
         for number, cells in enumerate(csv.reader(lines, delimiter=comma), 1)
@@ -144,18 +131,14 @@ def parse_csv(content: bytes, options: TableOptions) -> Clip:
     width = len(header or rows[0][1])
     for number, cells in rows:
         if len(cells) != width:
-            raise ValueError(
-                f'line {number} has {len(cells)} columns, the first one {width}. Is the file cut '
-                'off?'
-            )
+            found = f'{len(cells)} columns, the first one {width}'
+            raise ValueError(f'line {number} has {found}. Is the file cut off?')
     if header is not None:
         return _with_header(header, rows, options)
     V = options.layout.num_joints
     if width % V:
-        raise ValueError(
-            f"has {width} columns, no multiple of the {V} joints of layout '{options.layout.name}'."
-            ' Give another --layout, or a header of columns such as left_wrist_x.'
-        )
+        joints = f"the {V} joints of layout '{options.layout.name}'"
+        raise ValueError(f'has {width} columns, no multiple of {joints}. Give another --layout.')
     values = _numbers(rows, range(width), None)
     return split_channels(values.reshape(len(rows), V, -1), options)
 
@@ -197,19 +180,16 @@ def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int,
             continue
         name, axis = match[1], _AXES[match[2].lower()]
         if _plain(name) not in joints:
-            raise ValueError(
-                f"column {cell!r} names no joint of layout '{layout.name}', "
-                f'which has {", ".join(layout.joints)}.'
-            )
+            known = f"layout '{layout.name}', which has {', '.join(layout.joints)}"
+            raise ValueError(f'column {cell!r} names no joint of {known}.')
         key = (joints[_plain(name)], axis)
         if key in found:
             raise ValueError(f'columns {header[found[key]]!r} and {cell!r} are the same.')
         found[key] = column
     if not found:
         raise ValueError(
-            'its header names no joints: columns such as '
-            f'{layout.joints[0]}_x are needed, or no header and the columns '
-            f"in the order of layout '{layout.name}'."
+            f'its header names no joints: columns such as {layout.joints[0]}_x are needed, or no '
+            f"header and the columns in the order of layout '{layout.name}'."
         )
     return found
 
@@ -224,12 +204,10 @@ def _with_header(header: list[str], rows: _Rows, options: TableOptions) -> Clip:
     wanted = [(j, axis) for j in range(layout.num_joints) for axis in channels]
     missing = [f'{layout.joints[j]}_{axis}' for j, axis in wanted if (j, axis) not in columns]
     if missing:
-        raise ValueError(
-            f"lacks {len(missing)} columns, such as {missing[0]}, of layout '{layout.name}'."
-        )
+        such = f'{len(missing)} columns, such as {missing[0]}'
+        raise ValueError(f"lacks {such}, of layout '{layout.name}'.")
     values = _numbers(rows, [columns[key] for key in wanted], header)
-    values = values.reshape(len(rows), layout.num_joints, -1)
-    values = _by_person(values, header, rows)
+    values = _by_person(values.reshape(len(rows), layout.num_joints, -1), header, rows)
     return split_channels(values, options._replace(channels=channels))
 
 
@@ -237,9 +215,9 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray
     """(rows, V, C) → (M, T, V, C), by the columns frame and person."""
     special = {_plain(cell): c for c, cell in enumerate(header)}
     frame, person = special.get('frame'), special.get('person')
-    if frame is None and person is None:
-        return values[None]
     if frame is None:
+        if person is None:
+            return values[None]
         raise ValueError("has a column 'person' and none 'frame'.")
     frames = _numbers(rows, [frame], header)[:, 0]
     if person is None:

@@ -6,12 +6,13 @@ subjects train and even ones test.
 """
 
 import io
+from functools import partial
 
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from stars_mm.preparation.readers.named_files import list_named, pick_class
+from stars_mm.preparation.readers.named_files import describe_take, list_named
 from stars_mm.preparation.recording import RecordingSet
 from stars_mm.preparation.source_files import SourceFile
 
@@ -27,11 +28,7 @@ ORDER = (3, 2, 1, 0, *range(4, 20))
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-
-    def describe(action: str, subject: str) -> dict:
-        split = 'xsub_train' if int(subject) % 2 else 'xsub_val'
-        return dict(label=pick_class(CLASS_NAMES, action), subject=f's{subject}', split=split)
-
+    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2)
     example, pattern = 'aX_sX_tX_skeleton.mat', r'a(\d+)_s(\d+)_t\d+'
     recordings = list_named(src, '_skeleton.mat', pattern, example, describe, load)
     title = 'UTD-MHAD'

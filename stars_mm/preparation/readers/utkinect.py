@@ -43,22 +43,17 @@ def read(src: str) -> RecordingSet:
             continue
         match = re.fullmatch(r'(\w+): *(\d+|NaN) +(\d+|NaN)', line)
         if match is None or match[1] not in CLASS_NAMES or not take:
-            raise ValueError(
-                f"{where}: {line!r} is no 'action: first last' of {', '.join(CLASS_NAMES)}."
-            )
+            known = ', '.join(CLASS_NAMES)
+            raise ValueError(f"{where}: {line!r} is no 'action: first last' of {known}.")
         action, file = match[1], files[f'joints_{take}']
+        read_clip = partial(leave_out, 'its label names no frames (NaN)')
+        if 'NaN' not in match.groups():
+            read_clip = partial(load, file, int(match[2]), int(match[3]))
         subject = take.split('_')[0]
+        split = 'xsub_train' if int(subject[1:]) % 2 else 'xsub_val'
+        name = f'{take}_{action}'
         recordings.append(
-            Recording(
-                name=f'{take}_{action}',
-                label=action,
-                subject=subject,
-                keypoints=partial(leave_out, 'its label names no frames (NaN)')
-                if 'NaN' in match.groups()
-                else partial(load, file, int(match[2]), int(match[3])),
-                split='xsub_train' if int(subject[1:]) % 2 else 'xsub_val',
-                source=file.where,
-            )
+            Recording(name, action, subject, read_clip, split=split, source=file.where)
         )
     return RecordingSet(
         recordings, title='UTKinect-Action3D', layout='kinect-20', class_names=CLASS_NAMES
@@ -70,9 +65,8 @@ def _rows(file: SourceFile) -> np.ndarray:
     """The rows of a recording, (T, 1 + 60)."""
     rows = np.loadtxt(io.BytesIO(file.read()), ndmin=2)
     if rows.shape[1] != 61:
-        raise ValueError(
-            f'has {rows.shape[1]} numbers a row; a frame number and 20 joints of xyz are 61.'
-        )
+        needed = 'a frame number and 20 joints of xyz are 61'
+        raise ValueError(f'has {rows.shape[1]} numbers a row; {needed}.')
     return rows
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stars_mm.preparation.inspection.units import guess_units
+from stars_mm.preparation.inspection.clip_stats import guess_units
 
 
 @pytest.mark.parametrize(
