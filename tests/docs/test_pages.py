@@ -31,18 +31,24 @@ def test_files_exist():
     folders = '|'.join(path.name for path in (ROOT / 'configs').iterdir() if path.is_dir())
     missing = []
     for path in [*PAGES, *CODE, *(ROOT / 'tools').glob('*.sh')]:
-        text = re.sub(r'(?m)^\| `[^|]*', '', path.read_text())  # tables of what was renamed
+        text = path.read_text()
+        if path.name == 'CHANGELOG.md':
+            text = re.sub(r'(?m)^\| [^|]+', '', text)  # what was removed
         named = re.findall(r'(?<![\w/}.-])(?:configs|tools|docs)/[\w./-]*\w/?', text)
         named = [name for name in named if name.endswith(('.py', '.sh', '.md', '/'))]
-        if 'load_tool' not in text:
-            short = re.findall(rf'(?<![\w/}}.-])(?:{folders})/[\w./-]+\.py\b', text)
-            named += [f'configs/{name}' for name in short]
-        found = [ROOT / name for name in named if '/mine/' not in name and name not in OTHERS]
+        named += [
+            f'configs/{name}'
+            for name in re.findall(rf'(?<![\w/}}.-])(?:{folders})/[\w./-]+\.py\b', text)
+            if not (ROOT / 'tools' / name).exists()
+        ]
         if path.suffix == '.md':
-            found += [
-                path.parent / link for link in re.findall(r'\]\(([\w./-]+)(?:#[\w-]+)?\)', text)
-            ]
-        missing += [(path.name, str(one)) for one in found if not one.exists()]
+            links = re.findall(r'\]\(([\w./-]+)(?:#[\w-]+)?\)', text)
+            missing += [(path.name, link) for link in links if not (path.parent / link).exists()]
+        missing += [
+            (path.name, name)
+            for name in named
+            if '/mine/' not in name and not (ROOT / name).exists() and name not in OTHERS
+        ]
     assert not missing
 
 

@@ -85,16 +85,14 @@ def test_bvh(tmp_path):
     assert keypoints.shape == (1, 9, 17, 3) and scores is None
     np.testing.assert_allclose(keypoints[0], expected, atol=1e-9)
     _, run = get_reader('bvh')(str(tmp_path))
-    np.testing.assert_allclose(run.load()[0][0], expected[::4], atol=1e-9)
+    np.testing.assert_allclose(run.load().keypoints[0], expected[::4], atol=1e-9)
 
 
 @pytest.mark.parametrize(
     'change, message',
     [
         (lambda text: text[:-20], 'has .* numbers; 9 frames of 57 are 513'),
-        (lambda text: text[:200], 'is no whole BVH'),
         (lambda text: text.replace('CHANNELS', 'CHANELS', 1), "word 'CHANELS'"),
-        (lambda text: text.replace('Frames: 9', 'Frames: x'), 'is no whole BVH'),
         (lambda text: text.replace('Neck1', 'Neck9'), "has no joint 'Neck1'"),
         (lambda text: text.rsplit(' ', 1)[0] + ' abc', 'is no whole BVH.*abc'),
     ],

@@ -26,14 +26,17 @@ def described(recordings):
 def test_the_folder_is_the_label(tmp_path):
     src = make(tmp_path, 'wave/b.npy', 'kick/deep/a.npy', 'wave/.hidden.npy')
     (tmp_path / 'lab/notes.txt').write_text('not a clip')
-    found = read(src, STICK)
-    assert described(found) == [
-        ('kick/deep/a', 'deep', None, None, None),
-        ('wave/b', 'wave', None, None, None),
-    ]
-    keypoints, scores, _ = found.recordings[1].load()
-    assert keypoints.shape == (1, 3, 2, 3) and scores is None
-    assert not keypoints.any()  # the file written first
+    with zipfile.ZipFile(tmp_path / 'lab.zip', 'w') as archive:
+        for path in (tmp_path / 'lab').rglob('*.npy'):
+            archive.write(path, path.relative_to(src))
+    for place in (src, f'{src}.zip'):
+        found = read(place, STICK)
+        assert described(found) == [
+            ('kick/deep/a', 'deep', None, None, None),
+            ('wave/b', 'wave', None, None, None),
+        ]
+        first, second = (recording.load().keypoints for recording in found)
+        assert (first == 1).all() and not second.any() and first.shape == (1, 3, 2, 3)
 
 
 def test_pattern(tmp_path):
@@ -50,7 +53,6 @@ def test_pattern(tmp_path):
     [
         ('{label}_{subject}_{take}', 'sit_s1_2', ('sit', 's1', '2')),
         ('{a}_{b}', 'x_y_z', ('x', 'y_z')),
-        ('{a}.{b}', 'x.y', ('x', 'y')),
         ('{a}.{b}', 'xay', None),
         ('*/{a}', 'd/x', ('x',)),
         ('*/{a}', 'd/e/x', None),
@@ -61,7 +63,7 @@ def test_path_pattern(template, path, fields):
     assert (match and match.groups()) == fields
 
 
-@pytest.mark.parametrize('template', ['{label}/{label}', '{}', 'a*', '{1}'])
+@pytest.mark.parametrize('template', ['{label}/{label}', '{}', 'a*'])
 def test_bad_patterns(template):
     with pytest.raises(ValueError, match='--pattern'):
         path_pattern(template)
@@ -75,10 +77,8 @@ def index_file(tmp_path, text):
 
 def test_index(tmp_path):
     src = make(tmp_path, 'x/a.npy', 'x/b.npy', 'y/b.npy', 'y/c.npy')
-    index = index_file(
-        tmp_path, 'name,label,subject,split\ny/b,wave,s2,test\na.npy, kick ,,train\n'
-    )
-    assert described(read(src, STICK, index=index)) == [
+    rows = 'name,label,subject,split\ny/b,wave,s2,test\na.npy, kick ,,train\n'
+    assert described(read(src, STICK, index=index_file(tmp_path, rows))) == [
         ('x/a', 'kick', None, None, 'train'),
         ('y/b', 'wave', 's2', None, 'test'),
     ]
@@ -98,39 +98,22 @@ def test_index(tmp_path):
 )
 def test_bad_index(tmp_path, text, message):
     src = make(tmp_path, 'x/a.npy', 'x/b.npy', 'y/b.npy')
-    index = index_file(tmp_path, text)
     with pytest.raises(ValueError, match=rf'index\.csv: {message}'):
-        read(src, STICK, index=index)
+        read(src, STICK, index=index_file(tmp_path, text))
 
 
 def test_bad_folders(tmp_path):
-    with pytest.raises(FileNotFoundError, match='none: there is no such fol'):
-        read(str(tmp_path / 'none'), STICK)
-    with pytest.raises(ValueError, match=r'holds no \.csv'):
-        read(str(tmp_path), STICK)
     src = make(tmp_path, 'a.npy')
-    with pytest.raises(ValueError, match='Give --layout, one of .*kard-15'):
-        read(src)
-    with pytest.raises(ValueError, match=r'a\.npy: lies in no folder'):
-        read(src, STICK)
-    with pytest.raises(ValueError, match=r"'a' does not match the pattern"):
-        read(src, STICK, pattern='{label}_{take}')
-    with pytest.raises(ValueError, match=r'has no \{label\}'):
-        read(src, STICK, pattern='{subject}')
-    with pytest.raises(ValueError, match="channels='zyx': choose"):
-        read(src, STICK, channels='zyx')
-    with pytest.raises(FileNotFoundError, match='--index none.csv'):
-        read(src, STICK, index='none.csv')
+    for options, error, message in (
+        ({}, ValueError, 'Give --layout, one of .*kard-15'),
+        (dict(layout=STICK), ValueError, r'a\.npy: lies in no folder'),
+        (dict(layout=STICK, pattern='{label}_{b}'), ValueError, "'a' does not match the pattern"),
+        (dict(layout=STICK, pattern='{subject}'), ValueError, r'has no \{label\}'),
+        (dict(layout=STICK, channels='zyx'), ValueError, "channels='zyx': choose"),
+        (dict(layout=STICK, index='none.csv'), FileNotFoundError, '--index none.csv'),
+    ):
+        with pytest.raises(error, match=message):
+            read(src, **options)
     (tmp_path / 'lab/a.csv').write_text('1,2')
     with pytest.raises(ValueError, match=r'a\.npy: has the same name as .*a\.csv'):
         read(src, STICK, pattern='{label}')
-
-
-def test_a_zip(tmp_path):
-    src = make(tmp_path, 'wave/b.npy', 'kick/a.npy')
-    with zipfile.ZipFile(tmp_path / 'lab.zip', 'w') as archive:
-        for name in ('wave/b.npy', 'kick/a.npy'):
-            archive.write(f'{src}/{name}', name)
-    found = read(str(tmp_path / 'lab.zip'), STICK)
-    assert described(found) == described(read(src, STICK))
-    assert (found.recordings[0].load().keypoints == 1).all()

@@ -20,20 +20,18 @@ def tracks(channels=2, persons=2, frames=12, seed=0):
     return (np.round(body + steps + start, 2), rng.uniform(0.5, 1, (persons, frames, 17)).round(3))
 
 
-def instance(keypoints, scores):
-    return dict(keypoints=keypoints.tolist(), keypoint_scores=scores.tolist(), bbox_score=0.9)
-
-
-def predictions(keypoints, scores, seen=None, seed=0):
+def predictions(keypoints, scores, seen=None):
     """As the inferencer saves them, persons in another order each frame."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     M, T = scores.shape[:2]
     seen = np.ones((M, T), bool) if seen is None else seen
     return [
         dict(
             frame_id=t,
             instances=[
-                instance(keypoints[m, t], scores[m, t]) for m in rng.permutation(M) if seen[m, t]
+                dict(keypoints=keypoints[m, t].tolist(), keypoint_scores=scores[m, t].tolist())
+                for m in rng.permutation(M)
+                if seen[m, t]
             ],
         )
         for t in range(T)
@@ -67,9 +65,10 @@ def test_who_comes_and_goes():
 
 def test_a_lifters_axis_of_length_one():
     keypoints, scores = tracks(3, persons=1)
-    content = [
-        dict(frame_id=t, instances=[instance(keypoints[:, t], scores[:, t])]) for t in range(12)
-    ]
+    content = predictions(keypoints, scores)
+    for frame in content:
+        for instance in frame['instances']:
+            instance.update({key: [instance[key]] for key in ('keypoints', 'keypoint_scores')})
     found, confidence, _ = parse_mmpose(content, 17, 2)
     np.testing.assert_allclose(found, keypoints)
     np.testing.assert_allclose(confidence, scores)
@@ -77,28 +76,21 @@ def test_a_lifters_axis_of_length_one():
 
 def broken(change):
     content = predictions(*tracks())
-    change(content)
+    change(content[3], content[3]['instances'][1])
     return content
 
 
 @pytest.mark.parametrize(
     'content, message',
     [
-        (broken(lambda c: c[3].pop('instances')), r"instance_info\[3\] has no list 'instances'"),
+        (broken(lambda frame, _: frame.pop('instances')), r"_info\[3\] has no list 'instances'"),
         (
-            broken(lambda c: c[3]['instances'][1].pop('keypoint_scores')),
+            broken(lambda _, one: one.pop('keypoint_scores')),
             r"\[3\]\['instances'\]\[1\]\['keypoint_scores'\] is missing",
         ),
-        (
-            broken(lambda c: c[3]['instances'][1]['keypoints'].pop()),
-            r"\[3\]\['instances'\]\[1\]\['keypoints'\] has shape \(16, 2\); .* 17",
-        ),
-        (
-            broken(lambda c: c[3]['instances'][1]['keypoints'].__setitem__(2, 'a')),
-            r"\[1\]\['keypoints'\] is missing or holds no numbers",
-        ),
+        (broken(lambda _, one: one['keypoints'].pop()), r'has shape \(16, 2\); .* 17'),
+        (broken(lambda _, one: one.update(keypoints=['a'])), 'is missing or holds no numbers'),
         ([dict(frame_id=0, instances=[])], 'shows no body in any frame'),
-        ([dict(keypoints=[[0, 0]] * 17, keypoint_scores=[1] * 17)], 'no prediction of a video'),
     ],
 )
 def test_bad_predictions(content, message):
@@ -107,10 +99,10 @@ def test_bad_predictions(content, message):
 
 
 def test_a_folder_of_videos(tmp_path):
-    keypoints, scores = tracks(persons=3)
+    content = json.dumps(predictions(*tracks(persons=3)))
     for label in ('wave', 'sit'):
         (tmp_path / label).mkdir()
-        (tmp_path / label / 'ada.json').write_text(json.dumps(predictions(keypoints, scores)))
+        (tmp_path / label / 'ada.json').write_text(content)
     found = get_reader('mmpose')(str(tmp_path), num_person=1)
     assert [(clip.name, clip.label) for clip in found] == [('sit/ada', 'sit'), ('wave/ada', 'wave')]
     assert get_layout(found.layout).name == 'coco-17'

@@ -6,7 +6,6 @@ import pytest
 from stars_mm.preparation.readers.ntu_names import (
     DATASETS,
     XSUB_TRAIN,
-    check_name,
     class_names,
     missing_skeletons,
     parse_name,
@@ -34,14 +33,11 @@ def make_folder(folder, ntu, names=NAMES):
 
 def test_the_published_counts():
     missing = missing_skeletons()
-    assert len(missing) == 535
     of_60 = [name for name in missing if parse_name(name).setup <= 17]
-    assert len(of_60) == 302
     # 56 880 and 114 480 recordings were made, as its page says.
-    assert DATASETS[60].clips == 56880 - 302
-    assert DATASETS[120].clips == 114480 - 535
-    assert len(XSUB_TRAIN) == 53
-    assert len([s for s in XSUB_TRAIN if s <= 40]) == 20
+    assert (len(of_60), DATASETS[60].clips) == (302, 56880 - 302)
+    assert (len(missing), DATASETS[120].clips) == (535, 114480 - 535)
+    assert (len(XSUB_TRAIN), len([s for s in XSUB_TRAIN if s <= 40])) == (53, 20)
     names = class_names(120)
     assert len(set(names)) == 120 and class_names(60) == names[:60]
     some = 'falling down; walking apart; put on headphone; rock-paper-scissors'.split('; ')
@@ -60,20 +56,15 @@ def test_the_published_counts():
     ],
 )
 def test_splits(dataset, name, splits):
-    name = parse_name(name)
-    check_name(name, DATASETS[dataset])
-    assert splits_of(name, DATASETS[dataset]) == splits
+    assert splits_of(parse_name(name), DATASETS[dataset]) == splits
 
 
 @pytest.mark.parametrize(
     'dataset, name, message',
     [
-        (120, 'S033C001P001R001A001', "set-up 'S033' is not in NTU-120"),
-        (60, 'S001C001P041R001A001', "subject 'P041' is not in NTU-60.*to P040"),
-        (120, 'S001C001P000R001A001', "subject 'P000'"),
+        (60, 'S001C001P041R001A001', "subject 'P041' is not in NTU-60.*P001 to P040"),
         (120, 'S001C004P001R001A001', "camera 'C004'"),
         (60, 'S001C001P001R001A061', "action 'A061'.*A001 to A060"),
-        (60, 's001C001P001R001A061', 'is not named Ssss'),
         (60, 'S001C001P001R001A061x', 'is not named Ssss'),
     ],
 )
@@ -95,23 +86,17 @@ def test_convert(convert_with, ntu, tmp_path):
     assert [clip['label'] for clip in found.clips.values()] == [0, 1, 0, 0, 59]
     for number, clip in enumerate(found.clips.values()):
         np.testing.assert_array_equal(clip['keypoint'], ntu.person(number + 2, number)[None])
-        assert clip['keypoint'].dtype == np.float32
-        assert clip['total_frames'] == number + 2
-    assert found.clips[NAMES[4]]['subject'] == '3' and found.clips[NAMES[4]]['camera'] == '3'
-    assert (found.layout, len(found.class_names)) == ('ntu-25', 60)
-    assert found.provenance['dataset'] == 'NTU RGB+D 60'
+    assert (found.layout, found.provenance['dataset']) == ('ntu-25', 'NTU RGB+D 60')
     later = 'of NTU-120 alone (set-up S018 and later)'
     assert found.report.dropped == {MISSING: 'on the list of missing skeletons', LATER: later}
-    assert '56578' in found.report.as_text()
 
 
 def test_what_denoising_did_is_said(convert_with, ntu, tmp_path):
-    frames = ntu.track(40, _1=(0, ntu.person(40, 1)), _2=(3, ntu.person(5, 2)))
     src = make_folder(tmp_path / 'src', ntu)
+    frames = ntu.track(40, _1=(0, ntu.person(40, 1)), _2=(3, ntu.person(5, 2)))
     path = src / f'nturgb+d_skeletons/{NAMES[0]}.skeleton'
     path.write_text(ntu.recording([*frames, {}, {}]))
-    found = convert_with('ntu60', src)
-    text = found.report.as_text()
-    assert f'frames without a body removed: 2, in 1 clips ({NAMES[0]})' in text
-    assert 'bodies dropped, 11 frames long or less: 1, in 1 clips' in text
-    assert found.provenance['counts']['frames without a body removed'] == 2
+    assert convert_with('ntu60', src).report.notes == {
+        'frames without a body removed': {NAMES[0]: 2},
+        'bodies dropped, 11 frames long or less': {NAMES[0]: 1},
+    }

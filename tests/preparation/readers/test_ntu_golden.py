@@ -29,10 +29,8 @@ def rows(clips, names, order, mode):
     for name in names:
         clip = CenterSkeleton()(dict(clips[name]))
         clip = FormatGCNInput(num_person=2, mode=mode)(clip)
-        yield (
-            clips[name]['label'],
-            np.moveaxis(clip['keypoint'][0], 0, 1).reshape(-1, 150),
-        )  # (T, 2 * 25 * 3)
+        flat = np.moveaxis(clip['keypoint'][0], 0, 1).reshape(-1, 150)  # (T, 2 * 25 * 3)
+        yield clips[name]['label'], flat
 
 
 def check(convert_with, archive, dataset, reference, ours, order):
