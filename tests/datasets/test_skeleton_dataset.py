@@ -8,8 +8,6 @@ from mmaction.registry import DATASETS
 
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.engine.features import ClipList
-from stars_mm.preparation.convert import convert
-from stars_mm.preparation.readers import get_reader
 
 
 @pytest.mark.parametrize('poses_2d', [False, True])
@@ -179,25 +177,3 @@ def test_labels_of_several_classes(write, clips):
 def test_arguments_are_checked(write, clips, options, message):
     with pytest.raises(ValueError, match=message):
         SkeletonDataset(write(clips, xsub_train=['clip0'], xsub_val=[]), [], **options)
-
-
-def test_real_recordings(shared_dir, tmp_path):
-    """NW-UCLA as it is distributed goes through conversion and pipeline."""
-    archive = shared_dir / 'data/nw_ucla/all_sqe.zip'
-    if not archive.exists():
-        pytest.skip(f'no recordings at {archive}')
-    pipeline = [
-        dict(type='CenterSkeleton'),
-        dict(type='TemporalCropResize', clip_len=8, min_frames=4),
-        dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
-    ]
-    path = str(tmp_path / 'nw-ucla.pkl')
-    convert(get_reader('nw-ucla')(str(archive)), path)
-    train, val = (
-        SkeletonDataset(path, pipeline, split=split, num_classes=10)
-        for split in ('xview_train', 'xview_val')
-    )
-    assert (len(train), len(val)) == (1020, 464)
-    assert (train.num_joints, train.in_channels, train.max_persons) == (20, 3, 1)
-    assert all(sample['inputs'].isfinite().all() for sample in val)

@@ -228,7 +228,7 @@ def test_files_of_another_kind(evaluate, tmp_path):
     bad, weight = tmp_path / 'bad.pth', torch.zeros(1)
     for state, message in (
         (dict(state_dict={'head.x': weight}), 'No encoder is in the file'),
-        (dict(model={'joints_embed.proj.weight': weight}), "of the authors' .*convert_checkpoint"),
+        (dict(model={'joints_embed.proj.weight': weight}), "the authors' .*convert_checkpoint"),
     ):
         torch.save(state, bad)
         with pytest.raises(ValueError, match=rf'bad\.pth lacks .*{message}'):
