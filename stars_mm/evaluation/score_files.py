@@ -26,10 +26,8 @@ def read_scores(path: str | Path) -> ClassScores:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f'{path}: there is no such score file. Write it with '
-            f'tools/test.py CONFIG CHECKPOINT --dump {path}.'
-        )
+        how = f'Write it with tools/test.py CONFIG CHECKPOINT --dump {path}.'
+        raise FileNotFoundError(f'{path}: there is no such score file. {how}')
     if path.suffix == '.npz':
         return _read_npz(path)
     if path.suffix not in ('.pkl', '.pickle'):
@@ -39,9 +37,7 @@ def read_scores(path: str | Path) -> ClassScores:
         )
     samples = load_pickle(str(path), tensors=True)
     if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
-        raise ValueError(
-            f'{path}: holds no list of predictions, as tools/test.py --dump writes it.'
-        )
+        raise ValueError(f'{path}: holds no list of predictions, as test.py --dump writes it.')
     return _from_predictions(samples, path)
 
 

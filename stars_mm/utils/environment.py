@@ -19,11 +19,8 @@ def code_versions() -> dict[str, str]:
 
 def package_versions() -> dict[str, str]:
     """Versions of all that computes, for a reader."""
-    return dict(
-        code_versions(),
-        python=platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
-    )
+    others = {name: version(name) for name in _PACKAGES}
+    return dict(code_versions(), python=platform.python_version(), **others)
 
 
 def device_name(kind: str | None = None) -> str:

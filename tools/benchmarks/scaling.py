@@ -100,7 +100,9 @@ def start_processes(args: argparse.Namespace, argv: list[str]) -> list[dict]:
         found = Path(folder, 'rows.json')
         for count in counts:
             print(f'Processes: {count}', file=sys.stderr, flush=True)
-            command, env = tool_command('benchmarks/scaling.py', [*argv, '--rows', found], count)
+            command, env = tool_command(
+                f'benchmarks/{Path(__file__).name}', [*argv, '--rows', found], count
+            )
             done = subprocess.run(command, env={**common, **env}, stdin=subprocess.DEVNULL)
             if done.returncode:
                 sys.exit(f'{count} processes ended with {done.returncode}; see above.')

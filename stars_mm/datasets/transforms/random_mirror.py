@@ -41,10 +41,8 @@ class RandomMirror(BaseTransform):
             layout = get_layout(layout)
             left, right = layout.left, layout.right
         elif layout is not None or left is None or right is None:
-            raise ValueError(
-                f'left={left}, right={right}, layout={layout!r}: '
-                'give the sides or the layout, and not both.'
-            )
+            sides = f'left={left}, right={right}, layout={layout!r}'
+            raise ValueError(f'{sides}: give the sides or the layout, and not both.')
         left, right = tuple(left), tuple(right)
         joints = left + right
         if len(left) != len(right) or len(set(joints)) < len(joints):
@@ -83,10 +81,8 @@ class RandomMirror(BaseTransform):
         """Which joint stands in each place of a mirrored clip."""
         V = results['keypoint'].shape[-2]
         if max(self.left + self.right) >= V:
-            raise ValueError(
-                f'{self}: clip {results.get("frame_dir")!r} has {V} joints, '
-                f'0 to {V - 1}. Choose left and right among them.'
-            )
+            text = f'{self}: clip {results.get("frame_dir")!r} has {V} joints, 0 to {V - 1}'
+            raise ValueError(f'{text}. Choose left and right among them.')
         order = np.arange(V)
         order[[*self.left, *self.right]] = [*self.right, *self.left]
         return order

@@ -88,8 +88,7 @@ def few_shot_accuracy(
     Args:
         bank_feats (Tensor): Features that the draws' places point into, (B, C).
         query_feats (Tensor): Features to classify, (Q, C).
-        query_labels (Tensor): Their true classes, (Q, ). A draw is judged by
-            the clips of its own classes.
+        query_labels (Tensor): Their true classes, (Q, ). A draw is judged by those of its own.
         draws (Sequence[dict[int, list[int]]]): Examples of each class.
         shots (Sequence[int]): How many of the examples count.
         classifiers (Sequence[str]): Some of 'exemplar' and 'mean'.
@@ -97,8 +96,7 @@ def few_shot_accuracy(
         device (str, optional): Where to compare; the GPU where there is one by default.
 
     Returns:
-        dict[tuple[str, int], list[float]]: Classifier and number of shots →
-        accuracy of each draw, in percent.
+        dict: Classifier and number of shots → accuracy of each draw, in percent.
     """
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank_feats, query_labels = bank_feats.cpu(), query_labels.cpu()

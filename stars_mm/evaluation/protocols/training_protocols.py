@@ -65,10 +65,8 @@ class TrainingProtocol(Protocol):
         settings, cfg = self.settings, self.cfg
         for key in ('train_dataloader', 'val_dataloader', 'val_evaluator'):
             if cfg.get(key) is None:
-                raise ValueError(
-                    f'{cfg.filename} has no {key}, and a benchmark needs it. '
-                    'Give one of configs/benchmarks/.'
-                )
+                text = f'{cfg.filename} has no {key}, and a benchmark needs it'
+                raise ValueError(f'{text}. Give one of configs/benchmarks/.')
         total = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
         given = settings.options.get(self.kind, {})
         if total is None or 'train_dataloader.batch_size' in given:
@@ -96,9 +94,8 @@ class TrainingProtocol(Protocol):
         unknown = sorted(set(val.labels) - set(train.labels))
         if unknown:
             raise ValueError(
-                f'{cfg.filename}: {len(unknown)} classes of {val.source} have '
-                f'no clip in {train.source}, such as {unknown[0]}: nothing '
-                'can learn them. Train and test on the same classes.'
+                f'{cfg.filename}: {len(unknown)} classes of {val.source} have no clip in '
+                f'{train.source}, such as {unknown[0]}. Train and test on the same classes.'
             )
         if self.percent is not None:
             self._check_draws(len(train.labels))
