@@ -12,17 +12,16 @@ from re import Pattern
 from mmengine.logging import print_log
 
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
-from stars_mm.preparation.readers.tables import (
-    CHANNELS,
-    TableOptions,
-    parse_csv,
-    parse_json,
-    parse_npy,
-)
+from stars_mm.preparation.readers import tables
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files
 
-_PARSERS = {'.csv': parse_csv, '.tsv': parse_csv, '.npy': parse_npy, '.json': parse_json}
+_PARSERS = {
+    '.csv': tables.parse_csv,
+    '.tsv': tables.parse_csv,
+    '.npy': tables.parse_npy,
+    '.json': tables.parse_json,
+}
 _INDEX_COLUMNS = ('name', 'label', 'subject', 'split', 'camera')
 
 
@@ -117,13 +116,13 @@ def read(
     Raises:
         FileNotFoundError, ValueError: Names the file and says what to do.
     """
-    if channels is not None and channels not in CHANNELS:
-        raise ValueError(f'channels={channels!r}: choose one of {CHANNELS}.')
+    if channels is not None and channels not in tables.CHANNELS:
+        raise ValueError(f'channels={channels!r}: choose one of {tables.CHANNELS}.')
     if layout is None:
         raise ValueError(
             f'what are the joints? Give --layout, one of {known_layouts()} or a .json or .yml file.'
         )
-    options = TableOptions(get_layout(layout), channels, num_person)
+    options = tables.TableOptions(get_layout(layout), channels, num_person)
     return _list_clips(src, tuple(_PARSERS), options, pattern, index)
 
 
@@ -135,11 +134,11 @@ def read_mmpose(
     num_person: int = 2,
 ) -> RecordingSet:
     """Lists the ``.json`` of videos that mmpose has predicted; see :func:`read`."""
-    options = TableOptions(get_layout(layout), None, num_person)
+    options = tables.TableOptions(get_layout(layout), None, num_person)
     return _list_clips(src, ('.json',), options, pattern, index)
 
 
-def load(file: SourceFile, options: TableOptions) -> Clip:
+def load(file: SourceFile, options: tables.TableOptions) -> Clip:
     """What is in a clip's file."""
     return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
 
@@ -147,7 +146,7 @@ def load(file: SourceFile, options: TableOptions) -> Clip:
 def _list_clips(
     src: str,
     suffixes: tuple[str, ...],
-    options: TableOptions,
+    options: tables.TableOptions,
     pattern: str | None,
     index: str | None,
 ) -> RecordingSet:
