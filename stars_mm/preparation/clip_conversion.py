@@ -12,7 +12,7 @@ METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
 
 
 def find_missing(keypoints: np.ndarray, scores: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """Finds missing joints and absent persons.
+    """Finds missing joints (M, T, V) and present persons (M, T), both bool.
 
     A joint is missing where a coordinate is NaN, or where all are zero and its score too, as
     OpenPose writes it. A person of whom nothing else is there is absent.
@@ -20,9 +20,6 @@ def find_missing(keypoints: np.ndarray, scores: np.ndarray | None) -> tuple[np.n
     Args:
         keypoints (np.ndarray): (M, T, V, C).
         scores (np.ndarray, optional): (M, T, V).
-
-    Returns:
-        tuple: Missing (M, T, V) and present (M, T), bool.
     """
     missing = np.isnan(keypoints).any(axis=-1)
     zero = ~keypoints.any(axis=-1)
@@ -37,9 +34,8 @@ def fill_missing(
 ) -> np.ndarray:
     """Fills missing joints.
 
-    Linear in time between the frames that have the joint, constant before and
-    after them. A joint that a person never has is put where its parent is;
-    the root, in the middle of the joints that are there.
+    Linear in time between the frames that have the joint, constant before and after them. A joint
+    that a person never has is put where its parent is; the root, in the middle of the joints.
 
     Args:
         keypoints (np.ndarray): (M, T, V, C); comes back with absent persons zero.
@@ -73,12 +69,10 @@ class ConversionOptions:
     """What is done to clips.
 
     Args:
-        unit (str, optional): Unit of the coordinates where it is not the data
-            set's or the layout's; centimetres and millimetres become metres.
-        up (str): 'y', or 'z' where z points up: such clips are turned, since
-            the transforms take y for the vertical.
-        missing (str): What to do about missing joints: 'error' or
-            'interpolate', see :func:`fill_missing`.
+        unit (str, optional): Unit of the coordinates where it is not the data set's or the
+            layout's; centimetres and millimetres become metres.
+        up (str): 'y', or 'z' where z points up: such clips are turned, as transforms take y for it.
+        missing (str): About missing joints: 'error' or 'interpolate', see :func:`fill_missing`.
         scores (bool): Whether confidences are kept.
         invalid (str): What to do about a clip that cannot be used: 'error' or 'drop'.
     """

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import length_hint
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -71,7 +72,9 @@ def convert(
     folder = f'{dst}.unfinished'
     listed: dict[str, Recording] = {}
     problems: list[str] = []
-    how = dict(layout=layout, unit=unit, options=options, keep_absent=known.keep_absent)
+    how: dict[str, Any] = dict(
+        layout=layout, unit=unit, options=options, keep_absent=known.keep_absent
+    )
     with resumable.removed_if_disk_full(folder):
         groups, report.before = resumable.convert_in_groups(
             _list_once(known, listed, problems),

@@ -26,11 +26,8 @@ _INDEX_COLUMNS = ('name', 'label', 'subject', 'split', 'camera')
 
 
 def path_pattern(template: str) -> Pattern:
-    """Compiles a template of paths, for paths without their ending, to a group a field.
-
-    Args:
-        template (str): Such as '{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; a field is a
-            part of a folder's or file's name and as short as it can be.
+    """Compiles a template of paths without ending to a group a field, which is a part of a folder's
+    or file's name and as short as it can be: '{label}/{subject}_{take}', 'a{label}_s{subject}_*'.
 
     Raises:
         ValueError: If a field has no name or two have one.
@@ -48,17 +45,8 @@ def path_pattern(template: str) -> Pattern:
 
 
 def read_index(path: str) -> dict[str, dict]:
-    """Reads an index of clips.
-
-    Args:
-        path (str): A CSV whose header names the columns name, label and
-            optionally subject, split and camera.
-
-    Returns:
-        dict: Name → its row, with ``line``. Empty cells are None.
-
-    Raises:
-        ValueError: Names file and line.
+    """Reads a CSV whose header names the columns name, label and optionally subject, split and
+    camera: name → its row, with ``line``; empty cells are None. A ValueError names file and line.
     """
     rows: dict[str, dict] = {}
     try:
@@ -102,16 +90,12 @@ def read(
         src (str): A folder or zip; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any
             depth, is a clip. Its name is its path in the folder without the ending.
         layout (str, dict or SkeletonLayout): The joints; there is no default.
-        pattern (str, optional): Where label, subject, camera and split stand
-            in that name; see :func:`path_pattern`. Without it and ``index``,
-            the label is the name of the folder that a file lies in.
-        index (str, optional): A CSV that says it for each name; see
-            :func:`read_index`. Files that it does not name are left out.
+        pattern (str, optional): Where label, subject, camera and split stand in that name; see
+            :func:`path_pattern`. By default the label is the name of the folder of a file.
+        index (str, optional): A CSV that says it for each name; see :func:`read_index`. Files that
+            it does not name are left out.
         channels (str, optional): What the numbers of a joint are; see :class:`TableOptions`.
         num_person (int): Persons that are kept of mmpose's predictions.
-
-    Returns:
-        RecordingSet: Sorted by name.
 
     Raises:
         FileNotFoundError, ValueError: Names the file and says what to do.
