@@ -71,7 +71,7 @@ class ConversionOptions:
     Args:
         unit (str, optional): Unit of the coordinates where it is not the data set's or the
             layout's; centimetres and millimetres become metres.
-        up (str): 'y', or 'z' where z points up: such clips are turned, as transforms take y for it.
+        up (str): 'y', or 'z' where z points up: such clips are turned.
         missing (str): About missing joints: 'error' or 'interpolate', see :func:`fill_missing`.
         scores (bool): Whether confidences are kept.
         invalid (str): What to do about a clip that cannot be used: 'error' or 'drop'.

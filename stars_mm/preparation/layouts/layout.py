@@ -19,7 +19,7 @@ class SkeletonLayout:
     Args:
         name (str): Name of the layout.
         joints (tuple[str, ...]): Names of the V joints.
-        parents (tuple[int, ...]): The joint at the other end of each one's bone; the root's is it.
+        parents (tuple[int, ...]): The other end of each one's bone; the root is its own.
         center (int): The joint that ``CenterSkeleton`` puts at the origin.
         pairs (tuple[tuple[int, int], ...]): Each left joint and its counterpart on the right.
         align (tuple[int, int], optional): Two joints, left and right, whose line ``CenterSkeleton``
