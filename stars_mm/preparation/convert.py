@@ -47,13 +47,10 @@ def convert(
             file, its name as ``layout`` and itself as ``skeleton``.
         split (SplitRule, optional): Which clips train and which test.
         options (ConversionOptions, optional): What is done to clips.
-        classes (sequence[str], optional): Labels in the order of their
-            numbers; by default the data set's, or sorted.
+        classes (sequence[str], optional): Labels in the order of their numbers; by default the data
+            set's, or sorted.
         provenance (dict, optional): Where the clips come from, to be stored.
         workers (int): Processes to work in.
-
-    Returns:
-        ConversionReport: What was made.
 
     Raises:
         ValueError: Lists what is wrong, with file and place; no annotation file is written.
@@ -72,9 +69,8 @@ def convert(
     folder = f'{dst}.unfinished'
     listed: dict[str, Recording] = {}
     problems: list[str] = []
-    how: dict[str, Any] = dict(
-        layout=layout, unit=unit, options=options, keep_absent=known.keep_absent
-    )
+    keep_absent = known.keep_absent
+    how: dict[str, Any] = dict(layout=layout, unit=unit, options=options, keep_absent=keep_absent)
     with resumable.removed_if_disk_full(folder):
         groups, report.before = resumable.convert_in_groups(
             _list_once(known, listed, problems),

@@ -103,9 +103,8 @@ def read(
     if channels is not None and channels not in tables.CHANNELS:
         raise ValueError(f'channels={channels!r}: choose one of {tables.CHANNELS}.')
     if layout is None:
-        raise ValueError(
-            f'what are the joints? Give --layout, one of {known_layouts()} or a .json or .yml file.'
-        )
+        known = f'{known_layouts()} or a .json or .yml file'
+        raise ValueError(f'what are the joints? Give --layout, one of {known}.')
     options = tables.TableOptions(get_layout(layout), channels, num_person)
     return _list_clips(src, tuple(_PARSERS), options, pattern, index)
 
@@ -164,10 +163,8 @@ def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
         return dict(label=file.parent)
     match = path_pattern(pattern).fullmatch(file.name)
     if match is None:
-        way = 'Rename it, or correct --pattern.'
-        raise ValueError(
-            f'{file.where}: {file.name!r} does not match the pattern {pattern!r}. {way}'
-        )
+        why = f'{file.name!r} does not match the pattern {pattern!r}'
+        raise ValueError(f'{file.where}: {why}. Rename it, or correct --pattern.')
     fields = match.groupdict()
     if 'label' not in fields:
         raise ValueError(f'--pattern {pattern!r}: has no {{label}}.')

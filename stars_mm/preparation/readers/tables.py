@@ -184,10 +184,8 @@ def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int,
             raise ValueError(f'columns {header[found[key]]!r} and {cell!r} are the same.')
         found[key] = column
     if not found:
-        raise ValueError(
-            f'its header names no joints: columns such as {layout.joints[0]}_x are needed, or no '
-            f"header and the columns in the order of layout '{layout.name}'."
-        )
+        needed = f"{layout.joints[0]}_x, or no header and the order of layout '{layout.name}'"
+        raise ValueError(f'its header names no joints: needed are columns such as {needed}.')
     return found
 
 
