@@ -5,6 +5,7 @@ import io
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from re import Pattern
@@ -83,12 +84,13 @@ def read(
     index: str | None = None,
     channels: str | None = None,
     num_person: int = 2,
+    suffixes: Sequence[str] = tuple(_PARSERS),
 ) -> RecordingSet:
     """Lists the clips of a folder; each is read when it is converted.
 
     Args:
-        src (str): A folder or zip; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any
-            depth, is a clip. Its name is its path in the folder without the ending.
+        src (str): A folder or zip; every file in it, at any depth, is a clip. Its name is its path
+            in the folder without the ending.
         layout (str, dict or SkeletonLayout): The joints; there is no default.
         pattern (str, optional): Where label, subject, camera and split stand in that name; see
             :func:`path_pattern`. By default the label is the name of the folder of a file.
@@ -96,6 +98,7 @@ def read(
             it does not name are left out.
         channels (str, optional): What the numbers of a joint are; see :class:`TableOptions`.
         num_person (int): Persons that are kept of mmpose's predictions.
+        suffixes (sequence[str]): Endings of the files, '.json' alone for mmpose's predictions.
 
     Raises:
         FileNotFoundError, ValueError: Names the file and says what to do.
@@ -106,37 +109,10 @@ def read(
         known = f'{known_layouts()} or a .json or .yml file'
         raise ValueError(f'what are the joints? Give --layout, one of {known}.')
     options = tables.TableOptions(get_layout(layout), channels, num_person)
-    return _list_clips(src, tuple(_PARSERS), options, pattern, index)
-
-
-def read_mmpose(
-    src: str,
-    layout: str | dict | SkeletonLayout = 'coco-17',
-    pattern: str | None = None,
-    index: str | None = None,
-    num_person: int = 2,
-) -> RecordingSet:
-    """Lists the ``.json`` of videos that mmpose has predicted; see :func:`read`."""
-    options = tables.TableOptions(get_layout(layout), None, num_person)
-    return _list_clips(src, ('.json',), options, pattern, index)
-
-
-def load(file: SourceFile, options: tables.TableOptions) -> Clip:
-    """What is in a clip's file."""
-    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
-
-
-def _list_clips(
-    src: str,
-    suffixes: tuple[str, ...],
-    options: tables.TableOptions,
-    pattern: str | None,
-    index: str | None,
-) -> RecordingSet:
     if index is not None and not Path(index).is_file():
         raise FileNotFoundError(f'--index {index}: there is no such file.')
     files: dict[str, SourceFile] = {}
-    for file in find_files(src, suffixes):
+    for file in find_files(src, tuple(suffixes)):
         if index and Path(src, file.path).resolve() == Path(index).resolve():
             continue
         if file.name in files:
@@ -152,6 +128,11 @@ def _list_clips(
         read_clip = partial(load, files[name], options)
         recordings.append(Recording(name, keypoints=read_clip, source=files[name].where, **fields))
     return RecordingSet(recordings, layout=options.layout)
+
+
+def load(file: SourceFile, options: tables.TableOptions) -> Clip:
+    """What is in a clip's file."""
+    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
 
 
 def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:

@@ -26,7 +26,7 @@ _READERS: dict[str, tuple[str, str, dict]] = {
     'utkinect': ('utkinect', 'read', {}),
     'msr-action3d': ('msr_action3d', 'read', {}),
     'bvh': ('bvh', 'read', {}),
-    'mmpose': ('folder', 'read_mmpose', {}),
+    'mmpose': ('folder', 'read', dict(layout='coco-17', suffixes=['.json'])),
     'folder': ('folder', 'read', {}),
 }
 
