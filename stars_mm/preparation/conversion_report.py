@@ -43,7 +43,7 @@ class ConversionReport:
         }
         width = max(map(len, ('class', *self.class_names)))
         wide = max(12, *map(len, self.splits))
-        rows = [('class', list(self.splits))]
+        rows: list[tuple[str, list]] = [('class', list(self.splits))]
         for label, name in enumerate(self.class_names):
             rows.append((name, [count[label] for count in counts.values()]))
         rows.append(('all', list(map(len, self.splits.values()))))

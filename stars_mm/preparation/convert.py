@@ -9,21 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import length_hint
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
 
+from stars_mm.preparation import resumable
 from stars_mm.preparation.annotation_file import check_suffix, save_annotations
 from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
 from stars_mm.preparation.conversion_report import ConversionReport
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.recording import Recording, RecordingSet
-from stars_mm.preparation.resumable import (
-    convert_in_groups,
-    raise_problems,
-    read_groups,
-    removed_if_disk_full,
-)
 from stars_mm.preparation.splits import SplitRule
 from stars_mm.version import __version__
 
@@ -51,13 +47,10 @@ def convert(
             file, its name as ``layout`` and itself as ``skeleton``.
         split (SplitRule, optional): Which clips train and which test.
         options (ConversionOptions, optional): What is done to clips.
-        classes (sequence[str], optional): Labels in the order of their
-            numbers; by default the data set's, or sorted.
+        classes (sequence[str], optional): Labels in the order of their numbers; by default the data
+            set's, or sorted.
         provenance (dict, optional): Where the clips come from, to be stored.
         workers (int): Processes to work in.
-
-    Returns:
-        ConversionReport: What was made.
 
     Raises:
         ValueError: Lists what is wrong, with file and place; no annotation file is written.
@@ -76,9 +69,10 @@ def convert(
     folder = f'{dst}.unfinished'
     listed: dict[str, Recording] = {}
     problems: list[str] = []
-    how = dict(layout=layout, unit=unit, options=options, keep_absent=known.keep_absent)
-    with removed_if_disk_full(folder):
-        groups, report.before = convert_in_groups(
+    keep_absent = known.keep_absent
+    how: dict[str, Any] = dict(layout=layout, unit=unit, options=options, keep_absent=keep_absent)
+    with resumable.removed_if_disk_full(folder):
+        groups, report.before = resumable.convert_in_groups(
             _list_once(known, listed, problems),
             partial(convert_clip, **how),
             repr((__version__, how)),
@@ -88,7 +82,7 @@ def convert(
         )
         digests, frames = _collect(groups, listed, options, report, problems)
         if problems:
-            raise_problems(problems)
+            resumable.raise_problems(problems)
         clips = [listed[name] for name in digests]
         report.class_names = _class_names(clips, classes)
         labels = {name: n for n, name in enumerate(report.class_names)}
@@ -160,7 +154,7 @@ def _collect(
     digests: dict[str, str] = {}
     frames: dict[str, int] = {}
     usual = ''
-    for clip in read_groups(groups):
+    for clip in resumable.read_groups(groups):
         name = clip['name']
         if 'left_out' in clip:
             report.dropped[name] = clip['left_out']
@@ -192,7 +186,7 @@ def _collect(
 def _annotations(
     groups: list[str], listed: dict[str, Recording], clips: dict[str, tuple[int, int]]
 ) -> Iterator[dict]:
-    for clip in read_groups(groups):
+    for clip in resumable.read_groups(groups):
         if clip['name'] not in clips:
             continue
         label, frames = clips[clip['name']]

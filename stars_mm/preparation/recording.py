@@ -6,6 +6,8 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from stars_mm.preparation.layouts import SkeletonLayout
+
 
 class Clip(NamedTuple):
     """What is in a recording: ``keypoints`` (M persons, T frames, V joints, C = 2 or 3
@@ -95,27 +97,18 @@ class Recording:
 class RecordingSet:
     """The recordings of a known data set, and what is known of all of them.
 
-    Args:
-        recordings (iterable[Recording]): Its clips.
-        title (str): The data set's name.
-        layout (str, optional): Name of the layout of its joints.
-        unit (str, optional): Unit of its coordinates, where not the layout's.
-        class_names (sequence[str], optional): Labels in the order of their numbers.
-        keep_absent (bool): Whether a person who is zero throughout stays, because
-            published arrays have one.
-        distinct (tuple[str, ...]): Splits of which another one is made, NAME_distinct, without
-            the clips that have the very coordinates of a clip outside.
-        remarks (tuple[str, ...]): What of the source has no counterpart, for the summary.
+    Of each split in ``distinct`` another one is made, NAME_distinct, without the clips that have
+    the very coordinates of a clip outside.
     """
 
     recordings: Iterable[Recording]
-    title: str = ''
-    layout: str | None = None
-    unit: str | None = None
-    class_names: Sequence[str] | None = None
-    keep_absent: bool = False
+    title: str = ''  # the data set's name
+    layout: str | SkeletonLayout | None = None  # of its joints, or its name
+    unit: str | None = None  # of its coordinates, where not the layout's
+    class_names: Sequence[str] | None = None  # labels in the order of their numbers
+    keep_absent: bool = False  # one who is zero throughout stays, as in published arrays
     distinct: tuple[str, ...] = ()
-    remarks: Sequence[str] = ()
+    remarks: Sequence[str] = ()  # what of the source has no counterpart, for the summary
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self.recordings)

@@ -94,15 +94,12 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
         ValueError: If it holds no such file, or is no readable zip.
     """
     src = str(src)
-    if osp.isdir(src):
-        files = _wanted(_in_folder(src), suffixes)
-        if not files:
-            zips = sorted(map(str, Path(src).glob('*.zip')))
-            files = _wanted((file for archive in zips for file in _in_zip(archive)), suffixes)
-    elif osp.exists(src):
-        files = _wanted(_in_zip(src), suffixes)
-    else:
+    if not osp.exists(src):
         raise FileNotFoundError(f'{src}: there is no such folder or zip.')
+    files = _wanted(_in_folder(src) if osp.isdir(src) else _in_zip(src), suffixes)
+    if not files and osp.isdir(src):
+        for archive in sorted(map(str, Path(src).glob('*.zip'))):
+            files += _wanted(_in_zip(archive), suffixes)
     if not files:
         wanted = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
         way = f'Give the folder or zip with {example or "such files"} in it.'

@@ -75,9 +75,7 @@ class SplitRule:
         subjects = sorted(set(_values(clips, 'subject')))
         if len(subjects) < 2:
             way = 'Part the clips at random (--split-over clip) or through an index.'
-            raise ValueError(
-                f'all clips are of subject {subjects[0]!r}, so no other can test. {way}'
-            )
+            raise ValueError(f'all clips are of subject {subjects[0]!r}, no other can test. {way}')
         return _by(clips, 'subject', _share(subjects, fraction, rng), 'xsub')
 
 
@@ -99,11 +97,11 @@ def _named(clips: Sequence[Recording]) -> Splits:
 def _values(clips: Sequence[Recording], key: str) -> list[str]:
     for clip in clips:
         if getattr(clip, key) is None:
-            raise ValueError(
-                f'{clip.place}: the {key} of {clip.name!r} is not known, and the split goes by '
-                f'it. Put {{{key}}} into --pattern, give an --index with it, or part the clips at '
-                'random (--split-over clip).'
+            way = (
+                f'Put {{{key}}} into --pattern, give an --index with it, or say --split-over clip.'
             )
+            why = f'the {key} of {clip.name!r} is not known, and the split goes by it'
+            raise ValueError(f'{clip.place}: {why}. {way}')
     return [str(getattr(clip, key)) for clip in clips]
 
 

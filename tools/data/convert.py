@@ -61,18 +61,11 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='further arguments of the reader, such as outside=cut or max_frames=0 of pku1 and '
         'pku2, protocol=xsub or pad=loop of mamp-npz',
     )
-    add(
-        '--layout',
-        help=f'the joints, where the data set does not say: {", ".join(known_layouts())}, or a '
-        '.json or .yml file',
-    )
+    known = f'{", ".join(known_layouts())}, or a .json or .yml file'
+    add('--layout', help=f'the joints, where the data set does not say: {known}')
     add('--workers', type=int, default=all_cores(), help='processes (default: one a core)')
-    add(
-        '--classes',
-        nargs='+',
-        help='the classes in the order of their numbers, or a file with one a line (default: '
-        "the data set's, or sorted)",
-    )
+    numbers = "in the order of their numbers (default: the data set's, or sorted)"
+    add('--classes', nargs='+', help=f'the classes, or a file with one a line, {numbers}')
     add = parser.add_argument_group('what a clip is (readers "folder" and "mmpose")').add_argument
     add(
         '--pattern',
@@ -81,48 +74,26 @@ def parse_args(argv=None) -> argparse.Namespace:
         'of its folder',
     )
     add('--index', help='CSV with the columns name,label and any of subject,split,camera')
-    add(
-        '--channels',
-        choices=CHANNELS,
-        help='the numbers of a joint, c being its confidence (default: as a header or the layout '
-        'says)',
-    )
+    add('--channels', choices=CHANNELS, help='the numbers of a joint, c being its confidence')
     add('--num-person', type=int, help="persons to keep of mmpose's predictions (default: 2)")
     add = parser.add_argument_group('which clips test').add_argument
     add('--train-subjects', nargs='+', metavar='SUBJECT')
     add('--val-subjects', nargs='+', metavar='SUBJECT')
     add('--val-cameras', nargs='+', metavar='CAMERA')
-    add(
-        '--val-fraction',
-        type=float,
-        help='part of the subjects, drawn at random (default: 0.3 where nothing else says what '
-        'tests)',
-    )
-    add(
-        '--split-over',
-        choices=('subject', 'clip'),
-        default='subject',
-        help='draw among subjects or, of each class, among clips',
-    )
+    default = 'default: 0.3 where nothing else says what tests'
+    add('--val-fraction', type=float, help=f'part of the subjects, drawn at random ({default})')
+    over = ('subject', 'clip')
+    add('--split-over', choices=over, default=over[0], help='draw subjects, or clips of each class')
     add('--seed', type=int, default=0, help='of the draw')
     add = parser.add_argument_group('what is done to clips').add_argument
-    add(
-        '--unit', choices=UNITS, help='of the coordinates, where not known; cm and mm become metres'
-    )
+    add('--unit', choices=UNITS, help='of the coordinates; cm and mm become metres')
     add('--up', choices=('y', 'z'), default='y', help='the axis upwards (default: %(default)s)')
-    add(
-        '--missing',
-        choices=('error', 'interpolate'),
-        default='error',
-        help='what to do about missing joints (default: %(default)s)',
-    )
+    about = 'what to do about %s (default: %%(default)s)'
+    ways = ('error', 'interpolate')
+    add('--missing', choices=ways, default='error', help=about % 'missing joints')
     add('--no-scores', action='store_true', help='leave out confidences')
-    add(
-        '--invalid',
-        choices=('error', 'drop'),
-        default='error',
-        help='what to do about clips that cannot be used (default: %(default)s)',
-    )
+    ways = ('error', 'drop')
+    add('--invalid', choices=ways, default='error', help=about % 'clips that cannot be used')
     return parser.parse_args(argv)
 
 
@@ -133,18 +104,14 @@ def run(args: argparse.Namespace) -> ConversionReport:
     given = dict(vars(args), layout=layout if args.reader in ('folder', 'mmpose') else None)
     options = {key: given[key] for key in READER_OPTIONS if given[key] is not None}
     options.update(args.reader_options)
+    over, fraction = args.split_over, args.val_fraction
+    subjects = (args.train_subjects, args.val_subjects)
+    split = SplitRule(*subjects, args.val_cameras, fraction, over, args.seed)
     return convert(
         call_reader(reader, args.src, options),
         args.dst,
         layout,
-        SplitRule(
-            args.train_subjects,
-            args.val_subjects,
-            args.val_cameras,
-            args.val_fraction,
-            args.split_over,
-            args.seed,
-        ),
+        split,
         ConversionOptions(args.unit, args.up, args.missing, not args.no_scores, args.invalid),
         read_classes(args.classes),
         provenance=dict(

@@ -14,24 +14,18 @@ from stars_mm.datasets.label_subsets import write_subsets
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('ann', help='annotation file')
-    parser.add_argument('split', help='its split, such as xsub_train')
-    parser.add_argument('dst_dir', help='folder for the index files')
-    parser.add_argument(
-        '--percent',
-        type=float,
-        nargs='+',
-        default=[1, 10],
-        help='shares of the split (default: 1 10)',
+    add = parser.add_argument
+    add('ann', help='annotation file')
+    add('split', help='its split, such as xsub_train')
+    add('dst_dir', help='folder for the index files')
+    shares = 'shares of the split (default: 1 10)'
+    add('--percent', type=float, nargs='+', default=[1, 10], help=shares)
+    add('--draws', type=int, default=5, help='files a share (default: 5)')
+    add('--seed', type=int, default=0)
+    balanced = (
+        'the same number of clips of each class, up to one; by default as often as they occur'
     )
-    parser.add_argument('--draws', type=int, default=5, help='files a share (default: 5)')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--balanced',
-        action='store_true',
-        help='the same number of clips of each class, up to one; by default '
-        'classes are drawn as often as they occur',
-    )
+    add('--balanced', action='store_true', help=balanced)
     return parser.parse_args(argv)
 
 

@@ -28,20 +28,14 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('file', help='annotation file')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write the findings there')
-    parser.add_argument(
-        '--pictures',
-        type=Path,
-        metavar='FOLDER',
-        help='draw lengths, classes and moving samples there',
-    )
-    parser.add_argument(
-        '--layout',
-        help="bones to draw, such as nturgb+d; by default the file's own "
-        'layout, or the one with as many joints',
-    )
-    parser.add_argument('--strict', action='store_true', help='exit with 1 on warnings too')
+    add = parser.add_argument
+    add('file', help='annotation file')
+    add('--json', type=Path, metavar='OUT', help='write the findings there')
+    pictures = 'draw lengths, classes and moving samples there'
+    add('--pictures', type=Path, metavar='FOLDER', help=pictures)
+    default = "by default the file's own layout, or the one with as many joints"
+    add('--layout', help=f'bones to draw, such as nturgb+d; {default}')
+    add('--strict', action='store_true', help='exit with 1 on warnings too')
     args = parser.parse_args(argv)
     if args.json and args.json.resolve() == Path(args.file).resolve():
         parser.error(f'--json {args.json}: is the annotation file itself')

@@ -79,16 +79,10 @@ def _find_jumps(steps: np.ndarray, size: float, persons: list[int]) -> tuple[int
 
 
 def measure_clip(clip: dict) -> ClipStats:
-    """Measures a clip in which ``find_faults`` has found none.
+    """Measures a clip, an annotation with ``keypoint`` (M, T, V, C) that is not at fault.
 
     A joint that is 0 in all coordinates counts as not seen, as data sets
     write it: it belongs to no box and makes no step.
-
-    Args:
-        clip (dict): An annotation with ``keypoint`` (M, T, V, C).
-
-    Returns:
-        ClipStats: The measures.
     """
     whole = clip['keypoint']
     frames = int(clip.get('total_frames', whole.shape[1]))

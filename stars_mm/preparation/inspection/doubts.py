@@ -38,7 +38,7 @@ def split_pairs(splits: Iterable[str]) -> list[tuple[str, str]]:
         if match:
             role = ('train', 'val', 'test').index(match[1].lower())
             protocols[split[: match.start()], split[match.end() :]].append((role, split))
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for alike in protocols.values():
         names = [split for _, split in sorted(alike, key=lambda entry: entry[0])]
         pairs += combinations(names, 2)
@@ -129,7 +129,7 @@ def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
 
 def motion_doubts(report: Inspection) -> list[Finding]:
     """Clips in which bodies vanish, leap, freeze, or are of another size."""
-    cases = {kind: [] for kind in _MOTION}
+    cases: dict[str, list[str]] = {kind: [] for kind in _MOTION}
     leaps, usual = [], report.units.body_size
     for number, clip in report.stats.items():
         name = shown(report.names[number])

@@ -7,22 +7,8 @@ from typing import Any
 import numpy as np
 
 from stars_mm.preparation.annotation_file import Splits, clip_key
-from stars_mm.preparation.inspection.clip_stats import ClipStats, Units, guess_units, measure_clip
-from stars_mm.preparation.inspection.doubts import (
-    class_doubts,
-    copy_doubts,
-    motion_doubts,
-    name_doubts,
-    split_pairs,
-)
-from stars_mm.preparation.inspection.faults import (
-    class_list,
-    classes_of,
-    clip_faults,
-    is_multi_class,
-    label_faults,
-    split_faults,
-)
+from stars_mm.preparation.inspection import doubts, faults
+from stars_mm.preparation.inspection.clip_stats import guess_units, measure_clip
 from stars_mm.preparation.inspection.report import Group, Inspection, shown
 
 
@@ -43,14 +29,15 @@ def inspect_annotations(
         track (Callable): Iterates over the annotations, to show progress.
     """
     key = clip_key(annotations)
-    multi_class = is_multi_class(annotations)
-    classes = [classes_of(clip, multi_class) for clip in annotations]
-    texts = class_list(class_names)
+    multi_class = faults.is_multi_class(annotations)
+    classes = [faults.classes_of(clip, multi_class) for clip in annotations]
+    texts = faults.class_list(class_names)
     largest = max((label for labels in classes for label in labels), default=-1)
     num_classes = len(texts or ()) or 1 + largest
-    members, faults = split_faults(annotations, splits, key, path)
-    faulty, found = clip_faults(annotations, key)
-    faults += found + label_faults(annotations, key, num_classes, texts is not None, multi_class)
+    members, found = faults.split_faults(annotations, splits, key, path)
+    faulty, of_clips = faults.clip_faults(annotations, key)
+    found += of_clips
+    found += faults.label_faults(annotations, key, num_classes, texts is not None, multi_class)
     stats = {
         number: measure_clip(clip)
         for number, clip in enumerate(track(annotations))
@@ -63,6 +50,9 @@ def inspect_annotations(
         return Group(numbers, lengths, dict(sorted(counts.items())))
 
     arrays = [annotations[number]['keypoint'] for number in stats]
+    scored = 2 * sum(clip.scored for clip in stats.values()) > len(stats)
+    dims = 2 if scored else arrays[0].shape[3] if arrays else 3
+    reach = max((clip.reach for clip in stats.values()), default=0)
     report = Inspection(
         path=path,
         names=[_name(clip, key) for clip in annotations],
@@ -70,32 +60,23 @@ def inspect_annotations(
         listed=splits or {},
         whole=group(list(range(len(annotations)))),
         splits={split: group(numbers) for split, numbers in members.items()},
-        pairs=split_pairs(members),
+        pairs=doubts.split_pairs(members),
         num_classes=num_classes,
         class_names=texts,
         shapes=dict(Counter(array.shape[2:] for array in arrays)),
         dtypes=dict(Counter(str(array.dtype) for array in arrays)),
         persons=dict(sorted(Counter(clip.persons for clip in stats.values()).items())),
-        units=_units(stats, arrays),
+        units=guess_units([clip.size for clip in stats.values()], reach, dims),
         stats=stats,
-        faults=faults,
+        faults=found,
     )
     report.warnings = [
-        *name_doubts(report),
-        *copy_doubts(report),
-        *class_doubts(report, class_names),
-        *motion_doubts(report),
+        *doubts.name_doubts(report),
+        *doubts.copy_doubts(report),
+        *doubts.class_doubts(report, class_names),
+        *doubts.motion_doubts(report),
     ]
     return report
-
-
-def _units(stats: dict[int, ClipStats], arrays: list[np.ndarray]) -> Units:
-    if not stats:
-        return guess_units([], 0, 3)
-    sizes = [clip.size for clip in stats.values()]
-    reach = max(clip.reach for clip in stats.values())
-    scored = sum(clip.scored for clip in stats.values())
-    return guess_units(sizes, reach, 2 if 2 * scored > len(stats) else arrays[0].shape[3])
 
 
 def _name(clip: dict, key: str) -> Any:

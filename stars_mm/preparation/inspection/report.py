@@ -2,8 +2,8 @@
 
 import reprlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,8 @@ def plain(name: Any, width: int = 30) -> str:
     return text if len(text) <= width else text[: width - 1] + '…'
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True)
+class Finding:
     """Something that is wrong with a file, or looks so."""
 
     kind: str  # one word for scripts, the same for all of its kind
@@ -100,7 +101,7 @@ class Inspection:
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain Python types, for JSON."""
         size = self.units.body_size
-        size = round(size, 4) if np.isfinite(size) else None
+        body_size = round(size, 4) if np.isfinite(size) else None
         names = list(map(str, self.splits))
         return dict(
             file=self.path,
@@ -114,8 +115,8 @@ class Inspection:
             shapes=[dict(joints=V, coordinates=C, clips=n) for (V, C), n in self.shapes.items()],
             dtypes=self.dtypes,
             persons={str(k): n for k, n in self.persons.items()},
-            units=self.units._replace(body_size=size)._asdict(),
+            units={**self.units._asdict(), 'body_size': body_size},
             compared=[list(pair) for pair in self.pairs],
-            faults=[found._asdict() for found in self.faults],
-            warnings=[found._asdict() for found in self.warnings],
+            faults=[asdict(found) for found in self.faults],
+            warnings=[asdict(found) for found in self.warnings],
         )

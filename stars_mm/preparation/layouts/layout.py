@@ -19,14 +19,12 @@ class SkeletonLayout:
     Args:
         name (str): Name of the layout.
         joints (tuple[str, ...]): Names of the V joints.
-        parents (tuple[int, ...]): Of each joint, the joint at the other end of
-            its bone; the root is its own parent.
+        parents (tuple[int, ...]): The other end of each one's bone; the root is its own.
         center (int): The joint that ``CenterSkeleton`` puts at the origin.
         pairs (tuple[tuple[int, int], ...]): Each left joint and its counterpart on the right.
-        align (tuple[int, int], optional): Two joints, left and right, whose
-            line ``CenterSkeleton`` may turn along x, such as the shoulders.
-        unit (str): Unit of the coordinates as they are usually recorded:
-            'm', 'cm', 'mm', 'px' (pixels) or 'other'.
+        align (tuple[int, int], optional): Two joints, left and right, whose line ``CenterSkeleton``
+            may turn along x, such as the shoulders.
+        unit (str): Of the coordinates as usually recorded: 'm', 'cm', 'mm', 'px' or 'other'.
 
     Raises:
         ValueError: Names the layout, the key and the value.
@@ -96,10 +94,7 @@ class SkeletonLayout:
                     raise ValueError(f'{where}: {key} names {joint!r}, which is none of {joints}.')
             return tuple(joints.index(j) if isinstance(j, str) else int(j) for j in some)
 
-        parents = [
-            joints[n] if parent is None and n < len(joints) else parent
-            for n, parent in enumerate(content['parents'])
-        ]
+        parents = [n if parent is None else parent for n, parent in enumerate(content['parents'])]
         align = content.get('align')
         pairs = [numbers(pair, 'pairs') for pair in content.get('pairs', ())]
         if any(len(pair) != 2 for pair in pairs):

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files
@@ -105,16 +106,15 @@ def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
     T = len(numbers)
     turns = np.empty((len(tree), T, 3, 3))
     places = np.empty((len(tree), T, 3))
-    column = 0
+    columns = iter(numbers.T)
     for j, joint in enumerate(tree):
         move, turn = np.tile(joint.offset, (T, 1)), np.eye(3)
         for channel in joint.channels:
-            values, axis = numbers[:, column], 'XYZ'.index(channel[0])
+            axis, values = channel[0], next(columns)
             if channel.endswith('position'):
-                move[:, axis] += values
+                move[:, 'XYZ'.index(axis)] += values
             else:
-                turn = turn @ _turn(np.radians(values), axis)
-            column += 1
+                turn = turn @ Rotation.from_euler(axis, values[:, None], degrees=True).as_matrix()
         if joint.parent < 0:
             turns[j], places[j] = turn, move
         else:
@@ -122,14 +122,3 @@ def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
             turns[j] = parent @ turn
             places[j] = places[joint.parent] + (parent @ move[..., None])[..., 0]
     return places.swapaxes(0, 1)
-
-
-def _turn(angles: np.ndarray, axis: int) -> np.ndarray:
-    """Rotations (T, 3, 3) about an axis, for column vectors."""
-    a, b = (axis + 1) % 3, (axis + 2) % 3
-    turn = np.zeros((len(angles), 3, 3))
-    turn[:, axis, axis] = 1
-    turn[:, a, a] = turn[:, b, b] = np.cos(angles)
-    turn[:, b, a] = np.sin(angles)
-    turn[:, a, b] = -turn[:, b, a]
-    return turn

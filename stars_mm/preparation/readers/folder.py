@@ -5,6 +5,7 @@ import io
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from re import Pattern
@@ -12,26 +13,22 @@ from re import Pattern
 from mmengine.logging import print_log
 
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
-from stars_mm.preparation.readers.tables import (
-    CHANNELS,
-    TableOptions,
-    parse_csv,
-    parse_json,
-    parse_npy,
-)
+from stars_mm.preparation.readers import tables
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files
 
-_PARSERS = {'.csv': parse_csv, '.tsv': parse_csv, '.npy': parse_npy, '.json': parse_json}
+_PARSERS = {
+    '.csv': tables.parse_csv,
+    '.tsv': tables.parse_csv,
+    '.npy': tables.parse_npy,
+    '.json': tables.parse_json,
+}
 _INDEX_COLUMNS = ('name', 'label', 'subject', 'split', 'camera')
 
 
 def path_pattern(template: str) -> Pattern:
-    """Compiles a template of paths, for paths without their ending, to a group a field.
-
-    Args:
-        template (str): Such as '{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; a field is a
-            part of a folder's or file's name and as short as it can be.
+    """Compiles a template of paths without ending to a group a field, which is a part of a folder's
+    or file's name and as short as it can be: '{label}/{subject}_{take}', 'a{label}_s{subject}_*'.
 
     Raises:
         ValueError: If a field has no name or two have one.
@@ -49,17 +46,8 @@ def path_pattern(template: str) -> Pattern:
 
 
 def read_index(path: str) -> dict[str, dict]:
-    """Reads an index of clips.
-
-    Args:
-        path (str): A CSV whose header names the columns name, label and
-            optionally subject, split and camera.
-
-    Returns:
-        dict: Name → its row, with ``line``. Empty cells are None.
-
-    Raises:
-        ValueError: Names file and line.
+    """Reads a CSV whose header names the columns name, label and optionally subject, split and
+    camera: name → its row, with ``line``; empty cells are None. A ValueError names file and line.
     """
     rows: dict[str, dict] = {}
     try:
@@ -96,65 +84,35 @@ def read(
     index: str | None = None,
     channels: str | None = None,
     num_person: int = 2,
+    suffixes: Sequence[str] = tuple(_PARSERS),
 ) -> RecordingSet:
     """Lists the clips of a folder; each is read when it is converted.
 
     Args:
-        src (str): A folder or zip; every ``.csv``, ``.tsv``, ``.npy`` and ``.json`` in it, at any
-            depth, is a clip. Its name is its path in the folder without the ending.
+        src (str): A folder or zip; every file in it, at any depth, is a clip. Its name is its path
+            in the folder without the ending.
         layout (str, dict or SkeletonLayout): The joints; there is no default.
-        pattern (str, optional): Where label, subject, camera and split stand
-            in that name; see :func:`path_pattern`. Without it and ``index``,
-            the label is the name of the folder that a file lies in.
-        index (str, optional): A CSV that says it for each name; see
-            :func:`read_index`. Files that it does not name are left out.
+        pattern (str, optional): Where label, subject, camera and split stand in that name; see
+            :func:`path_pattern`. By default the label is the name of the folder of a file.
+        index (str, optional): A CSV that says it for each name; see :func:`read_index`. Files that
+            it does not name are left out.
         channels (str, optional): What the numbers of a joint are; see :class:`TableOptions`.
         num_person (int): Persons that are kept of mmpose's predictions.
-
-    Returns:
-        RecordingSet: Sorted by name.
+        suffixes (sequence[str]): Endings of the files, '.json' alone for mmpose's predictions.
 
     Raises:
         FileNotFoundError, ValueError: Names the file and says what to do.
     """
-    if channels is not None and channels not in CHANNELS:
-        raise ValueError(f'channels={channels!r}: choose one of {CHANNELS}.')
+    if channels is not None and channels not in tables.CHANNELS:
+        raise ValueError(f'channels={channels!r}: choose one of {tables.CHANNELS}.')
     if layout is None:
-        raise ValueError(
-            f'what are the joints? Give --layout, one of {known_layouts()} or a .json or .yml file.'
-        )
-    options = TableOptions(get_layout(layout), channels, num_person)
-    return _list_clips(src, tuple(_PARSERS), options, pattern, index)
-
-
-def read_mmpose(
-    src: str,
-    layout: str | dict | SkeletonLayout = 'coco-17',
-    pattern: str | None = None,
-    index: str | None = None,
-    num_person: int = 2,
-) -> RecordingSet:
-    """Lists the ``.json`` of videos that mmpose has predicted; see :func:`read`."""
-    options = TableOptions(get_layout(layout), None, num_person)
-    return _list_clips(src, ('.json',), options, pattern, index)
-
-
-def load(file: SourceFile, options: TableOptions) -> Clip:
-    """What is in a clip's file."""
-    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
-
-
-def _list_clips(
-    src: str,
-    suffixes: tuple[str, ...],
-    options: TableOptions,
-    pattern: str | None,
-    index: str | None,
-) -> RecordingSet:
+        known = f'{known_layouts()} or a .json or .yml file'
+        raise ValueError(f'what are the joints? Give --layout, one of {known}.')
+    options = tables.TableOptions(get_layout(layout), channels, num_person)
     if index is not None and not Path(index).is_file():
         raise FileNotFoundError(f'--index {index}: there is no such file.')
     files: dict[str, SourceFile] = {}
-    for file in find_files(src, suffixes):
+    for file in find_files(src, tuple(suffixes)):
         if index and Path(src, file.path).resolve() == Path(index).resolve():
             continue
         if file.name in files:
@@ -172,6 +130,11 @@ def _list_clips(
     return RecordingSet(recordings, layout=options.layout)
 
 
+def load(file: SourceFile, options: tables.TableOptions) -> Clip:
+    """What is in a clip's file."""
+    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
+
+
 def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
     """Label, subject and so on as a clip's path says them."""
     if pattern is None:
@@ -181,10 +144,8 @@ def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
         return dict(label=file.parent)
     match = path_pattern(pattern).fullmatch(file.name)
     if match is None:
-        way = 'Rename it, or correct --pattern.'
-        raise ValueError(
-            f'{file.where}: {file.name!r} does not match the pattern {pattern!r}. {way}'
-        )
+        why = f'{file.name!r} does not match the pattern {pattern!r}'
+        raise ValueError(f'{file.where}: {why}. Rename it, or correct --pattern.')
     fields = match.groupdict()
     if 'label' not in fields:
         raise ValueError(f'--pattern {pattern!r}: has no {{label}}.')

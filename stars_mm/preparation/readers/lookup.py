@@ -26,7 +26,7 @@ _READERS: dict[str, tuple[str, str, dict]] = {
     'utkinect': ('utkinect', 'read', {}),
     'msr-action3d': ('msr_action3d', 'read', {}),
     'bvh': ('bvh', 'read', {}),
-    'mmpose': ('folder', 'read_mmpose', {}),
+    'mmpose': ('folder', 'read', dict(layout='coco-17', suffixes=['.json'])),
     'folder': ('folder', 'read', {}),
 }
 
@@ -37,14 +37,11 @@ def known_readers() -> list[str]:
 
 
 def get_reader(spec: str) -> Reader:
-    """A reader by name, or from a Python file.
+    """A reader, ``read(src, **options)``, by name or from a Python file.
 
     Args:
         spec (str): One of :func:`known_readers`; or a file and a function in it,
             ``my_reader.py:read`` (``read`` may be left out). The file is run.
-
-    Returns:
-        callable: ``read(src, **options)``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -56,10 +53,8 @@ def get_reader(spec: str) -> Reader:
         return partial(getattr(module, function), **options)
     path, _, function = spec.partition('.py')
     if not _ or (function and not function.startswith(':')):
-        raise ValueError(
-            f'reader {spec!r}: choose one of {known_readers()}, '
-            'or give a file and its function, my_reader.py:read.'
-        )
+        way = f'choose one of {known_readers()}, or give a file and its function, my_reader.py:read'
+        raise ValueError(f'reader {spec!r}: {way}.')
     path, function = f'{path}.py', function[1:] or 'read'
     if not osp.isfile(path):
         raise FileNotFoundError(f'reader {spec!r}: there is no file {path}.')
@@ -70,9 +65,8 @@ def get_reader(spec: str) -> Reader:
     try:
         module_spec.loader.exec_module(module)
     except Exception as error:
-        raise ValueError(
-            f'reader {path}: {type(error).__name__}: {error} while it was imported.'
-        ) from error
+        why = f'{type(error).__name__}: {error} while it was imported'
+        raise ValueError(f'reader {path}: {why}.') from error
     if not callable(getattr(module, function, None)):
         raise ValueError(f'reader {path}: has no function {function}().')
     return getattr(module, function)
@@ -84,8 +78,6 @@ def call_reader(reader: Reader, src: str, options: dict) -> Iterable:
         inspect.signature(reader).bind(src, **options)
     except TypeError as error:
         function = getattr(reader, 'func', reader)
-        raise ValueError(
-            f'reader {function.__module__}.{function.__name__}{inspect.signature(function)}: '
-            f'{error}. Correct --reader-options.'
-        ) from None
+        name = f'{function.__module__}.{function.__name__}{inspect.signature(function)}'
+        raise ValueError(f'reader {name}: {error}. Correct --reader-options.') from None
     return reader(src, **options)

@@ -56,10 +56,8 @@ def choose_protocol(path: str, protocol: str | None) -> str:
     """The protocol that is given, or else that of the file's name."""
     protocol = protocol or parse_file_name(path).protocol
     if protocol not in PROTOCOLS:
-        raise ValueError(
-            f'{path}: does not say in its name which split it is. Say which protocol of '
-            f'{", ".join(PROTOCOLS)}.'
-        )
+        way = f'Say which protocol of {", ".join(PROTOCOLS)}.'
+        raise ValueError(f'{path}: does not say in its name which split it is. {way}')
     return protocol
 
 
@@ -90,9 +88,8 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
         shape = _open(src, stamp, f'x_{part}').shape
         where = f"{src}: 'x_{part}'"
         if len(shape) != 3 or shape[2] != FRAME:
-            raise ValueError(
-                f'{where}: has shape {shape}; (clip, frame, 2 persons · 25 joints · xyz) is needed'
-            )
+            needed = '(clip, frame, 2 persons · 25 joints · xyz) is needed'
+            raise ValueError(f'{where}: has shape {shape}; {needed}')
         if shape[0] != len(labels):
             raise ValueError(f'{where}: has {shape[0]} clips and y_{part} {len(labels)}')
         names = [str(number) for number in range(num_classes)]
@@ -142,10 +139,8 @@ class _StoredArray:
         archive = zipfile.ZipFile(path)
         if f'{key}.npy' not in archive.namelist():
             known = ', '.join(name.removesuffix('.npy') for name in archive.namelist())
-            raise ValueError(
-                f"has no '{key}'; it has {known or 'nothing'}. tools/data/export_mamp_npz.py makes "
-                'x_train, y_train, x_test and y_test of an annotation file.'
-            )
+            way = 'tools/data/export_mamp_npz.py makes such a file of an annotation file.'
+            raise ValueError(f"has no '{key}'; it has {known or 'nothing'}. {way}")
         self.stream: IO[bytes] = archive.open(f'{key}.npy')
         old = np.lib.format.read_magic(self.stream) == (1, 0)
         read_header = getattr(np.lib.format, f'read_array_header_{1 if old else 2}_0')

@@ -21,16 +21,12 @@ def is_mmpose(content: Any) -> bool:
 
 
 def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
-    """Puts the predictions of a video together.
-
-    Args:
-        content (dict or list): The content of the JSON file.
-        num_joints (int): V.
-        num_person (int): Persons to keep: those that are seen longest and most surely.
+    """Puts the predictions of a video, the content of a JSON file, together.
 
     Returns:
         Clip: Keypoints (M, T, V, C) and scores (M, T, V), zero where a person is not seen; M is at
-        most ``num_person``. Frames without anybody at the beginning and the end are left out.
+        most ``num_person``, those that are seen longest and most surely. Frames without anybody at
+        the beginning and the end are left out.
 
     Raises:
         ValueError: Names the frame, the instance and the key.

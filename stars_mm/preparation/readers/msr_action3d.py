@@ -24,7 +24,7 @@ ORDER = (6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18)
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2)
+    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2 == 1)
     example, pattern = 'aXX_sXX_eXX_skeleton3D.txt', r'a(\d+)_s(\d+)_e\d+'
     recordings = list_named(src, '_skeleton3D.txt', pattern, example, describe, load)
     title = 'MSR-Action3D'

@@ -44,7 +44,7 @@ def read(src: str, dataset: int) -> RecordingSet:
         if ntu.setups < name.setup <= last:
             return dict(label='', keypoints=partial(leave_out, later))
         ntu_names.check_name(name, ntu)
-        fields = dict(subject=name.subject, camera=name.camera)
+        fields: dict = dict(subject=name.subject, camera=name.camera)
         if stem in missing:
             fields['keypoints'] = partial(leave_out, 'on the list of missing skeletons')
         return dict(fields, label=names[name.action - 1], split=ntu_names.splits_of(name, ntu))

@@ -78,10 +78,9 @@ def check_name(name: NTUName, dataset: NTU) -> None:
         ('action', 'A', name.action, dataset.classes),
     ):
         if not 1 <= value <= most:
-            raise ValueError(
-                f"{what} '{letter}{value:03}' is not in NTU-{dataset.classes}, which has "
-                f'{letter}001 to {letter}{most:03}. Rename or remove it.'
-            )
+            why = f"'{letter}{value:03}' is not in NTU-{dataset.classes}"
+            has = f'which has {letter}001 to {letter}{most:03}'
+            raise ValueError(f'{what} {why}, {has}. Rename or remove it.')
 
 
 def splits_of(name: NTUName, dataset: NTU) -> list[str]:

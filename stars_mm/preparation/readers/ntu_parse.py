@@ -19,15 +19,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Body(NamedTuple):
     """A tracked body: one id of a recording.
 
-    Args:
-        start (int): The frame in which it first appears. Frames without any body are not counted.
-        joints (np.ndarray): (T, 25, 3) float32, metres: the frames that have it. They are taken to
-            follow one another, as in the preparation that published results share: a body that was
-            lost for some frames and found again under its id closes up.
+    Its frames are taken to follow one another, as in the preparation that published results share:
+    a body that was lost for some frames and found again under its id closes up.
     """
 
-    start: int
-    joints: np.ndarray
+    start: int  # the frame in which it first appears; those without any body are not counted
+    joints: np.ndarray  # (T, 25, 3) float32, metres: the frames that have it
 
     @property
     def end(self) -> int:

@@ -37,10 +37,8 @@ def read(src: str) -> RecordingSet:
     def describe(action: str, subject: str, view: str) -> dict:
         for what, value, known in (('action', action, ACTIONS), ('view', view, _SPLITS)):
             if value not in known:
-                raise ValueError(
-                    f"{what} '{value}' is not in NW-UCLA, which has {' '.join(known)}. Rename or "
-                    'remove it.'
-                )
+                why = f"'{value}' is not in NW-UCLA, which has {' '.join(known)}"
+                raise ValueError(f'{what} {why}. Rename or remove it.')
         return dict(label=ACTIONS[action], subject=subject, camera=view, split=_SPLITS[view])
 
     example, pattern = 'aXX_sXX_eXX_vXX.json', r'(a\d\d)_(s\d\d)_e\d\d_(v\d\d)'

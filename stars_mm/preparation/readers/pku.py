@@ -109,11 +109,9 @@ def load(
     """A clip of a recording, (M, T, 25, 3) in metres."""
     frames = _frames(file)
     if outside == 'error' and row.end > len(frames):
-        raise ValueError(
-            f"beside '{labels.path}': line {row.line}: frames {row.start} to {row.end} go past the "
-            f'end of the recording, which has {len(frames)}. Mend it, or say --reader-options '
-            'outside=cut to end the clip there, as the published arrays do.'
-        )
+        way = 'Mend it, or cut it as the published arrays do: --reader-options outside=cut.'
+        where = f"beside '{labels.path}': line {row.line}: frames {row.start} to {row.end}"
+        raise ValueError(f'{where} go past the end of the recording, {len(frames)}. {way}')
     keypoint = pku_parse.cut(frames, row, max_frames)
     if keypoint.shape[1] == 0:
         leave_out('the label names frames past the end')
@@ -160,10 +158,9 @@ def _find_splits(src: str, files: list[SourceFile], phase: int) -> dict[str, Sou
         if not found:
             others = [file.path for file in files if plain(file.path).startswith('cross-')]
             there = f' It has {", ".join(others)}.' if others else ''
-            raise ValueError(
-                f"{src}: has no split file '{name}' (phase {phase}, {protocol}).{there} Put it "
-                'beside the skeletons, or give the reader of the other phase.'
-            )
+            way = 'Put it beside the skeletons, or give the reader of the other phase.'
+            what = f"'{name}' (phase {phase}, {protocol})"
+            raise ValueError(f'{src}: has no split file {what}.{there} {way}')
         if len(found) > 1:
             both = f"'{found[0].path}' and '{found[1].path}'"
             raise ValueError(f'{src}: {both} are the same split file. Remove one of them.')
@@ -178,10 +175,8 @@ def _train_names(
     train, val = _parse(file, pku_parse.parse_split)
     if not train & recorded or not recorded - train:
         part = 'validation' if train & recorded else 'training'
-        raise ValueError(
-            f'{file.where}: leaves no recording for {part}. Give split file and skeletons of this '
-            'phase.'
-        )
+        way = 'Give split file and skeletons of this phase.'
+        raise ValueError(f'{file.where}: leaves no recording for {part}. {way}')
     if absent := (train | val) - recorded:
         such = f'recordings that are not here, such as {min(absent)}'
         remarks.append(f'{file.path} names {len(absent)} {such}')

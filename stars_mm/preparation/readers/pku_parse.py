@@ -46,10 +46,8 @@ def _find_fault(content: bytes) -> NoReturn:
     for number, line in enumerate(content.decode('ascii', 'backslashreplace').splitlines(), 1):
         values = line.split()
         if values and len(values) != _ROW:
-            raise ValueError(
-                f'line {number}: has {len(values)} numbers; a frame has {_ROW}, 2 bodies of 25 '
-                'joints. The file may be cut off: get it again.'
-            )
+            has = f'{len(values)} numbers; a frame has {_ROW}, 2 bodies of 25 joints'
+            raise ValueError(f'line {number}: has {has}. It may be cut off: get it again.')
         for text in values:
             fault = 'which is no finite float32'
             try:
@@ -77,9 +75,8 @@ def parse_labels(content: bytes, num_classes: int) -> list[LabelRow]:
         values = []
         for text in line.split(','):
             if not re.fullmatch(r'\s*[-+]?\d+(\.0*)?\s*', text):
-                raise ValueError(
-                    f"line {number}: holds '{text.strip()}' where a whole number is due"
-                )
+                holds = f"holds '{text.strip()}' where a whole number belongs"
+                raise ValueError(f'line {number}: {holds}')
             values.append(int(float(text)))
         if len(values) != 4:
             needed = 'class, start, end and confidence are needed'

@@ -125,7 +125,7 @@ def parse_csv(content: bytes, options: TableOptions) -> Clip:
         for number, cells in enumerate(csv.reader(lines, delimiter=comma), 1)
         if any(cells)
     ]
-    header = None if all(map(_is_number, rows[0][1])) else rows.pop(0)[1]
+    header = rows.pop(0)[1] if None in map(_number, rows[0][1]) else None
     if not rows:
         raise ValueError('has no frame.')
     width = len(header or rows[0][1])
@@ -143,12 +143,11 @@ def parse_csv(content: bytes, options: TableOptions) -> Clip:
     return split_channels(values.reshape(len(rows), V, -1), options)
 
 
-def _is_number(cell: str) -> bool:
+def _number(cell: str) -> float | None:
     try:
-        float(cell or 'nan')
+        return float(cell or 'nan')
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _numbers(rows: _Rows, columns, header: list[str] | None) -> np.ndarray:
@@ -156,13 +155,11 @@ def _numbers(rows: _Rows, columns, header: list[str] | None) -> np.ndarray:
     values = np.empty((len(rows), len(columns)))
     for i, (number, cells) in enumerate(rows):
         for j, column in enumerate(columns):
-            try:
-                values[i, j] = float(cells[column] or 'nan')
-            except ValueError:
-                name = header[column] if header else column + 1
-                raise ValueError(
-                    f'line {number}, column {name}: {cells[column]!r} is no number.'
-                ) from None
+            value = _number(cells[column])
+            if value is None:
+                where = f'line {number}, column {header[column] if header else column + 1}'
+                raise ValueError(f'{where}: {cells[column]!r} is no number.')
+            values[i, j] = value
     return values
 
 
@@ -187,10 +184,8 @@ def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int,
             raise ValueError(f'columns {header[found[key]]!r} and {cell!r} are the same.')
         found[key] = column
     if not found:
-        raise ValueError(
-            f'its header names no joints: columns such as {layout.joints[0]}_x are needed, or no '
-            f"header and the columns in the order of layout '{layout.name}'."
-        )
+        needed = f"{layout.joints[0]}_x, or no header and the order of layout '{layout.name}'"
+        raise ValueError(f'its header names no joints: needed are columns such as {needed}.')
     return found
 
 

@@ -28,7 +28,7 @@ ORDER = (3, 2, 1, 0, *range(4, 20))
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2)
+    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2 == 1)
     example, pattern = 'aX_sX_tX_skeleton.mat', r'a(\d+)_s(\d+)_t\d+'
     recordings = list_named(src, '_skeleton.mat', pattern, example, describe, load)
     title = 'UTD-MHAD'

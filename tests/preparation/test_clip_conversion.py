@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from stars_mm.preparation.clip_conversion import fill_missing, find_missing
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.missing_joints import fill_missing, find_missing
 
 ARM = get_layout(
     dict(
