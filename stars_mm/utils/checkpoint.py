@@ -180,7 +180,10 @@ def check_checkpoint(
     if missing:
         hint = ''
         if is_official(state):
-            hint = f" These are the authors' names. Run python {_CONVERTER} {filename} OURS.pth"
+            hint = (
+                " These are the names of the authors' models. Convert the file: python "
+                f'{_CONVERTER} {filename} OURS.pth'
+            )
         elif len(missing) == len(encoder):
             hint = ' No encoder is in the file; give a checkpoint of MAMP or STARS.'
         raise ValueError(

@@ -26,11 +26,10 @@ def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
         source = f'The model of stage config {cfg.filename}'
         check_checkpoint(model.state_dict(), next_model, source)
     for cfg, model in runs[1:]:
-        checked = []
-        for dataset in _dataset_cfgs(cfg):
-            if dataset not in checked:
+        datasets = list(_dataset_cfgs(cfg))
+        for number, dataset in enumerate(datasets):
+            if dataset not in datasets[:number]:
                 check_dataset(DATASETS.build(dataset), model, cfg)
-                checked.append(dataset)
 
 
 def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:

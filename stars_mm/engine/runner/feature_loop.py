@@ -44,11 +44,10 @@ class FeatureLoop(BaseLoop):
         self.runner.call_hook(f'before_{self.mode}')
         self.runner.call_hook(f'before_{self.mode}_epoch')
         self.runner.model.eval()
+        total = len(self.bank_dataloader)
         for idx, batch in enumerate(self.bank_dataloader):
             if idx % LOG_INTERVAL == 0:
-                self.runner.logger.info(
-                    f'Features of the bank: batch {idx}/{len(self.bank_dataloader)}'
-                )
+                self.runner.logger.info(f'Features of the bank: batch {idx}/{total}')
             self.run_iter(batch, role='bank')
         for idx, batch in enumerate(self.dataloader):
             self.runner.call_hook(f'before_{self.mode}_iter', batch_idx=idx, data_batch=batch)
@@ -57,10 +56,8 @@ class FeatureLoop(BaseLoop):
                 f'after_{self.mode}_iter', batch_idx=idx, data_batch=batch, outputs=outputs
             )
         # counts padded samples too: the metrics drop them by sample index
-        size = self.runner.world_size * sum(
-            len(loader.sampler) for loader in (self.bank_dataloader, self.dataloader)
-        )
-        metrics = self.evaluator.evaluate(size)
+        size = len(self.bank_dataloader.sampler) + len(self.dataloader.sampler)
+        metrics = self.evaluator.evaluate(self.runner.world_size * size)
         self.runner.call_hook(f'after_{self.mode}_epoch', metrics=metrics)
         self.runner.call_hook(f'after_{self.mode}')
         return metrics
@@ -87,10 +84,8 @@ class FeatureLoop(BaseLoop):
 
 @LOOPS.register_module()
 class FeatureValLoop(FeatureLoop):
-    """Features and their metrics during training; see :class:`FeatureLoop`.
-
-    It only reports: nothing in training depends on what it finds.
-    """
+    """Features and their metrics during training, which does not depend on them; see
+    :class:`FeatureLoop`."""
 
     mode = 'val'
 

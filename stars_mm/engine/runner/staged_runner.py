@@ -37,9 +37,7 @@ class StagedRunner(Runner):
     A config switches it on by ``runner_type = 'StagedRunner'`` and names the
     earlier stages::
 
-        stages = [
-            dict(name='pretrain', config='mamp/….py', options={}),
-        ]
+        stages = [dict(name='pretrain', config='mamp/….py', options={})]
 
     Each stage is trained in ``work_dir/<name>/``, its last checkpoint is what the next one starts
     from, and the config's own training comes last. ``resume`` goes on in the stage that was
@@ -111,7 +109,7 @@ class StagedRunner(Runner):
         return loop
 
     def build_val_loop(self, loop):
-        """Build the validation loop and check that its data fit."""
+        """Build the validation loop and check that its data fit the model."""
         return self._check_eval_loop(super().build_val_loop(loop))
 
     def build_test_loop(self, loop):

@@ -13,7 +13,6 @@ from mmengine.logging import print_log
 from stars_mm.utils.checkpoint import read_checkpoint
 
 MISSING = object()
-STAGE_KEYS = {'name', 'config', 'options'}
 
 #: What a stage takes over from the whole run, where the user asked for it there. Keys in a row go
 #: together; a row whose first key is in the stage's own ``options`` is not taken over.
@@ -36,21 +35,20 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
         ValueError: If a stage lacks a key, has an unknown one, or shares its name with another.
         FileNotFoundError: If a stage's config does not exist.
     """
-    names = []
+    names: set[str] = set()
     for number, stage in enumerate(stages):
         where = f'stages[{number}] of {cfg.filename}'
-        keys = set(stage)
-        if not {'name', 'config'} <= keys or not keys <= STAGE_KEYS:
+        if {*stage, 'options'} != {'name', 'config', 'options'}:
             raise ValueError(
                 f'{where} must have "name" and "config", and may have "options"; it has '
-                f'{sorted(keys)}.'
+                f'{sorted(stage)}.'
             )
         if stage['name'] in names:
             raise ValueError(
                 f'{where} has the name "{stage["name"]}" of an earlier stage; each needs its own '
                 'folder.'
             )
-        names.append(stage['name'])
+        names.add(stage['name'])
         find_stage_config(stage['config'], cfg)
 
 

@@ -46,8 +46,7 @@ class BaseSkeletonSSL(BaseModel):
         mode: str = 'tensor',
     ):
         """mmengine's single entry to the model: ``mode`` ``'loss'`` gives the losses, ``'predict'``
-        the data samples with their ``feature``, ``'tensor'`` the features alone.
-        """
+        the data samples with their ``feature``, ``'tensor'`` the features alone."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'predict':

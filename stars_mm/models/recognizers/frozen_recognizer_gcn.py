@@ -6,13 +6,8 @@ from stars_mm.models.utils.freezing import freeze
 
 @MODELS.register_module()
 class FrozenRecognizerGCN(RecognizerGCN):
-    """mmaction2's ``RecognizerGCN`` whose backbone, whichever it is, stays as
-    it was loaded: only the head is trained.
-
-    Args:
-        *args: Those of ``RecognizerGCN``: ``backbone``, ``cls_head``, ….
-        **kwargs: The same.
-    """
+    """mmaction2's ``RecognizerGCN``, with the same arguments, whose backbone, whichever it is,
+    stays as it was loaded: only the head is trained."""
 
     #: A random encoder that nothing trains is a mistake.
     needs_pretrained = True

@@ -20,11 +20,10 @@ def sinkhorn_knopp(logits: Tensor, num_iters: int = 3) -> Tensor:
     all_reduce(peak, 'max')
     weight = (logits - peak).exp()  # one factor for all: cannot overflow
     num_samples = len(logits) * get_world_size()
-    num_clusters = logits.shape[1]
     for _ in range(num_iters):
         cluster = weight.sum(dim=0)  # (K, )
         all_reduce(cluster)
-        weight = weight / (cluster * num_clusters / num_samples)
+        weight = weight / (cluster * logits.shape[1] / num_samples)
         weight = weight / weight.sum(dim=1, keepdim=True)
     return weight
 

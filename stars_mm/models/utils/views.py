@@ -22,8 +22,7 @@ def view_pairs(num_views: int) -> list[tuple[int, int]]:
 
 def distinct_views(inputs: Tensor) -> Tensor:
     """The first view (N, 1, …) alone where every sample's views (N, views, …) are equal, on all
-    ranks: the number of views decides how often a head gathers, so the ranks have to agree.
-    """
+    ranks: the number of views decides how often a head gathers, so the ranks have to agree."""
     if inputs.shape[1] == 1:  # spares a GPU the synchronisation below
         return inputs
     identical = (inputs == inputs[:, :1]).all().to(torch.uint8)
