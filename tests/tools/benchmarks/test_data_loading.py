@@ -20,16 +20,6 @@ def test_clips_are_like_those_of_ntu():
     assert len({clip['frame_dir'] for clip in clips}) == 500
 
 
-def test_all_pipelines_make_clips_of_one_shape(tmp_path):
-    path = data_loading.write_clips(str(tmp_path / 'a.pkl'), 20)
-    crop = dict(type='TemporalCropResize', clip_len=16, min_frames=4)
-    packed = dict(type='PackViews', transforms=[crop], num_person=2, meta_keys=('sample_idx',))
-    ours = data_loading.build('SkeletonDataset', path, data_loading.one_by_one([packed]))
-    plain = data_loading.build('PoseDataset', path, data_loading.mmaction2_pipeline(16))
-    for sample in (ours[0], plain[0]):
-        assert sample['inputs'].shape == (1, 2, 16, 25, 3)
-
-
 @pytest.mark.slow
 def test_the_command_leaves_its_numbers(tmp_path, capsys, monkeypatch, repo_root):
     # a new process would only take time to import everything
