@@ -12,15 +12,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from sklearn.neighbors import KNeighborsClassifier
 
-from stars_mm.evaluation.functional import (
-    cluster_scores,
-    draw_exemplars,
-    few_shot_accuracy,
-    mean_and_interval,
-)
+from stars_mm.evaluation import functional
 from stars_mm.evaluation.protocols import training_run
 from stars_mm.evaluation.protocols.features import FeatureReader, raw_rows
-from stars_mm.evaluation.protocols.results_table import results_page
 
 
 @pytest.fixture
@@ -80,17 +74,19 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     assert list(found) == ['knn', 'few-shot', 'clusters', 'meta']
     bank, query = by_hand['checkpoint']
     assert found['knn']['scores'] == pytest.approx(neighbors(bank, query), abs=1e-3)
-    assert found['clusters']['scores'] == pytest.approx(cluster_scores(*query[:2], 2), abs=1e-3)
+    assert found['clusters']['scores'] == pytest.approx(
+        functional.cluster_scores(*query[:2], 2), abs=1e-3
+    )
     raw = found['knn']['baselines']
     assert list(raw) == ['raw_unturned', 'raw', 'raw_motion']
     for row in ('raw', 'raw_unturned'):
         assert raw[row] == pytest.approx(neighbors(*by_hand[row]), abs=1e-3)
     assert raw['raw'] != raw['raw_unturned'] != raw['raw_motion']
 
-    draws = draw_exemplars(bank[1].tolist(), bank[2], 3, 7, seed=2)
-    wanted = few_shot_accuracy(bank[0], *query[:2], draws, (1, 3))
+    draws = functional.draw_exemplars(bank[1].tolist(), bank[2], 3, 7, seed=2)
+    wanted = functional.few_shot_accuracy(bank[0], *query[:2], draws, (1, 3))
     for (kind, n), values in wanted.items():
-        mean, interval = mean_and_interval(values)
+        mean, interval = functional.mean_and_interval(values)
         key = f'{kind}_{n}shot'
         assert found['few-shot']['scores'][key] == pytest.approx(mean, 1e-4)
         assert found['few-shot']['spread'][key] == pytest.approx(interval, abs=1e-4)
@@ -238,25 +234,3 @@ def test_files_of_another_kind(evaluate, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
     with pytest.raises(ValueError, match=r'linear\.py: its test has no bank_'):
         evaluate('knn', config='linear.py')
-
-
-def test_table():
-    common = dict(hardware='CPU', versions=dict(torch='2'), seconds=3.0, protocol='words')
-    common |= dict(baselines={}, seed=0, epoch=8)
-    clusters = dict(scores=dict(silhouette=-0.0512), baselines=dict(raw=dict(silhouette=0.1)))
-    semi = dict(scores=dict(accuracy=80.0), spread=dict(accuracy=1.24), spread_of='5 draws')
-    best = dict(accuracy=82.0, epoch=None)
-    results = {
-        'clusters': {**common, **clusters, 'seed': None},
-        'semi-10': dict(common, **semi, best_of_test=best),
-        'meta': dict(checkpoint=dict(path='a', sha256='ab', epoch=8), config='c.py', command='e'),
-    }
-    lines = results_page(results).splitlines()
-    assert lines[2:7] == [
-        '| protocol | measure | raw coordinates | checkpoint | seed | epoch |',
-        '| --- | --- | ---: | ---: | ---: | ---: |',
-        '| clusters | silhouette | 0.100 | −0.051 | – | 8 |',
-        '| semi-10 | top-1 (%) | – | 80.0 ± 1.2 | 0 | 8 |',
-        '| semi-10, best epoch on the test set: no result | top-1 (%) | – | (82.0) | 0 | – |',
-    ]
-    assert '- semi-10: words; ±: 5 draws; 3 s' in lines
