@@ -91,21 +91,6 @@ def test_from_folder_to_neighbours(place, monkeypatch):
     assert 0 <= scores['knn/top1_k1'] <= 100 and 'cluster/silhouette' in scores
 
 
-def test_the_other_commands_are_known(place, capsys):
-    """Their options exist, and so do the protocols."""
-    helps = {}
-    for command in commands():
-        _, tool, *words = command.split()
-        if tool not in helps:
-            with pytest.raises(SystemExit):
-                runpy.run_path(tool, run_name='module')['parse_args'](['--help'])
-            helps[tool] = capsys.readouterr().out
-        for word in words:
-            assert not word.startswith('--') or f' {word}' in helps[tool]
-    for option in set(re.findall(r'`(--[a-z-]+)', PAGE)) - {'--save-predictions'}:  # of mmpose
-        assert f' {option}' in helps['tools/data/convert.py']
-
-
 def test_the_reader_reads(place, monkeypatch):
     (block,) = blocks('python')
     (place / 'my_reader.py').write_text(block)

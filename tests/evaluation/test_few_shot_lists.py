@@ -7,7 +7,7 @@ import torch
 from mmaction.registry import METRICS
 
 from stars_mm.engine.features import ClipList, FeatureSet
-from stars_mm.evaluation.few_shot_lists import find_draws, read_draws, write_draws
+from stars_mm.evaluation.few_shot_lists import find_draws, read_draws
 from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
 
 NAMES = [f'clip{n}' for n in range(12)]
@@ -112,21 +112,6 @@ def test_bad_options():
     ):
         with pytest.raises(ValueError, match=message):
             METRICS.build(dict(type='FewShotMetric', **options))
-
-
-def test_list_there_and_back(tmp_path):
-    draws = draw_exemplars(LABELS, NAMES, 2, 5, seed=1)
-    path = tmp_path / 'folder' / 'list.json'
-    write_draws(path, draws, NAMES, seed=1)
-    assert [child.name for child in path.parent.iterdir()] == ['list.json']
-    with pytest.raises(ValueError, match='holds 5 draws, and episodes=100'):
-        METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))
-    listed = read_draws(path)
-    assert find_draws(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
-    turned = find_draws(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
-    assert turned == [
-        {label: [11 - place for place in own] for label, own in draw.items()} for draw in draws
-    ]
 
 
 def test_files_of_another_kind(tmp_path):

@@ -14,7 +14,6 @@ from stars_mm.datasets.clip_selection import read_subset
 from stars_mm.evaluation.protocols import training_run
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.evaluation.protocols.protocol import Settings
-from stars_mm.evaluation.protocols.tool_process import find_tool, run_tool, tool_command
 from stars_mm.evaluation.protocols.training_protocols import TrainingProtocol, summarize
 from stars_mm.evaluation.protocols.training_run import run_training, training_identity
 
@@ -181,15 +180,3 @@ def test_spread():
     assert found['best_of_test']['accuracy'] == pytest.approx(59.0)
     assert found['seconds'] == 6.0 and found['runs'] == runs
     assert summarize(runs[:1])['std'] is None
-
-
-def test_tools_are_found():
-    assert find_tool('train.py').name == 'train.py'
-    for tell in (lambda: find_tool('nothing.py'), lambda: run_tool('nothing.py', [], Path('log'))):
-        with pytest.raises(FileNotFoundError, match='nothing.py lies in neither'):
-            tell()
-    command, env = tool_command('train.py', ['a.py', '--seed', 3], num_processes=4)
-    assert command[1:3] == ['-m', 'torch.distributed.run'] and '--nproc_per_node=4' in command
-    assert command[-5:] == ['a.py', '--seed', '3', '--launcher', 'pytorch']
-    assert env['PYTHONPATH'].split(':')[0] == str(find_tool('train.py').parents[1])
-    assert len(tool_command('train.py', [])[0]) == 2
