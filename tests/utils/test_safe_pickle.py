@@ -136,15 +136,6 @@ def test_refuses_forged_objects(tmp_path):
     assert_refused(tmp_path, forged)
 
 
-def test_names_a_broken_file_and_a_missing_one(tmp_path):
-    for content in (b'', b'not a pickle', pickle.dumps(np.arange(1000))[:-200]):
-        path = write(tmp_path / 'broken.pkl', content)
-        with pytest.raises(ValueError, match=r'broken\.pkl: is no readable'):
-            load_pickle(path)
-    with pytest.raises(FileNotFoundError):
-        load_pickle(str(tmp_path / 'none.pkl'))
-
-
 def test_tensors_only_where_they_are_asked_for(tmp_path):
     whole = torch.arange(12.0).reshape(3, 4)
     wanted = dict(row=whole[1], turned=whole.t(), half=whole[:, ::2].half(), flags=whole > 4)
