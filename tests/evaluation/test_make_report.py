@@ -1,6 +1,7 @@
 """The report of a run: its rows, its folder, and the stages that it finds."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from stars_mm.engine.features import FeatureSet
 from stars_mm.evaluation.functional import cluster_scores
 from stars_mm.evaluation.protocols.stage_scores import score
 from stars_mm.evaluation.protocols.trained_stages import row_of
+from stars_mm.visualization.masked_prediction import write_masked_gif
 
 LOG = [
     dict(loss=2.0, epoch=1, step=3),
@@ -43,7 +45,9 @@ def run(make_recipe, save_model, tmp_path, monkeypatch):
     return work_dir
 
 
-def test_whole_report(make_report, run):
+def test_whole_report(make_report, run, monkeypatch):
+    few = partial(write_masked_gif, max_frames=2)
+    monkeypatch.setattr('stars_mm.visualization.report.write_masked_gif', few)
     make_report.main(['recipe.py'])
     folder = run / 'report'
     results = json.loads((folder / 'results.json').read_text())

@@ -103,6 +103,12 @@ def test_refuses_every_other_name(tmp_path):
             load_pickle(write(tmp_path / 'a.pkl', b'\x80\x04' + texts + b'\x93.'))
 
 
+def test_names_a_broken_file(tmp_path):
+    for content in (b'', pickle.dumps(np.arange(1000))[:-200]):
+        with pytest.raises(ValueError, match=r'a\.pkl: is no readable'):
+            load_pickle(write(tmp_path / 'a.pkl', content))
+
+
 class Call:
     """Pickles as the call ``function(*args)``, then ``.__setstate__``."""
 
