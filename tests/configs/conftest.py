@@ -53,24 +53,17 @@ def write_clips(path: Path, classes: int, joints: int, channels: int, protocols:
     rng = np.random.default_rng(classes)
     clips = []
     for label in range(classes):
-        persons = 1 if joints == 20 else 1 + label % 2
+        shape = (1 if joints == 20 else 1 + label % 2, 8, joints, channels)
         for take in (1, 2, 3):
-            clips.append(
-                dict(
-                    frame_dir=f'S001C001P{take:03d}R001A{label + 1:03d}',
-                    label=label,
-                    total_frames=8,
-                    keypoint=rng.normal(size=(persons, 8, joints, channels)).astype(np.float32),
-                )
-            )
+            keypoint = rng.normal(size=shape).astype(np.float32)
+            name = f'S001C001P{take:03d}R001A{label + 1:03d}'
+            clips.append(dict(frame_dir=name, label=label, total_frames=8, keypoint=keypoint))
     splits = dict(
         train=[clip['frame_dir'] for clip in clips if 'P003' not in clip['frame_dir']],
         val=[clip['frame_dir'] for clip in clips if 'P003' in clip['frame_dir']],
     )
-    content = dict(
-        split={f'{name}_{part}': splits[part] for name in protocols for part in splits},
-        annotations=clips,
-    )
+    splits = {f'{name}_{part}': splits[part] for name in protocols for part in splits}
+    content = dict(split=splits, annotations=clips)
     if channels == 2:
         content['layout'] = 'coco-17'
     path.write_bytes(pickle.dumps(content))
@@ -121,19 +114,16 @@ def read() -> Callable[[str], Config]:
     return _copy
 
 
-_SHAPES: dict[str, dict] = {}
-
-
 @pytest.fixture(scope='session')
 def shapes() -> Callable[[dict], dict]:
     """``shapes(model_cfg)``: name → shape of the state; each different model is built once."""
+    found: dict[str, dict] = {}
 
     def _shapes(model: dict) -> dict:
-        key = str(model)
-        if key not in _SHAPES:
+        if str(model) not in found:
             state = MODELS.build(model).state_dict()
-            _SHAPES[key] = {name: tuple(value.shape) for name, value in state.items()}
-        return _SHAPES[key]
+            found[str(model)] = {name: tuple(value.shape) for name, value in state.items()}
+        return found[str(model)]
 
     return _shapes
 

@@ -8,11 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 
 from stars_mm.engine.runner.stages import build_stage_cfg
-from stars_mm.preparation.layouts import NW_UCLA
 
 ROOT = Path(__file__).parents[2]
 take_a_step = runpy.run_path(str(Path(__file__).with_name('test_one_step.py')))['take_a_step']
@@ -113,17 +111,6 @@ def test_file(path, read):
         assert list(cfg.protocols) == ['linear']
 
 
-@pytest.mark.parametrize('name', ['views-none', 'views-none_demo'])
-def test_no_views_means_the_whole_clip(name, read):
-    cfg, recipe = given(LINES[name], read)
-    whole = copy.deepcopy(recipe.test_pipeline)
-    whole[1]['p_interval'] = 1.0
-    dataset = cfg.train_dataloader.dataset
-    ours, its = DATASETS.build(dataset), DATASETS.build(dict(dataset, pipeline=whole))
-    for index in range(4):
-        assert ours[index]['inputs'].allclose(its[index]['inputs'], atol=1e-6)
-
-
 @pytest.mark.parametrize('data', RECIPES)
 def test_number_of_stages(data, read):
     recipe, small = read(RECIPES[data]), data == 'nw-ucla_small'
@@ -145,14 +132,3 @@ def test_number_of_stages(data, read):
     assert differences(scratch.model, recipe.model) == set()
     assert scratch.optim_wrapper.get('paramwise_cfg', {}).get('num_trainable_layers') is None
     assert scratch.train_cfg.max_epochs == (150 + 8 if small else 400)
-
-
-@pytest.mark.parametrize('name', ['stgcn_ntu60-xsub', 'stgcnpp-16c_nw-ucla'])
-def test_graph_networks(name, read):
-    """No layer is frozen in stage 2, and NW-UCLA's graph is the package's."""
-    stars, mamp = (read(f'backbones/{kind}_{name}.py') for kind in ('stars', 'mamp'))
-    assert (mamp.model.type, mamp.model.mask_ratio) == ('InputMaskedMAMP', 0.6)
-    assert stars.optim_wrapper.paramwise_cfg.num_trainable_layers is None
-    if name.endswith('nw-ucla'):
-        layout = stars.model.backbone.graph_cfg.layout.to_dict()
-        assert {**layout, 'inward': [*map(tuple, layout['inward'])]} == NW_UCLA

@@ -1,6 +1,5 @@
 """Every config names parts that exist and fit, and reads the splits that it should."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -11,38 +10,6 @@ from mmengine.evaluator import Evaluator
 from stars_mm.engine.runner.stages import build_stage_cfg
 
 MODES = ('train', 'val', 'test')
-#: What the top of a config may hold: settings, and what files share by `_base_.…`.
-KEYS = set(
-    """
-    train_cfg val_cfg test_cfg train_dataloader val_dataloader test_dataloader val_evaluator
-    test_evaluator model optim_wrapper param_scheduler auto_scale_lr custom_hooks custom_imports
-    default_hooks default_scope env_cfg load_from log_level log_processor resume runner_type
-    vis_backends visualizer stages protocols needs_pretrained allow_random_init compile randomness
-    ann_file num_classes train_pipeline test_pipeline whole_clip_pipeline two_views_pipeline
-    encoder batch_size pretrain_epochs tune_epochs fewshot_evaluator graph_cfg backbone
-    """.split()
-)
-
-
-def bases(path: Path) -> list[Path]:
-    first = ast.parse(path.read_text()).body[0]
-    if not (isinstance(first, ast.Assign) and first.targets[0].id == '_base_'):
-        return []
-    return [(path.parent / base).resolve() for base in ast.literal_eval(first.value)]
-
-
-def depth(path: Path) -> int:
-    return 1 + max(map(depth, bases(path)), default=0)
-
-
-def test_few_files_of_short_descent(repo_root):
-    """No config stands on more than two others, one above the other, and all bases are used."""
-    paths = set((repo_root / 'configs').rglob('*.py'))
-    assert len(paths) <= 100
-    assert {path.name: depth(path) for path in paths if depth(path) > 3} == {}
-    used = {base for path in paths for base in bases(path)}
-    assert used <= paths
-    assert {path for path in paths if '_base_' in path.parts} <= used
 
 
 def banks(cfg: Config) -> list:
@@ -57,7 +24,6 @@ def source(loader: dict) -> tuple[str, str]:
 def test_parts_and_splits(any_config, read, classes):
     """Training and bank read the training split, the query never does."""
     cfg = read(any_config)
-    assert set(cfg.keys()) <= KEYS
     assert RUNNERS.get(cfg.runner_type).__name__ == 'StagedRunner'
     assert LOOPS.get(cfg.val_cfg.type) and LOOPS.get(cfg.test_cfg.type)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
@@ -114,6 +80,8 @@ def test_stages_and_protocols_take_the_encoder(any_config, read, shapes):
         assert fits(shapes(run.model), own), run.filename
         assert source(run.train_dataloader) == data
         assert run.model.get('data_preprocessor') == cfg.model.get('data_preprocessor')
+    if not any_config.startswith(('benchmarks', 'mamp', 'ablations', 'streams', 'backbones')):
+        assert {'linear', 'finetune'} <= set(cfg.protocols) and len(runs) == 1
     contrastive = cfg.model.type == 'STARS'
     assert contrastive == (bool(runs) or bool(cfg.get('allow_random_init')))
     for kind, path in cfg.get('protocols', {}).items():
@@ -128,14 +96,6 @@ def test_stages_and_protocols_take_the_encoder(any_config, read, shapes):
             assert source(protocol.train_dataloader)[0].endswith('pku2_3d.pkl')
         if any_config.startswith('streams/'):
             assert protocol.model.data_preprocessor == cfg.model.data_preprocessor
-
-
-def test_recipes_name_their_protocols(recipe, read):
-    cfg = read(recipe)
-    for kind, path in cfg.protocols.items():
-        assert path.startswith(f'benchmarks/{kind}/')
-    assert {'linear', 'finetune'} <= set(cfg.protocols)
-    assert [stage.name for stage in cfg.stages] == ['pretrain']
 
 
 def test_classifiers_are_judged_by_accuracy(classifier, read):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from mmaction.registry import DATASETS, MODELS
-from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -81,34 +80,21 @@ def test_files_that_say_less(tmp_path):
 @pytest.mark.parametrize(
     'layout, channels, unit', [('coco-17', 2, 'px'), ('h36m-17', 3, 'other'), ('kinect-20', 3, 'm')]
 )
-def test_both_stages_and_a_classifier_take_the_file(
-    tmp_path, monkeypatch, repo_root, layout, channels, unit
-):
+def test_the_recipe_takes_the_file(tmp_path, monkeypatch, repo_root, layout, channels, unit):
     layout, meters = get_layout(layout), unit == 'm'
     says = dict(layout=layout.name, skeleton=dict(layout.to_dict(), unit=unit))
     size = 1.0 if meters else 300.0
     path = write(tmp_path / 'lab.pkl', layout.num_joints, channels, unit=size, **says)
     monkeypatch.setenv('ANN_FILE', path)
-    for name, views in (
-        ('stars_custom', 2),
-        ('mamp/mamp_vit-4l-128d_1xb32_custom', 1),
-        ('benchmarks/finetune/finetune_vit-4l-128d_1xb32-50e_custom', 1),
-    ):
-        cfg = Config.fromfile(repo_root / f'configs/{name}.py')
-        assert cfg.train_dataloader.batch_size == 4  # all there are
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            data = DATASETS.build(cfg.train_dataloader.dataset)
-            model = MODELS.build(cfg.model)
-        data.set_epoch(0, 0)
-        clips = torch.stack([data[i]['inputs'] for i in range(4)])
-        assert clips.shape == (4, views, 2, 64, layout.num_joints, 3)
-        places = clips[:, :, 0, ..., :channels]
-        size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
-        assert meters or 0.4 < size.median() < 0.6
-        samples = [
-            ActionDataSample(metainfo=dict(sample_idx=i)).set_gt_label(i % 3) for i in range(4)
-        ]
-        loss = model(clips, samples, mode='loss')
-        sum(value for key, value in loss.items() if 'loss' in key).backward()
-        grads = [p.grad for p in model.parameters() if p.grad is not None]
-        assert grads and all(grad.isfinite().all() for grad in grads)
+    cfg = Config.fromfile(repo_root / 'configs/stars_custom.py')
+    assert cfg.train_dataloader.batch_size == 4  # all there are
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        data = DATASETS.build(cfg.train_dataloader.dataset)
+        model = MODELS.build(cfg.model)
+    data.set_epoch(0, 0)
+    clips = torch.stack([data[i]['inputs'] for i in range(4)])
+    assert clips.shape == (4, 2, 2, 64, layout.num_joints, 3)
+    assert model.extract_feat(clips).isfinite().all()
+    places = clips[:, :, 0, ..., :channels]
+    size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
+    assert meters or 0.4 < size.median() < 0.6

@@ -3,14 +3,13 @@
 import errno
 import multiprocessing
 import os
-import pickle
 import time
 
 import numpy as np
 import pytest
 
 from stars_mm.datasets import clip_cache
-from stars_mm.datasets.clip_cache import open_clip_store, store_places
+from stars_mm.datasets.clip_cache import open_clip_store
 
 
 @pytest.fixture(autouse=True)
@@ -116,18 +115,6 @@ def test_a_folder_that_cannot_be_written(write, clips, made, cache, tmp_path, mo
         open_clip_store(write(clips[:2], all=['clip1']))
 
 
-def test_files_of_one_name_have_stores_of_their_own(tmp_path, monkeypatch):
-    for folder in ('a', 'b'):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / 'x.pkl').write_bytes(b'')
-    one, other = (store_places(str(tmp_path / f / 'x.pkl')) for f in 'ab')
-    assert not set(one) & set(other) and len(one) == 2
-    monkeypatch.chdir(tmp_path / 'a')
-    assert store_places('x.pkl')[1] == one[1]
-    (remote,) = store_places('s3://bucket/x.pkl')
-    assert remote.parent == one[1].parent
-
-
 @pytest.mark.parametrize('locks', [True, False])
 def test_what_a_killed_process_left_is_removed(write, clips, tmp_path, monkeypatch, locks):
     """Without locks it may be of a process at work."""
@@ -180,13 +167,3 @@ def test_of_several_processes_one_makes_it(write, clips, tmp_path):
         process.join()
     assert found == [clips[0]['keypoint'].sum()] * 3
     assert log.read_text() == 'made\n'
-
-
-def test_a_missing_file_and_a_hostile_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match='demo.*make_demo'):
-        open_clip_store(str(tmp_path / 'demo.pkl'))
-    path = tmp_path / 'evil.pkl'
-    path.write_bytes(pickle.dumps(os.getcwd))
-    with pytest.raises(ValueError, match=r'evil\.pkl: refused'):
-        open_clip_store(str(path))
-    assert os.listdir(tmp_path) == ['evil.pkl']

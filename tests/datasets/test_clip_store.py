@@ -2,14 +2,12 @@
 
 import copy
 import json
-import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stars_mm.datasets import clip_store
 from stars_mm.datasets.clip_store import ClipStore, write_clip_store
 
 SOURCE = dict(sha256='ab' * 32, stamp=[3, 4, 5])
@@ -125,37 +123,3 @@ def test_a_flipped_bit_is_noticed(folder):
             ClipStore(folder)
         path.write_bytes(content)
     ClipStore(folder).verify()
-
-
-def resident_kib(path: Path) -> int:
-    """Memory that this process holds of a mapped file, in KiB."""
-    lines = Path('/proc/self/smaps').read_text().splitlines()
-    total, inside = 0, False
-    for line in lines:
-        if '-' in line.split()[0]:
-            inside = line.endswith(str(path))
-        elif inside and line.startswith('Rss:'):
-            total += int(line.split()[1])
-    return total
-
-
-@pytest.mark.skipif(
-    not os.path.exists('/proc/self/smaps'), reason='no /proc to read the memory of a process from'
-)
-def test_a_process_does_not_hold_what_it_has_read(tmp_path, monkeypatch):
-    clips = [dict(keypoint=np.full((1, 100, 25, 3), n, np.float32)) for n in range(256)]  # 7.5 MiB
-    clips[0]['keypoint'][0, 0, 0, 0] = 1
-    write_clip_store(tmp_path, clips, None, {}, SOURCE)
-    path = tmp_path.resolve() / 'keypoint.npy'
-    store = ClipStore(tmp_path)
-    assert sum(store[n]['keypoint'].sum() for n in range(256)) > 0
-    assert resident_kib(path) > 7000  # all of it has been touched
-    store.let_go()
-    assert resident_kib(path) == 0
-    monkeypatch.setattr(clip_store, '_HELD_BYTES', 1 << 20)
-    held = []
-    for number in range(256):
-        assert store.read(number)['keypoint'][0, 1, 0, 0] == number
-        if number % 16 == 0:  # looking takes long
-            held.append(resident_kib(path))
-    assert 0 < max(held) < 2500

@@ -1,6 +1,5 @@
 """The page on one's own recordings does what it says."""
 
-import json
 import re
 import runpy
 import shlex
@@ -17,8 +16,6 @@ from stars_mm.utils.safe_pickle import load_pickle
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs/own-recordings.md').read_text()
-EPOCHS = 'train_cfg.max_epochs=1'
-SHORT = ['--no-validate', '--cfg-options', EPOCHS, f'stages.0.options.{EPOCHS}']
 
 
 def blocks(language):
@@ -75,35 +72,6 @@ def test_from_folder_to_a_config(place, monkeypatch, capsys):
     cfg = Config.fromfile('configs/stars_custom.py')
     assert cfg.model.backbone.in_channels == 3  # x, y and confidence
     assert (cfg.num_classes, cfg.train_dataloader.batch_size) == (4, 32)
-
-
-@pytest.mark.slow
-def test_from_folder_to_neighbours(place, monkeypatch):
-    make_lab(place / 'recordings')
-    convert, train, test, *_ = commands()
-    give(convert, monkeypatch)
-    give(train, monkeypatch, *SHORT)
-    run = place / 'work_dirs/stars_custom'
-    assert (run / 'pretrain/epoch_1.pth').is_file()
-    give(test, monkeypatch)
-    latest = max(run.glob('*/*.json'), key=lambda path: path.parent.name)
-    scores = json.loads(latest.read_text().splitlines()[-1])
-    assert 0 <= scores['knn/top1_k1'] <= 100 and 'cluster/silhouette' in scores
-
-
-def test_the_other_commands_are_known(place, capsys):
-    """Their options exist, and so do the protocols."""
-    helps = {}
-    for command in commands():
-        _, tool, *words = command.split()
-        if tool not in helps:
-            with pytest.raises(SystemExit):
-                runpy.run_path(tool, run_name='module')['parse_args'](['--help'])
-            helps[tool] = capsys.readouterr().out
-        for word in words:
-            assert not word.startswith('--') or f' {word}' in helps[tool]
-    for option in set(re.findall(r'`(--[a-z-]+)', PAGE)) - {'--save-predictions'}:  # of mmpose
-        assert f' {option}' in helps['tools/data/convert.py']
 
 
 def test_the_reader_reads(place, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from mmaction.registry import METRICS
 
 from stars_mm.engine.features import ClipList, FeatureSet
-from stars_mm.evaluation.few_shot_lists import find_draws, read_draws, write_draws
+from stars_mm.evaluation.few_shot_lists import find_draws, read_draws
 from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
 
 NAMES = [f'clip{n}' for n in range(12)]
@@ -74,14 +74,11 @@ def test_a_list_is_repeated(evaluate, tmp_path):
     again = evaluate(shots=(1, 3), episodes=8, seed=7, exemplars=str(path))
     assert again == found
     assert not (tmp_path / 'run/fewshot_exemplars.json').exists()
-    fewer = evaluate(shots=(3,), episodes=3, exemplars=str(path))
-    assert fewer == evaluate(shots=(3,), episodes=3, ways=2, seed=2)
-
-
-def test_a_single_draw_and_clips_without_names(evaluate):
     assert list(evaluate(shots=(2,), episodes=1)) == ['exemplar_2shot', 'mean_2shot']
     with pytest.raises(KeyError, match="meta_keys=.*'frame_dir'"):
         evaluate(names=False)
+    fewer = evaluate(shots=(3,), episodes=3, exemplars=str(path))
+    assert fewer == evaluate(shots=(3,), episodes=3, ways=2, seed=2)
 
 
 @pytest.mark.parametrize(
@@ -103,56 +100,35 @@ def test_clips_that_cannot_be_drawn_from(bank, query, message):
         metric.prepare(bank, bank)
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
+def test_bad_options():
+    for options, message in (
         (dict(shots=()), r'shots=\(\) must'),
         (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
         (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
         (dict(seed=-1), 'seed=-1 0 or more'),
-        (dict(classifiers=('median',)), r"classifiers=\('median',\): choose"),
+        (dict(classifiers=('median',)), 'median.*choose'),
         (dict(ways=1), 'ways=1: at least 2'),
         (dict(ways=3, exemplars='a.json'), 'ways=3: .* ways of its own'),
-    ],
-)
-def test_bad_options(options, message):
-    with pytest.raises(ValueError, match=message):
-        METRICS.build(dict(type='FewShotMetric', **options))
+    ):
+        with pytest.raises(ValueError, match=message):
+            METRICS.build(dict(type='FewShotMetric', **options))
 
 
-def test_list_there_and_back(tmp_path):
-    draws = draw_exemplars(LABELS, NAMES, 2, 5, seed=1)
-    path = tmp_path / 'folder' / 'list.json'
-    write_draws(path, draws, NAMES, seed=1)
-    assert [child.name for child in path.parent.iterdir()] == ['list.json']
-    with pytest.raises(ValueError, match='holds 5 draws, and episodes=100'):
-        METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))
-    listed = read_draws(path)
-    assert find_draws(listed, NAMES, LABELS, 2, 'f', 'bank') == draws
-    turned = find_draws(listed, NAMES[::-1], LABELS[::-1], 2, 'f', 'bank')
-    assert turned == [
-        {label: [11 - place for place in own] for label, own in draw.items()} for draw in draws
-    ]
-
-
-@pytest.mark.parametrize(
-    'text, message',
-    [
-        ('{', 'list.json: is no JSON file'),
-        ('[]', 'list.json: has no list "draws"'),
+def test_files_of_another_kind(tmp_path):
+    path = tmp_path / 'list.json'
+    for text, message in (
+        ('{', 'is no JSON file'),
         ('{"draws": []}', 'has no list "draws"'),
         ('{"draws": [{"0": ["a"], "1": ["b"]}, {"0": ["a"]}]}', 'draw 1 has no'),
         ('{"draws": [{"jump": [], "1": []}]}', "draw 0: 'jump' is not the number"),
         ('{"draws": [{"0": ["a"], "1": "b"}]}', "class 1: 'b' is no list"),
-    ],
-)
-def test_files_of_another_kind(tmp_path, text, message):
-    (tmp_path / 'list.json').write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_draws(tmp_path / 'list.json')
-    (tmp_path / 'list.json').unlink()
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f'list.json.*{message}'):
+            read_draws(path)
+    path.unlink()
     with pytest.raises(FileNotFoundError, match='list.json.* no such file'):
-        METRICS.build(dict(type='FewShotMetric', exemplars=str(tmp_path / 'list.json')))
+        METRICS.build(dict(type='FewShotMetric', exemplars=str(path)))
 
 
 def test_lists_of_other_data():

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from stars_mm.evaluation.functional.fusion import ClassScores
 from stars_mm.evaluation.score_files import read_scores, write_scores
@@ -40,18 +39,3 @@ def test_table_json_and_fused_file(fuse_scores, tmp_path, capsys):
     fuse_scores('joint.npz bone.npz --softmax --out fused.npz')
     fused = read_scores(tmp_path / 'fused.npz').scores.float()
     torch.testing.assert_close(fused, joint.softmax(1) + bone.softmax(1))
-
-
-def test_dump_of_features(fuse_scores, recipe, run_in_process, tmp_path):
-    cfg = Config.fromfile(recipe / 'recipe.py')
-    cfg.dump(tmp_path / 'tiny.py')
-    arguments = [tmp_path / 'tiny.py', recipe / 'epoch_4.pth', '--dump', tmp_path / 'scores.pkl']
-    run_in_process('test.py', arguments, tmp_path / 'log')
-    assert (tmp_path / 'scores.pkl').stat().st_size < 61 * 2000  # no view of a whole batch
-    fuse_scores('scores.pkl scores.pkl --json fused.json')
-    found = json.loads((tmp_path / 'fused.json').read_text())
-    (log,) = (tmp_path / 'work_dirs').rglob('2*.json')
-    reported = json.loads(log.read_text())['knn/top1_k1']
-    assert found['meta']['clips'] == 21
-    assert found['scores.pkl']['top1'] == pytest.approx(reported, abs=1e-3)
-    assert found['fused'] == pytest.approx(found['scores.pkl'])

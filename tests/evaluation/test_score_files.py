@@ -73,28 +73,22 @@ def test_own_files(tmp_path):
     scores = ClassScores(['b', 'a'], torch.randn(2, 5), torch.tensor([4, 1]), '')
     write_scores(tmp_path / 'fused.npz', scores)
     found = read_scores(tmp_path / 'fused.npz')
-    assert found.names == ['b', 'a']
+    assert found.names == ['b', 'a'] and found.labels.tolist() == [4, 1]
     assert torch.equal(found.scores, scores.scores)
-    assert torch.equal(found.labels, scores.labels)
     with pytest.raises(ValueError, match='written as .npz'):
         write_scores(tmp_path / 'fused.pkl', scores)
 
 
-SCORE = dict(pred_score=torch.rand(2))
-
-
-@pytest.mark.parametrize(
-    'incomplete, message',
-    [
+def test_incomplete_predictions(dump):
+    own, score = ('sample_idx', 'frame_dir'), dict(pred_score=torch.rand(2))
+    for incomplete, message in (
         (sample(0), r'need "pred_score", or .* \[.frame_dir., .gt_label.'),
-        (sample(0, meta=('sample_idx',), **SCORE), 'no "frame_dir".*PackActionInputs'),
-        (sample(0, meta=('frame_dir',), **SCORE), 'no "sample_idx".*PackActionInputs'),
+        (sample(0, meta=own[:1], **score), 'no "frame_dir".*PackActionInputs'),
+        (sample(0, meta=own[1:], **score), 'no "sample_idx".*PackActionInputs'),
         (sample(0, role='query', feature=torch.rand(2)), 'need both roles, "bank" and "query"'),
-    ],
-)
-def test_incomplete_predictions(dump, incomplete, message):
-    with pytest.raises(ValueError, match=message):
-        read_scores(dump([incomplete]))
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_scores(dump([incomplete]))
 
 
 def test_files_of_another_kind(tmp_path):

@@ -4,9 +4,7 @@ import json
 
 import pytest
 import torch
-import tuning_results
 from mmengine.config import Config
-from PIL import Image
 
 from stars_mm.engine.features import FeatureSet
 from stars_mm.evaluation.protocols.features import Encoder, FeatureReader
@@ -37,20 +35,14 @@ def test_two_starts_of_half_the_clips(study, make_recipe, run_in_process, monkey
     listed = (folder / 'data-0.5_seed-3/clips.txt').read_text().split()
     assert len(listed) == 20 == first['clips']
 
-    cfg = Config.fromfile(config)
-    reader = FeatureReader(cfg)
+    reader = FeatureReader(Config.fromfile(config))
     before = reader.read_encoder(Encoder.load(pretrain / 'epoch_6.pth'))
     assert second['before'] == pytest.approx(score(before))
     assert second['purity'] == pytest.approx(study.neighbor_purity(before, listed), abs=0.01)
     work_dir = folder / 'data-0.5_seed-3/recipe_0.7'
     assert second['after'] == score(reader.read_encoder(Encoder.load(work_dir / 'epoch_8.pth')))
-    # of 8 epochs of 2 iterations each
-    assert [step for step, _ in second['curve']] == [8, 16]
-    assert second['curve'][-1][1] == pytest.approx(second['after']['knn_top1'], abs=1e-3)
+    assert [step for step, _ in second['curve']] == [8, 16]  # of 8 epochs of 2 iterations each
     assert '| recipe | 50% | 33% | 1 |' in (folder / 'results.md').read_text()
-    with Image.open(folder / 'tuning.png') as image:
-        assert min(image.size) > 300
-
     times = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
     study.main(arguments)
     assert times == {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}
@@ -82,28 +74,9 @@ def test_purity_against_loops(study):
     chosen = list(range(40))[::-1]
     hits = 0
     for i in chosen:
-        others = [j for j in chosen if j != i]
-        cosine = [torch.cosine_similarity(feats[i], feats[j], dim=0) for j in others]
-        nearest = max(zip(cosine, others))[1]
-        hits += bool(labels[nearest] == labels[i])
+        cosine = torch.cosine_similarity(feats[i], feats[:40], dim=1)
+        cosine[i] = -2
+        hits += labels[cosine.argmax()] == labels[i]
     bank = FeatureSet(feats, labels, torch.arange(60), names)
     found = study.neighbor_purity(dict(bank=bank), [names[i] for i in chosen])
-    assert found == pytest.approx(100 * hits / 40)
-
-
-def test_table_holds_mean_and_spread():
-    rows = [
-        dict(
-            config='recipe',
-            fraction=0.1,
-            progress=1,
-            purity=purity,
-            before=dict(knn_top1=50.0, silhouette=0.0),
-            after=dict(knn_top1=after, silhouette=0.1),
-        )
-        for purity, after in ((40.0, 52.0), (44.0, 56.0))
-    ]
-    cells = tuning_results.summary_table(rows).splitlines()[2].split(' | ')
-    assert cells[:4] == ['| recipe', '10%', '100%', '2']
-    assert cells[4:7] == ['42.0 ± 2.8', '50.0 ± 0.0', '54.0 ± 2.8']
-    assert cells[7:] == ['+4.0 ± 2.8', '0.000 ± 0.000', '0.100 ± 0.000 |']
+    assert found == pytest.approx(100 * int(hits) / 40)

@@ -48,16 +48,7 @@ def run_block(block: TransformerBlock, x: Tensor) -> Tensor:
 
 
 def encode(backbone: SkeletonTransformer, x: Tensor, ids_keep: Tensor | None = None) -> Tensor:
-    """Encode persons, all tokens of which are embedded first.
-
-    Args:
-        backbone (SkeletonTransformer): The encoder.
-        x (Tensor): Skeletons of shape (B, T, V, C).
-        ids_keep (Tensor, optional): Tokens to keep, (B, K).
-
-    Returns:
-        Tensor: Tokens of shape (B, K or L, embed_dims).
-    """
+    """Encodes persons (B, T, V, C), all tokens of which are embedded first: (B, K or L, C′)."""
     tokens = backbone.patch_embed.projection(x.permute(0, 3, 1, 2))
     tokens = tokens.permute(0, 2, 3, 1)  # (B, T′, V′, C)
     tokens = tokens + backbone.temporal_embed + backbone.joint_embed
@@ -71,16 +62,7 @@ def encode(backbone: SkeletonTransformer, x: Tensor, ids_keep: Tensor | None = N
 
 
 def mamp_loss(model: MAMP, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
-    """Loss of stage 1, all tokens of all slots decoded and predicted.
-
-    Args:
-        model (MAMP): The model; its ``skip_absent`` is not heeded.
-        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-        noise (Tensor, optional): Uniform draw (N·clips·M, L).
-
-    Returns:
-        Tensor: The scalar loss.
-    """
+    """Loss of stage 1 of clips (N, clips, M, T, V, C): all tokens of all slots are predicted."""
     x = inputs.flatten(0, 2)  # (B, T, V, C)
     ids_keep, ids_restore, mask = model.mask(x, noise)
     decoder = model.neck
@@ -98,33 +80,14 @@ def mamp_loss(model: MAMP, inputs: Tensor, noise: Tensor | None = None) -> Tenso
 
 
 def features(backbone: SkeletonTransformer, inputs: Tensor) -> Tensor:
-    """Sequence feature of every clip, every slot encoded.
-
-    Args:
-        backbone (SkeletonTransformer): The encoder.
-        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-
-    Returns:
-        Tensor: Features of shape (N, clips, C′).
-    """
+    """Features (N, clips, C′) of clips (N, clips, M, T, V, C), every slot encoded."""
     tokens = encode(backbone, inputs.flatten(0, 2))
     return tokens.unflatten(0, inputs.shape[:3]).mean(dim=(2, 3))
 
 
 def stars_loss(model: STARS, inputs: Tensor, sample_idx: Tensor) -> dict[str, Tensor]:
-    """Loss of stage 2, every view encoded.
-
-    Args:
-        model (STARS): The model, :func:`thawed`.
-        inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
-        sample_idx (Tensor): Index of each sample, (N, ).
-
-    Returns:
-        dict[str, Tensor]: The losses of the head.
-    """
-    views: list[Tensor] = [
-        features(model.backbone, inputs[:, v : v + 1]).squeeze(1) for v in range(inputs.shape[1])
-    ]
+    """Losses of stage 2 of a :func:`thawed` model, every view of (N, clips, …) encoded."""
+    views = [features(model.backbone, view).squeeze(1) for view in inputs.split(1, dim=1)]
     return model.head.loss(views, sample_idx)
 
 
@@ -137,20 +100,7 @@ def make_clip(
     theta: float = 0.3,
     num_person: int = 2,
 ) -> Tensor:
-    """Stage 1's pipeline: pad the persons, centre, crop, resize, rotate.
-
-    Args:
-        keypoint (np.ndarray): A clip of shape (M, T, V, 3), metres.
-        center_joint (int): Joint of the first person that is the origin.
-        clip_len (int): Frames to make.
-        p_interval (tuple[float, float]): Least and largest part to keep.
-        min_frames (int): The least number of frames to keep.
-        theta (float): Largest angle, radians.
-        num_person (int): Slots for persons.
-
-    Returns:
-        Tensor: The clip, (1, num_person, clip_len, V, 3).
-    """
+    """Stage 1's pipeline: pad the persons, center, crop, resize, rotate."""
     M, T, V, C = keypoint.shape
     padded = torch.zeros(num_person, T, V, C)
     padded[:M] = torch.from_numpy(keypoint)

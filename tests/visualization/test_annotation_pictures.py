@@ -1,8 +1,5 @@
 import os
-import stat
-import sys
 
-import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,28 +48,6 @@ def test_animation(tmp_path, monkeypatch):
     for number, (one, other) in enumerate(zip(frames, frames[1:])):
         change = np.abs(one - other).max(-1)[20:] > 100
         assert change[:, :third].any() and change[:, third:].any() == (number < 2)
-
-
-def test_mp4_by_ffmpeg(tmp_path, monkeypatch):
-    """A stand-in for ffmpeg notes what it is asked for and is given."""
-    program = tmp_path / 'bin' / 'ffmpeg'
-    program.parent.mkdir()
-    program.write_text(
-        f'#!{sys.executable}\nimport sys\npixels = sys.stdin.buffer.read()\n'
-        "print(len(pixels), min(pixels), *sys.argv[1:], file=open(sys.argv[-1], 'w'))"
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv('PATH', str(program.parent))
-    monkeypatch.setitem(matplotlib.rcParams, 'animation.ffmpeg_path', 'ffmpeg')
-    gif, mp4 = animate([('a', make_keypoint())], bones_of(25), tmp_path / 'out')
-    assert sorted(os.listdir(mp4.parent)) == ['samples.gif', 'samples.mp4']
-    pixels, darkest, *options = mp4.read_text().split()
-    width, height = map(int, options[options.index('-s') + 1].split('x'))
-    with Image.open(gif) as image:
-        assert 0 <= image.width - width <= 1 and width % 2 == 0
-        assert 0 <= image.height - height <= 1 and height % 2 == 0
-        assert int(pixels) == image.n_frames * width * height * 4
-    assert int(darkest) < 128
 
 
 def make_annotations():

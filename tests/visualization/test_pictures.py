@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stars_mm.evaluation.protocols.training_log import TrainingLog
-from stars_mm.visualization.curves import plot_curves
 from stars_mm.visualization.embedding import pick_points, plot_tsne, tsne
 from stars_mm.visualization.masked_prediction import MaskedClip, write_masked_gif
 from stars_mm.visualization.style import class_style
@@ -61,13 +59,3 @@ def test_animation(tmp_path):
         image.seek(7)
         assert np.abs(first - np.array(image.convert('RGB'), dtype=int)).max() > 100
     assert (first[0, -1] > 250).all()
-
-
-def test_curves(tmp_path):
-    train = {1: dict(loss=1.0), 2: dict(loss=0.5)}
-    log = TrainingLog(train, {1: {'knn/top1_k1': 50.0}})
-    path = tmp_path / 'curves.png'
-    plot_curves([('one', log, 1.0), ('two', TrainingLog(train), 1.0)], path, dict(raw=30.0))
-    with Image.open(path) as image:
-        assert image.size == (round(2 * 4.6 * 110), round(5.6 * 110))
-        assert len(image.convert('RGB').getcolors(1 << 20)) > 10

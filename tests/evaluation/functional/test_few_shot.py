@@ -69,44 +69,35 @@ def test_accuracy_against_loops(data, ways):
 
 
 def test_draws(data):
+    """What they depend on: not the order of the clips, the other classes, the shots."""
     labels, names = data['bank_labels'].tolist(), data['names']
-    draws = draw_exemplars(labels, names, 4, episodes=20, seed=3)
+
+    def draw(chosen=range(70), shots=4, **options) -> list:
+        own = [names[n] for n in chosen]
+        found = draw_exemplars([labels[n] for n in chosen], own, shots, **options)
+        return [{k: [own[place] for place in v] for k, v in one.items()} for one in found]
+
+    draws = draw(episodes=20, seed=3)
     assert len(draws) == 20
-    for draw in draws:
-        assert list(draw) == [3, 5, 6, 11]
-        for label, places in draw.items():
-            assert len(set(places)) == 4
-            assert {labels[place] for place in places} == {label}
-    assert draws[:7] == draw_exemplars(labels, names, 4, episodes=7, seed=3)
-    drawn = Counter(place for draw in draws for places in draw.values() for place in places)
+    for one in draws:
+        assert list(one) == [3, 5, 6, 11]
+        for label, drawn in one.items():
+            assert len(set(drawn)) == 4
+            assert {labels[names.index(name)] for name in drawn} == {label}
+    drawn = Counter(name for one in draws for own in one.values() for name in own)
     assert len(drawn) > 60 and max(drawn.values()) < 15
-    other = draw_exemplars(labels, names, 4, episodes=20, seed=4)
-    assert all(ours != theirs for ours, theirs in zip(draws, other))
-    assert all(ours != theirs for ours, theirs in zip(draws, draws[1:]))
+    other = draw(episodes=20, seed=4)
+    assert all(ours not in (theirs, after) for ours, theirs, after in zip(draws, other, draws[1:]))
 
-
-def named(draws, names) -> list:
-    return [
-        {label: [names[place] for place in places] for label, places in draw.items()}
-        for draw in draws
-    ]
-
-
-def test_what_a_draw_does_not_depend_on(data):
-    """The order of the clips, the other classes, the number of shots."""
-    labels, names = data['bank_labels'].tolist(), data['names']
-    wanted = named(draw_exemplars(labels, names, 4, 9), names)
-    turned = named(draw_exemplars(labels[::-1], names[::-1], 4, 9), names[::-1])
-    assert turned == wanted
-    few = named(draw_exemplars(labels, names, 2, 9), names)
-    assert few == [{label: own[:2] for label, own in draw.items()} for draw in wanted]
+    assert draw(range(69, -1, -1), episodes=7, seed=3) == draws[:7]
+    few = [{label: own[:2] for label, own in one.items()} for one in draws]
+    assert draw(shots=2, episodes=20, seed=3) == few
     some = [n for n, label in enumerate(labels) if label in (5, 11)]
-    its_names = [names[n] for n in some]
-    alone = named(draw_exemplars([labels[n] for n in some], its_names, 4, 9), its_names)
-    assert alone == [{label: draw[label] for label in (5, 11)} for draw in wanted]
-    ways = named(draw_exemplars(labels, names, 4, 9, ways=2), names)
-    assert all(len(own) == 2 and own.items() <= whole.items() for own, whole in zip(ways, wanted))
-    assert len({tuple(draw) for draw in ways}) > 2
+    alone = [{label: one[label] for label in (5, 11)} for one in draws]
+    assert draw(some, episodes=20, seed=3) == alone
+    ways = draw(ways=2, episodes=20, seed=3)
+    assert all(len(own) == 2 and own.items() <= whole.items() for own, whole in zip(ways, draws))
+    assert len({tuple(one) for one in ways}) > 2
 
 
 @pytest.mark.parametrize(

@@ -107,12 +107,3 @@ def test_clips_that_neighbors_cannot_judge(bank, query, message):
     bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split')
     with pytest.raises(ValueError, match=message):
         metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split'))
-
-
-def test_bad_options():
-    for options, message in (
-        (dict(topk_neighbors=(0, 1)), r'topk_neighbors.* \(0, 1\)'),
-        (dict(temperature=0.0), 'temperature must be positive: 0.0'),
-    ):
-        with pytest.raises(ValueError, match=message):
-            METRICS.build(dict(type='KNNMetric', **options))

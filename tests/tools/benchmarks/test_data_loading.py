@@ -4,30 +4,7 @@ import json
 import os
 
 import data_loading
-import numpy as np
 import pytest
-
-
-def test_clips_are_like_those_of_ntu():
-    clips = list(data_loading.generate_clips(500))
-    frames = np.array([clip['total_frames'] for clip in clips])
-    persons = np.array([len(clip['keypoint']) for clip in clips])
-    assert 75 < frames.mean() < 93 and 32 <= frames.min()
-    assert frames.max() <= 300 and 1.14 < persons.mean() < 1.24
-    for clip in clips:
-        assert clip['keypoint'].shape[1:] == (clip['total_frames'], 25, 3)
-        assert clip['keypoint'].dtype == np.float16 and np.isfinite(clip['keypoint']).all()
-    assert len({clip['frame_dir'] for clip in clips}) == 500
-
-
-def test_all_pipelines_make_clips_of_one_shape(tmp_path):
-    path = data_loading.write_clips(str(tmp_path / 'a.pkl'), 20)
-    crop = dict(type='TemporalCropResize', clip_len=16, min_frames=4)
-    packed = dict(type='PackViews', transforms=[crop], num_person=2, meta_keys=('sample_idx',))
-    ours = data_loading.build('SkeletonDataset', path, data_loading.one_by_one([packed]))
-    plain = data_loading.build('PoseDataset', path, data_loading.mmaction2_pipeline(16))
-    for sample in (ours[0], plain[0]):
-        assert sample['inputs'].shape == (1, 2, 16, 25, 3)
 
 
 @pytest.mark.slow
