@@ -12,7 +12,6 @@ from stars_mm.preparation.layouts import NW_UCLA
 GRAPH = dict(layout=NW_UCLA, mode='spatial')
 SMALL = dict(base_channels=8, num_stages=4, inflate_stages=[3], down_stages=[3], graph_cfg=GRAPH)
 BACKBONES = dict(
-    stgcn=dict(type='STGCN', **SMALL),
     stgcnpp=dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn', **SMALL),
     aagcn=dict(type='AAGCN', num_person=1, **SMALL),
 )
