@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from mmaction.registry import MODELS
 from mmengine.optim import build_optim_wrapper
-from mmengine.runner import Runner
 from torch import nn
 
 from stars_mm.models.backbones import SkeletonTransformer
@@ -72,22 +71,6 @@ def test_tuning_rates_of_the_reference(data_dir):
         assert found[name][0] == pytest.approx(lr), name
         assert trained[name] == (lr > 0), name
         assert found[name][1] == (0.01 if lr else None), name
-
-
-def test_frozen_before_the_model_is_wrapped(load_cfg, build, tmp_path, monkeypatch):
-    """DDP waits for the gradient of what is trained when it wraps."""
-    seen = {}
-
-    def wrap_model(self, model_wrapper_cfg, model):
-        seen.update((name, param.requires_grad) for name, param in model.named_parameters())
-        return model
-
-    monkeypatch.setattr(Runner, 'wrap_model', wrap_model)
-    build(load_cfg(tmp_path))
-    assert not seen['backbone.blocks.0.mlp.fc1.weight']
-    assert not seen['backbone.temporal_embed']
-    assert seen['backbone.blocks.1.mlp.fc1.weight']
-    assert seen['head.predictor.0.weight']
 
 
 def test_refused():
