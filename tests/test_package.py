@@ -56,12 +56,11 @@ def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
     shipped = {name for name in files(repo_root / 'tools') if not name.startswith('benchmarks/')}
     assert files(mim / 'tools') == shipped
     assert (mim / 'model-index.yml').read_text() == (repo_root / 'model-index.yml').read_text()
-    source = {n for n in files(repo_root / 'stars_mm') if n.endswith(('.py', '.txt', '.typed'))}
     source, wheel = (
-        {name for name in found if not name.startswith('.mim/')}
-        for found in (source, files(installed / 'stars_mm'))
+        {name for name in files(folder / 'stars_mm') if not name.startswith('.mim/')}
+        for folder in (repo_root, installed)
     )
-    assert wheel == source
+    assert wheel == {name for name in source if name.endswith(('.py', '.txt', '.typed'))}
 
     text = (installed / info / 'METADATA').read_text()
     needed = re.findall(r'^Requires-Dist: ([\w-]+)(.*)$', text, re.M)

@@ -43,17 +43,14 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='SkeletonDataset', ann_file={ann_file!r}, num_classes=3,
                  split='xsub_train'))
-bank_dataloader = dict(
+held = dict(
     batch_size=4, num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='SkeletonDataset', ann_file={ann_file!r}, num_classes=3,
                  split='xsub_train', pipeline=test_pipeline, test_mode=True))
-val_dataloader = dict(
-    batch_size=4, num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='SkeletonDataset', ann_file={ann_file!r}, num_classes=3,
-                 split='xsub_val', pipeline=test_pipeline, test_mode=True))
-test_dataloader = val_dataloader
+bank_dataloader = held
+val_dataloader = test_dataloader = dict(
+    held, dataset=dict(held['dataset'], split='xsub_val'))
 val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank_dataloader)
 test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank_dataloader)
 val_evaluator = [
@@ -114,15 +111,6 @@ def quick_runner():
     patch.undo()
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    """Waiting for a second thread costs more than these tensors do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope='session')
 def write_ann_file() -> Callable[..., str]:
     """Writes clips of three classes that wave at different speeds, noisily."""
@@ -137,14 +125,8 @@ def write_ann_file() -> Callable[..., str]:
             keypoint = rng.normal(size=(M, 1, num_joints, num_channels))
             keypoint = keypoint + np.sin(phase)[:, None, None]
             keypoint += 0.5 * rng.normal(size=keypoint.shape)
-            annotations.append(
-                dict(
-                    frame_dir=name,
-                    label=label,
-                    total_frames=T,
-                    keypoint=keypoint.astype(np.float32),
-                )
-            )
+            clip = dict(frame_dir=name, label=label, total_frames=T)
+            annotations.append(dict(clip, keypoint=keypoint.astype(np.float32)))
         split = dict(xsub_train=names[:NUM_TRAIN], xsub_val=names[NUM_TRAIN:])
         path.write_bytes(pickle.dumps(dict(split=split, annotations=annotations)))
         return str(path)

@@ -21,22 +21,14 @@ def test_each_sample_once_in_order():
     assert found.names == ['c0', 'c1', 'c2', 'c3', 'c4']
 
 
-def test_gaps_stay_gaps():
-    found = FeatureSet.cat(part([i]) for i in (7, 100, 7, 3))
+def test_gaps_stay_and_of_two_equal_samples_the_first():
+    second = part([7])
+    second.features, second.names = second.features + 5, None
+    found = FeatureSet.cat([*(part([i]) for i in (7, 100, 3)), second])
     assert found.sample_idx.tolist() == [3, 7, 100]
     assert found.labels.tolist() == [30, 70, 1000]
-
-
-def test_of_two_equal_samples_the_first():
-    first, second = part([1]), part([1])
-    second.features += 5
-    assert torch.equal(FeatureSet.cat([first, second]).features, first.features)
-
-
-def test_names_only_where_all_have_one():
-    parts = [part([1]), part([0])]
-    parts[1].names = None
-    assert FeatureSet.cat(parts).names is None
+    assert found.features[1].tolist() == [7, -7]
+    assert found.names is None  # only where all have one
 
 
 class Clips(list):

@@ -135,35 +135,27 @@ def nnclr_oracle() -> Callable:
     """NNCLR of the paper, section 3.3, in loops over processes, views and samples.
 
     ``nnclr_oracle(params, ranks, queue, queue_ids, temperature)`` with ``ranks`` a list of (views,
-    ids) gives the mean of the ranks' losses, the first view's projections in the order of the
-    ranks, and the indices of the neighbors, ``[rank][view][sample]``.
+    ids) gives the mean of the ranks' losses, and the first view's projections in the order of the
+    ranks.
     """
 
     def oracle(params, ranks, queue, queue_ids, temperature):
         outputs = [[_project_and_predict(params, feat) for feat in views] for views, _ in ranks]
-        num_views = len(outputs[0])
-        pairs = [
-            (i, j) for i in range(num_views) for j in range(num_views) if i != j or num_views == 1
-        ]
-        losses, neighbors = [], []
+        views = range(len(outputs[0]))
+        losses = []
         for rank, (_, ids) in enumerate(ranks):
-            neighbors.append(
-                [
-                    [
-                        _neighbor(projection, own, queue, queue_ids)
-                        for projection, own in zip(outputs[rank][i][0], ids)
-                    ]
-                    for i in range(num_views)
-                ]
-            )
-            for i, j in pairs:
-                predictions = torch.cat([out[j][1] for out in outputs])
-                for n, index in enumerate(neighbors[rank][i]):
-                    logits = torch.stack([queue[index].dot(p) / temperature for p in predictions])
-                    positive = rank * len(ids) + n
-                    losses.append(logits.exp().sum().log() - logits[positive])
+            for i in views:
+                own = zip(outputs[rank][i][0], ids)
+                neighbors = [_neighbor(z, number, queue, queue_ids) for z, number in own]
+                for j in views:
+                    if i == j and len(views) > 1:
+                        continue
+                    predictions = torch.cat([out[j][1] for out in outputs])
+                    logits = queue[neighbors] @ predictions.t() / temperature
+                    positives = rank * len(ids) + torch.arange(len(ids))
+                    losses.append(F.cross_entropy(logits, positives, reduction='none'))
         entries = torch.cat([out[0][0] for out in outputs]).detach()
-        return torch.stack(losses).mean(), entries, neighbors
+        return torch.cat(losses).mean(), entries
 
     return oracle
 

@@ -76,9 +76,7 @@ def half_cosine(epoch: float, warmup: int, epochs: int, lr: float, lowest: float
     [
         ('mamp_adamw_8xb16-400e', 400, 20, 1e-3, 5e-4, [1.0]),
         ('linear_sgd_8xb32-100e', 100, 0, 0.1, 0.0, [1.0]),
-        ('linear_sgd_1xb32-50e', 50, 0, 0.1, 0.0, [1.0]),
         ('finetune_adamw_8xb6-100e', 100, 5, 3e-4, 1e-5, [0.512, 0.64, 0.8, 1.0]),
-        ('finetune_adamw_1xb32-50e', 50, 3, 3e-4, 1e-5, [0.512, 0.64, 0.8, 1.0]),
     ],
 )
 def test_learning_rates(build, name, epochs, warmup, lr, lowest, scales):
@@ -98,16 +96,16 @@ def test_published_learning_rates(build, data_dir):
     np.testing.assert_allclose(rates[iters], golden['lr_values'], rtol=1e-6)
 
 
-@pytest.mark.parametrize('stop', [700, 2000, 2001, 9000])
+@pytest.mark.parametrize('stop', [70, 200, 201, 900])
 def test_state_dicts_go_on(build, stop):
     """In the warm-up, at its end, after it, and in the cosine."""
-    whole = run(*build('mamp_adamw_8xb16-400e'), stop + 1500)
-    stopped, resumed = build('mamp_adamw_8xb16-400e'), build('mamp_adamw_8xb16-400e')
+    whole = run(*build('mamp_adamw_8xb16-400e', 10), stop + 150)
+    stopped, resumed = (build('mamp_adamw_8xb16-400e', 10) for _ in range(2))
     run(*stopped, stop)
     resumed[0].load_state_dict(stopped[0].state_dict())
     for ours, theirs in zip(resumed[1], stopped[1]):
         ours.load_state_dict(theirs.state_dict())
-    np.testing.assert_array_equal(run(*resumed, 1500), whole[stop:])
+    np.testing.assert_array_equal(run(*resumed, 150), whole[stop:])
 
 
 def test_linear_warmup_is_linear():
@@ -116,6 +114,10 @@ def test_linear_warmup_is_linear():
     optimizer = torch.optim.SGD(groups)
     rates = run(optimizer, [LinearWarmupLR(optimizer, begin=2, end=6)], 9)
     np.testing.assert_array_equal(rates, np.outer([1, 1, 0, 0.25, 0.5, 0.75, 1, 1, 1], [2.0, 8.0]))
+    rates = run(optimizer, [LinearWarmupLR(optimizer, begin=1, end=1)], 3)  # no warm-up at all
+    assert (rates == [2.0, 8.0]).all()
+    with pytest.raises(ValueError, match='end=1 must not come before begin=2'):
+        LinearWarmupLR(optimizer, begin=2, end=1)
 
 
 def test_trained_parameters_only():

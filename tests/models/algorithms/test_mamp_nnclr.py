@@ -31,10 +31,8 @@ def test_sum_of_mamp_and_stars(mamp, stars, samples, num_views):
 
     found['loss'].backward(), (motion + 0.3 * contrast).backward()
     for name, param in model.backbone.named_parameters():
-        expected = (
-            first.backbone.get_parameter(name).grad + second.backbone.get_parameter(name).grad
-        )
-        torch.testing.assert_close(param.grad, expected, rtol=1e-4, atol=1e-5)
+        grads = [stage.backbone.get_parameter(name).grad for stage in (first, second)]
+        torch.testing.assert_close(param.grad, sum(grads), rtol=1e-4, atol=1e-5)
 
 
 def test_identical_views_are_contrasted_once(mamp, samples, encoded_rows):

@@ -107,7 +107,7 @@ def alone(steps, nnclr_oracle):
         ]
         if name == 'nnclr':
             params, queue = dict(head.named_parameters()), head.queue
-            loss, entries, _ = nnclr_oracle(
+            loss, entries = nnclr_oracle(
                 params, list(zip(feats, ids)), queue.feats.clone(), queue.ids.clone(), 0.07
             )
             return model, loss, entries

@@ -35,17 +35,6 @@ def follow(teacher, model, num_updates):
     return weights
 
 
-def test_closed_form():
-    model = student()
-    teacher = MomentumTeacher(model, 0.9)
-    assert not any(param.requires_grad for param in teacher.parameters())
-    weights = follow(teacher, model, 6)  # the first is copied, as it may have been loaded
-    expected = 0.9**5 * weights[0]
-    for step, weight in enumerate(weights[1:], start=1):
-        expected = expected + 0.1 * 0.9 ** (5 - step) * weight
-    torch.testing.assert_close(teacher.module[0].weight, expected)
-
-
 def test_momentum_follows_half_a_cosine(hub):
     model = student()
     teacher = MomentumTeacher(model, (0.9, 1.0))
