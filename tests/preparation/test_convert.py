@@ -171,11 +171,12 @@ def test_absent_persons(tmp_path):
 
 
 def test_what_a_data_set_says_of_itself(tmp_path):
-    names = [f'n{n}' for n in range(4)]
-    keypoints = [np.full((4, 20, 3), value) for value in (1.0, 2, 2, 3)]
-    splits = ['train', 'train', 'val', 'val']
+    names, splits = list('wxyz'), ['train', 'train', 'val', 'val']
     known = RecordingSet(
-        [Recording(n, 'b', None, k, split=s) for n, k, s in zip(names, keypoints, splits)],
+        [
+            Recording(name, 'b', None, np.full((4, 20, 3), value), split=split)
+            for name, value, split in zip(names, (1.0, 2, 2, 3), splits)
+        ],
         title='A set',
         layout='kinect-20',
         unit='mm',
@@ -183,15 +184,14 @@ def test_what_a_data_set_says_of_itself(tmp_path):
         distinct=('val',),
         remarks=['something is odd'],
     )
-    report = convert(known, str(tmp_path / 'a.pkl'))
+    text = convert(known, str(tmp_path / 'a.pkl')).as_text()
+    assert 'something is odd' in text and "note: train has no clip of 'a'" in text
     content = load_pickle(str(tmp_path / 'a.pkl'))
-    assert content['split'] == dict(train=names[:2], val=names[2:], val_distinct=['n3'])
+    assert content['split'] == dict(train=['w', 'x'], val=['y', 'z'], val_distinct=['z'])
     assert content['class_names'] == ['a', 'b'] and content['layout'] == 'kinect-20'
     assert [clip['label'] for clip in content['annotations']] == [1] * 4
     assert content['annotations'][0]['keypoint'].max() == np.float32(0.001)
     assert content['provenance']['dataset'] == 'A set'
-    text = report.as_text()
-    assert 'something is odd' in text and "note: train has no clip of 'a'" in text
 
 
 def bare(name, keypoints, **more):

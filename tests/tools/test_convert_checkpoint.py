@@ -125,16 +125,7 @@ def drop(*names):
         ('mamp', drop('norm.weight'), r'encoder lacks 1 of 30 tensors: "backbone\.norm\.weight"'),
         ('mamp', drop('joints_embed.proj.weight'), 'no encoder: "joints_embed.proj.weight"'),
         ('mamp', drop('decoder_norm.bias'), r'decoder lacks 1 of \d+ tensors: "neck\.norm\.bias"'),
-        (
-            'mamp',
-            lambda state: dict(state, extra=torch.zeros(1)),
-            r"not a name of an official .*\['extra'\]",
-        ),
-        (
-            'mamp',
-            lambda state: dict(decoder_pos_embed=state['decoder_pos_embed']),
-            'holds no encoder; its tensors are "decoder_pos_embed"',
-        ),
+        ('mamp', lambda state: dict(state, extra=torch.zeros(1)), r"not a name .*\['extra'\]"),
         ('stars', drop('queue_id'), 'has "queue", but no "queue_id"'),
         ('stars', drop('head.predictor.3.weight'), 'the NNCLR head lacks 1 of 16 tensors'),
     ],
@@ -157,10 +148,7 @@ class Harmful:
 @pytest.mark.parametrize(
     'content, message',
     [
-        (
-            dict(model={'a': torch.zeros(1)}, args=Harmful()),
-            r'the safe loader refuses it: it holds objects of \w+\.system',
-        ),
+        (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'the safe loader .* \w+\.system'),
         ([torch.zeros(1)], 'holds a list, and no'),
         (dict(model={'a': 3}), 'holds no weights by name: "a" is no tensor'),
         (dict(state_dict={}), 'holds no weights by name: it is empty'),

@@ -14,30 +14,18 @@ def make_file(path, faulty=False, doubtful=False):
     rng = np.random.default_rng(0)
     clips = []
     for number in range(8):
-        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3))
-        steps = rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3))
-        clips.append(
-            dict(
-                frame_dir=f'clip{number}',
-                label=number % 2,
-                keypoint=(body + np.cumsum(steps, 1) + (0, 0, 3)).astype('f4'),
-                total_frames=12 + number,
-            )
-        )
+        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3)) + (0, 0, 3)
+        walk = np.cumsum(rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3)), 1)
+        clip = dict(frame_dir=f'clip{number}', label=number % 2, total_frames=12 + number)
+        clips.append(dict(clip, keypoint=(body + walk).astype('f4')))
     if faulty:
         clips[3]['keypoint'][0, 1, 2, 0] = np.nan
     if doubtful:
-        clips[6]['keypoint'], clips[6]['total_frames'] = (clips[1]['keypoint'], 13)
+        clips[6].update(keypoint=clips[1]['keypoint'], total_frames=13)
     names = [clip['frame_dir'] for clip in clips]
-    path.write_bytes(
-        pickle.dumps(
-            dict(
-                split=dict(xsub_train=names[:5], xsub_val=names[5:]),
-                annotations=clips,
-                class_names=['wave', 'cost $1_a$'],
-            )
-        )
-    )
+    splits = dict(xsub_train=names[:5], xsub_val=names[5:])
+    content = dict(split=splits, annotations=clips, class_names=['wave', 'cost $1_a$'])
+    path.write_bytes(pickle.dumps(content))
     return path
 
 
