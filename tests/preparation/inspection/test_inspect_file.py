@@ -60,9 +60,7 @@ def no_clips(clips, splits):
 CHANGES = {
     'nothing': (lambda clips, splits: None, {}),
     'nan': (put(np.nan), dict(clip=1)),
-    'inf': (put(-np.inf), dict(clip=1)),
     'zero': (shape(lambda k: k * 0), dict(clip=1)),
-    'text': (shape(lambda k: k.astype(str)), dict(clip=1)),
     'no keypoint': (set_key('keypoint', None), dict(clip=1)),
     'joints': (shape(lambda k: k[:, :, :4]), dict(clip=1)),
     'other joints in val': (other_joints_in_val, dict(clip=2)),
@@ -119,11 +117,7 @@ def test_faults_of_one_kind_are_one_finding(write, clips):
     clips[2]['keypoint'] *= 0
     nan, zero = look(write(clips)).faults
     assert (nan.count, zero.count) == (2, 1)
-    assert nan.message == 'keypoint[…, …, …, …] is nan'
-    assert nan.cases == (
-        "'clip1': keypoint[0, 1, 2, 1] is nan",
-        "'clip3': keypoint[0, 3, 2, 1] is nan",
-    )
+    assert nan.cases == tuple(f"'clip{n}': keypoint[0, {n}, 2, 1] is nan" for n in (1, 3))
 
 
 def test_training_and_test_share_names(write, clips):

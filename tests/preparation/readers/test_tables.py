@@ -48,13 +48,12 @@ def test_columns_in_order(comma, layout, channels, coordinates, scored):
 
 
 def test_channels_decide():
-    values = clip(3)
-    path = csv_text(values.reshape(4, -1))
+    path = csv_text(clip(3).reshape(4, -1))
     for layout in (STICK, PIXELS):
         keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyz'))
         assert scores is None and keypoints.shape == (4, 3, 3)
-        keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyc'))
-        np.testing.assert_array_equal(scores, values[..., 2])
+        scores = parse_csv(path, TableOptions(layout, 'xyc')).scores
+        np.testing.assert_array_equal(scores, clip(3)[..., 2])
     with pytest.raises(ValueError, match='3 numbers a joint; channels=xy '):
         parse_csv(path, TableOptions(STICK, 'xy'))
 
@@ -125,9 +124,6 @@ def test_npy_and_json(shape):
         keypoints, scores, _ = parse(content, TableOptions(STICK, 'xyc'))
         np.testing.assert_array_equal(keypoints, expected[..., :2])
         np.testing.assert_array_equal(scores, expected[..., 2])
-
-
-def test_null_is_missing():
     keypoints = parse_json(b'[[[1, 2], [null, null], [5, 6]]]', OPTIONS).keypoints
     np.testing.assert_array_equal(keypoints, [[[1, 2], [np.nan, np.nan], [5, 6]]])
 
