@@ -1,5 +1,6 @@
 """Fixtures shared by every test."""
 
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -45,6 +46,20 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f'no reference material at {path} (set STARS_SHARED)')
     return path
+
+
+@pytest.fixture(scope='session')
+def load_tool(repo_root):
+    """``load_tool('analysis/evaluate.py')``: a tool as a module."""
+
+    def _load(name: str):
+        path = repo_root / 'tools' / name
+        spec = importlib.util.spec_from_file_location(f'{path.stem}_tool', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return _load
 
 
 def make_clip(number: int, shape=(1, 12, 5, 3), **extra) -> dict:

@@ -1,6 +1,5 @@
 """A recipe so small that all of it takes seconds."""
 
-import importlib.util
 import itertools
 from pathlib import Path
 
@@ -142,20 +141,6 @@ def batched():
         return cfg
 
     return _batched
-
-
-@pytest.fixture(scope='session')
-def load_tool(repo_root):
-    """``load_tool('analysis/evaluate.py')``: a tool as a module."""
-
-    def _load(name: str):
-        path = repo_root / 'tools' / name
-        spec = importlib.util.spec_from_file_location(f'{path.stem}_tool', path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return _load
 
 
 @pytest.fixture

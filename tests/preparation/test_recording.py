@@ -22,16 +22,9 @@ def test_what_is_loaded():
         clip(partial(leave_out, 'no body')).load()
 
 
-def test_splits_and_place():
-    assert clip(None).splits == () and clip(None, split='train').splits == ('train',)
-    assert clip(None, split=['a', 'b']).splits == ('a', 'b')
-    assert clip(None).place == "clip 'a'" and clip(None, source='x.csv').place == 'x.csv'
-
-
 @pytest.mark.parametrize(
     'keypoints, scores, message',
     [
-        (np.ones((5, 2)), None, r'keypoints have shape \(5, 2\)'),
         (np.ones((1, 4, 5, 4)), None, 'keypoints have shape'),
         (np.ones((1, 0, 5, 3)), None, 'keypoints have shape'),
         (np.ones((4, 5, 2)), np.ones((4, 1)), r'scores have shape \(1, 4, 1\)'),

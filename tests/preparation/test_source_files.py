@@ -28,10 +28,8 @@ def test_files_are_found(tmp_path, kind):
         zipfile.ZipFile(src / 'a.zip').extractall(src)
     found = find_files(str(src), '.txt')
     assert [file.path for file in found] == ['b/one.TXT', 'two.txt']
-    assert [(f.stem, f.name, f.parent) for f in found] == [
-        ('one', 'b/one', 'b'),
-        ('two', 'two', ''),
-    ]
+    places = [(file.stem, file.name, file.parent) for file in found]
+    assert places == [('one', 'b/one', 'b'), ('two', 'two', '')]
     assert [file.read() for file in found] == [b'content of b/one.TXT', b'content of two.txt']
     assert str(src) in found[0].where and 'b/one.TXT' in found[0].where
     assert len(find_files(str(src), ('.txt', '.csv'))) == 3

@@ -18,57 +18,37 @@ def parts(splits):
     return {name: set(names) for name, names in splits.items()}
 
 
+def takes(subjects, numbers=(0, 1, 2)):
+    return {f'{s}{take}' for s in subjects for take in numbers}
+
+
 def test_subjects_and_cameras():
-    expected = dict(
-        xsub_train={'a0', 'a1', 'a2', 'c0', 'c1', 'c2'},
-        xsub_val={'b0', 'b1', 'b2', 'd0', 'd1', 'd2'},
-    )
+    expected = dict(xsub_train=takes('ac'), xsub_val=takes('bd'))
     assert parts(SplitRule(train_subjects='ac').apply(clips())) == expected
     assert parts(SplitRule(val_subjects='bd').apply(clips())) == expected
     both = SplitRule(val_subjects='bd', val_cameras=['2']).apply(clips())
-    assert parts(both) == dict(
-        expected,
-        xview_train={f'{s}{t}' for s in 'abcd' for t in (0, 1)},
-        xview_val={'a2', 'b2', 'c2', 'd2'},
-    )
-    numbers = clips([1, 2])
-    assert parts(SplitRule(val_subjects=['2']).apply(numbers))['xsub_val'] == {'20', '21', '22'}
+    views = dict(xview_train=takes('abcd', (0, 1)), xview_val=takes('abcd', [2]))
+    assert parts(both) == {**expected, **views}
+    assert parts(SplitRule(val_subjects=['2']).apply(clips([1, 2])))['xsub_val'] == takes('2')
 
 
-def test_named_splits_come_first():
-    named = clips(split=lambda s: 'test' if s == 'a' else 'train')
-    assert parts(SplitRule().apply(named)) == dict(
-        test={'a0', 'a1', 'a2'}, train={f'{s}{t}' for s in 'bcd' for t in range(3)}
-    )
-    assert list(SplitRule(val_subjects='a').apply(named)) == [
-        'test',
-        'train',
-        'xsub_train',
-        'xsub_val',
-    ]
-
-
-def test_several_splits_and_rules_that_replace_them():
-    named = clips('ab', split=lambda s: ['xsub_train', 'one'] if s == 'a' else ['xsub_val'])
-    assert parts(SplitRule().apply(named)) == dict(
-        xsub_train={'a0', 'a1', 'a2'}, one={'a0', 'a1', 'a2'}, xsub_val={'b0', 'b1', 'b2'}
-    )
-    found = parts(SplitRule(val_subjects='a').apply(named))
-    assert found['xsub_val'] == found['one'] == {'a0', 'a1', 'a2'}
-    assert found['xsub_train'] == {'b0', 'b1', 'b2'}
+def test_splits_that_clips_name_and_rules_that_replace_them():
+    named = clips('ab', split=lambda s: ['xsub_train', 'one'] if s == 'a' else 'xsub_val')
+    expected = dict(xsub_train=takes('a'), one=takes('a'), xsub_val=takes('b'))
+    assert parts(SplitRule().apply(named)) == expected
+    swapped = dict(xsub_train=takes('b'), one=takes('a'), xsub_val=takes('a'))
+    assert parts(SplitRule(val_subjects='a').apply(named)) == swapped
 
 
 @pytest.mark.parametrize('fraction, count', [(None, 3), (0.01, 1), (0.99, 9)])
 def test_fraction_of_the_subjects(fraction, count):
-    some = clips('abcdefghij')
-    drawn = {}
+    some, drawn = clips('abcdefghij'), set()
     for seed in range(30):
         splits = SplitRule(val_fraction=fraction, seed=seed).apply(some)
         val = {name[0] for name in splits['xsub_val']}
-        assert len(val) == count
-        assert len(splits['xsub_val']) == 3 * count
-        assert not val & {name[0] for name in splits['xsub_train']}
-        drawn[frozenset(val)] = True
+        assert len(val) == count and set(splits['xsub_val']) == takes(val)
+        assert set(splits['xsub_train']) == takes(set('abcdefghij') - val)
+        drawn.add(frozenset(val))
         again = SplitRule(val_fraction=fraction, seed=seed).apply(some[::-1])
         assert parts(again) == parts(splits)
     assert len(drawn) > 5
@@ -89,34 +69,22 @@ def nobody(clips):
     return clips
 
 
+PARTLY = clips(split=lambda s: 'x' if s == 'a' else None)
+
+
 @pytest.mark.parametrize(
     'arguments, some, message',
     [
         (dict(), nobody(clips()), r"lab/x\.csv: the subject of 'b1' is not known"),
         (dict(val_subjects='ax'), clips(), "no clip is of subject 'x'.* a, b, c,"),
-        (dict(val_cameras=['7']), clips(), "no clip is of camera '7'.* 0, 1, 2"),
         (dict(val_subjects='abcd'), clips(), "split 'xsub_train' would have no"),
         (dict(), clips('a'), "all clips are of subject 'a'"),
-        (
-            dict(),
-            clips(split=lambda s: 'x' if s == 'a' else None),
-            r"'b0' names no split, and others do, \['x'\]",
-        ),
+        (dict(), PARTLY, r"'b0' names no split, and others do, \['x'\]"),
+        (dict(over='take'), [], "over='take'"),
+        (dict(val_fraction=1), [], 'val_fraction=1: must lie'),
+        (dict(train_subjects='a', val_fraction=0.5), [], 'train_subjects and val_frac'),
     ],
 )
 def test_what_cannot_be_parted(arguments, some, message):
     with pytest.raises(ValueError, match=message):
         SplitRule(**arguments).apply(some)
-
-
-@pytest.mark.parametrize(
-    'arguments, message',
-    [
-        (dict(over='take'), "over='take'"),
-        (dict(val_fraction=1), 'val_fraction=1: must lie'),
-        (dict(train_subjects='a', val_fraction=0.5), 'train_subjects and val_frac'),
-    ],
-)
-def test_rules_are_checked(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        SplitRule(**arguments)

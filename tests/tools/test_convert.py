@@ -1,6 +1,5 @@
 """tools/data/convert.py on made-up recordings."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -26,21 +25,12 @@ LAYOUT = dict(
 )
 
 
-def import_tool(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+NAMES = [f'{label}/{who}_1' for label in ('turn', 'bend') for who in ('ada', 'bob', 'cyd')]
 
 
 @pytest.fixture(scope='module')
-def tool(repo_root):
-    return import_tool(repo_root / 'tools/data/convert.py')
-
-
-@pytest.fixture(scope='module')
-def export(repo_root):
-    return import_tool(repo_root / 'tools/data/export_mamp_npz.py')
+def tool(load_tool):
+    return load_tool('data/convert.py')
 
 
 def values(number, columns=9):
@@ -52,13 +42,10 @@ def values(number, columns=9):
 def lab(tmp_path):
     """Two classes, three subjects, a take each; ``stick.json`` beside."""
     (tmp_path / 'stick.json').write_text(json.dumps(LAYOUT))
-    number = 0
-    for label in ('turn', 'bend'):
-        for subject in ('ada', 'bob', 'cyd'):
-            path = tmp_path / 'lab' / label / f'{subject}_1.csv'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savetxt(path, values(number), fmt='%.2f', delimiter=',')
-            number += 1
+    for number, name in enumerate(NAMES):
+        path = tmp_path / f'lab/{name}.csv'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, values(number), fmt='%.2f', delimiter=',')
     return tmp_path
 
 
@@ -76,26 +63,21 @@ def run(tool, lab, *more):
 
 def test_convert(tool, lab, capsys):
     content = run(tool, lab, '--val-subjects', 'bob')
-    clips, splits = load_annotations(str(lab / 'out/lab.pkl'))
-    assert splits == dict(
+    assert content['split'] == dict(
         xsub_train=['bend/ada_1', 'bend/cyd_1', 'turn/ada_1', 'turn/cyd_1'],
         xsub_val=['bend/bob_1', 'turn/bob_1'],
     )
-    found = {clip['frame_dir']: clip for clip in clips}
-    names = [f'{label}/{who}_1' for label in ('turn', 'bend') for who in ('ada', 'bob', 'cyd')]
-    numbers = dict(zip(names, range(6)))
-    assert list(found) == sorted(numbers)
-    for name, number in numbers.items():
-        clip = found[name]
-        metres = values(number).reshape(1, 5 + number, 3, 3) / 1000
+    assert [clip['frame_dir'] for clip in content['annotations']] == sorted(NAMES)
+    for clip in content['annotations']:
+        name = clip['frame_dir']
+        number = NAMES.index(name)
+        metres = values(number).reshape(1, -1, 3, 3) / 1000
         assert clip['keypoint'].dtype == np.float32
         np.testing.assert_allclose(clip['keypoint'], metres, rtol=1e-6)
         assert clip['total_frames'] == 5 + number
-        assert clip['label'] == name.startswith('turn')
-        assert clip['subject'] == name[5:8]
+        assert (clip['label'], clip['subject']) == (name.startswith('turn'), name[5:8])
         assert 'keypoint_score' not in clip
-    assert content['class_names'] == ['bend', 'turn']
-    assert content['layout'] == 'stick'
+    assert (content['class_names'], content['layout']) == (['bend', 'turn'], 'stick')
     assert get_layout(content['skeleton']) == get_layout(dict(LAYOUT, unit='m'))
     provenance = content['provenance']
     assert provenance['source'] == 'lab' and provenance['reader'] == 'folder'
@@ -106,7 +88,6 @@ def test_convert(tool, lab, capsys):
     assert ['class', 'xsub_train', 'xsub_val'] in rows
     assert ['bend', '2', '1'] in rows and ['all', '4', '2'] in rows
     assert 'frames: 5 to 10 a clip, 7.5 on average, 45 in all' in printed
-    assert 'dropped: 0 clips' in printed
 
 
 def test_index_classes_and_units(tool, lab, capsys):
@@ -151,70 +132,59 @@ def test_a_reader_of_ones_own(tool, lab):
         "        yield dict(name=f'clip{n}', label=n % 2, subject=n,\n"
         '                   keypoints=np.full((2, 6, 3, 2), n + 1.))\n'
     )
-    reader = f'{lab / "my_reader.py"}:read'
+    options = ['--reader', f'{lab}/my_reader.py:read', '--layout', f'{lab}/stick.json']
     path = str(lab / 'out.pkl')
-    options = f'--layout {lab}/stick.json --reader {reader} --reader-options count=5 --unit px'
-    tool.main([str(lab), path, *options.split()])
+    tool.main([str(lab), path, *options, '--reader-options', 'count=5', '--unit', 'px'])
     content = load_pickle(path)
     assert [clip['label'] for clip in content['annotations']] == [0, 1, 0, 1, 0]
     assert content['annotations'][4]['keypoint'].shape == (2, 6, 3, 2)
-    assert content['class_names'] == ['0', '1']
     assert content['skeleton']['unit'] == 'px'
     with pytest.raises(SystemExit, match="'pattern'.*--reader-options"):
-        tool.main(arguments(lab, '--reader', reader))
+        tool.main(arguments(lab, *options))
 
 
-def put(lab, text, name='lab/turn/bob_1.csv'):
-    (lab / name).write_text(text)
+ROW = '1,2,3,4,5,6,7,8,9\n'
 
 
-ROWS = '1,2,3,4,5,6,7,8,9\n'
-BAD = {
-    'cut off': (ROWS + '1,2,3,4', r'line 2 has 4 columns.*cut off'),
-    'nobody': ('0,0,0,0,0,0,0,0,0\n' * 3, 'shows no body in any frame'),
-    'nan': (ROWS + ROWS.replace('4', 'nan'), 'joint left_hand of person 0 is missing in frame 1'),
-    'too large': (ROWS + ROWS.replace('4', '1e300'), r'holds 1e\+297'),
-    'other channels': ('1,2,3,4,5,6\n', r'has 3 joints, 2 coordinates and no scores;.*bend/ad'),
-}
-
-
-@pytest.mark.parametrize('content, message', BAD.values(), ids=BAD)
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('0,0,0,0,0,0,0,0,0\n' * 3, 'shows no body in any frame'),
+        (ROW + ROW.replace('4', 'nan'), 'joint left_hand of person 0 is missing in frame 1'),
+        (ROW + ROW.replace('4', '1e300'), r'holds 1e\+297'),
+    ],
+)
 def test_a_bad_file_is_named(tool, lab, content, message, capsys):
-    put(lab, content)
+    run(tool, lab)
+    older = (lab / 'out/lab.pkl').read_bytes()
+    (lab / 'lab/turn/bob_1.csv').write_text(content)
     with pytest.raises(SystemExit, match=(rf'error: .*turn/bob_1\.csv: .*{message}')):
         tool.main(arguments(lab))
-    assert not (lab / 'out/lab.pkl').exists()
+    assert (lab / 'out/lab.pkl').read_bytes() == older
     content = run(tool, lab, '--invalid', 'drop')
     assert len(content['annotations']) == 5
     assert sum(content['provenance']['left_out'].values()) == 1
-    printed = capsys.readouterr().out
-    assert 'dropped: 1 clips\nleft out, 1 clips: ' in printed and '(turn/bob_1)' in printed
+    assert 'dropped: 1 clips\nleft out, 1 clips: ' in capsys.readouterr().out
 
 
-def test_missing_joints_are_filled(tool, lab, capsys):
-    put(lab, ROWS + '1,2,3,,,,7,8,9\n' + ROWS.replace('4,5,6', '8,9,10'))
+def test_missing_joints_are_filled(tool, lab):
+    rows = ROW + '1,2,3,,,,7,8,9\n' + ROW.replace('4,5,6', '8,9,10')
+    (lab / 'lab/turn/bob_1.csv').write_text(rows)
     content = run(tool, lab, '--missing', 'interpolate')
     clip = {c['frame_dir']: c for c in content['annotations']}['turn/bob_1']
     np.testing.assert_allclose(
         clip['keypoint'][0, :, 1] * 1000, [[4, 5, 6], [6, 7, 8], [8, 9, 10]], rtol=1e-5
     )
     assert content['provenance']['counts']['joints interpolated'] == 1
-    assert 'joints interpolated: 1, in 1 clips' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     'more, message',
     [
-        (['--val-subjects', 'dan'], "no clip is of subject 'dan'.*ada, bob, cyd"),
         (['--val-cameras', '1'], 'the camera of .* is not known'),
-        (['--pattern', '{label}/*'], r"csv: the subject of 'bend/ada_1' is not"),
         (['--classes', 'turn'], "ada_1.csv: label 'bend' of 'bend/ada_1' is none"),
         (['--classes', 'turn', 'turn'], '--classes names a class twice'),
-        (['--layout', 'coco-17'], r'has 9 columns, no multiple of the 17 joints'),
-        (['--layout', 'mpii'], 'layout="mpii" is not known'),
-        (['--reader', 'kinect'], "reader 'kinect': choose"),
         (['--reader-options', 'speed=3'], "'speed'.*--reader-options"),
-        (['--index', 'none.csv'], '--index none.csv: there is no such file'),
     ],
 )
 def test_options_that_do_not_fit(tool, lab, more, message):
@@ -223,46 +193,18 @@ def test_options_that_do_not_fit(tool, lab, more, message):
     assert not (lab / 'out/lab.pkl').exists()
 
 
-def test_an_older_file_stays(tool, lab):
-    run(tool, lab)
-    before = (lab / 'out/lab.pkl').read_bytes()
-    put(lab, 'nothing')
-    with pytest.raises(SystemExit):
-        tool.main(arguments(lab))
-    assert (lab / 'out/lab.pkl').read_bytes() == before
-
-
-def test_a_known_data_set(tool, data_dir, tmp_path, capsys):
-    src, dst = data_dir / 'pku_v2_raw.zip', tmp_path / 'pku2_3d.npz'
-    tool.main([str(src), str(dst), '--reader', 'pku2', '--reader-options', 'max_frames=50'])
-    extra = {}
-    clips, splits = load_annotations(str(dst), extra)
-    assert {name: len(split) for name, split in splits.items()} == dict(
-        xsub_train=9, xsub_val=3, xview_train=6, xview_val=6
-    )
+def test_a_known_data_set(tool, data_dir, tmp_path):
+    src, dst, extra = str(data_dir / 'pku_v2_raw.zip'), str(tmp_path / 'pku2_3d.npz'), {}
+    tool.main([src, dst, '--reader', 'pku2', '--reader-options', 'max_frames=50'])
+    clips, _ = load_annotations(dst, extra)
     assert max(clip['total_frames'] for clip in clips) == 50
-    assert extra['class_names'][0] == 'bow' and extra['layout'] == 'ntu-25'
     provenance = extra['provenance']
-    assert provenance['source'] == 'pku_v2_raw.zip' and provenance['dataset'] == 'PKU-MMD II'
+    assert (provenance['source'], provenance['dataset']) == ('pku_v2_raw.zip', 'PKU-MMD II')
     assert provenance['reader_options'] == dict(max_frames=50)
-    assert 'cut to 50 frames: 2, in 2 clips' in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="'pattern'"):
-        tool.main([str(src), str(dst), '--reader', 'pku2', '--pattern', '{label}'])
-    with pytest.raises(SystemExit, match="'fps'"):
-        tool.main([str(src), str(dst), '--reader', 'pku2', '--reader-options', 'fps=3'])
 
 
-def test_an_interrupt_is_said(tool, lab, monkeypatch, capsys):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tool, 'convert', interrupt)
-    with pytest.raises(SystemExit) as end:
-        tool.main(arguments(lab))
-    assert end.value.code == 130 and 'lab.pkl.unfinished' in capsys.readouterr().err
-
-
-def test_there_and_back_to_the_authors_arrays(tool, export, tmp_path, capsys):
+def test_there_and_back_to_the_authors_arrays(tool, load_tool, tmp_path):
+    export = load_tool('data/export_mamp_npz.py')
     rng, made = np.random.default_rng(0), {}
     for part, size in dict(train=3, test=2).items():
         made[f'x_{part}'] = np.zeros((size, 8, 150), np.float32)
@@ -272,36 +214,21 @@ def test_there_and_back_to_the_authors_arrays(tool, export, tmp_path, capsys):
     np.savez(src, **made)
     tool.main([src, ours, '--reader', 'mamp-npz'])
     export.main([ours, back, '--frames', '8'])
-    assert 'train: 3 clips, test: 2 clips; classes: 60' in capsys.readouterr().out
     with np.load(back, allow_pickle=False) as file:
         for key, value in made.items():
             np.testing.assert_array_equal(file[key], value)
     export.main([ours, back, '--frames', '8', '--center', '1'])
-    moved = np.load(back)['x_train'][:, :4, :75].reshape(3, 4, 25, 3)
-    expected = made['x_train'][:, :4, :75].reshape(3, 4, 25, 3)
+    moved, expected = (
+        x[:, :4, :75].reshape(3, 4, 25, 3) for x in (np.load(back)['x_train'], made['x_train'])
+    )
     np.testing.assert_allclose(moved, expected - expected[:, :1, 1:2], atol=1e-6)
-    options = ['--reader', 'mamp-npz', '--reader-options', 'protocol=xsub']
-    with pytest.raises(SystemExit, match="has no 'y_train'.*export_mamp_npz"):
-        tool.main([ours, str(tmp_path / 'x.pkl'), *options])
     for args, message in (
         (['a.pkl', 'x.pkl'], r'x\.pkl: does not end in \.npz'),
-        (['a.pkl', 'mine.npz'], 'does not say in its name which split'),
         (['a.pkl', 'my_XSub.npz'], r'my_XSub\.npz: .*--num-classes'),
         ([ours, 'NTU60_XSub.npz'], "split='xsub_train'"),
     ):
         with pytest.raises(SystemExit, match=f'error: .*{message}'):
             export.main(args)
-
-
-def command(repo_root, *args):
-    env = dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1')
-    return dict(
-        args=[sys.executable, '-W', 'ignore', str(repo_root / 'tools/data/convert.py'), *args],
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.mark.slow
@@ -312,8 +239,13 @@ def test_an_interrupted_run_goes_on(repo_root, tool, tmp_path, capsys):
     for name in names:
         np.savetxt(tmp_path / f'src/{name}_realworld.txt', rows, '%.3f')
     src, dst = str(tmp_path / 'src'), str(tmp_path / 'out/a.pkl')
+    command = [sys.executable, '-W', 'ignore', str(repo_root / 'tools/data/convert.py'), src, dst]
     running = subprocess.Popen(
-        **command(repo_root, src, dst, '--reader', 'kard', '--workers', '2'),
+        [*command, '--reader', 'kard', '--workers', '2'],
+        env=dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1'),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
         # a shell that runs the tests in the background ignores Ctrl-C
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

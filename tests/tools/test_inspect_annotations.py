@@ -1,6 +1,5 @@
 """tools/data/inspect_annotations.py."""
 
-import importlib.util
 import json
 import os
 import pickle
@@ -15,41 +14,24 @@ def make_file(path, faulty=False, doubtful=False):
     rng = np.random.default_rng(0)
     clips = []
     for number in range(8):
-        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3))
-        steps = rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3))
-        clips.append(
-            dict(
-                frame_dir=f'clip{number}',
-                label=number % 2,
-                keypoint=(body + np.cumsum(steps, 1) + (0, 0, 3)).astype('f4'),
-                total_frames=12 + number,
-            )
-        )
+        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3)) + (0, 0, 3)
+        walk = np.cumsum(rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3)), 1)
+        clip = dict(frame_dir=f'clip{number}', label=number % 2, total_frames=12 + number)
+        clips.append(dict(clip, keypoint=(body + walk).astype('f4')))
     if faulty:
         clips[3]['keypoint'][0, 1, 2, 0] = np.nan
     if doubtful:
-        clips[6]['keypoint'], clips[6]['total_frames'] = (clips[1]['keypoint'], 13)
+        clips[6].update(keypoint=clips[1]['keypoint'], total_frames=13)
     names = [clip['frame_dir'] for clip in clips]
-    path.write_bytes(
-        pickle.dumps(
-            dict(
-                split=dict(xsub_train=names[:5], xsub_val=names[5:]),
-                annotations=clips,
-                class_names=['wave', 'cost $1_a$'],
-            )
-        )
-    )
+    splits = dict(xsub_train=names[:5], xsub_val=names[5:])
+    content = dict(split=splits, annotations=clips, class_names=['wave', 'cost $1_a$'])
+    path.write_bytes(pickle.dumps(content))
     return path
 
 
 @pytest.fixture(scope='module')
-def tool(repo_root):
-    spec = importlib.util.spec_from_file_location(
-        'inspect_tool', repo_root / 'tools/data/inspect_annotations.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool('data/inspect_annotations.py')
 
 
 def test_the_command(tool, tmp_path, capsys):
@@ -74,25 +56,20 @@ def test_the_command(tool, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    'doubtful, strict, status',
-    [(False, False, 0), (False, True, 0), (True, False, 0), (True, True, 1)],
+    'doubtful, strict, status', [(False, True, 0), (True, False, 0), (True, True, 1)]
 )
 def test_status(tool, tmp_path, capsys, doubtful, strict, status):
     path = make_file(tmp_path / 'a.pkl', doubtful=doubtful)
     assert tool.main([str(path)] + ['--strict'] * strict) == status
-    text = capsys.readouterr().out
-    assert ("'clip6' = 'clip1'" in text) == doubtful
-    assert f'sound: 0 faults, {2 * doubtful} warnings' in text
+    assert f'sound: 0 faults, {2 * doubtful} warnings' in capsys.readouterr().out
 
 
 def test_what_cannot_be_read(tool, tmp_path, capsys):
-    cut = tmp_path / 'cut.pkl'
+    cut, evil = tmp_path / 'cut.pkl', tmp_path / 'evil.pkl'
     cut.write_bytes(make_file(tmp_path / 'a.pkl').read_bytes()[:-50])
-    evil = tmp_path / 'evil.pkl'
     evil.write_bytes(b'cbuiltins\neval\n(V1/0\ntR.')
     for path, message in (
         (tmp_path / 'nowhere.pkl', 'no such file'),
-        (tmp_path, 'ann_file='),
         (cut, 'cut off'),
         (evil, 'refused to open'),
     ):
@@ -101,33 +78,13 @@ def test_what_cannot_be_read(tool, tmp_path, capsys):
         assert message in output.err and output.out == ''
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
-        ([], 'required: file'),
-        (['{}', '--json', '{}'], 'is the annotation file itself'),
-        (['{}', '--layout', 'octopus'], 'layout="octopus" is not known'),
-    ],
-)
-def test_wrong_usage(tool, tmp_path, capsys, options, message):
+def test_the_annotation_file_is_not_overwritten(tool, tmp_path, capsys):
     path = make_file(tmp_path / 'a.pkl')
     before = path.read_bytes()
-    with pytest.raises(SystemExit) as end:
-        tool.main([option.format(path) for option in options])
-    assert end.value.code == 2 and message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main([str(path), '--json', str(path)])
+    assert 'is the annotation file itself' in capsys.readouterr().err
     assert path.read_bytes() == before
-
-
-def test_an_interrupt(tool, tmp_path, capsys, monkeypatch):
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tool, 'inspect_annotations', interrupt)
-    out = tmp_path / 'out.json'
-    path = make_file(tmp_path / 'a.pkl')
-    assert tool.main([str(path), '--json', str(out)]) == 130
-    assert not out.exists()
 
 
 def test_pictures(tool, tmp_path, monkeypatch, capsys):

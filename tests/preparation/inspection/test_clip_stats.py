@@ -16,31 +16,24 @@ def measure(keypoint, **clip):
     return measure_clip(dict(keypoint=keypoint, **clip))
 
 
-def sizes_by_loops(keypoint):
+def size_by_loops(keypoint):
     sizes = []
-    for person in keypoint:
-        for frame in person:
-            joints = [joint for joint in frame if any(joint)]
-            if joints:
-                extent = [max(axis) - min(axis) for axis in zip(*joints)]
-                sizes.append(sum(float(e) ** 2 for e in extent) ** 0.5)
+    for frame in keypoint.reshape(-1, *keypoint.shape[2:]):
+        joints = frame[frame.any(axis=1)]
+        if len(joints):
+            sizes.append(np.linalg.norm(joints.max(axis=0) - joints.min(axis=0)))
     return float(np.median(sizes))
 
 
 def jumps_by_loops(keypoint):
     """(frame, person, joint) of every jump, by the rule as it is written."""
-    M, T, V, _ = keypoint.shape
     steps = {}
-    for m in range(M):
-        for t in range(1, T):
-            for v in range(V):
-                one, other = keypoint[m, t - 1, v], keypoint[m, t, v]
-                if any(one) and any(other):
-                    steps[t, m, v] = float(np.linalg.norm(other - one))
-    bound = max(
-        JUMP_OF_SIZE * sizes_by_loops(keypoint),
-        JUMP_OF_MEDIAN * float(np.median(list(steps.values()))),
-    )
+    for m, t, v in np.ndindex(keypoint.shape[:3]):
+        one, other = keypoint[m, t - 1, v], keypoint[m, t, v]
+        if t and one.any() and other.any():
+            steps[t, m, v] = float(np.linalg.norm(other - one))
+    usual = float(np.median(list(steps.values())))
+    bound = max(JUMP_OF_SIZE * size_by_loops(keypoint), JUMP_OF_MEDIAN * usual)
     return {place for place, step in steps.items() if step > bound}
 
 
@@ -53,7 +46,7 @@ def test_against_loops(dims):
     keypoint[0, 9, 1] += 3
     keypoint[0, 15:] += 2.5  # and stays there
     stats = measure(keypoint)
-    assert stats.size == pytest.approx(sizes_by_loops(keypoint), rel=1e-5)
+    assert stats.size == pytest.approx(size_by_loops(keypoint), rel=1e-5)
     expected = jumps_by_loops(keypoint)
     assert {(9, 0, 1), (10, 0, 1), (9, 1, 2), (15, 0, 4)} <= expected
     assert stats.jumps == len({frame for frame, _, _ in expected}) == 3
@@ -114,9 +107,9 @@ def test_a_confidence_is_no_coordinate():
     assert scored.reach == pytest.approx(pixels.max())
 
 
-@pytest.mark.parametrize('kind', ['f2', 'i4', 'f8'])
+@pytest.mark.parametrize('kind', ['f2', 'i4'])
 def test_types_of_numbers(kind):
     keypoint = (walk() * 30 + 60).astype(kind)
     with np.errstate(all='raise'):
         stats = measure(keypoint)
-    assert stats.size == pytest.approx(sizes_by_loops(keypoint.astype(np.float64)), rel=1e-3)
+    assert stats.size == pytest.approx(size_by_loops(keypoint.astype(np.float64)), rel=1e-3)

@@ -1,6 +1,7 @@
 """What is found agrees with what training refuses, and with the eye."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,76 +21,62 @@ def kinds(findings):
     return {finding.kind: finding.count for finding in findings}
 
 
-def refused(path, report):
+def cases(findings):
+    return {finding.kind: finding.cases for finding in findings}
+
+
+def refused(path, num_classes):
     """Whether training on some split, or on all of the file, is refused."""
-    splits = load_annotations(path)[1]
-    for split in (None, *(splits or ())):
+    for split in (None, *(load_annotations(path)[1] or ())):
         try:
-            SkeletonDataset(
-                path, [], split=split, serialize_data=False, num_classes=report.num_classes
-            )
+            SkeletonDataset(path, [], split=split, serialize_data=False, num_classes=num_classes)
         except (ValueError, TypeError):
             return True
     return False
 
 
 def set_key(key, value, number=1):
-
-    def change(clips, splits):
-        clips[number][key] = value(clips[number]) if callable(value) else value
-
-    return change
-
-
-def put(value):
-
-    def change(clips, splits):
-        clips[1]['keypoint'][0, 3, 2, 1] = value
-
-    return change
-
-
-def set_split(**new):
-    return lambda clips, splits: splits.update(new)
-
-
-def unnamed(clips, splits):
-    del clips[2]['frame_dir']
+    return lambda clips, splits: clips[number].update({key: value})
 
 
 def shape(change):
-    return set_key('keypoint', lambda clip: change(clip['keypoint']))
+    return lambda clips, splits: clips[1].update(keypoint=change(clips[1]['keypoint']))
+
+
+def put(value):
+    return lambda clips, splits: clips[1]['keypoint'].__setitem__((0, 3, 2, 1), value)
+
+
+def other_joints_in_val(clips, splits):
+    for clip in clips[4:]:
+        clip['keypoint'] = clip['keypoint'][:, :, :4]
+
+
+def no_clips(clips, splits):
+    clips.clear()
+    splits.clear()
 
 
 CHANGES = {
     'nothing': (lambda clips, splits: None, {}),
     'nan': (put(np.nan), dict(clip=1)),
-    'inf': (put(-np.inf), dict(clip=1)),
     'zero': (shape(lambda k: k * 0), dict(clip=1)),
-    'text': (shape(lambda k: k.astype(str)), dict(clip=1)),
     'no keypoint': (set_key('keypoint', None), dict(clip=1)),
     'joints': (shape(lambda k: k[:, :, :4]), dict(clip=1)),
-    'coordinates': (shape(lambda k: k[..., :2]), dict(clip=1)),
-    'other joints in val': (
-        lambda clips, splits: [shape(lambda k: k[:, :, :4])(clips[n:], None) for n in (3, 4)],
-        dict(clip=2),
-    ),
-    'one score': (
-        set_key('keypoint_score', lambda clip: np.ones(clip['keypoint'].shape[:3])),
-        dict(clip=1),
-    ),
-    'scores in a list': (set_key('keypoint_score', [1.0]), dict(clip=1)),
+    'other joints in val': (other_joints_in_val, dict(clip=2)),
+    'one score': (set_key('keypoint_score', np.ones((2, 11, 5))), dict(clip=1)),
     'too many frames': (set_key('total_frames', 30), dict(clip=1)),
     'label in text': (set_key('label', '1'), dict(label=1)),
     'no label': (set_key('label', None), dict(label=1)),
-    'an array for a label': (set_key('label', np.array(1), 0), dict(label=1)),
-    'missing': (set_split(val=['clip4', 'clip5', 'x', 'y']), dict(missing=2)),
-    'empty split': (set_split(val=[]), dict(split=1)),
-    'a number for a split': (set_split(val=3), dict(split=1)),
-    'a list for a name': (set_split(val=['clip4', ['clip5']]), dict(split=1)),
+    'missing': (
+        lambda clips, splits: splits.update(val=['clip4', 'clip5', 'x', 'y']),
+        dict(missing=2),
+    ),
+    'empty split': (lambda clips, splits: splits.update(val=[]), dict(split=1)),
+    'a number for a split': (lambda clips, splits: splits.update(val=3), dict(split=1)),
     'a name that is a list': (set_key('frame_dir', ['a']), dict(split=2)),
-    'no name': (unnamed, dict(split=1)),
-    'no clips': (lambda clips, splits: (clips.clear(), splits.clear()), dict(split=3)),
+    'no name': (lambda clips, splits: clips[2].pop('frame_dir'), dict(split=1)),
+    'no clips': (no_clips, dict(split=3)),
     'name twice': (set_key('frame_dir', 'clip0'), dict(missing=1)),
 }
 
@@ -101,11 +88,11 @@ def test_faults_are_what_training_refuses(write, clips, change, found):
     change(clips, splits)
     path = write(clips, **splits)
     report = look(path)
-    counts = {}
+    counts = Counter()
     for fault in report.faults:  # 'split' may come once for each split
-        counts[fault.kind] = counts.get(fault.kind, 0) + fault.count
+        counts[fault.kind] += fault.count
     assert counts == found
-    assert refused(path, report) == bool(found)
+    assert refused(path, report.num_classes) == bool(found)
     json.dumps(report.as_dict(), allow_nan=False)
     assert ('sound: 0 faults' in as_text(report)) == (not found)
 
@@ -130,27 +117,14 @@ def test_faults_of_one_kind_are_one_finding(write, clips):
     clips[2]['keypoint'] *= 0
     nan, zero = look(write(clips)).faults
     assert (nan.count, zero.count) == (2, 1)
-    assert nan.message == 'keypoint[…, …, …, …] is nan'
-    assert nan.cases == (
-        "'clip1': keypoint[0, 1, 2, 1] is nan",
-        "'clip3': keypoint[0, 3, 2, 1] is nan",
-    )
+    assert nan.cases == tuple(f"'clip{n}': keypoint[0, {n}, 2, 1] is nan" for n in (1, 3))
 
 
 def test_training_and_test_share_names(write, clips):
     names = [clip['frame_dir'] for clip in clips]
-    report = look(
-        write(
-            clips,
-            xsub_train=names[:4],
-            xsub_val=names[2:],
-            xview_train=names[3:],
-            xview_val=names[:3],
-        )
-    )
-    (overlap,) = report.warnings
-    assert (overlap.kind, overlap.count) == ('overlap', 2)
-    assert overlap.cases == ("'clip2'", "'clip3'")
+    sub = dict(xsub_train=names[:4], xsub_val=names[2:])
+    report = look(write(clips, **sub, xview_train=names[3:], xview_val=names[:3]))
+    assert cases(report.warnings) == dict(overlap=("'clip2'", "'clip3'"))
 
 
 def test_names_are_counted(write, clips):
@@ -161,16 +135,12 @@ def test_names_are_counted(write, clips):
 
 
 def test_copies_under_other_names(write, clips):
-    clips[1]['keypoint'] = clips[4]['keypoint'].copy()
-    clips[1]['total_frames'] = 14
-    clips[3]['keypoint'] = clips[0]['keypoint'].astype(np.float64)
-    clips[3]['total_frames'] = 10
-    clips[1]['label'] = 0
-    report = look(write(clips))
-    found = {finding.kind: finding for finding in report.warnings}
-    assert found['copy_across'].cases == ("'clip4' = 'clip1'",)
-    assert found['copy'].cases == ("'clip3' = 'clip0'",)
-    assert found['copy_label'].cases == ("'clip4': [1], 'clip1': [0]",)
+    clips[1].update(keypoint=clips[4]['keypoint'].copy(), total_frames=14, label=0)
+    clips[3].update(keypoint=clips[0]['keypoint'].astype(np.float64), total_frames=10)
+    found = cases(look(write(clips)).warnings)
+    assert found['copy_across'] == ("'clip4' = 'clip1'",)
+    assert found['copy'] == ("'clip3' = 'clip0'",)
+    assert found['copy_label'] == ("'clip4': [1], 'clip1': [0]",)
 
 
 @pytest.mark.parametrize(
@@ -179,38 +149,30 @@ def test_copies_under_other_names(write, clips):
         (['a', 'b', 'c'], 1, {}, {}),
         (['a', 'b', 'c', 'd'], 1, {}, dict(label_gap=1)),
         (['a', 'b'], 1, dict(label=2), {}),
-        (None, 9, {}, dict(label_gap=6)),
         (None, 2**60, {}, dict(label_gap=2**60 + 1 - 4)),
         (['a', 'a', 'c'], 1, {}, dict(class_names=1)),
-        ('abc', 1, {}, dict(class_names=1)),
         ([1, 2, 3], 1, {}, dict(class_names=1)),
         (np.array(['a', 'b', 'c']), 1, {}, {}),
-        (np.array(3), 1, {}, dict(class_names=1)),
     ],
 )
 def test_classes(clips, class_names, label, faults, warnings):
     clips[3]['label'] = label
     names = [clip['frame_dir'] for clip in clips]
     report = inspect_annotations(clips, dict(all=names), class_names)
-    assert kinds(report.faults) == faults
-    assert kinds(report.warnings) == warnings
+    assert (kinds(report.faults), kinds(report.warnings)) == (faults, warnings)
     assert as_text(report) and json.dumps(report.as_dict())
 
 
-def test_no_labels_at_all(clips):
-    for clip in clips:
-        del clip['label']
-    report = inspect_annotations(clips, None)
-    assert not report.faults
-    assert kinds(report.warnings) == dict(no_label=6)
-
-
-def test_labels_of_several_classes(clips):
+def test_labels_of_several_classes_and_none(clips):
     for number, clip in enumerate(clips):
         clip['label'] = [0, number % 2 + 1]
     report = inspect_annotations(clips, None)
     assert report.whole.class_counts == {0: 6, 1: 3, 2: 3}
     assert not report.faults and not report.warnings
+    for clip in clips:
+        del clip['label']
+    report = inspect_annotations(clips, None)
+    assert not report.faults and kinds(report.warnings) == dict(no_label=6)
 
 
 def test_motion_is_judged(clips):
@@ -221,23 +183,20 @@ def test_motion_is_judged(clips):
     clips[4]['keypoint'] = clips[4]['keypoint'].astype(np.float32) * 1000
     report = inspect_annotations(clips, None)
     assert not report.faults
-    found = {finding.kind: finding for finding in report.warnings}
-    assert found['empty_frames'].cases == ("'clip0': 1 of 10 frames",)
-    assert found['jump'].cases[0].startswith("'clip1': person 0 joint 2 by ")
-    assert found['jump'].cases[0].endswith(' of the size at frame 5')
-    assert found['still'].cases == ("'clip2': 12 frames",)
-    assert found['unused_frames'].cases == ("'clip3': 9 of 13",)
-    other = found['other_unit']
-    assert any(text.startswith("'clip4'") for text in other.cases)
+    found = cases(report.warnings)
+    assert found['empty_frames'] == ("'clip0': 1 of 10 frames",)
+    assert found['jump'][0].startswith("'clip1': person 0 joint 2 by ")
+    assert found['jump'][0].endswith(' of the size at frame 5')
+    assert found['still'] == ("'clip2': 12 frames",)
+    assert found['unused_frames'] == ("'clip3': 9 of 13",)
+    assert any(text.startswith("'clip4'") for text in found['other_unit'])
 
 
 @pytest.mark.parametrize(
     'names, pairs',
     [
         ('xsub_val xview_train xsub_train xview_val', 'xsub_train-xsub_val xview_train-xview_val'),
-        ('test1 train1 train2', 'train1-test1'),
         ('training validation test', 'training-validation training-test validation-test'),
-        ('novel_train xsub_val', ''),
         ('trains fold1 contest Train TEST', 'Train-TEST'),
     ],
 )
@@ -246,7 +205,7 @@ def test_pairs_of_splits(names, pairs):
     assert sorted(found) == sorted(tuple(pair.split('-')) for pair in pairs.split())
 
 
-def test_text_of_a_stranger_is_harmless(write, clips):
+def test_text_of_a_stranger_is_harmless(clips):
     bell = '\x1b[2Jcl\near\x07'
     for clip in clips:
         clip['frame_dir'] = bell + clip['frame_dir']
@@ -256,12 +215,3 @@ def test_text_of_a_stranger_is_harmless(write, clips):
     text = as_text(report)
     assert all(c.isprintable() for c in text.replace('\n', ''))
     assert max(map(len, text.splitlines())) < 200
-
-
-def test_long_lists_are_cut_in_the_text_alone(clips):
-    for clip in clips:
-        clip['keypoint'][0, 0, 0, 0] = np.inf
-    report = inspect_annotations(clips, None)
-    assert "'clip4'" in as_text(report) and "'clip5'" not in as_text(report)
-    assert '    … and 1 more\n' in as_text(report)
-    assert len(report.as_dict()['faults'][0]['cases']) == 6

@@ -38,10 +38,13 @@ def read(path, pad='zero'):
 
 
 def test_file_names():
-    assert parse_file_name('a/NTU60_XView.npz') == ('xview', 60, 'zero')
-    assert parse_file_name('NTU120_CS.npz') == ('xsub', 120, 'loop')
-    assert parse_file_name('PKUv2_XSub.npz') == ('xsub', 51, 'zero')
-    assert parse_file_name('mine.npz') == (None, None, 'zero')
+    for name, said in {
+        'a/NTU60_XView.npz': ('xview', 60, 'zero'),
+        'NTU120_CS.npz': ('xsub', 120, 'loop'),
+        'PKUv2_XSub.npz': ('xsub', 51, 'zero'),
+        'mine.npz': (None, None, 'zero'),
+    }.items():
+        assert parse_file_name(name) == said
 
 
 def test_convert(convert_with, tmp_path):
@@ -84,20 +87,6 @@ def export(path, clips, labels, num_classes, **options):
     write_npz(str(path), parts, num_classes, **options)
 
 
-@pytest.mark.parametrize('pad', ['zero', 'loop'])
-def test_there_and_back(tmp_path, pad):
-    content = arrays()
-    if pad == 'loop':
-        for x in (content['x_train'], content['x_test']):
-            x[::2, :, 75:] = x[::2, :, :75]
-    src, dst = save(tmp_path, **content), tmp_path / 'out/back.npz'
-    clips = read(src, pad)
-    assert [len(keypoint) for keypoint in clips.values()] == [1, 2, 1, 1, 2]
-    export(dst, clips, [0, 1, 2, 0, 1], 4, num_frames=6, pad=pad)
-    assert_same_arrays(dst, src)
-    assert os.listdir(tmp_path / 'out') == ['back.npz']
-
-
 @pytest.mark.parametrize(
     'golden, name, num_classes',
     [
@@ -117,19 +106,11 @@ def test_golden(data_dir, tmp_path, golden, name, num_classes):
     pad = 'loop' if num_classes == 120 else 'zero'
     options = dict(num_frames=arrays['x_train'].shape[1], pad=pad)
     export(tmp_path / 'back.npz', read(path, pad), labels, num_classes, **options)
-    assert_same_arrays(tmp_path / 'back.npz', path)
-
-
-def assert_same_arrays(one, other):
-    one, other = (np.load(p, allow_pickle=False) for p in (one, other))
-    assert one.files == other.files
-    for key in one.files:
-        assert one[key].dtype == other[key].dtype
-        np.testing.assert_array_equal(one[key], other[key])
-
-
-def hot(*rows):
-    return np.array(rows, dtype=float)
+    back = np.load(tmp_path / 'back.npz', allow_pickle=False)
+    assert back.files == arrays.files
+    for key, value in arrays.items():
+        assert back[key].dtype == value.dtype
+        np.testing.assert_array_equal(back[key], value)
 
 
 def with_nan():
@@ -138,25 +119,21 @@ def with_nan():
     return x
 
 
-BAD = {
-    'missing': ('x_test', None, "has no 'x_test'; it has x_train, y_train"),
-    'joints': ('x_train', np.zeros((3, 6, 120)), r'has shape \(3, 6, 120\)'),
-    'count': ('x_test', np.zeros((3, 6, 150)), "'x_test': has 3 clips and y_test 2"),
-    'nan': ('x_test', with_nan(), "'x_test': clip 1: frame 1 holds NaN"),
-    'large': ('x_test', np.full((2, 6, 150), 1e60), "'x_test': clip 0: holds 1e.60"),
-    'no clips': ('y_test', np.zeros((0, 4)), r'has shape \(0, 4\)'),
-    'two-hot': ('y_test', hot([0, 1], [1, 1]), "'y_test': row 1 is not one-"),
-    'half': ('y_test', hot([0, 1], [1, 0.5]), "'y_test': row 1 is not one-hot"),
-    'objects': ('x_train', np.array([{}] * 3), "'x_train': is of dtype object, no array of numb"),
-    'fortran': (
-        'x_train',
-        np.asfortranarray(arrays()['x_train']),
-        "'x_train': is in Fortran order",
-    ),
-}
+FORTRAN = np.asfortranarray(arrays()['x_train'])
 
 
-@pytest.mark.parametrize('key, value, message', BAD.values(), ids=BAD)
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('x_test', None, "has no 'x_test'; it has x_train, y_train"),
+        ('x_train', np.zeros((3, 6, 120)), r'has shape \(3, 6, 120\)'),
+        ('x_test', np.zeros((3, 6, 150)), "'x_test': has 3 clips and y_test 2"),
+        ('x_test', with_nan(), "'x_test': clip 1: frame 1 holds NaN"),
+        ('y_test', np.array([[0, 1], [1, 0.5]]), "'y_test': row 1 is not one-hot"),
+        ('x_train', np.array([{}] * 3), "'x_train': is of dtype object, no array of numb"),
+        ('x_train', FORTRAN, "'x_train': is in Fortran order"),
+    ],
+)
 def test_bad_input_is_named(convert_with, tmp_path, key, value, message):
     with pytest.raises(ValueError, match=rf'NTU60_XSub\.npz: .*{message}'):
         convert_with('mamp-npz', save(tmp_path, **{key: value}))
@@ -165,14 +142,14 @@ def test_bad_input_is_named(convert_with, tmp_path, key, value, message):
 def test_files_that_do_not_fit(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.npz: there is no'):
         read(str(tmp_path / 'none.npz'))
-    (tmp_path / 'broken.npz').write_bytes(b'PK')
-    with pytest.raises(ValueError, match=r'broken\.npz: is no readable \.npz'):
-        read(str(tmp_path / 'broken.npz'))
     with pytest.raises(ValueError, match="pad='one': choose"):
         read(save(tmp_path), 'one')
     with pytest.raises(ValueError, match=r'mine\.npz: does not say .* protocol'):
         read_set(save(tmp_path, 'mine.npz'))
-    path = tmp_path / 'short.npz'
+    path = tmp_path / 'broken.npz'
+    path.write_bytes(b'PK')
+    with pytest.raises(ValueError, match=r'broken\.npz: is no readable \.npz'):
+        read(str(path))
     with zipfile.ZipFile(save(tmp_path)) as whole, zipfile.ZipFile(path, 'w') as short:
         for name in whole.namelist():
             content = whole.read(name)
@@ -180,27 +157,17 @@ def test_files_that_do_not_fit(tmp_path):
             short.writestr(name, content[: len(content) - cut])
     with pytest.raises(ValueError, match='is cut off in row 2 of'):
         read(str(path))
-    with zipfile.ZipFile(tmp_path / 'magic.npz', 'w') as archive:
-        archive.writestr('y_train.npy', b'not numpy at all')
-    with pytest.raises(ValueError, match="magic.npz: 'y_train': the magic"):
-        read(str(tmp_path / 'magic.npz'))
-
-
-def clip(shape, **extra):
-    return dict(frame_dir='wave', label=0, keypoint=np.ones(shape), total_frames=shape[1], **extra)
 
 
 @pytest.mark.parametrize(
     'shape, message',
     [
-        ((1, 4, 20, 3), r"clip 'wave': keypoint has shape \(1, 4, 20, 3\)"),
-        ((1, 4, 25, 2), '25 joints, 3 coordinates'),
+        ((1, 4, 20, 3), r"clip 'test_0': keypoint has shape \(1, 4, 20, 3\)"),
         ((3, 4, 25, 3), 'at most 2 persons'),
-        ((1, 7, 25, 3), "'wave': has 7 frames, and 6 were .* --frames 7 or more"),
+        ((1, 7, 25, 3), "'test_0': has 7 frames, and 6 were .* --frames 7 or more"),
     ],
 )
 def test_clips_that_do_not_fit(tmp_path, shape, message):
-    path = str(tmp_path / 'out.npz')
     with pytest.raises(ValueError, match=message):
-        write_npz(path, dict(train=[clip(shape)], test=[]), 4, num_frames=6)
+        export(tmp_path / 'out.npz', dict(test_0=np.ones(shape)), [0], 4, num_frames=6)
     assert not os.listdir(tmp_path)

@@ -100,20 +100,17 @@ def test_utkinect(convert_with, tmp_path):
     assert found.report.notes == {'repeated frames removed': {'s02_e01_walk': 1}}
 
 
-@pytest.mark.parametrize(
-    'labels, columns, message',
-    [
+def test_bad_utkinect(convert_with, tmp_path):
+    for labels, columns, message in (
         ('s01_e01\nfly: 100 104\n', 61, "line 2: 'fly: 100 104' is no"),
         ('walk: 100 104\n', 61, "line 1: 'walk: 100 104' is no"),
         ('s01_e01\nwalk: 300 304\n', 61, r'joints_s01_e01\.txt: has no frame from 300 to 304'),
         ('s09_e01\n', 61, r'line 1: there is no joints_s09_e01\.txt'),
         (LABELS, 58, r'joints_s01_e01\.txt: has 58 numbers a row'),
-    ],
-)
-def test_bad_utkinect(convert_with, tmp_path, labels, columns, message):
-    utkinect(tmp_path, labels, columns)
-    with pytest.raises(ValueError, match=message):
-        convert_with('utkinect', tmp_path)
+    ):
+        utkinect(tmp_path, labels, columns)
+        with pytest.raises(ValueError, match=message):
+            convert_with('utkinect', tmp_path)
 
 
 NW = ('a01_s01_e00_v01', 'a12_s02_e01_v02', 'a06_s10_e05_v03')

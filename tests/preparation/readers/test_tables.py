@@ -14,6 +14,8 @@ STICK = get_layout(
 )
 PIXELS = get_layout(dict(STICK.to_dict(), unit='px'))
 OPTIONS = TableOptions(STICK)
+XY = [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
+ROW = list(range(6))
 
 
 def clip(channels, frames=4):
@@ -22,9 +24,8 @@ def clip(channels, frames=4):
 
 
 def csv_text(rows, header=None, comma=','):
-    lines = [comma.join(header)] if header else []
-    lines += [comma.join(map(str, row)) for row in rows]
-    return ('\n'.join(lines) + '\n').encode()
+    lines = [comma.join(map(str, row)) for row in ([header] if header else []) + list(rows)]
+    return '\n'.join(lines).encode()
 
 
 @pytest.mark.parametrize(
@@ -47,33 +48,23 @@ def test_columns_in_order(comma, layout, channels, coordinates, scored):
 
 
 def test_channels_decide():
-    values = clip(3)
-    path = csv_text(values.reshape(4, -1))
+    path = csv_text(clip(3).reshape(4, -1))
     for layout in (STICK, PIXELS):
         keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyz'))
         assert scores is None and keypoints.shape == (4, 3, 3)
-        keypoints, scores, _ = parse_csv(path, TableOptions(layout, 'xyc'))
-        np.testing.assert_array_equal(scores, values[..., 2])
+        scores = parse_csv(path, TableOptions(layout, 'xyc')).scores
+        np.testing.assert_array_equal(scores, clip(3)[..., 2])
     with pytest.raises(ValueError, match='3 numbers a joint; channels=xy '):
         parse_csv(path, TableOptions(STICK, 'xy'))
 
 
 def test_named_columns_in_any_order():
-    header = [
-        'time',
-        'right_hand_score',
-        'Right Hand.X',
-        'rightHand_y',
-        'hip_y',
-        'hip_x',
-        'left_hand_x',
-        'left_hand_y',
-        'left_hand_likelihood',
-        'hip_c',
-    ]
+    header = (
+        'time right_hand_score Right-Hand.X rightHand_y hip_y hip_x left_hand_x left_hand_y '
+        'left_hand_likelihood hip_c'
+    ).split()
     rows = [[0.1, 0.5, 1, 2, 3, 4, 5, 6, 0.7, 0.8], [0.2, 0.6, 7, 8, 9, 10, 11, '', 0.9, 1]]
-    path = csv_text(rows, header)
-    keypoints, scores, _ = parse_csv(path, OPTIONS)
+    keypoints, scores, _ = parse_csv(csv_text(rows, header), OPTIONS)
     np.testing.assert_array_equal(
         keypoints, [[[[4, 3], [5, 6], [1, 2]], [[10, 9], [11, np.nan], [7, 8]]]]
     )
@@ -81,7 +72,7 @@ def test_named_columns_in_any_order():
 
 
 def test_persons_of_a_csv():
-    header = ['person', 'frame'] + [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
+    header = ['person', 'frame', *XY]
     rows = [['b', 7, *range(1, 7)], ['a', 7, *range(11, 17)], ['a', 5, *range(21, 27)]]
     keypoints, scores, _ = parse_csv(csv_text(rows, header), OPTIONS)
     assert scores is None and keypoints.shape == (2, 2, 3, 2)
@@ -91,30 +82,19 @@ def test_persons_of_a_csv():
     np.testing.assert_array_equal(keypoints[1, 1].ravel(), range(11, 17))
 
 
-XY = [f'{joint}_{axis}' for joint in STICK.joints for axis in 'xy']
-ROW = list(range(6))
-
-
 @pytest.mark.parametrize(
     'header, rows, message',
     [
         (None, [ROW, ROW[:-1]], 'line 2 has 5 columns, the first one 6.*cut off'),
         (XY, [ROW, [0, 1, 2, '3m', 4, 5]], "line 3, column left_hand_y: '3m' is no number"),
-        (None, [ROW, [0, 1, 2, 'x', 4, 5]], "line 2, column 4: 'x' is no number"),
         (None, [[*ROW, 6]], 'has 7 columns, no multiple of the 3 joints'),
         (XY[:-1], [ROW[:-1]], 'lacks 1 columns, such as right_hand_y'),
         (['head_x', *XY[1:]], [ROW], "'head_x' names no joint of layout 'stick'"),
         ([*XY[:-1], 'hip_x'], [ROW], "columns 'hip_x' and 'hip_x' are the same"),
         (list('abcdef'), [ROW], 'its header names no joints'),
-        (XY, [], 'has no frame'),
-        (None, [[1]], 'its first line has one column'),
         (['frame', *XY], [[2, *ROW], [2, *ROW]], 'line 3: frame 2 comes after'),
         (['person', *XY], [[1, *ROW]], "a column 'person' and none 'frame'"),
-        (
-            ['person', 'frame', *XY],
-            [['p', 1, *ROW], ['p', 1, *ROW]],
-            'line 3: person p is in frame 1 twice',
-        ),
+        (['person', 'frame', *XY], [['p', 1, *ROW]] * 2, 'line 3: person p is in frame 1 twice'),
     ],
 )
 def test_bad_csv(header, rows, message):
@@ -122,9 +102,9 @@ def test_bad_csv(header, rows, message):
         parse_csv(csv_text(rows, header), OPTIONS)
 
 
-def npy(array, **options):
+def npy(array):
     file = io.BytesIO()
-    np.save(file, array, **options)
+    np.save(file, array)
     return file.getvalue()
 
 
@@ -144,9 +124,6 @@ def test_npy_and_json(shape):
         keypoints, scores, _ = parse(content, TableOptions(STICK, 'xyc'))
         np.testing.assert_array_equal(keypoints, expected[..., :2])
         np.testing.assert_array_equal(scores, expected[..., 2])
-
-
-def test_null_is_missing():
     keypoints = parse_json(b'[[[1, 2], [null, null], [5, 6]]]', OPTIONS).keypoints
     np.testing.assert_array_equal(keypoints, [[[1, 2], [np.nan, np.nan], [5, 6]]])
 
@@ -156,22 +133,12 @@ def test_null_is_missing():
     [
         (parse_csv, b'1,2\n\xff\xfe', 'no text file'),
         (parse_json, b'[[[1, 2], [3', 'no readable JSON'),
-        (
-            parse_json,
-            b'[[[1, 2], [3, 4], [5, 6, 7]]]',
-            r'keypoints\[0\]\[2\] has shape \(3,\), and those before it \(2,\)',
-        ),
+        (parse_json, b'[[[1, 2], [3, 4], [5, 6, 7]]]', r's\[0\]\[2\] has shape .* \(2,\)'),
         (parse_json, b'[[[1, 2], [3, 4], [5, "6"]]]', r"keypoints\[0\]\[2\]\[1\] is '6', no"),
         (parse_json, b'[[[1, 2], [3, 4]]]', r'has shape \(1, 2, 2\); .* V=3 joints'),
         (parse_json, b'{"poses": []}', r"has no 'keypoints'.*\['poses'\]"),
-        (
-            parse_npy,
-            npy(np.array([dict(a=1)], dtype=object), allow_pickle=True),
-            'no readable .npy.*allow_pickle',
-        ),
-        (parse_npy, npy(np.ones((4, 3, 3)))[:-20], 'no readable .npy'),
+        (parse_npy, npy(np.array([dict(a=1)])), 'no readable .npy.*allow_pickle'),
         (parse_npy, npy(np.array([['a'] * 3] * 3)), 'holds <U1, no numbers'),
-        (parse_npy, b'', 'no readable .npy'),
     ],
 )
 def test_bad_content(parse, content, message):
