@@ -3,7 +3,6 @@
 import re
 import runpy
 import shlex
-import signal
 import sys
 from pathlib import Path
 
@@ -34,16 +33,13 @@ def place(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('ANN_FILE', raising=False)
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    handler = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
+    return tmp_path
 
 
-def give(command, monkeypatch, *more):
+def give(command, monkeypatch):
     """Gives a command in this process, which has imported torch already."""
     words = shlex.split(command)
-    monkeypatch.setattr(sys, 'argv', [*words[1:], *more])
+    monkeypatch.setattr(sys, 'argv', words[1:])
     runpy.run_path(words[1], run_name='__main__')
 
 
