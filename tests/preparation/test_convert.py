@@ -9,6 +9,7 @@ import pytest
 
 from stars_mm.preparation import resumable
 from stars_mm.preparation.annotation_file import load_annotations
+from stars_mm.preparation.clip_conversion import ConversionOptions
 from stars_mm.preparation.convert import convert
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
@@ -170,6 +171,18 @@ def test_absent_persons(tmp_path):
         assert clip['keypoint'].shape[0] == persons and clip['keypoint'].sum() == 36
 
 
+def test_what_is_missing_has_no_score(tmp_path):
+    keypoints, scores = np.ones((4, 3, 3)), np.ones((4, 3))
+    keypoints[1, 2, 0] = np.nan
+    options = ConversionOptions(missing='interpolate')
+    clips = [Recording(name, 'a', name, keypoints, scores) for name in 'xy']
+    convert(clips, str(tmp_path / 'a.pkl'), STICK, options=options)
+    found = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
+    scores[1, 2] = 0
+    np.testing.assert_array_equal(found['keypoint_score'], scores[None])
+    assert (found['keypoint'] == 1).all()
+
+
 def test_what_a_data_set_says_of_itself(tmp_path):
     names, splits = list('wxyz'), ['train', 'train', 'val', 'val']
     known = RecordingSet(
@@ -209,6 +222,9 @@ ONES = np.ones((4, 3, 3))
         ([bare('a', ONES), bare('b', ONES[:, :2])], "has 2 joints; layout 'stick' has 3"),
         ([bare('a', partial(leave_out, 'odd'))], r"no clip is left: 1 were dropped, .*'odd'"),
         ([3], 'the reader yields int, no Recording'),
+        ([bare('a', ONES[None, :0])], r'keypoints have shape \(1, 0, 3, 3\)'),
+        ([bare('a', ONES, scores=np.ones((4, 1)))], r'scores have shape \(1, 4, 1\)'),
+        ([bare('a', [[['a', 'b']]])], 'no numbers'),
     ],
 )
 def test_what_cannot_be_converted(tmp_path, recordings, message):
