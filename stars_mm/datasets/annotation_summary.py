@@ -66,7 +66,7 @@ def summarize_annotations(
 
 def _choose_splits(
     splits: dict[str, int], train: str | None, val: str | None, ann_file: str
-) -> tuple[str, str]:
+) -> tuple[str | None, str | None]:
     train = train or next((name for name in splits if name.endswith('train')), None)
     if train is not None and val is None:
         stem = train.removesuffix('train')

@@ -13,6 +13,7 @@ import os.path as osp
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
@@ -22,10 +23,9 @@ from stars_mm.preparation.annotation_file import load_annotations, missing_file_
 from stars_mm.utils.atomic import remove, written_whole
 from stars_mm.utils.weights_file import file_sha256
 
-try:
+fcntl: Any = None  # Windows has none
+with suppress(ImportError):
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 #: Files up to this size are hashed whenever they are opened.
 _ALWAYS_HASHED = 32 << 20

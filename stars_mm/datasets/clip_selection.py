@@ -33,7 +33,11 @@ def read_subset(path: str) -> list[str]:
 def _first_double(items: Sequence) -> int | str | None:
     """The first item that has stood before."""
     seen = set()
-    return next((item for item in items if item in seen or seen.add(item)), None)
+    for item in items:
+        if item in seen:
+            return item
+        seen.add(item)
+    return None
 
 
 def select_subset(
@@ -84,10 +88,11 @@ def select_classes(clips: list[dict], labels: Sequence[int | str], source: str) 
         for label in labels
         if isinstance(label, str)
     }
-    chosen, found = [], set()
+    chosen: list = []
+    found: set[int | str] = set()
     for clip in clips:
         name = str(clip.get(key, ''))
-        own = {label for label, pattern in patterns.items() if pattern.search(name)}
+        own: set[int | str] = {label for label, pattern in patterns.items() if pattern.search(name)}
         own |= {label for label in labels if label not in patterns and label == clip.get('label')}
         if own:
             chosen.append(clip)

@@ -253,7 +253,7 @@ def _summarize(clips: list[dict], extra: dict) -> dict:
     if not clips:
         return {}
     *_, V, C = clips[0]['keypoint'].shape
-    labels = [clip.get('label') for clip in clips]
+    labels: list = [clip.get('label') for clip in clips]
     labels = [n for label in labels for n in (label if is_class_list(label) else [label])]
     has_classes = labels and all(isinstance(label, (int, np.integer)) for label in labels)
     names = extra.get('class_names')

@@ -117,7 +117,7 @@ class SkeletonDataset(PoseDataset):
         invalid: str = 'error',
         subset: str | None = None,
         labels: Sequence[int | str] | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if invalid not in ('error', 'drop'):
             raise ValueError(f"invalid={invalid!r}: choose 'error' or 'drop'.")

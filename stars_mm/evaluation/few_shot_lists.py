@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from stars_mm.evaluation.functional.few_shot import Draw
 from stars_mm.utils.atomic import write_text
@@ -10,7 +11,9 @@ from stars_mm.utils.atomic import write_text
 _WHAT = 'draws[d][class] names the clips of draw d, and n shots are the first n of them.'
 
 
-def write_draws(path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings) -> None:
+def write_draws(
+    path: str | Path, draws: Sequence[Draw], names: Sequence[str], **settings: Any
+) -> None:
     """Write a list of examples as JSON, whole or not at all: of each draw (class → places), the
     names of the bank's clips at these places; and the settings that it was made with, such as
     ``seed``."""

@@ -1,6 +1,7 @@
 """Reads and writes the scores that models gave to the clips of a test set."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def write_scores(path: str | Path, scores: ClassScores) -> None:
     """Write scores as an ``.npz`` with ``names``, ``scores``, ``labels``, whole or not at all."""
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: scores are written as .npz.')
-    arrays = (np.array(scores.names), scores.scores.numpy(), scores.labels.numpy())
+    arrays: Any = (np.array(scores.names), scores.scores.numpy(), scores.labels.numpy())
     with written_whole(path) as partial, open(partial, 'wb') as file:
         np.savez_compressed(file, **dict(zip(_KEYS, arrays)))
 

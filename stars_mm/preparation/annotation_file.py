@@ -86,7 +86,8 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
     if not isinstance(content, dict) or 'annotations' not in content:
         wrong = f"holds a {type(content).__name__} without 'annotations'"
         raise ValueError(f'{path}: {wrong}; needed is {FORMAT}.')
-    annotations, splits = content.pop('annotations'), content.pop('split', {})
+    annotations = content.pop('annotations')
+    splits: Any = content.pop('split', {})
     if not isinstance(annotations, list) or not all(isinstance(clip, dict) for clip in annotations):
         raise ValueError(f"{path}: 'annotations' is no list of dicts; needed is {FORMAT}.")
     if splits is not None and not isinstance(splits, dict):
@@ -174,7 +175,7 @@ def check_suffix(path: str) -> None:
         raise ValueError(f'{path}: an annotation file ends in .pkl or .npz.')
 
 
-def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **extra) -> None:
+def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **extra: Any) -> None:
     """Writes an annotation file, a ``.pkl`` or ``.npz``, whole or not at all; its folder is made.
 
     Of an iterator that makes annotations as they are asked for, one at a time is held in memory.

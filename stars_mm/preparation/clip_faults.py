@@ -31,8 +31,8 @@ def clip_fault(clip: dict) -> str | None:
     """Says what is wrong with the shape or the values of a clip."""
     arrays = {key: clip[key] for key in ('keypoint', 'keypoint_score') if clip.get(key) is not None}
     for key, array in {'keypoint': None, **arrays}.items():
-        found = getattr(array, 'dtype', type(array).__name__)
-        if not isinstance(array, np.ndarray) or found.kind not in 'fiu':
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in 'fiu':
+            found = getattr(array, 'dtype', type(array).__name__)
             return f'{key} is {found}, no array of numbers'
     shape = arrays['keypoint'].shape
     if len(shape) != 4 or 0 in shape:
@@ -83,7 +83,7 @@ def is_class_list(label: Any) -> bool:
 
 def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
     """Says what is wrong with the label of a clip, 0 to ``num_classes`` - 1, or a list of such."""
-    label = clip.get('label')
+    label: Any = clip.get('label')
     is_list = multi_class and is_class_list(label)
     if multi_class and not is_list and label is not None:
         return f'label is {label!r}, no list of classes'

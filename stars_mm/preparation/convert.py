@@ -59,10 +59,11 @@ def convert(
     check_suffix(dst)
     split, options = split or SplitRule(), options or ConversionOptions()
     known = recordings if isinstance(recordings, RecordingSet) else RecordingSet(recordings)
-    if layout is None and known.layout is None:
+    asked = layout or known.layout
+    if asked is None:
         way = f'give --layout, one of {known_layouts()} or a .json or .yml file'
         raise ValueError(f'the reader does not say what the joints are: {way}.')
-    layout = get_layout(layout or known.layout)
+    layout = get_layout(asked)
     unit = options.unit or known.unit or layout.unit
     classes = known.class_names if classes is None else classes
     report = ConversionReport(remarks=list(known.remarks))

@@ -1,8 +1,8 @@
 """What every reader yields: the one contract between data sets and the converter."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class Recording:
         Raises:
             ValueError: Says what is wrong, and not in which file.
         """
-        found = self.keypoints() if callable(self.keypoints) else self.keypoints
+        found: Any = self.keypoints() if callable(self.keypoints) else self.keypoints
         clip = Clip(*found) if isinstance(found, tuple) else Clip(found, self.scores)
         keypoints = np.asarray(clip.keypoints)
         scores = None if clip.scores is None else np.asarray(clip.scores)
@@ -114,4 +114,4 @@ class RecordingSet:
         return iter(self.recordings)
 
     def __len__(self) -> int:
-        return len(self.recordings)
+        return len(cast(Sized, self.recordings))

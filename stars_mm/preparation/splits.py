@@ -79,7 +79,7 @@ class SplitRule:
         return _by(clips, 'subject', _share(subjects, fraction, rng), 'xsub')
 
 
-def _share(names: list[str], fraction: float, rng) -> list[str]:
+def _share(names: list[str], fraction: float, rng: np.random.Generator) -> list[str]:
     """At least one and not all; of a single one, none."""
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     return [names[i] for i in rng.permutation(len(names))[:count]]

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable
+from typing import Any
 
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -106,11 +107,11 @@ def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _rename_all(
     state: dict[str, Tensor], names: list[tuple[str, str]], problem: str
 ) -> dict[str, Tensor]:
-    renamed = {_rename(name, names): value for name, value in state.items()}
-    if None in renamed:
-        unknown = [name for name in state if _rename(name, names) is None]
+    renamed = {name: _rename(name, names) for name in state}
+    unknown = [name for name, new in renamed.items() if new is None]
+    if unknown:
         raise KeyError(f'Each of these {problem}: {unknown}.')
-    return renamed
+    return {new: state[name] for name, new in renamed.items() if new is not None}
 
 
 def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
@@ -120,7 +121,7 @@ def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     return None
 
 
-def read_checkpoint(filename: str, map_location='cpu') -> dict:
+def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
     """Read a checkpoint with the safe loader.
 
     Args:

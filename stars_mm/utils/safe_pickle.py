@@ -23,7 +23,7 @@ from torch.storage import TypedStorage
 #: last being lists of what this module allows.
 _PLAIN_DTYPE = re.compile(r'[<>=|]?([biufc]\d{1,2}|[SU]\d{0,9}|O8?)')
 #: numpy's own restorer of a buffer; its module differs between versions.
-_frombuffer_of_numpy = np.zeros(1).__reduce_ex__(5)[0]
+_frombuffer_of_numpy: Any = np.zeros(1).__reduce_ex__(5)[0]
 
 
 class UnsafePickleError(ValueError):
@@ -50,7 +50,7 @@ class _Array:
     """An array of a pickle, until the whole file has been read."""
 
     def __init__(self, *_: Any) -> None:
-        self.state: tuple | None = None
+        self.state: Any = None
 
     def __setstate__(self, state: tuple) -> None:
         self.state = state

@@ -117,7 +117,7 @@ def _read_torch(path: Path) -> tuple[dict, dict]:
 
 
 def _cause(path: Path, error: Exception) -> str:
-    find = getattr(torch.serialization, 'get_unsafe_globals_in_checkpoint', None)
+    find: Any = getattr(torch.serialization, 'get_unsafe_globals_in_checkpoint', None)
     try:
         names = sorted(set(find(path)) - {'argparse.Namespace'})
         return f'it holds objects of {", ".join(names)}'

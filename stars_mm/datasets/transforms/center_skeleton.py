@@ -1,6 +1,7 @@
 """Moves a clip to the origin, and turns it to face one way."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -94,7 +95,7 @@ class CenterSkeleton(BaseTransform):
         results['keypoint'] = keypoint
         return results
 
-    def plan(self, view) -> None:
+    def plan(self, view: Any) -> None:
         """Centres, and with ``align`` turns, a planned view, see :class:`ViewPlan`."""
         self._check(view.results)
         if not view.is_new:

@@ -1,6 +1,7 @@
 """Plans the views of a clip, and leaves making them to the model's device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class PackViews(PackActionInputs):
         num_views: int = 1,
         num_person: int = 2,
         mode: str = 'zero',
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         for key, value in (('num_views', num_views), ('num_person', num_person)):

@@ -1,6 +1,7 @@
 """Exchanges left and right."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -67,7 +68,7 @@ class RandomMirror(BaseTransform):
                 results['keypoint_score'] = results['keypoint_score'][..., order]
         return results
 
-    def plan(self, view) -> None:
+    def plan(self, view: Any) -> None:
         """Mirrors a planned view, see :class:`ViewPlan`."""
         order = self._order(view.results)
         if view.joints is None:

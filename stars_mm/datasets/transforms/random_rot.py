@@ -1,6 +1,7 @@
 """Turns a clip by random angles."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -61,7 +62,7 @@ class RandomRot(BaseTransform):
         results['keypoint'] = rotate(results['keypoint'], self._draw(results))
         return results
 
-    def plan(self, view) -> None:
+    def plan(self, view: Any) -> None:
         """Rotates a planned view, see :class:`ViewPlan`."""
         # rotating the columns of a matrix is multiplying by the rotation
         view.turn = rotate(view.turn.T, self._draw(view.results)).T

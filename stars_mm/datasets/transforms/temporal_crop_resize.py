@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -117,7 +118,7 @@ class TemporalCropResize(BaseTransform):
         results['num_clips'] = 1
         return results
 
-    def plan(self, view) -> None:
+    def plan(self, view: Any) -> None:
         """Crops and resizes a planned view, see :class:`ViewPlan`."""
         if view.crop is not None:
             raise ValueError(

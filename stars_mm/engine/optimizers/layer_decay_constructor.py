@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmaction.models import AAGCN, STGCN
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.logging import print_log
@@ -34,7 +36,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         # mmengine's branch for an empty paramwise_cfg
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
-    def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs: Any) -> None:
         """Add groups of the model's trained parameters, by learning rate and weight decay."""
         freeze_untrained_layers(module, self.paramwise_cfg)
         layer_decay = self.paramwise_cfg['layer_decay']

@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmaction.registry import PARAM_SCHEDULERS
 from mmengine.optim.scheduler import _ParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
@@ -20,7 +22,9 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
         **kwargs: The same.
     """
 
-    def __init__(self, optimizer, begin: int = 0, end: int = INF, *args, **kwargs) -> None:
+    def __init__(
+        self, optimizer: Any, begin: int = 0, end: int = INF, *args: Any, **kwargs: Any
+    ) -> None:
         if end < begin:
             raise ValueError(f'end={end} must not come before begin={begin}.')
         self.warmup_steps = end - begin
@@ -29,7 +33,13 @@ class LinearWarmupLR(LRSchedulerMixin, _ParamScheduler):
 
     @classmethod
     def build_iter_from_epoch(
-        cls, *args, begin=0, end=INF, by_epoch=True, epoch_length=None, **kwargs
+        cls,
+        *args: Any,
+        begin: float = 0,
+        end: float = INF,
+        by_epoch: bool = True,
+        epoch_length: Any = None,
+        **kwargs: Any,
     ) -> 'LinearWarmupLR':
         """Build an iteration-based scheduler from epochs."""
         begin, end = int(begin * epoch_length), int(end * epoch_length)

@@ -1,6 +1,7 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
+from typing import Any
 
 from mmaction.registry import MODELS, RUNNERS
 from mmengine.config import Config, ConfigDict
@@ -119,7 +120,7 @@ class StagedRunner(Runner):
     def load_checkpoint(
         self,
         filename: str,
-        map_location='cpu',
+        map_location: Any = 'cpu',
         strict: bool = False,
         revise_keys: Sequence[tuple[str, str]] = ((r'^module\.', ''),),
     ) -> dict:

@@ -56,7 +56,7 @@ def draw_exemplars(
         raise ValueError(
             f'ways={ways} must lie between 2 and the number of classes, {len(classes)}.'
         )
-    draws = []
+    draws: list[Draw] = []
     for draw in range(episodes):
         chosen = classes
         if ways is not None:

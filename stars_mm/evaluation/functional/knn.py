@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ def knn_predict(
     query_feats: Tensor,
     ks: Sequence[int] = (1,),
     temperature: float | None = None,
-    **kwargs,
+    **kwargs: Any,
 ) -> Tensor:
     """Classify by the votes of the nearest neighbors under cosine similarity.
 
@@ -100,7 +101,7 @@ def knn_accuracy(
     query_labels: Tensor,
     ks: Sequence[int] = (1, 2, 5, 10),
     temperature: float | None = None,
-    **kwargs,
+    **kwargs: Any,
 ) -> dict[str, float]:
     """Accuracy of :func:`knn_predict`, which says what the arguments are: ``top1_k{k}`` in
     percent."""

@@ -1,6 +1,7 @@
 """The protocols that compare features: kNN, clusters, few-shot."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -30,7 +31,7 @@ class FeatureProtocol(Protocol):
 
     def identity(self) -> dict:
         settings = self.settings
-        identity = {role: self.reader.key(settings.encoder, role) for role in ROLES}
+        identity: dict[str, Any] = {role: self.reader.key(settings.encoder, role) for role in ROLES}
         identity['baselines'] = settings.baselines
         if self.name != 'knn':
             identity['seed'] = settings.seed

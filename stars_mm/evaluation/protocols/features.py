@@ -198,8 +198,9 @@ def _all_steps(steps: list) -> list[dict]:
 
 def _read_features(path: Path) -> FeatureSet:
     with np.load(path, allow_pickle=False) as arrays:
-        tensors = [torch.from_numpy(arrays[key]) for key in ('features', 'labels', 'sample_idx')]
-        return FeatureSet(*tensors, arrays['names'].tolist() or None)
+        keys = ('features', 'labels', 'sample_idx')
+        features, labels, sample_idx = (torch.from_numpy(arrays[key]) for key in keys)
+        return FeatureSet(features, labels, sample_idx, arrays['names'].tolist() or None)
 
 
 def _write_features(path: Path, found: FeatureSet) -> None:

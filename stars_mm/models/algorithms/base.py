@@ -1,4 +1,5 @@
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -44,7 +45,7 @@ class BaseSkeletonSSL(BaseModel):
         inputs: Tensor,
         data_samples: list[ActionDataSample] | None = None,
         mode: str = 'tensor',
-    ):
+    ) -> Any:
         """mmengine's single entry to the model: ``mode`` ``'loss'`` gives the losses, ``'predict'``
         the data samples with their ``feature``, ``'tensor'`` the features alone."""
         if mode == 'loss':
@@ -111,7 +112,7 @@ class MaskedMotionSSL(BaseSkeletonSSL):
         head: dict,
         mask_ratio: float = 0.9,
         motion_aware_tau: float | None = 0.8,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(backbone, head, neck, **kwargs)
         if motion_aware_tau is not None and motion_aware_tau <= 0:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -22,7 +24,7 @@ class InputMaskedMAMP(MaskedMotionSSL):
         **kwargs: Those of :class:`MaskedMotionSSL`.
     """
 
-    def __init__(self, backbone: dict, neck: dict, head: dict, **kwargs) -> None:
+    def __init__(self, backbone: dict, neck: dict, head: dict, **kwargs: Any) -> None:
         super().__init__(backbone, neck, head, **kwargs)
         self.mask_value = nn.Parameter(torch.zeros(self.neck.out_channels))
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -26,7 +27,13 @@ class MAMP(MaskedMotionSSL):
     """
 
     def __init__(
-        self, backbone: dict, neck: dict, head: dict, *args, skip_absent: bool = False, **kwargs
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        *args: Any,
+        skip_absent: bool = False,
+        **kwargs: Any,
     ) -> None:
         backbone = build_module(backbone)
         if not hasattr(backbone, 'encode'):

@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
@@ -20,7 +22,7 @@ class MAMPNNCLR(MAMP):
         **kwargs: Those of :class:`MAMP`.
     """
 
-    def __init__(self, contrast_head: dict, contrast_weight: float = 1.0, **kwargs) -> None:
+    def __init__(self, contrast_head: dict, contrast_weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if contrast_weight <= 0:
             raise ValueError(
@@ -31,7 +33,10 @@ class MAMPNNCLR(MAMP):
         self.contrast_weight = contrast_weight
 
     def loss(
-        self, inputs: Tensor, data_samples: list[ActionDataSample], noise: Tensor | None = None
+        self,
+        inputs: Tensor,
+        data_samples: list[ActionDataSample] | None = None,
+        noise: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Predict hidden motion, and pull features to their neighbors.
 

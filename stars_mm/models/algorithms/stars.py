@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -25,7 +27,7 @@ class STARS(BaseSkeletonSSL):
 
     needs_pretrained = True
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         momentum = getattr(self.head, 'teacher_momentum', None)
         self.teacher = None if momentum is None else MomentumTeacher(self._student(), momentum)

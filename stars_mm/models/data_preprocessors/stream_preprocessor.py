@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
@@ -36,7 +38,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
         layout: str | dict = 'nturgb+d',
         scale: float = 1.0,
         scored: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if stream not in STREAMS:
@@ -48,7 +50,7 @@ class StreamPreprocessor(SkeletonPreprocessor):
         self.scale = scale
         self.scored = scored
 
-    def preprocess(self, *args, **kwargs) -> tuple[Tensor, SampleList]:
+    def preprocess(self, *args: Any, **kwargs: Any) -> tuple[Tensor, SampleList]:
         """Collate a batch, and make the stream of it."""
         inputs, data_samples = super().preprocess(*args, **kwargs)
         return self.to_stream(inputs), data_samples

@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ class LinearProbeHead(BaseHead):
     """
 
     def __init__(
-        self, num_classes: int, in_channels: int = 256, eps: float = 1e-6, **kwargs
+        self, num_classes: int, in_channels: int = 256, eps: float = 1e-6, **kwargs: Any
     ) -> None:
         if eps <= 0:
             raise ValueError(f'eps must be positive: {eps}.')
@@ -32,7 +34,7 @@ class LinearProbeHead(BaseHead):
             nn.BatchNorm1d(in_channels, affine=False, eps=eps), nn.Linear(in_channels, num_classes)
         )
 
-    def forward(self, x: Tensor, **kwargs) -> Tensor:
+    def forward(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Logits (N, num_classes) of a feature map (N, M, C, T′, V′).
 
         Raises:
@@ -68,7 +70,7 @@ class JointMLPHead(BaseHead):
         hidden_channels: int = 2048,
         dropout: float = 0.3,
         label_smooth_eps: float = 0.1,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         for name, value in (('dropout', dropout), ('label_smooth_eps', label_smooth_eps)):
             if not 0 <= value < 1:
@@ -83,7 +85,7 @@ class JointMLPHead(BaseHead):
         self.relu = nn.ReLU(inplace=True)
         self.fc2 = nn.Linear(hidden_channels, num_classes)
 
-    def forward(self, x: Tensor, **kwargs) -> Tensor:
+    def forward(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Logits (N, num_classes) of a feature map (N, M, C, T′, V′).
 
         Raises:

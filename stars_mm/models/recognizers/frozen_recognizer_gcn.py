@@ -1,3 +1,5 @@
+from typing import Any
+
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
 
@@ -12,6 +14,6 @@ class FrozenRecognizerGCN(RecognizerGCN):
     #: A random encoder that nothing trains is a mistake.
     needs_pretrained = True
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         freeze(self.backbone)

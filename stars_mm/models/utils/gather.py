@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor
@@ -8,11 +10,11 @@ class _GatherWithGrad(torch.autograd.Function):
     """All-gather whose backward sums the gradients of all ranks."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return torch.cat(all_gather(x.contiguous()))
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         total = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total.chunk(get_world_size())[get_rank()]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
@@ -97,7 +99,7 @@ class TransformerBlock(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-def compile_blocks(model: nn.Module, **options) -> int:
+def compile_blocks(model: nn.Module, **options: Any) -> int:
     """Compile the transformer blocks of a model in place, with the options of ``torch.compile``;
     returns how many there are.
 

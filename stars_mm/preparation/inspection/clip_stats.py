@@ -91,7 +91,7 @@ def measure_clip(clip: dict) -> ClipStats:
         coords = np.ascontiguousarray(whole[:, :frames].transpose(3, 2, 0, 1), dtype=np.float32)
         in_pixels = len(coords) == 3 and np.ptp(coords[:2]) > 10
         scored = in_pixels and coords[2].min() >= 0 and coords[2].max() <= 1
-        seen = (coords[:2] if scored else coords).any(0)  # (V, M, T)
+        seen: np.ndarray = np.any(coords[:2] if scored else coords, axis=0)  # (V, M, T)
         persons = _present(coords, seen)
         if len(persons) < len(whole):
             coords, seen = coords[:, :, persons], seen[:, persons]
@@ -102,7 +102,7 @@ def measure_clip(clip: dict) -> ClipStats:
         jumps, jump = _find_jumps(steps, size, persons)
         reach = float(np.abs(places).max(initial=0))
     digest = hashlib.blake2b(repr(coords.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(coords))
+    digest.update(np.ascontiguousarray(coords).data)
     return ClipStats(
         frames=frames,
         unused=whole.shape[1] - frames,

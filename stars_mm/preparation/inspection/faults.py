@@ -35,10 +35,9 @@ def is_multi_class(annotations: list[dict]) -> bool:
 
 def classes_of(clip: dict, multi_class: bool) -> list[int]:
     """The classes of a clip, less those that are no integer from 0."""
-    label = clip.get('label')
-    if not (multi_class and is_class_list(label)):
-        label = [label]
-    return [int(value) for value in label if isinstance(value, (int, np.integer)) and value >= 0]
+    label: Any = clip.get('label')
+    values = label if multi_class and is_class_list(label) else [label]
+    return [int(value) for value in values if isinstance(value, (int, np.integer)) and value >= 0]
 
 
 def class_list(class_names: Any) -> list[str] | None:
@@ -86,7 +85,7 @@ def split_faults(
             names = 'its names, or those of the annotations, are no list of text'
             refused[f'split={shown(split)}: {names} ({error})'] = None
         else:
-            if split is None:
+            if split is None or splits is None:
                 continue
             message = f'split {shown(split)} lists clips that have no annotation'
             findings += finding('missing', message, map(shown, missing))

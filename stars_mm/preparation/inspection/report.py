@@ -50,7 +50,7 @@ class Group:
 
     def as_dict(self) -> dict[str, Any]:
         """Numbers of clips, classes and frames."""
-        report = dict(clips=len(self.members), classes=len(self.class_counts))
+        report: dict[str, Any] = dict(clips=len(self.members), classes=len(self.class_counts))
         if len(self.lengths):
             report['frames'] = dict(
                 min=int(self.lengths.min()),

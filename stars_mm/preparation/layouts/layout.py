@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 #: Metres, centimetres, millimetres, pixels, or anything else.
 UNITS = ('m', 'cm', 'mm', 'px', 'other')
@@ -88,7 +88,7 @@ class SkeletonLayout:
             raise ValueError(f'{where}: has the keys {sorted(content)}; {keys}.')
         joints = [str(joint) for joint in content['joints']]
 
-        def numbers(some: Sequence[int | str], key: str) -> tuple[int, ...]:
+        def numbers(some: Sequence[int | str], key: str) -> tuple[Any, ...]:
             for joint in some:
                 if isinstance(joint, str) and joint not in joints:
                     raise ValueError(f'{where}: {key} names {joint!r}, which is none of {joints}.')

@@ -60,6 +60,7 @@ def get_reader(spec: str) -> Reader:
         raise FileNotFoundError(f'reader {spec!r}: there is no file {path}.')
     name = osp.splitext(osp.basename(path))[0]
     module_spec = importlib.util.spec_from_file_location(name, path)
+    assert module_spec is not None and module_spec.loader is not None  # of a .py file it is not
     module = importlib.util.module_from_spec(module_spec)
     sys.modules.setdefault(name, module)  # for what pickles or imports it
     try:

@@ -33,7 +33,8 @@ def motion(joints: np.ndarray) -> float:
 def drop_wide(bodies: list[Body]) -> tuple[list[Body], list[float]]:
     """Drops the bodies, in the order of their first frames, that are too wide in most frames, but
     not the last one; gives the motion of each as well, to which implausible frames do not add."""
-    left, motions = [], []
+    left: list[Body] = []
+    motions: list[float] = []
     for number, body in enumerate(bodies):
         moved = motion(body.joints)
         others = len(left) + len(bodies) - number - 1

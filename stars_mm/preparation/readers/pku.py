@@ -8,8 +8,10 @@ as recorded, the first 300 frames, and what is zero throughout left out.
 """
 
 import functools
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +120,7 @@ def load(
     if not keypoint.any():
         leave_out('zero throughout')
     too_long = 0 < max_frames < min(row.end, len(frames)) - row.start
-    notes = {
+    notes: dict[str, int] = {
         f'cut to {max_frames} frames': too_long,
         'ends with its recording': row.end > len(frames),
     }
@@ -130,7 +132,7 @@ def _frames(file: SourceFile) -> np.ndarray:
     return pku_parse.parse_skeleton(file.read())
 
 
-def _parse(file: SourceFile, parse, *options):
+def _parse(file: SourceFile, parse: Callable, *options: Any) -> Any:
     """The content of a small file; errors name it."""
     try:
         return parse(file.read(), *options)
@@ -169,7 +171,7 @@ def _find_splits(src: str, files: list[SourceFile], phase: int) -> dict[str, Sou
 
 
 def _train_names(
-    file: SourceFile, protocol: str, recorded: set[str], remarks: list[str]
+    file: SourceFile, protocol: str, recorded: Set[str], remarks: list[str]
 ) -> frozenset[str]:
     """Reads which recordings train."""
     train, val = _parse(file, pku_parse.parse_split)

@@ -8,7 +8,8 @@ import csv
 import io
 import json
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def parse_json(content: bytes, options: TableOptions) -> Clip:
 def _to_array(content: list) -> np.ndarray:
     """Nested lists as an array; null is NaN. Says where lists differ."""
 
-    def shape_of(value, where: str) -> tuple:
+    def shape_of(value: Any, where: str) -> tuple:
         if value is None or type(value) in (int, float):
             return ()
         if not isinstance(value, list):
@@ -150,7 +151,7 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _numbers(rows: _Rows, columns, header: list[str] | None) -> np.ndarray:
+def _numbers(rows: _Rows, columns: Sequence[int], header: list[str] | None) -> np.ndarray:
     """The cells of some columns, (rows, columns)."""
     values = np.empty((len(rows), len(columns)))
     for i, (number, cells) in enumerate(rows):
@@ -170,7 +171,7 @@ def _plain(name: str) -> str:
 def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int, str], int]:
     """(joint, axis) → column."""
     joints = {_plain(joint): j for j, joint in enumerate(layout.joints)}
-    found = {}
+    found: dict[tuple[int, str], int] = {}
     for column, cell in enumerate(header):
         match = _COLUMN.fullmatch(cell)
         if match is None:
