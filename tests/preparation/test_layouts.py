@@ -99,20 +99,17 @@ def test_bad_user_layouts(tmp_path, changes, message):
         get_layout(str(path))
 
 
-@pytest.mark.parametrize(
-    'name, content, message',
-    [
+def test_bad_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content, message in (
         ('cut.json', '{"joints": [', r'cut\.json: cannot be read'),
         ('list.json', '[1]', r'list\.json: .*holds a list'),
         ('run.yml', '!!python/object/apply:os.mkdir [ran]', r'run\.yml: cannot be read'),
         ('run.py', "open('ran', 'w')", r'run\.py" is not known.* \.py is not run any more'),
-    ],
-)
-def test_bad_files(tmp_path, monkeypatch, name, content, message):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=message):
-        get_layout(name)
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=message):
+            get_layout(name)
     assert not (tmp_path / 'ran').exists()
 
 

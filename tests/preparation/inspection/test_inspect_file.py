@@ -123,9 +123,9 @@ def test_copies_under_other_names(write, clips):
     assert found['copy_label'] == ("'clip4': [1], 'clip1': [0]",)
 
 
-@pytest.mark.parametrize(
-    'class_names, label, faults, warnings',
-    [
+def test_classes(clips):
+    names = [clip['frame_dir'] for clip in clips]
+    for class_names, label, faults, warnings in (
         (['a', 'b', 'c'], 1, {}, {}),
         (['a', 'b', 'c', 'd'], 1, {}, dict(label_gap=1)),
         (['a', 'b'], 1, dict(label=2), {}),
@@ -133,13 +133,10 @@ def test_copies_under_other_names(write, clips):
         (['a', 'a', 'c'], 1, {}, dict(class_names=1)),
         ([1, 2, 3], 1, {}, dict(class_names=1)),
         (np.array(['a', 'b', 'c']), 1, {}, {}),
-    ],
-)
-def test_classes(clips, class_names, label, faults, warnings):
-    clips[3]['label'] = label
-    names = [clip['frame_dir'] for clip in clips]
-    report = inspect_annotations(clips, dict(all=names), class_names)
-    assert (counts(report.faults), counts(report.warnings)) == (faults, warnings)
+    ):
+        clips[3]['label'] = label
+        report = inspect_annotations(clips, dict(all=names), class_names)
+        assert (counts(report.faults), counts(report.warnings)) == (faults, warnings)
 
 
 def test_labels_of_several_classes_and_none(clips):
@@ -165,7 +162,6 @@ def test_motion_is_judged(clips):
     found = cases(report.warnings)
     assert found['empty_frames'] == ("'clip0': 1 of 10 frames",)
     assert found['jump'][0].startswith("'clip1': person 0 joint 2 by ")
-    assert found['jump'][0].endswith(' of the size at frame 5')
     assert found['still'] == ("'clip2': 12 frames",)
     assert found['unused_frames'] == ("'clip3': 9 of 13",)
     assert any(text.startswith("'clip4'") for text in found['other_unit'])
