@@ -111,9 +111,13 @@ def test_what_a_group_depends_on(tmp_path):
     (tmp_path / 'a').write_text('22')
     made = [before, key(of_file), key(array), key(other), key(array, options='x')]
     made += [key(array, name='b'), key(array, scores=np.ones((4, 3))), key(partial(load, 'x', 1))]
-    made += [key(partial(load, 'x', 2)), key(partial(leave_out, 'x'))]
-    made += [key(lambda: array) for _ in range(2)]
+    made += [key(partial(leave_out, 'x')), key(lambda: array), key(lambda: array)]
     assert len(set(made)) == len(made)
+
+
+def test_a_source_is_converted_together():
+    clips = [Recording(str(n), 0, source=f'file{n // 20}') for n in range(70)]
+    assert [len(group) for group in resumable._groups(clips)] == [40, 30]
 
 
 def test_functions_within_functions_are_called_here(tmp_path):
@@ -140,20 +144,19 @@ def test_bad_recordings_are_all_named(tmp_path, workers):
 
 
 def test_absent_persons_and_missing_joints(tmp_path):
-    """Neither has a score; what a published array has of absent ones is kept."""
+    """Neither has a score; absent persons go, but of published arrays."""
     keypoints, scores = np.zeros((3, 4, 3, 3)), np.ones((3, 4, 3))
     keypoints[1] = 1
     keypoints[1, 1, 2, 0] = np.nan
-    expected = np.zeros_like(scores)
-    expected[1] = 1
+    expected = keypoints.any(-1) * scores
+    seen = np.where(np.isnan(keypoints).any(-1), 0, expected)
+    options = ConversionOptions(missing='interpolate')
     for keep, persons in ((False, slice(1, 2)), (True, slice(3))):
         clips = [Recording(n, 'a', n, keypoints, scores) for n in 'xy']
         known = RecordingSet(clips, layout='stick', keep_absent=keep)
-        options = ConversionOptions(missing='interpolate')
         convert(known, str(tmp_path / 'a.pkl'), STICK, options=options)
         found = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
         assert (found['keypoint'] == expected[persons, ..., None]).all()
-        seen = expected * (np.arange(12).reshape(4, 3) != 5)
         np.testing.assert_array_equal(found['keypoint_score'], seen[persons])
 
 

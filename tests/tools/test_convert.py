@@ -91,8 +91,7 @@ def test_index_classes_and_units(tool, lab):
 
 def test_pixels_with_scores(tool, lab):
     (lab / 'stick.json').write_text(json.dumps(dict(LAYOUT, unit='px')))
-    expected = values(0).reshape(1, 5, 3, 3).astype('f4')
-    clip = run(tool, lab)['annotations'][3]
+    clip, expected = run(tool, lab)['annotations'][3], values(0).reshape(1, 5, 3, 3).astype('f4')
     np.testing.assert_array_equal(clip['keypoint'], expected[..., :2])
     np.testing.assert_array_equal(clip['keypoint_score'], expected[..., 2])
     assert 'keypoint_score' not in run(tool, lab, '--no-scores')['annotations'][3]

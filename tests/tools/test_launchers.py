@@ -23,12 +23,10 @@ pipeline = [
     dict(type='UniformSampleFrames', clip_len=8), dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=2), dict(type='PackActionInputs')]
 dataset = dict(type='PoseDataset', ann_file={ann_file!r}, split='train', pipeline=pipeline)
-train_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dataset,
-    sampler=dict(type='DefaultSampler', shuffle=True))
-val_dataloader = test_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dict(dataset, split='val', test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+train_dataloader = dict(loader, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=True))
+val_dataloader = dict(loader, dataset=dict(dataset, split='val', test_mode=True))
+test_dataloader = val_dataloader
 val_evaluator = test_evaluator = dict(type='AccMetric')
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
 val_cfg = dict(type='ValLoop')
@@ -122,37 +120,28 @@ def slurm(tmp_path) -> dict:
     for name, text in dict(srun=SRUN, scontrol='#!/bin/sh\necho 127.0.0.1\n').items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    return dict(
-        GPUS='2',
-        CPUS_PER_TASK='3',
-        SRUN_ARGS='--time=10 --qos=low',
-        PATH=os.pathsep.join([str(tmp_path), os.environ['PATH']]),
-        SRUN_LOG=str(tmp_path / 'srun.log'),
-    )
+    path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
+    env = dict(GPUS='2', CPUS_PER_TASK='3', SRUN_ARGS='--time=10 --qos=low', PATH=path)
+    return dict(env, SRUN_LOG=str(tmp_path / 'srun.log'))
 
 
 @pytest.fixture
 def stand_in(tmp_path):
-    """``stand_in(lines)``: the path of a shell script in place of Python."""
+    """``stand_in(line)``: the path of a shell script in place of Python, which by default prints
+    its command line."""
 
-    def _make(lines) -> str:
+    def _make(line='printf "%s|" "$MASTER_PORT" "$@"') -> str:
         path = tmp_path / 'python'
-        path.write_text(f'#!/bin/sh\n{lines}\n')
+        path.write_text(f'#!/bin/sh\n{line}\n')
         path.chmod(0o755)
         return str(path)
 
     return _make
 
 
-@pytest.fixture
-def python(stand_in) -> str:
-    """Prints its command line."""
-    return stand_in('printf "%s|" "$MASTER_PORT" "$@"')
-
-
-def test_slurm_train_starts_train(repo_root, run_command, slurm, python):
+def test_slurm_train_starts_train(repo_root, run_command, slurm, stand_in):
     command = ('bash', repo_root / 'tools/slurm_train.sh', 'gpu', 'job', 'my config.py', '--amp')
-    done = run_command(*command, **dict(slurm, GPUS='1', PYTHON=python))
+    done = run_command(*command, **dict(slurm, GPUS='1', PYTHON=stand_in()))
     port, *command = done.stdout.strip('|').split('|')
     assert 20000 <= int(port) < 40000
     train = str(repo_root / 'tools/train.py')
@@ -160,23 +149,21 @@ def test_slurm_train_starts_train(repo_root, run_command, slurm, python):
     assert '--gres=gpu:1' in Path(slurm['SRUN_LOG']).read_text()
 
 
-@pytest.mark.parametrize(
-    'env, expected',
-    [
+def test_torchrun_command(repo_root, run_command, stand_in):
+    script, python = repo_root / 'tools/dist_train.sh', stand_in()
+    tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
+    first = '10.0.0.1'
+    for env, expected in (
         ({}, '--nnodes=1 --standalone'),
         (dict(PORT='123'), '--nnodes=1 --node_rank=0 --master_port=123 --master_addr=127.0.0.1'),
         (
-            dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1'),
-            '--nnodes=2 --node_rank=1 --master_port=29500 --master_addr=10.0.0.1',
+            dict(NNODES='2', NODE_RANK='1', MASTER_ADDR=first),
+            f'--nnodes=2 --node_rank=1 --master_port=29500 --master_addr={first}',
         ),
-    ],
-)
-def test_torchrun_command(repo_root, run_command, python, env, expected):
-    script = repo_root / 'tools/dist_train.sh'
-    done = run_command('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
-    start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
-    tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
-    assert done.stdout.strip('|').split('|') == start + tool
+    ):
+        done = run_command('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
+        start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
+        assert done.stdout.strip('|').split('|') == start + tool
 
 
 def test_missing_arguments(repo_root, run_command):

@@ -39,10 +39,6 @@ def refused(path, num_classes):
     return False
 
 
-def nan(clips, splits):
-    clips[1]['keypoint'][0, 3, 2, 1] = np.nan
-
-
 def other_joints_in_val(clips, splits):
     for clip in clips[4:]:
         clip['keypoint'] = clip['keypoint'][:, :, :4]
@@ -55,7 +51,6 @@ def no_clips(clips, splits):
 
 CHANGES = {
     'nothing': (lambda clips, splits: None, {}),
-    'nan': (nan, dict(clip=1)),
     'no keypoint': (lambda clips, splits: clips[1].pop('keypoint'), dict(clip=1)),
     'other joints in val': (other_joints_in_val, dict(clip=2)),
     'label in text': (lambda clips, splits: clips[1].update(label='1'), dict(label=1)),

@@ -152,7 +152,6 @@ def nw_json(value):
         ('utd-mhad', 'a28_s1_t1_skeleton.mat', b'', 'action 28 is none of 1 to 27'),
         ('utd-mhad', 'a1_s1_t1_skeleton.mat', b'no mat', 'is no .mat'),
         ('kard', 'a01_s01_e01_realworld.txt', b'1 2 3\n' * 14, 'has 14 rows of 3 numbers; 15'),
-        ('msr-action3d', 'a01_s01_e01_skeleton3D.txt', b'1 2 3\n' * 20, 'has 20 rows of 3 '),
     ],
 )
 def test_bad_files(convert_with, tmp_path, reader, name, content, message):
