@@ -15,9 +15,8 @@ from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.utils.safe_pickle import load_pickle
 
-STICK = get_layout(
-    dict(name='stick', joints=['hip', 'hand', 'foot'], parents=[None, 0, 0], center=0)
-)
+STICK = dict(name='stick', joints=['hip', 'hand', 'foot'], parents=[None, 0, 0], center=0)
+STICK = get_layout(STICK)
 
 
 def load(folder, number):
@@ -29,18 +28,17 @@ def load(folder, number):
 
 
 def make(tmp_path, count=70):
+    found = []
     for number in range(count):
-        (tmp_path / f'{number}').write_text(str(number + 1))
-    return [
-        Recording(
-            f'clip{number:03}',
-            f'class{number % 2}',
-            number % 5,
-            partial(load, str(tmp_path), number),
-            source=str(tmp_path / f'{number}'),
-        )
-        for number in range(count)
-    ]
+        path, file = partial(load, str(tmp_path), number), tmp_path / f'{number}'
+        file.write_text(str(number + 1))
+        who = (f'clip{number:03}', f'class{number % 2}', number % 5)
+        found.append(Recording(*who, path, source=str(file)))
+    return found
+
+
+def bare(name, keypoints, **more):
+    return dict(name=name, label=0, subject=name, keypoints=keypoints, **more)
 
 
 def reads(tmp_path):
@@ -111,34 +109,20 @@ def test_what_a_group_depends_on(tmp_path):
     before = key(of_file)
     assert before == key(of_file) and key(array) == key(array.copy())
     (tmp_path / 'a').write_text('22')
-    different = [
-        before,
-        key(of_file),
-        key(array),
-        key(other),
-        key(array, options='x'),
-        key(array, name='b'),
-        key(array, scores=np.ones((4, 3))),
-        key(partial(load, 'x', 1)),
-        key(partial(load, 'x', 2)),
-        key(partial(leave_out, 'x')),
-        *(key(lambda: array) for _ in range(2)),
-    ]
-    assert len(set(different)) == len(different)
+    made = [before, key(of_file), key(array), key(other), key(array, options='x')]
+    made += [key(array, name='b'), key(array, scores=np.ones((4, 3))), key(partial(load, 'x', 1))]
+    made += [key(partial(leave_out, 'x')), key(lambda: array), key(lambda: array)]
+    assert len(set(made)) == len(made)
 
 
 def test_a_source_is_converted_together():
-    for source, sizes in ((lambda n: f'file{n // 20}', [40, 30]), (lambda n: '', [32, 32, 6])):
-        recordings = [Recording(str(n), 0, source=source(n)) for n in range(70)]
-        assert [len(group) for group in resumable._groups(recordings)] == sizes
+    clips = [Recording(str(n), 0, source=f'file{n // 20}') for n in range(70)]
+    assert [len(group) for group in resumable._groups(clips)] == [40, 30]
 
 
 def test_functions_within_functions_are_called_here(tmp_path):
-    recordings = [
-        dict(name=str(n), label='a', subject=n, keypoints=lambda n=n: np.full((4, 3, 3), n + 1.0))
-        for n in range(40)
-    ]
-    convert((clip for clip in recordings), str(tmp_path / 'a.pkl'), STICK, workers=2)
+    clips = (bare(str(n), lambda n=n: np.full((4, 3, 3), n + 1.0)) for n in range(40))
+    convert(clips, str(tmp_path / 'a.pkl'), STICK, workers=2)
     clips, _ = load_annotations(str(tmp_path / 'a.pkl'))
     assert [clip['keypoint'][0, 0, 0, 0] for clip in clips] == list(range(1, 41))
 
@@ -159,44 +143,30 @@ def test_bad_recordings_are_all_named(tmp_path, workers):
     assert convert(recordings, dst, STICK).before == 32
 
 
-def test_absent_persons(tmp_path):
-    keypoints = np.zeros((3, 4, 3, 3))
+def test_absent_persons_and_missing_joints(tmp_path):
+    """Neither has a score; absent persons go, but of published arrays."""
+    keypoints, scores = np.zeros((3, 4, 3, 3)), np.ones((3, 4, 3))
     keypoints[1] = 1
-    for keep, persons in ((False, 1), (True, 3)):
-        known = RecordingSet(
-            [Recording(n, 'a', n, keypoints) for n in 'xy'], layout='stick', keep_absent=keep
-        )
-        convert(known, str(tmp_path / 'a.pkl'), STICK)
-        clip = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
-        assert clip['keypoint'].shape[0] == persons and clip['keypoint'].sum() == 36
-
-
-def test_what_is_missing_has_no_score(tmp_path):
-    keypoints, scores = np.ones((4, 3, 3)), np.ones((4, 3))
-    keypoints[1, 2, 0] = np.nan
+    keypoints[1, 1, 2, 0] = np.nan
+    expected = keypoints.any(-1) * scores
+    seen = np.where(np.isnan(keypoints).any(-1), 0, expected)
     options = ConversionOptions(missing='interpolate')
-    clips = [Recording(name, 'a', name, keypoints, scores) for name in 'xy']
-    convert(clips, str(tmp_path / 'a.pkl'), STICK, options=options)
-    found = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
-    scores[1, 2] = 0
-    np.testing.assert_array_equal(found['keypoint_score'], scores[None])
-    assert (found['keypoint'] == 1).all()
+    for keep, persons in ((False, slice(1, 2)), (True, slice(3))):
+        clips = [Recording(n, 'a', n, keypoints, scores) for n in 'xy']
+        known = RecordingSet(clips, layout='stick', keep_absent=keep)
+        convert(known, str(tmp_path / 'a.pkl'), STICK, options=options)
+        found = load_annotations(str(tmp_path / 'a.pkl'))[0][0]
+        assert (found['keypoint'] == expected[persons, ..., None]).all()
+        np.testing.assert_array_equal(found['keypoint_score'], seen[persons])
 
 
 def test_what_a_data_set_says_of_itself(tmp_path):
-    names, splits = list('wxyz'), ['train', 'train', 'val', 'val']
-    known = RecordingSet(
-        [
-            Recording(name, 'b', None, np.full((4, 20, 3), value), split=split)
-            for name, value, split in zip(names, (1.0, 2, 2, 3), splits)
-        ],
-        title='A set',
-        layout='kinect-20',
-        unit='mm',
-        class_names=['a', 'b'],
-        distinct=('val',),
-        remarks=['something is odd'],
-    )
+    clips = [
+        Recording(name, 'b', None, np.full((4, 20, 3), float(value)), split=split)
+        for name, value, split in zip('wxyz', (1, 2, 2, 3), ['train', 'train', 'val', 'val'])
+    ]
+    said = dict(unit='mm', class_names=['a', 'b'], distinct=('val',), remarks=['something is odd'])
+    known = RecordingSet(clips, 'A set', 'kinect-20', **said)
     text = convert(known, str(tmp_path / 'a.pkl')).as_text()
     assert 'something is odd' in text and "note: train has no clip of 'a'" in text
     content = load_pickle(str(tmp_path / 'a.pkl'))
@@ -205,10 +175,6 @@ def test_what_a_data_set_says_of_itself(tmp_path):
     assert [clip['label'] for clip in content['annotations']] == [1] * 4
     assert content['annotations'][0]['keypoint'].max() == np.float32(0.001)
     assert content['provenance']['dataset'] == 'A set'
-
-
-def bare(name, keypoints, **more):
-    return dict(dict(name=name, label=0, subject=name, keypoints=keypoints), **more)
 
 
 ONES = np.ones((4, 3, 3))
@@ -225,6 +191,8 @@ ONES = np.ones((4, 3, 3))
         ([bare('a', ONES[None, :0])], r'keypoints have shape \(1, 0, 3, 3\)'),
         ([bare('a', ONES, scores=np.ones((4, 1)))], r'scores have shape \(1, 4, 1\)'),
         ([bare('a', [[['a', 'b']]])], 'no numbers'),
+        ([bare('a', ONES * 0)], "clip 'a': shows no body in any frame"),
+        ([bare('a', ONES * 1e300)], r'holds 1e\+300'),
     ],
 )
 def test_what_cannot_be_converted(tmp_path, recordings, message):
@@ -236,7 +204,7 @@ def test_what_cannot_be_converted(tmp_path, recordings, message):
 def test_arguments(tmp_path):
     for name, options, message in (
         ('a.h5', dict(layout=STICK), r'a\.h5: an annotation file ends'),
-        ('a.pkl', {}, 'does not say what the joints are: give --layout'),
+        ('a.pkl', {}, 'give --layout'),
         ('a.pkl', dict(layout=STICK, workers=0), 'workers=0'),
     ):
         with pytest.raises(ValueError, match=message):

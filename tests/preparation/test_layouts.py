@@ -21,13 +21,11 @@ NW_UCLA_BONES = (
 )
 
 
-@pytest.mark.parametrize(
-    'theirs, ours', [('nturgb+d', 'ntu-25'), ('coco', 'coco-17'), ('openpose', 'openpose-18')]
-)
-def test_bones_are_mmactions(theirs, ours):
-    pairs = dict(JointToBone(theirs).pairs)
-    assert dict(enumerate(joint_parents(theirs))) == pairs
-    assert dict(enumerate(joint_parents(ours))) == pairs
+def test_bones_are_mmactions():
+    for theirs, ours in (('nturgb+d', 'ntu-25'), ('coco', 'coco-17'), ('openpose', 'openpose-18')):
+        pairs = dict(JointToBone(theirs).pairs)
+        assert dict(enumerate(joint_parents(theirs))) == pairs
+        assert dict(enumerate(joint_parents(ours))) == pairs
 
 
 def test_nw_ucla_has_the_bones_that_are_drawn():
@@ -59,37 +57,18 @@ def test_known_layouts(name):
     assert [layout.joints[j] for j in layout.align] == ['left_shoulder', 'right_shoulder']
 
 
-def stick(**changes):
-    """A body of five joints, as a user writes it."""
-    written = dict(
-        name='stick',
-        joints=['hip', 'neck', 'hand_l', 'hand_r', 'foot'],
-        parents=[None, 'hip', 'neck', 'neck', 'hip'],
-        center='neck',
-        pairs=[['hand_l', 'hand_r']],
-        align=['hand_l', 'hand_r'],
-        unit='mm',
-    )
-    return dict(written, **changes)
+JOINTS = ['hip', 'neck', 'hand_l', 'hand_r', 'foot']
+HANDS = ['hand_l', 'hand_r']
+STICK = dict(joints=JOINTS, parents=[None, 'hip', 'neck', 'neck', 'hip'], center='neck')
+STICK.update(pairs=[HANDS], align=HANDS, unit='mm')
 
 
 def test_layout_of_a_file(tmp_path):
-    expected = SkeletonLayout(
-        name='stick',
-        joints=('hip', 'neck', 'hand_l', 'hand_r', 'foot'),
-        parents=(0, 0, 1, 1, 0),
-        center=1,
-        pairs=((2, 3),),
-        align=(2, 3),
-        unit='mm',
-    )
-    nameless = {key: value for key, value in stick().items() if key != 'name'}
-    (tmp_path / 'a.json').write_text(json.dumps(stick()))
-    (tmp_path / 'b.yml').write_text(yaml.safe_dump(stick()))
-    (tmp_path / 'c.json').write_text(json.dumps(nameless))
+    expected = SkeletonLayout('a.json', tuple(JOINTS), (0, 0, 1, 1, 0), 1, ((2, 3),), (2, 3), 'mm')
+    (tmp_path / 'a.json').write_text(json.dumps(STICK))
+    (tmp_path / 'b.yml').write_text(yaml.safe_dump(dict(STICK, name='a.json')))
     for path in ('a.json', 'b.yml'):
         assert get_layout(str(tmp_path / path)) == expected
-    assert get_layout(str(tmp_path / 'c.json')).name == 'c.json'
     assert get_layout(expected.to_dict()) == get_layout(expected) == expected
     assert json.loads(json.dumps(expected.to_dict())) == expected.to_dict()
     assert (expected.num_joints, expected.root) == (5, 0)
@@ -115,40 +94,34 @@ def test_layout_of_a_file(tmp_path):
 )
 def test_bad_user_layouts(tmp_path, changes, message):
     path = tmp_path / 'stick.json'
-    path.write_text(json.dumps(stick(**changes)))
+    path.write_text(json.dumps(dict(STICK, **changes)))
     with pytest.raises(ValueError, match=rf'stick\.json.*{message}'):
         get_layout(str(path))
 
 
-@pytest.mark.parametrize(
-    'name, content, message',
-    [
+def test_bad_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content, message in (
         ('cut.json', '{"joints": [', r'cut\.json: cannot be read'),
         ('list.json', '[1]', r'list\.json: .*holds a list'),
         ('run.yml', '!!python/object/apply:os.mkdir [ran]', r'run\.yml: cannot be read'),
         ('run.py', "open('ran', 'w')", r'run\.py" is not known.* \.py is not run any more'),
-    ],
-)
-def test_bad_files(tmp_path, monkeypatch, name, content, message):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=message):
-        get_layout(name)
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=message):
+            get_layout(name)
     assert not (tmp_path / 'ran').exists()
 
 
-@pytest.mark.parametrize(
-    'layout, error, message',
-    [
+def test_bad_layouts():
+    for layout, error, message in (
         ('none.json', FileNotFoundError, 'none.json'),
         ('ntu', ValueError, r'layout="ntu" is not known.*nturgb\+d.*nw-ucla'),
         (dict(num_node=3, inward=[]), ValueError, r"lacks \['center'\]"),
         (dict(num_node=3, inward=[(1, 0)], center=0), ValueError, r'3 joints .*\[0, 1\]'),
-    ],
-)
-def test_bad_layouts(layout, error, message):
-    with pytest.raises(error, match=message):
-        joint_parents(layout)
+    ):
+        with pytest.raises(error, match=message):
+            joint_parents(layout)
 
 
 def test_layout_that_a_file_names():
@@ -157,7 +130,7 @@ def test_layout_that_a_file_names():
     given = dict(layout='own', skeleton=get_layout('coco-17').to_dict())
     assert stored_layout(given, 'a.pkl') == get_layout('coco-17')
     with pytest.raises(ValueError, match='a.pkl: .*unit'):
-        stored_layout(dict(layout=stick(unit='inch')), 'a.pkl')
+        stored_layout(dict(layout=dict(STICK, unit='inch')), 'a.pkl')
     for extra in (dict(layout='layout.json'), dict(skeleton='layout.json'), dict(layout=[1])):
         with pytest.raises(ValueError, match=r'a\.pkl: its layout .* is neither'):
             stored_layout(extra, 'a.pkl')

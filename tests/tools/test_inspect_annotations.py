@@ -3,30 +3,29 @@
 import json
 import os
 import pickle
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 
-def make_file(path, faulty=False, doubtful=False):
-    rng = np.random.default_rng(0)
-    clips = []
-    for number in range(8):
-        body = rng.uniform(-0.6, 0.6, (1, 1, 25, 3)) + (0, 0, 3)
-        walk = np.cumsum(rng.uniform(0.01, 0.03, (1, 12 + number, 25, 3)), 1)
-        clip = dict(frame_dir=f'clip{number}', label=number % 2, total_frames=12 + number)
-        clips.append(dict(clip, keypoint=(body + walk).astype('f4')))
-    if faulty:
-        clips[3]['keypoint'][0, 1, 2, 0] = np.nan
-    if doubtful:
-        clips[6].update(keypoint=clips[1]['keypoint'], total_frames=13)
-    names = [clip['frame_dir'] for clip in clips]
-    splits = dict(xsub_train=names[:5], xsub_val=names[5:])
-    content = dict(split=splits, annotations=clips, class_names=['wave', 'cost $1_a$'])
-    path.write_bytes(pickle.dumps(content))
-    return path
+@pytest.fixture
+def make_file(tmp_path, make_clip):
+    """``make_file(faulty, doubtful)``: eight clips, one with NaN, or one as in training."""
+
+    def _make(faulty=False, doubtful=False):
+        clips = [make_clip(n, (1, 12 + n, 25, 3), label=n % 2) for n in range(8)]
+        if faulty:
+            clips[3]['keypoint'][0, 1, 2, 0] = np.nan
+        if doubtful:
+            clips[6].update(keypoint=clips[1]['keypoint'], total_frames=13)
+        names = [clip['frame_dir'] for clip in clips]
+        content = dict(split=dict(xsub_train=names[:5], xsub_val=names[5:]), annotations=clips)
+        path = tmp_path / 'a.pkl'
+        path.write_bytes(pickle.dumps(dict(content, class_names=['wave', 'cost $1_a$'])))
+        return path
+
+    return _make
 
 
 @pytest.fixture(scope='module')
@@ -34,70 +33,48 @@ def tool(load_tool):
     return load_tool('data/inspect_annotations.py')
 
 
-def test_the_command(tool, tmp_path, capsys):
-    out = tmp_path / 'new' / 'out.json'
-    assert tool.main([str(make_file(tmp_path / 'a.pkl', faulty=True)), '--json', str(out)]) == 1
-    done = capsys.readouterr()
-    assert 'task/s' in done.err and '8/8' in done.err
-    assert "'clip3': keypoint[0, 1, 2, 0] is nan" in done.out
-    assert done.out.endswith('training cannot use it as it is: 1 fault, 0 warnings\n')
+def test_the_command(tool, make_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv('PATH', '')  # without ffmpeg
+    path, out, pictures = str(make_file(faulty=True)), tmp_path / 'new/a.json', tmp_path / 'png'
+    assert tool.main([path, '--json', str(out), '--pictures', str(pictures)]) == 1
+    assert sorted(os.listdir(pictures)) == ['classes.png', 'lengths.png', 'samples.gif']
+    printed = capsys.readouterr().out
+    assert "'clip3': keypoint[0, 1, 2, 0] is nan" in printed
+    assert 'training cannot use it as it is: 1 fault, 0 warnings\n' in printed
     report = json.loads(out.read_text())
     assert report['sound'] is False and report['warnings'] == []
     assert report['faults'][0]['kind'] == 'clip'
-    assert report['whole']['clips'] == 8 and report['persons'] == {'1': 7}
-    assert report['splits']['xsub_val'] == dict(
-        clips=3, classes=2, frames=dict(min=17, median=18.0, mean=18.0, max=19)
-    )
-    assert report['classes'][0] == dict(
-        label=0, name='wave', clips=4, splits=dict(xsub_train=3, xsub_val=1)
-    )
-    assert report['units']['name'] == 'metres'
-    assert os.listdir(out.parent) == ['out.json']
+    splits = dict(xsub_train=3, xsub_val=1)
+    assert report['classes'][0] == dict(label=0, name='wave', clips=4, splits=splits)
+    assert report['persons'] == {'1': 7} and os.listdir(out.parent) == ['a.json']
+    assert tool.main([path, '--pictures', str(pictures), '--layout', 'nw-ucla']) == 2
+    assert 'has 20 joints, the clips have 25' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    'doubtful, strict, status', [(False, True, 0), (True, False, 0), (True, True, 1)]
-)
-def test_status(tool, tmp_path, capsys, doubtful, strict, status):
-    path = make_file(tmp_path / 'a.pkl', doubtful=doubtful)
-    assert tool.main([str(path)] + ['--strict'] * strict) == status
-    assert f'sound: 0 faults, {2 * doubtful} warnings' in capsys.readouterr().out
+def test_status(tool, make_file, capsys):
+    for doubtful, strict, status in ((False, True, 0), (True, False, 0), (True, True, 1)):
+        path = make_file(doubtful=doubtful)
+        assert tool.main([str(path)] + ['--strict'] * strict) == status
+        assert f'sound: 0 faults, {2 * doubtful} warnings' in capsys.readouterr().out
 
 
-def test_what_cannot_be_read(tool, tmp_path, capsys):
-    cut, evil = tmp_path / 'cut.pkl', tmp_path / 'evil.pkl'
-    cut.write_bytes(make_file(tmp_path / 'a.pkl').read_bytes()[:-50])
+def test_what_cannot_be_read_and_is_not_overwritten(tool, make_file, tmp_path, capsys):
+    path, cut, evil = make_file(), tmp_path / 'cut.pkl', tmp_path / 'evil.pkl'
+    before = path.read_bytes()
+    cut.write_bytes(before[:-50])
     evil.write_bytes(b'cbuiltins\neval\n(V1/0\ntR.')
-    for path, message in (
-        (tmp_path / 'nowhere.pkl', 'no such file'),
-        (cut, 'cut off'),
-        (evil, 'refused to open'),
-    ):
-        assert tool.main([str(path)]) == 2
+    for other, message in ((cut, 'cut off'), (evil, 'refused to open'), ('no.pkl', 'no such file')):
+        assert tool.main([str(other)]) == 2
         output = capsys.readouterr()
         assert message in output.err and output.out == ''
-
-
-def test_the_annotation_file_is_not_overwritten(tool, tmp_path, capsys):
-    path = make_file(tmp_path / 'a.pkl')
-    before = path.read_bytes()
     with pytest.raises(SystemExit):
         tool.main([str(path), '--json', str(path)])
     assert 'is the annotation file itself' in capsys.readouterr().err
     assert path.read_bytes() == before
 
 
-def test_pictures(tool, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('PATH', '')  # without ffmpeg
-    folder, path = tmp_path / 'pictures', make_file(tmp_path / 'a.pkl', faulty=True)
-    assert tool.main([str(path), '--pictures', str(folder)]) == 1
-    assert sorted(os.listdir(folder)) == ['classes.png', 'lengths.png', 'samples.gif']
-    assert tool.main([str(path), '--pictures', str(folder), '--layout', 'nw-ucla']) == 2
-    assert 'has 20 joints, the clips have 25' in capsys.readouterr().err
-
-
 @pytest.mark.slow
-def test_all_tools_start_in_their_folder(repo_root):
+def test_all_tools_start_in_their_folder(repo_root, run_command):
     """One process for all: each is run as `python tools/data/NAME.py` is."""
     folder = repo_root / 'tools' / 'data'
     code = """if True:
@@ -110,13 +87,6 @@ def test_all_tools_start_in_their_folder(repo_root):
             except SystemExit as end:
                 assert not end.code, (tool, end.code)
         """
-    tools = sorted(map(str, folder.glob('*.py')))
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code, str(folder), *tools],
-        env=dict(os.environ, PYTHONPATH=str(repo_root), OMP_NUM_THREADS='1'),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    for tool in tools:
-        assert f'usage: {os.path.basename(tool)}' in done.stdout
+    tools = sorted(folder.glob('*.py'))
+    printed = run_command(sys.executable, '-W', 'ignore', '-c', code, folder, *tools).stdout
+    assert all(f'usage: {tool.name}' in printed for tool in tools)

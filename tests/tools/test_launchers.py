@@ -1,9 +1,7 @@
 """The tools as a user starts them, on a tiny model of mmaction2's own."""
 
-import importlib.util
 import json
 import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -22,41 +20,34 @@ model = dict(
     cls_head=dict(type='GCNHead', num_classes=2, in_channels=4))
 pipeline = [
     dict(type='GenSkeFeat', dataset='nturgb+d', feats=['j']),
-    dict(type='UniformSampleFrames', clip_len=8),
-    dict(type='PoseDecode'),
-    dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs')]
+    dict(type='UniformSampleFrames', clip_len=8), dict(type='PoseDecode'),
+    dict(type='FormatGCNInput', num_person=2), dict(type='PackActionInputs')]
 dataset = dict(type='PoseDataset', ann_file={ann_file!r}, split='train', pipeline=pipeline)
-train_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dataset,
-    sampler=dict(type='DefaultSampler', shuffle=True))
-val_dataloader = test_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dict(dataset, split='val', test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+train_dataloader = dict(loader, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=True))
+val_dataloader = dict(loader, dataset=dict(dataset, split='val', test_mode=True))
+test_dataloader = val_dataloader
 val_evaluator = test_evaluator = dict(type='AccMetric')
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
 auto_scale_lr = dict(enable=False, base_batch_size=8)
-default_hooks = dict(checkpoint=dict(type='CheckpointHook'))
-env_cfg = dict(dist_cfg=dict(backend='nccl'))
 randomness = dict(seed=0)
 """
 
 
 @pytest.fixture
-def config(tmp_path, make_clip) -> Path:
+def config(tmp_path, make_clip, write) -> Path:
     """A config on eight clips in the NTU layout."""
     clips = [make_clip(i, (1, 12, 25, 3), label=i % 2) for i in range(8)]
     names = [clip['frame_dir'] for clip in clips]
-    ann_file, path = tmp_path / 'tiny.pkl', tmp_path / 'tiny model.py'
-    split = dict(train=names[:4], val=names[4:])
-    ann_file.write_bytes(pickle.dumps(dict(split=split, annotations=clips)))
-    path.write_text(CONFIG.format(ann_file=str(ann_file)))
+    path = tmp_path / 'tiny model.py'
+    path.write_text(CONFIG.format(ann_file=write(clips, train=names[:4], val=names[4:])))
     return path
 
 
+PYTORCH = ('--launcher', 'pytorch')
 STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 
@@ -66,12 +57,15 @@ def accuracy(work_dir: Path) -> dict:
     return {key: value for key, value in found.items() if key[:3] == 'acc'}
 
 
-def settings(repo_root, name, *argv):
-    """What ``tools/<name>.py`` makes of a command line."""
-    spec = importlib.util.spec_from_file_location(f'tools_{name}', repo_root / f'tools/{name}.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool.load_config(tool.parse_args([str(arg) for arg in argv]))
+@pytest.fixture
+def settings(config, load_tool):
+    """``settings('train', words)``: what ``tools/train.py`` makes of a command line."""
+
+    def _settings(name, words='', config=config):
+        tool = load_tool(f'{name}.py')
+        return tool.load_config(tool.parse_args([str(config), *words.split()]))
+
+    return _settings
 
 
 @pytest.mark.slow
@@ -85,9 +79,8 @@ def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
     assert state['meta']['iter'] == 1  # four clips in batches of two: one for two processes
 
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
-    run_command(
-        sys.executable, *torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH
-    )
+    train = (*torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH)
+    run_command(sys.executable, *train)
     expected = torch.load(theirs / 'epoch_1.pth')['state_dict']
     assert state['state_dict'].keys() == expected.keys()
     assert all(torch.equal(state['state_dict'][key], expected[key]) for key in expected)
@@ -104,8 +97,6 @@ def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
     options += '--cpus-per-task=3 --kill-on-bad-exit=1 --time=10 --qos=low'
     assert Path(slurm['SRUN_LOG']).read_text().split() == options.split()
 
-
-PYTORCH = ('--launcher', 'pytorch')
 
 SRUN = """#!/usr/bin/env bash
 # Stands in for Slurm: notes its options, and runs the tasks on this machine.
@@ -129,28 +120,28 @@ def slurm(tmp_path) -> dict:
     for name, text in dict(srun=SRUN, scontrol='#!/bin/sh\necho 127.0.0.1\n').items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    return dict(
-        GPUS='2',
-        CPUS_PER_TASK='3',
-        SRUN_ARGS='--time=10 --qos=low',
-        PATH=os.pathsep.join([str(tmp_path), os.environ['PATH']]),
-        SRUN_LOG=str(tmp_path / 'srun.log'),
-    )
+    path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
+    env = dict(GPUS='2', CPUS_PER_TASK='3', SRUN_ARGS='--time=10 --qos=low', PATH=path)
+    return dict(env, SRUN_LOG=str(tmp_path / 'srun.log'))
 
 
 @pytest.fixture
-def python(tmp_path) -> str:
-    """A stand-in that prints its command line."""
-    path = tmp_path / 'python'
-    path.write_text('#!/bin/sh\nprintf "%s|" "$MASTER_PORT" "$@"\n')
-    path.chmod(0o755)
-    return str(path)
+def stand_in(tmp_path):
+    """``stand_in(line)``: the path of a shell script in place of Python, which by default prints
+    its command line."""
+
+    def _make(line='printf "%s|" "$MASTER_PORT" "$@"') -> str:
+        path = tmp_path / 'python'
+        path.write_text(f'#!/bin/sh\n{line}\n')
+        path.chmod(0o755)
+        return str(path)
+
+    return _make
 
 
-def test_slurm_train_starts_train(repo_root, run_command, slurm, python):
-    script = repo_root / 'tools/slurm_train.sh'
-    env = dict(slurm, GPUS='1', PYTHON=python)
-    done = run_command('bash', script, 'gpu', 'job', 'my config.py', '--amp', **env)
+def test_slurm_train_starts_train(repo_root, run_command, slurm, stand_in):
+    command = ('bash', repo_root / 'tools/slurm_train.sh', 'gpu', 'job', 'my config.py', '--amp')
+    done = run_command(*command, **dict(slurm, GPUS='1', PYTHON=stand_in()))
     port, *command = done.stdout.strip('|').split('|')
     assert 20000 <= int(port) < 40000
     train = str(repo_root / 'tools/train.py')
@@ -158,98 +149,85 @@ def test_slurm_train_starts_train(repo_root, run_command, slurm, python):
     assert '--gres=gpu:1' in Path(slurm['SRUN_LOG']).read_text()
 
 
-@pytest.mark.parametrize(
-    'env, expected',
-    [
+def test_torchrun_command(repo_root, run_command, stand_in):
+    script, python = repo_root / 'tools/dist_train.sh', stand_in()
+    tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
+    first = '10.0.0.1'
+    for env, expected in (
         ({}, '--nnodes=1 --standalone'),
         (dict(PORT='123'), '--nnodes=1 --node_rank=0 --master_port=123 --master_addr=127.0.0.1'),
         (
-            dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1'),
-            '--nnodes=2 --node_rank=1 --master_port=29500 --master_addr=10.0.0.1',
+            dict(NNODES='2', NODE_RANK='1', MASTER_ADDR=first),
+            f'--nnodes=2 --node_rank=1 --master_port=29500 --master_addr={first}',
         ),
-    ],
-)
-def test_torchrun_command(repo_root, run_command, python, env, expected):
-    script = repo_root / 'tools/dist_train.sh'
-    done = run_command('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
-    start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
-    tool = [str(repo_root / 'tools/train.py'), 'a b.py', '--resume', *PYTORCH]
-    assert done.stdout.strip('|').split('|') == start + tool
+    ):
+        done = run_command('bash', script, 'a b.py', 4, '--resume', PYTHON=python, **env)
+        start = ['-m', 'torch.distributed.run', *expected.split(), '--nproc_per_node=4']
+        assert done.stdout.strip('|').split('|') == start + tool
 
 
-@pytest.mark.parametrize(
-    'command',
-    ['dist_train.sh config.py --amp', 'dist_test.sh a.py b.pth', 'slurm_train.sh gpu job'],
-)
-def test_missing_arguments(repo_root, run_command, command):
-    script, *arguments = command.split()
-    done = run_command('bash', repo_root / 'tools' / script, *arguments, check=False)
-    assert done.returncode == 2
-    assert f'tools/{script} ' in done.stderr or "'--amp'" in done.stderr
+def test_missing_arguments(repo_root, run_command):
+    for command in ('dist_train.sh config.py --amp', 'dist_test.sh a.py b.pth', 'slurm_train.sh g'):
+        script, *arguments = command.split()
+        done = run_command('bash', repo_root / 'tools' / script, *arguments, check=False)
+        assert done.returncode == 2
+        assert f'tools/{script} ' in done.stderr or "'--amp'" in done.stderr
 
 
-def test_train_settings(config, repo_root, tmp_path):
-    cfg = settings(repo_root, 'train', config)
+def test_train_settings(config, settings, tmp_path):
+    cfg = settings('train')
     assert cfg.work_dir == 'work_dirs/tiny model'
-    assert cfg.randomness == dict(seed=0)
-    assert not cfg.get('resume')
+    assert cfg.randomness == dict(seed=0) and not cfg.get('resume')
 
-    arguments = '--work-dir here --resume --amp --no-validate --auto-scale-lr --seed 7 '
-    arguments += '--diff-rank-seed --deterministic '
-    arguments += '--cfg-options work_dir=there randomness.seed=5 optim_wrapper.optimizer.lr=0.5'
-    cfg = settings(repo_root, 'train', config, *arguments.split())
-    assert cfg.work_dir == 'here'
-    assert cfg.resume is True and cfg.load_from is None
+    options = '--work-dir here --resume --amp --no-validate --auto-scale-lr --seed 7 '
+    options += '--diff-rank-seed --deterministic '
+    options += '--cfg-options work_dir=there randomness.seed=5 optim_wrapper.optimizer.lr=0.5'
+    cfg = settings('train', options)
+    assert cfg.work_dir == 'here' and cfg.resume is True and cfg.load_from is None
     wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
     assert cfg.optim_wrapper == dict(wrapper, optimizer=dict(type='SGD', lr=0.5))
     assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None,) * 3
     assert cfg.auto_scale_lr.enable is True
     assert cfg.randomness == dict(seed=7, diff_rank_seed=True, deterministic=True)
 
-    cfg = settings(
-        repo_root, 'train', config, *'--resume e.pth --cfg-options work_dir=there'.split()
-    )
+    cfg = settings('train', '--resume e.pth --cfg-options work_dir=there')
     assert cfg.resume is True and cfg.load_from == 'e.pth' and cfg.work_dir == 'there'
 
-    arguments = f'--work-dir {tmp_path} --resume --cfg-options load_from=stage1.pth'.split()
-    cfg = settings(repo_root, 'train', config, *arguments)
+    options = f'--work-dir {tmp_path} --resume --cfg-options load_from=stage1.pth'
+    cfg = settings('train', options)
     assert not cfg.resume and cfg.load_from == 'stage1.pth'
     (tmp_path / 'last_checkpoint').write_text('/moved/epoch_1.pth')
     (tmp_path / 'epoch_1.pth').touch()
-    cfg = settings(repo_root, 'train', config, *arguments)
+    cfg = settings('train', options)
     assert cfg.resume and cfg.load_from is None
 
-    arguments = '--amp --cfg-options optim_wrapper.type=ApexOptimWrapper'.split()
     with pytest.raises(ValueError, match="'ApexOptimWrapper'"):
-        settings(repo_root, 'train', config, *arguments)
+        settings('train', '--amp --cfg-options optim_wrapper.type=ApexOptimWrapper')
     bare = config.with_name('bare.py')
     bare.write_text('optim_wrapper = dict()')
     with pytest.raises(KeyError, match='auto_scale_lr'):
-        settings(repo_root, 'train', bare, '--auto-scale-lr')
+        settings('train', '--auto-scale-lr', bare)
 
 
-def test_test_settings(config, repo_root):
-    arguments = 'epoch_1.pth --dump out.pkl --show-dir pictures --interval 5 '
-    arguments += '--cfg-options default_hooks.visualization.type=VisualizationHook'
-    cfg = settings(repo_root, 'test', config, *arguments.split())
+def test_test_settings(settings):
+    options = 'epoch_1.pth --dump out.pkl --show-dir pictures --interval 5 '
+    options += '--cfg-options default_hooks.visualization.type=VisualizationHook'
+    cfg = settings('test', options)
     assert cfg.load_from == 'epoch_1.pth'
     assert [evaluator['type'] for evaluator in cfg.test_evaluator] == ['AccMetric', 'DumpResults']
     assert cfg.test_evaluator[1]['out_file_path'] == 'out.pkl'
     drawn = dict(enable=True, show=False, out_dir='pictures', interval=5, wait_time=2)
     assert cfg.default_hooks.visualization == dict(type='VisualizationHook', **drawn)
-
     with pytest.raises(KeyError, match='visualization'):
-        settings(repo_root, 'test', config, 'epoch_1.pth', '--show')
+        settings('test', 'epoch_1.pth --show')
     with pytest.raises(ValueError, match="'out.json'"):
-        settings(repo_root, 'test', config, 'last.pth', '--dump', 'out.json')
+        settings('test', 'last.pth --dump out.json')
 
 
 @pytest.mark.parametrize('full_mmcv', [True, False])
-def test_full_mmcv_is_not_overwritten(repo_root, run_command, tmp_path, full_mmcv):
+def test_full_mmcv_is_not_overwritten(repo_root, run_command, stand_in, tmp_path, full_mmcv):
     """``pip show mmcv`` decides whether mmcv-lite is installed."""
-    python = tmp_path / 'python'
-    python.write_text(f'#!/bin/sh\n[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}\n'.lower())
-    python.chmod(0o755)
+    stand_in(f'[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}'.lower())
     path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
     done = run_command('bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock', PATH=path)
     lock = (repo_root / 'requirements' / 'lock.txt').read_text().splitlines()
@@ -257,14 +235,11 @@ def test_full_mmcv_is_not_overwritten(repo_root, run_command, tmp_path, full_mmc
     assert done.stdout.splitlines() == expected
 
 
-def test_unfit_python_is_named(repo_root, run_command, tmp_path):
+def test_unfit_python_is_named(repo_root, run_command, stand_in):
     """An interpreter whose every check fails, where no environment is on."""
-    python = tmp_path / 'python3.99'
-    python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99\n')
-    python.chmod(0o755)
-    env = dict(VIRTUAL_ENV='', CONDA_DEFAULT_ENV='', PYTHON=str(python))
+    python = stand_in('[ "$1" = --version ] && echo Python 3.99')
+    env = dict(VIRTUAL_ENV='', CONDA_DEFAULT_ENV='', PYTHON=python)
     script = f'source "{repo_root}/tools/_env.sh"; stars_env'
     done = run_command('bash', '-c', script, check=False, **env)
-    assert done.returncode == 1
+    assert done.returncode == 1 and 'is Python 3.99' in done.stderr
     assert 'needs Python 3.10, 3.11 or 3.12' in done.stderr
-    assert 'is Python 3.99' in done.stderr
