@@ -122,21 +122,6 @@ def recipe(make_recipe, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope='session')
-def batched():
-    """``batched(cfg)``: collation in the workers, views made by the preprocessor."""
-
-    def _batched(cfg: Config) -> Config:
-        cfg, meta_keys = Config(cfg.to_dict()), ('sample_idx', 'frame_dir')
-        views = dict(type='PackViews', transforms=cfg.steps, num_person=1, meta_keys=meta_keys)
-        for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
-            loader.collate_fn = dict(type='collate_clips')
-            loader.dataset.pipeline = [views]
-        return cfg
-
-    return _batched
-
-
 @pytest.fixture
 def run_in_process(load_tool):
     """Takes the place of ``run_tool``: the same command line, without a process of its own."""

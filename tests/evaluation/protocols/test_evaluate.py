@@ -79,15 +79,14 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
         assert raw[row] == pytest.approx(neighbors(*feats), abs=1e-3)
     assert raw['raw'] != raw['raw_unturned'] != raw['raw_motion']
 
+    (path,) = (tmp_path / 'run').glob('few-shot_*/fewshot_exemplars.json')
+    listed = json.loads(path.read_text())
     draws = functional.draw_exemplars(bank[1].tolist(), bank[2], 3, 7, seed=2)
-    wanted = functional.few_shot_accuracy(bank[0], *query[:2], draws, (1, 3))
-    for (kind, n), values in wanted.items():
-        mean, interval = functional.mean_and_interval(values)
-        key = f'{kind}_{n}shot'
-        assert found['few-shot']['scores'][key] == pytest.approx(mean, 1e-4)
-        assert found['few-shot']['spread'][key] == pytest.approx(interval, abs=1e-4)
-    (listed,) = (tmp_path / 'run').glob('few-shot_*/fewshot_exemplars.json')
-    assert len(json.loads(listed.read_text())['draws']) == 7
+    names = [bank[2][place] for place in draws[6][0]]
+    assert (len(listed['draws']), listed['draws'][6]['0'], listed['shots']) == (7, names, [1, 3])
+    wanted = functional.few_shot_accuracy(bank[0], *query[:2], draws, (3,))['mean', 3]
+    scores, spread = (found['few-shot'][key]['mean_3shot'] for key in ('scores', 'spread'))
+    assert (scores, spread) == pytest.approx(functional.mean_and_interval(wanted), abs=1e-3)
 
     checkpoint = found['meta']['checkpoint']
     assert (found['knn']['epoch'], checkpoint['epoch'], checkpoint['seed']) == (4, 4, 5)
@@ -134,8 +133,14 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     assert len(list(features.iterdir())) == 7
 
 
-def test_evaluation_of_batched_collation(evaluate, recipe, batched, by_hand, tmp_path):
-    batched(Config.fromfile(recipe / 'recipe.py')).dump(tmp_path / 'fast.py')
+def test_evaluation_of_batched_collation(evaluate, recipe, by_hand, tmp_path):
+    """Collation in the workers, views made by the preprocessor."""
+    cfg, meta_keys = Config.fromfile(recipe / 'recipe.py'), ('sample_idx', 'frame_dir')
+    views = dict(type='PackViews', transforms=cfg.steps, num_person=1, meta_keys=meta_keys)
+    for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
+        loader.collate_fn = dict(type='collate_clips')
+        loader.dataset.pipeline = [views]
+    cfg.dump(tmp_path / 'fast.py')
     found = evaluate('knn', config=tmp_path / 'fast.py')['knn']
     assert found['scores'] == pytest.approx(neighbors(*by_hand['checkpoint']), abs=1e-3)
     assert found['baselines']['raw'] == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
