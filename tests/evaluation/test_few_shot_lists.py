@@ -91,7 +91,6 @@ def test_clips_that_cannot_be_drawn_from():
 def test_bad_options():
     for options, message in (
         (dict(shots=()), r'shots=\(\) must'),
-        (dict(shots=(1, 0)), r'shots=\(1, 0\) must'),
         (dict(shots=(1, 1)), r'shots=\(1, 1\) must'),
         (dict(seed=-1), 'seed=-1 0 or more'),
         (dict(classifiers=('median',)), 'median.*choose'),

@@ -172,7 +172,6 @@ REFUSED = [
     ('finetune', '', "protocols.finetune='gone.py': there is no such config"),
     ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
-    ('few-shot', f'{CFG} test_dataloader.dataset.labels=[0,2]', '1 classes of .*xsub_train.* as 1'),
     ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
     ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .* as 2"),
     ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
