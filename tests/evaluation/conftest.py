@@ -47,28 +47,25 @@ val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank)
 test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank)
 val_evaluator = test_evaluator = [dict(type='KNNMetric', topk_neighbors=(1, 3))]
 """
-CONFIGS = {
-    'stage1.py': FEATURES
-    + """
+PRETRAIN = """
 model = dict(type='MAMP', backbone=backbone, head=dict(type='MAMPHead'),
              neck=dict(type='MAMPDecoder', embed_dims=16, depth=1, num_heads=2))
-""",
-    'recipe.py': FEATURES
-    + """
+"""
+RECIPE = """
 stages = [dict(name='pretrain', config='stage1.py', options=dict())]
 model = dict(type='STARS', backbone=backbone,
              head=dict(type='NNCLRHead', in_channels=16, hidden_channels=8, queue_size=16))
 protocols = dict(linear='linear.py', semi='linear.py', transfer='linear.py', finetune='gone.py')
-""",
-    'linear.py': """
+"""
+LINEAR = """
 model = dict(type='RecognizerGCN', backbone=backbone,
              cls_head=dict(type='LinearProbeHead', num_classes=3, in_channels=16))
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 val_evaluator = test_evaluator = dict(type='AccMetric')
 auto_scale_lr = dict(base_batch_size=16)
-""",
-}
+"""
+CONFIGS = {'stage1.py': FEATURES + PRETRAIN, 'recipe.py': FEATURES + RECIPE, 'linear.py': LINEAR}
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +76,7 @@ def quick_dump(monkeypatch):
 
 def write_clips(path: Path) -> None:
     """40 clips to train on and 21 to test, of three classes."""
-    rng = np.random.default_rng(0)
-    clips = []
+    rng, clips = np.random.default_rng(0), []
     for i in range(61):
         wave = np.sin((1 + i % 3) * np.arange(12) / 3 + rng.uniform(0, 6))
         keypoint = rng.normal(size=(1, 1, 9, 3)) + wave[:, None, None]
@@ -91,18 +87,17 @@ def write_clips(path: Path) -> None:
     save_annotations(str(path), clips, splits, class_names=['walk', 'sit', 'wave'])
 
 
-def save_model(config: Path, path: Path, draw: int, **meta) -> None:
+@pytest.fixture(scope='session')
+def save_model():
+    return _save_model
+
+
+def _save_model(config: Path, path: Path, draw: int, **meta) -> None:
     """Untrained weights, drawn by the seed ``draw``, as mmengine leaves them."""
     torch.manual_seed(draw)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
-
-
-@pytest.fixture(scope='session', name='save_model')
-def save_model_fixture():
-    """:func:`save_model`."""
-    return save_model
 
 
 @pytest.fixture(scope='session')
@@ -112,8 +107,8 @@ def make_recipe(repo_root):
     def _make(folder: Path) -> Path:
         write_clips(folder / 'tiny.pkl')
         for name, text in CONFIGS.items():
-            text = (COMMON + text).replace('{configs}', str(repo_root / 'configs'))
-            (folder / name).write_text(text.replace('{folder}', str(folder)))
+            text = (COMMON + text).format(configs=repo_root / 'configs', folder=folder)
+            (folder / name).write_text(text)
         return folder
 
     return _make
@@ -123,24 +118,8 @@ def make_recipe(repo_root):
 def recipe(make_recipe, tmp_path_factory) -> Path:
     """A recipe's folder with an encoder, ``epoch_4.pth``; not to be changed."""
     folder = make_recipe(tmp_path_factory.mktemp('recipe'))
-    save_model(folder / 'recipe.py', folder / 'epoch_4.pth', 3, epoch=4, iter=20, seed=5)
+    _save_model(folder / 'recipe.py', folder / 'epoch_4.pth', 3, epoch=4, iter=20, seed=5)
     return folder
-
-
-@pytest.fixture(scope='session')
-def batched():
-    """``batched(cfg)``: collation in the workers, views made by the preprocessor."""
-
-    def _batched(cfg: Config) -> Config:
-        cfg = Config(cfg.to_dict())
-        views = dict(type='PackViews', transforms=cfg.steps, num_person=1)
-        views['meta_keys'] = ('sample_idx', 'frame_dir')
-        for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
-            loader.collate_fn = dict(type='collate_clips')
-            loader.dataset.pipeline = [views]
-        return cfg
-
-    return _batched
 
 
 @pytest.fixture

@@ -31,26 +31,19 @@ def official(data_dir, tmp_path):
         name, prefix = MODEL.get(kind, 'stars_tiny'), 'state/'
         if kind in ('linprobe', 'finetune'):
             name, prefix = 'heads_tiny', f'{kind}/state/'
+        own = 'encoder_student.' if kind == 'stars' else ''
         arrays = np.load(data_dir / f'{name}.npz')
         state = OrderedDict(
-            (key[len(prefix) :], torch.from_numpy(np.asarray(arrays[key])))
+            (own + key.removeprefix(prefix), torch.from_numpy(np.asarray(arrays[key])))
             for key in arrays.files
             if key.startswith(prefix)
         )
+        args = argparse.Namespace(config='a.yaml', lr=1e-3, model_args=dict(depth=8))
+        content = dict(model=state, optimizer=dict(state={}), epoch=399, args=args)
         if kind == 'stars':
-            state = OrderedDict((f'encoder_student.{key}', value) for key, value in state.items())
-            for key in ('queue', 'queue_id'):
-                state[key] = torch.from_numpy(arrays[key])
-            state['queue_ptr'] = torch.from_numpy(arrays['queue_ptr'][None])
+            for key in ('queue', 'queue_id', 'queue_ptr'):
+                state[key] = torch.from_numpy(np.atleast_1d(arrays[key]))
             content = state
-        else:
-            content = dict(
-                model=state,
-                optimizer=dict(state={}, param_groups=[]),
-                epoch=399,
-                scaler=dict(scale=65536.0),
-                args=argparse.Namespace(config='a.yaml', lr=1e-3, model_args=dict(depth=8)),
-            )
         path = tmp_path / f'{kind}.{"pt" if kind == "stars" else "pth"}'
         torch.save(content, path)
         return path, state, json.loads(str(arrays['meta']))
@@ -67,7 +60,7 @@ def same_bytes(found, expected):
 
 @pytest.mark.parametrize(
     'kind, suffix',
-    [('mae', 'safetensors'), ('finetune', 'safetensors'), ('stars', 'safetensors')]
+    [(kind, 'safetensors') for kind in ('mae', 'finetune', 'stars')]
     + [(kind, 'pth') for kind in ('mamp', 'ntu', 'stars', 'linprobe')],
 )
 def test_there_and_back(convert, official, tmp_path, kind, suffix):
@@ -76,10 +69,8 @@ def test_there_and_back(convert, official, tmp_path, kind, suffix):
     ours, back = tmp_path / f'ours.{suffix}', tmp_path / 'back.pth'
     convert(path, ours)
     weights, meta = read_weights(ours)
-    assert len(weights) == len(state)
-    assert meta['source'] == path.name
-    if kind != 'stars':
-        assert meta['epoch'] == 400
+    assert (len(weights), meta['source']) == (len(state), path.name)
+    assert kind == 'stars' or meta['epoch'] == 400
     convert(ours, back, '--to-official')
     content = torch.load(back)
     same_bytes(content if kind == 'stars' else content['model'], state)
@@ -90,8 +81,7 @@ def test_encoder_alone(convert, official, tmp_path, capsys):
     """For an mmaction2 model with another head; by its init_cfg, too."""
     path, state, meta = official('stars')
     convert(path, tmp_path / 'encoder.safetensors', '--backbone-only')
-    said = capsys.readouterr().out
-    assert 'encoder: 54 tensors\n' in said and 'left out: NNCLR head' in said
+    assert 'left out: NNCLR head' in capsys.readouterr().out
     weights, _ = read_weights(tmp_path / 'encoder.safetensors')
     again = tmp_path / 'again.pth'
     convert(tmp_path / 'encoder.safetensors', again)
@@ -103,39 +93,27 @@ def test_encoder_alone(convert, official, tmp_path, capsys):
     model.init_weights()
     same_bytes({f'backbone.{k}': v for k, v in model.backbone.state_dict().items()}, weights)
     convert(again, tmp_path / 'theirs.pth', '--to-official')
-    same_bytes(
-        torch.load(tmp_path / 'theirs.pth')['model'],
-        {
-            name.removeprefix('encoder_student.'): value
-            for name, value in state.items()
-            if not name.startswith(('queue', 'encoder_student.head'))
-        },
-    )
+    encoder = {name.removeprefix('encoder_student.'): value for name, value in state.items()}
+    encoder = {k: v for k, v in encoder.items() if not k.startswith(('queue', 'head'))}
+    same_bytes(torch.load(tmp_path / 'theirs.pth')['model'], encoder)
 
 
-def drop(*names):
-    return lambda state: {
-        k: v for k, v in state.items() if k.removeprefix('encoder_student.') not in names
-    }
-
-
-@pytest.mark.parametrize(
-    'kind, change, message',
-    [
-        ('mamp', drop('norm.weight'), r'encoder lacks 1 of 30 tensors: "backbone\.norm\.weight"'),
-        ('mamp', drop('joints_embed.proj.weight'), 'no encoder: "joints_embed.proj.weight"'),
-        ('mamp', drop('decoder_norm.bias'), r'decoder lacks 1 of \d+ tensors: "neck\.norm\.bias"'),
-        ('mamp', lambda state: dict(state, extra=torch.zeros(1)), r"not a name .*\['extra'\]"),
-        ('stars', drop('queue_id'), 'has "queue", but no "queue_id"'),
-        ('stars', drop('head.predictor.3.weight'), 'the NNCLR head lacks 1 of 16 tensors'),
-    ],
-)
-def test_files_that_are_not_whole(convert, official, tmp_path, kind, change, message):
-    path, state, _ = official(kind)
-    torch.save(change(state), path)
-    with pytest.raises(ValueError, match=rf'{path.name}: .*{message}'):
-        convert(path, tmp_path / 'ours.pth')
-    assert not (tmp_path / 'ours.pth').exists()
+def test_files_that_are_not_whole(convert, official, tmp_path):
+    for kind, key, message in (
+        ('mamp', 'norm.weight', r'encoder lacks 1 of 30 tensors: "backbone\.norm\.weight"'),
+        ('mamp', 'joints_embed.proj.weight', 'no encoder: "joints_embed.proj.weight"'),
+        ('mamp', 'decoder_norm.bias', r'decoder lacks 1 of \d+ tensors: "neck\.norm\.bias"'),
+        ('mamp', 'extra', r"not a name .*\['extra'\]"),
+        ('stars', 'queue_id', 'has "queue", but no "queue_id"'),
+        ('stars', 'encoder_student.head.predictor.3.weight', 'NNCLR head lacks 1 of 16 tensors'),
+    ):
+        path, state, _ = official(kind)
+        if state.pop(key, None) is None:
+            state[key] = torch.zeros(1)
+        torch.save(state, path)
+        with pytest.raises(ValueError, match=rf'{path.name}: .*{message}'):
+            convert(path, tmp_path / 'ours.pth')
+        assert not (tmp_path / 'ours.pth').exists()
 
 
 class Harmful:
@@ -145,25 +123,22 @@ class Harmful:
         return os.system, ('touch unpickled',)
 
 
-@pytest.mark.parametrize(
-    'content, message',
-    [
+def test_files_of_another_kind(convert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for content, message in (
         (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'the safe loader .* \w+\.system'),
         ([torch.zeros(1)], 'holds a list, and no'),
         (dict(model={'a': 3}), 'holds no weights by name: "a" is no tensor'),
         (dict(state_dict={}), 'holds no weights by name: it is empty'),
-    ],
-)
-def test_files_of_another_kind(convert, tmp_path, monkeypatch, content, message):
-    monkeypatch.chdir(tmp_path)
-    torch.save(content, 'a.pth')
-    with pytest.raises(ValueError, match=f'a.pth: {message}'):
-        convert('a.pth', 'b.pth')
-    assert not (tmp_path / 'unpickled').exists()
+    ):
+        torch.save(content, 'a.pth')
+        with pytest.raises(ValueError, match=f'a.pth: {message}'):
+            convert('a.pth', 'b.pth')
+    assert os.listdir() == ['a.pth']
 
 
 def test_files_that_are_cut_off_or_not_there(convert, official, tmp_path, monkeypatch):
-    path, _, _ = official('mamp')
+    path, *_ = official('mamp')
     with pytest.raises(ValueError, match=r"b.onnx: weights .* '.safetensors'"):
         convert(path, tmp_path / 'b.onnx')
     with pytest.raises(ValueError, match='source and destination are one'):
@@ -177,7 +152,6 @@ def test_files_that_are_cut_off_or_not_there(convert, official, tmp_path, monkey
     ):
         with pytest.raises(error, match=f'{name}: {message}'):
             convert(tmp_path / name, tmp_path / 'b.pth')
-    monkeypatch.setitem(sys.modules, 'safetensors', None)
     monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
     with pytest.raises(ImportError, match='pip install safetensors'):
         convert(official('mamp')[0], tmp_path / 'b.safetensors')

@@ -36,23 +36,19 @@ def clips_by_hand(loader, model=None, align=True) -> tuple:
     if not align:
         dataset_cfg.pipeline[0].align = None
     with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(dataset_cfg)
-    feats, labels, names = [], [], []
-    for clip in dataset:
-        inputs = clip['inputs'].float()
-        with torch.no_grad():
-            feats.append(inputs.flatten() if model is None else model.extract_feat(inputs[None])[0])
-        labels.append(int(clip['data_samples'].gt_label))
-        names.append(clip['data_samples'].frame_dir)
-    return torch.stack(feats), torch.tensor(labels), names
+        clips = list(DATASETS.build(dataset_cfg))
+    samples, inputs = [[clip[key] for clip in clips] for key in ('data_samples', 'inputs')]
+    with torch.no_grad():
+        feats = [x.flatten() if model is None else model.extract_feat(x[None])[0] for x in inputs]
+    labels = torch.cat([sample.gt_label for sample in samples])
+    return torch.stack(feats), labels, [sample.frame_dir for sample in samples]
 
 
 def neighbors(bank, query) -> dict:
     scores = {}
     for k in (1, 2, 5, 10):
-        oracle = KNeighborsClassifier(k, metric='cosine')
-        oracle.fit(bank[0].numpy(), bank[1].numpy())
-        scores[f'top1_k{k}'] = 100 * oracle.score(query[0].numpy(), query[1].numpy())
+        oracle = KNeighborsClassifier(k, metric='cosine').fit(*bank[:2])
+        scores[f'top1_k{k}'] = 100 * oracle.score(*query[:2])
     return scores
 
 
@@ -73,9 +69,8 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     assert list(found) == ['knn', 'few-shot', 'clusters', 'meta']
     bank, query = by_hand['checkpoint']
     assert found['knn']['scores'] == pytest.approx(neighbors(bank, query), abs=1e-3)
-    assert found['clusters']['scores'] == pytest.approx(
-        functional.cluster_scores(*query[:2], 2), abs=1e-3
-    )
+    clusters = functional.cluster_scores(*query[:2], 2)
+    assert found['clusters']['scores'] == pytest.approx(clusters, abs=1e-3)
     raw = found['knn']['baselines']
     assert list(raw) == ['raw_unturned', 'raw', 'raw_motion']
     own = {row: by_hand[row] for row in ('raw', 'raw_unturned')}
@@ -84,21 +79,17 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
         assert raw[row] == pytest.approx(neighbors(*feats), abs=1e-3)
     assert raw['raw'] != raw['raw_unturned'] != raw['raw_motion']
 
+    (path,) = (tmp_path / 'run').glob('few-shot_*/fewshot_exemplars.json')
+    listed = json.loads(path.read_text())
     draws = functional.draw_exemplars(bank[1].tolist(), bank[2], 3, 7, seed=2)
-    wanted = functional.few_shot_accuracy(bank[0], *query[:2], draws, (1, 3))
-    for (kind, n), values in wanted.items():
-        mean, interval = functional.mean_and_interval(values)
-        key = f'{kind}_{n}shot'
-        assert found['few-shot']['scores'][key] == pytest.approx(mean, 1e-4)
-        assert found['few-shot']['spread'][key] == pytest.approx(interval, abs=1e-4)
-    assert set(found['few-shot']['baselines']) == set(raw)
-    assert 'training had clips of 3 of these 3 classes' in found['few-shot']['protocol']
-    (listed,) = (tmp_path / 'run').glob('few-shot_*/fewshot_exemplars.json')
-    assert len(json.loads(listed.read_text())['draws']) == 7
+    names = [bank[2][place] for place in draws[6][0]]
+    assert (len(listed['draws']), listed['draws'][6]['0'], listed['shots']) == (7, names, [1, 3])
+    wanted = functional.few_shot_accuracy(bank[0], *query[:2], draws, (3,))['mean', 3]
+    scores, spread = (found['few-shot'][key]['mean_3shot'] for key in ('scores', 'spread'))
+    assert (scores, spread) == pytest.approx(functional.mean_and_interval(wanted), abs=1e-3)
 
-    assert found['knn']['epoch'] == 4
     checkpoint = found['meta']['checkpoint']
-    assert (checkpoint['epoch'], checkpoint['seed']) == (4, 5)
+    assert (found['knn']['epoch'], checkpoint['epoch'], checkpoint['seed']) == (4, 4, 5)
 
 
 def written(folder: Path) -> dict:
@@ -138,14 +129,18 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     monkeypatch.setattr('stars_mm.utils.environment.__version__', '99.0')
     newer = evaluate('knn', '--no-raw')['knn']
     assert newer['scores'] == first['knn']['scores']
-    assert (
-        newer['versions']['stars_mm'] == '99.0' != torch.__version__ == newer['versions']['torch']
-    )
+    assert newer['versions']['stars_mm'] == '99.0'
     assert len(list(features.iterdir())) == 7
 
 
-def test_evaluation_of_batched_collation(evaluate, recipe, batched, by_hand, tmp_path):
-    batched(Config.fromfile(recipe / 'recipe.py')).dump(tmp_path / 'fast.py')
+def test_evaluation_of_batched_collation(evaluate, recipe, by_hand, tmp_path):
+    """Collation in the workers, views made by the preprocessor."""
+    cfg, meta_keys = Config.fromfile(recipe / 'recipe.py'), ('sample_idx', 'frame_dir')
+    views = dict(type='PackViews', transforms=cfg.steps, num_person=1, meta_keys=meta_keys)
+    for loader in (cfg.test_dataloader, cfg.test_cfg.bank_dataloader):
+        loader.collate_fn = dict(type='collate_clips')
+        loader.dataset.pipeline = [views]
+    cfg.dump(tmp_path / 'fast.py')
     found = evaluate('knn', config=tmp_path / 'fast.py')['knn']
     assert found['scores'] == pytest.approx(neighbors(*by_hand['checkpoint']), abs=1e-3)
     assert found['baselines']['raw'] == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
@@ -162,29 +157,23 @@ def test_a_training_and_its_table(evaluate, by_hand, run_in_process, monkeypatch
     raw = found['meta']['comparison']['baselines']['raw']
     assert raw == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
     table = (tmp_path / 'out.md').read_text()
-    assert '| knn, for comparison | k = 1 (%) |' in table
     assert f' {raw["top1_k1"]:.1f} |' in table
     assert f'| {linear["accuracy"]:.1f} | 3 | 1 |' in table
-    assert 'linear, best epoch on the test set: no result' in table
     before = written(tmp_path / 'run')
     assert evaluate('linear', options)['linear'] == linear
     assert written(tmp_path / 'run') == before
 
 
 CFG, TRAIN = '--cfg-options', '--protocol-options'
+LABELS = 'train_dataloader.dataset.labels=[0,1]'
 REFUSED = [
     ('liner', '', r'no "liner". Did you mean "linear"\? There are knn, clusters, .*semi-<percent>'),
     ('finetune', f'{CFG} protocols.finetune=None', 'name no config for "finetune", only.*linear'),
     ('finetune', '', "protocols.finetune='gone.py': there is no such config"),
     ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
-    ('few-shot', f'{CFG} test_dataloader.dataset.labels=[0,2]', '1 classes of .*xsub_train.* as 1'),
     ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
-    (
-        'linear',
-        f'{TRAIN} linear.train_dataloader.dataset.labels=[0,1]',
-        r"linear\.py: 1 classes of split 'xsub_val' .* such as 2",
-    ),
+    ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .* as 2"),
     ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
     ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
     ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth does not fit'),
@@ -192,14 +181,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize('protocol, options, message', REFUSED)
-def test_refused_before_anything_runs(evaluate, tmp_path, protocol, options, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
-        evaluate(f'knn {protocol}', f'--no-raw {options}')
-    assert not list(tmp_path.iterdir())
+def test_refused_before_anything_runs(evaluate, tmp_path):
+    for protocol, options, message in REFUSED:
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            evaluate(f'knn {protocol}', f'--no-raw {options}')
+        assert not list(tmp_path.iterdir())
 
-
-def test_files_of_another_kind(evaluate, tmp_path):
     bad, weight = tmp_path / 'bad.pth', torch.zeros(1)
     for state, message in (
         (dict(state_dict={'head.x': weight}), 'No encoder is in the file'),
@@ -210,6 +197,6 @@ def test_files_of_another_kind(evaluate, tmp_path):
             evaluate('linear knn', checkpoint=bad)
     with pytest.raises(FileNotFoundError, match='none.pth: there is no such'):
         evaluate('knn', checkpoint=tmp_path / 'none.pth')
-    assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
     with pytest.raises(ValueError, match=r'linear\.py: its test has no bank_'):
         evaluate('knn', config='linear.py')
+    assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']

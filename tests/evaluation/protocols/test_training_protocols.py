@@ -32,16 +32,11 @@ def build(recipe, tmp_path):
 
 def accuracy(work_dir: Path, epoch: int) -> float:
     """Top-1 of a checkpoint in percent, tested here and now."""
-    (config,) = (work_dir / 'config').glob('*.py')
-    cfg = Config.fromfile(config)
-    cfg.work_dir = str(work_dir.parent / 'tested')
+    cfg = Config.fromfile(next((work_dir / 'config').glob('*.py')))
     cfg.load_from = str(work_dir / f'epoch_{epoch}.pth')
+    cfg.work_dir = str(work_dir.parent / 'tested')
     cfg.experiment_name = f'tested_{work_dir.name}_{epoch}'
     return 100 * RUNNERS.build(cfg).test()['acc/top1']
-
-
-def written(folder: Path) -> dict:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob('epoch_*.pth')}
 
 
 def test_semi_from_draws_to_spread(build, run_in_process, monkeypatch, tmp_path):
@@ -88,12 +83,9 @@ def test_semi_from_draws_to_spread(build, run_in_process, monkeypatch, tmp_path)
     assert again['runs'][1]['seconds'] > runs[1]['seconds']
     found = torch.load(work_dir / 'epoch_2.pth')
     torch.testing.assert_close(found['state_dict'], wanted['state_dict'], rtol=0, atol=0)
-    trained = written(folder)
-    assert run() == again and written(folder) == trained
-
-
-FAKE_RUN = dict(epoch=3, seconds=2.0, batch_size=16, config='c', checkpoint='e')
-FAKE_RUN['best_of_test'] = dict(accuracy=70.0, epoch=1)
+    trained = {path: path.stat().st_mtime_ns for path in folder.rglob('epoch_*.pth')}
+    assert run() == again
+    assert all(path.stat().st_mtime_ns == time for path, time in trained.items())
 
 
 def test_transfer_counts_its_seeds(build, monkeypatch, tmp_path):
@@ -101,7 +93,8 @@ def test_transfer_counts_its_seeds(build, monkeypatch, tmp_path):
 
     def fake(cfg, checkpoint, work_dir, seed, num_processes):
         trained.append((work_dir.name, seed, cfg.train_dataloader.batch_size, num_processes))
-        return dict(FAKE_RUN, accuracy=50.0 + seed)
+        found = dict(epoch=3, seconds=2.0, batch_size=16, config='c', checkpoint='e')
+        return dict(found, accuracy=50.0 + seed, best_of_test=dict(accuracy=70.0, epoch=1))
 
     monkeypatch.setattr('stars_mm.evaluation.protocols.training_protocols.run_training', fake)
     found = build('transfer', draws=3, seed=7, num_processes=4).run(tmp_path)
@@ -116,9 +109,8 @@ def test_training_in_a_process_of_its_own(build, recipe, tmp_path):
     found = build('linear', options={'train_cfg.max_epochs': 1}).run(tmp_path / 'good')
     assert found['epoch'] == 1 and 0 <= found['accuracy'] <= 100
     bad = build('linear', options={'optim_wrapper.optimizer.no_such_option': 1})
-    with pytest.raises(
-        RuntimeError, match=r'(?s)train\.py .* ended with 1.*train\.out.*no_such_option'
-    ):
+    message = r'(?s)train\.py .* ended with 1.*train\.out.*no_such_option'
+    with pytest.raises(RuntimeError, match=message):
         bad.run(tmp_path / 'bad')
 
 
@@ -145,10 +137,8 @@ def test_another_training_is_not_taken_for_this_one(recipe, monkeypatch, tmp_pat
     own = training_identity(read(), checkpoint, 0, 16)
     moved = shutil.copy(checkpoint, tmp_path / 'moved.pth')
     assert training_identity(read(batch_size=2), moved, 0, 16) == own
-    one, same, other = (
-        training_identity(read(subset=text), checkpoint, 0, 16)
-        for text in ('clip1\n', 'clip1\n', 'clip2\n')
-    )
+    subsets = ('clip1\n', 'clip1\n', 'clip2\n')
+    one, same, other = (training_identity(read(subset=s), checkpoint, 0, 16) for s in subsets)
     assert one == same != other
 
     record = dict(identity=own, seconds=1.0, result=dict(accuracy=12.5))
