@@ -7,6 +7,7 @@ imported, which a config's ``custom_imports`` does before anything is built.
 """
 
 import atexit
+import contextlib
 import functools
 import importlib
 import importlib.machinery
@@ -19,7 +20,6 @@ import pickle
 import sys
 import types
 import weakref
-from unittest import mock
 
 MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
 #: import name, distribution, versions that work, what to type.
@@ -267,11 +267,24 @@ def _on_cpu_by_gloo(init):
         if not no_accelerator():
             init(backend, *args, **kwargs)
             return
-        with mock.patch('torch.cuda.set_device'):
+        with _no_set_device():
             init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
         atexit.register(_leave_process_group)
 
     return wrapped
+
+
+@contextlib.contextmanager
+def _no_set_device():
+    """Lets ``torch.cuda.set_device`` do nothing for a moment."""
+    import torch
+
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        yield
+    finally:
+        torch.cuda.set_device = set_device
 
 
 def _leave_process_group() -> None:

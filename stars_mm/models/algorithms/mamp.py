@@ -1,5 +1,4 @@
 import math
-from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -19,11 +18,14 @@ class MAMP(MaskedMotionSSL):
             :class:`SkeletonTransformer`.
         neck (dict): :class:`MAMPDecoder`; shapes left out are the backbone's.
         head (dict): :class:`MAMPHead`.
-        *args: ``mask_ratio`` and so on, as for :class:`MaskedMotionSSL`.
+        mask_ratio (float): Share of the tokens that are hidden.
+        motion_aware_tau (float, optional): Temperature τ of motion-aware
+            masking; ``None`` masks uniformly.
+        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
+        init_cfg (dict, optional): mmengine's initialization.
         skip_absent (bool): Whether persons that are all zeros are left out.
             The reference encodes, masks and scores them like any other, so
             this is a deviation that saves work; see docs/speed.md.
-        **kwargs: Those of :class:`MaskedMotionSSL`.
     """
 
     def __init__(
@@ -31,9 +33,11 @@ class MAMP(MaskedMotionSSL):
         backbone: dict,
         neck: dict,
         head: dict,
-        *args: Any,
+        mask_ratio: float = 0.9,
+        motion_aware_tau: float | None = 0.8,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
         skip_absent: bool = False,
-        **kwargs: Any,
     ) -> None:
         backbone = build_module(backbone)
         if not hasattr(backbone, 'encode'):
@@ -50,7 +54,15 @@ class MAMP(MaskedMotionSSL):
             num_joints=backbone.num_joints,
             **patch,
         )
-        super().__init__(backbone, {**neck_defaults, **neck}, {**patch, **head}, *args, **kwargs)
+        super().__init__(
+            backbone,
+            {**neck_defaults, **neck},
+            {**patch, **head},
+            mask_ratio,
+            motion_aware_tau,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
         num_kept_tokens(math.prod(backbone.grid_size), self.mask_ratio)  # raises where none is left
         self.skip_absent = skip_absent
 

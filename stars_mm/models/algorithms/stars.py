@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -19,16 +17,24 @@ class STARS(BaseSkeletonSSL):
     given what a :class:`MomentumTeacher` makes of the views.
 
     Args:
-        *args: Those of :class:`BaseSkeletonSSL`: ``backbone``, ``head``, such as
-            :class:`NNCLRHead`, and ``neck``, which maps sequence features (N, C′) to those that the
-            head takes.
-        **kwargs: The same.
+        backbone (dict): Encoder that maps (N, M, T, V, C) to (N, M, C′, T′, V′).
+        head (dict): Contrastive head, such as :class:`NNCLRHead`.
+        neck (dict, optional): Maps sequence features (N, C′) to those that the head takes.
+        data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
+        init_cfg (dict, optional): mmengine's initialization.
     """
 
     needs_pretrained = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
         momentum = getattr(self.head, 'teacher_momentum', None)
         self.teacher = None if momentum is None else MomentumTeacher(self._student(), momentum)
 
