@@ -1,15 +1,30 @@
 """Data sets and transforms of skeleton clips."""
 
-import stars_mm.datasets.transforms  # noqa: F401  registers them
 from stars_mm.datasets.annotation_summary import summarize_annotations
+from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.datasets.collation import collate_clips
 from stars_mm.datasets.skeleton_dataset import SkeletonDataset
+from stars_mm.datasets.transforms import (
+    CenterSkeleton,
+    MultiView,
+    PackViews,
+    RandomRot,
+    TemporalCropResize,
+)
 from stars_mm.preparation.annotation_file import load_annotations, save_annotations
 
 __all__ = [
+    'CenterSkeleton',
+    'ClipStore',
+    'MultiView',
+    'PackViews',
+    'RandomRot',
     'SkeletonDataset',
+    'TemporalCropResize',
     'collate_clips',
     'load_annotations',
+    'open_clip_store',
     'save_annotations',
     'summarize_annotations',
 ]
