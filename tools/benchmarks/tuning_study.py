@@ -25,12 +25,11 @@ from tuning_results import plot_tuning, summary_table
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.datasets.label_subsets import draw_subset
-from stars_mm.engine.runner.stages import find_stage_config
+from stars_mm.engine.runner.stages import find_stage_config, latest_checkpoint
 from stars_mm.evaluation.functional import nearest_neighbors
 from stars_mm.evaluation.protocols.features import BankAndQuery, Encoder, FeatureReader
 from stars_mm.evaluation.protocols.stage_scores import score
 from stars_mm.evaluation.protocols.tool_process import run_tool
-from stars_mm.evaluation.protocols.trained_stages import last_checkpoint
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
 
@@ -101,7 +100,7 @@ def neighbor_purity(features: BankAndQuery, clips: list[str]) -> float:
     return 100 * (labels[nearest] == labels).float().mean().item()
 
 
-def train(config: str, work_dir: Path, seed: int, options: dict) -> Path:
+def train(config: str, work_dir: Path, seed: int, options: dict) -> str | None:
     """Run tools/train.py unless it has reached this epoch; the last checkpoint."""
     done = work_dir / f'finished_{options["train_cfg.max_epochs"]}'
     if not done.is_file():
@@ -111,7 +110,7 @@ def train(config: str, work_dir: Path, seed: int, options: dict) -> Path:
         arguments = [config, '--seed', seed, '--work-dir', work_dir, '--resume', *given]
         run_tool('train.py', arguments, log=work_dir / 'train.log')
         done.touch()
-    return last_checkpoint(work_dir)
+    return latest_checkpoint(str(work_dir))
 
 
 class Study:

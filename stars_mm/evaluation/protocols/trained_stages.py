@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from stars_mm.engine.runner.stages import build_stage_cfg, check_stages
+from stars_mm.engine.runner.stages import build_stage_cfg, check_stages, latest_checkpoint
 from stars_mm.evaluation.protocols.features import Encoder
 
 
@@ -47,7 +47,7 @@ def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
     for name, stage_cfg in reversed([*cfgs.items(), ('own', own)]):
         row = row_of(stage_cfg)
         row = f'{row}_{name}' if row in found else row
-        checkpoint = last_checkpoint(Path(stage_cfg.work_dir))
+        checkpoint = latest_checkpoint(stage_cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
                 f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of '
@@ -71,13 +71,3 @@ def shown(path: str | Path) -> str:
     """A path relative to the current folder where it lies in it."""
     relative = osp.relpath(path)
     return str(path) if relative.startswith('..') else relative
-
-
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """The checkpoint that mmengine's ``last_checkpoint`` names, an existing file, in the folder of
-    a run, which may have been moved since."""
-    pointer = work_dir / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    named = Path(pointer.read_text().strip())
-    return next((path for path in (work_dir / named.name, named) if path.is_file()), None)

@@ -8,10 +8,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from stars_mm.engine.runner.stages import is_finished
+from stars_mm.engine.runner.stages import is_finished, latest_checkpoint
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.evaluation.protocols.tool_process import run_tool
-from stars_mm.evaluation.protocols.trained_stages import last_checkpoint
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
 
@@ -43,8 +42,8 @@ def run_training(
     cfg.load_from = os.path.abspath(checkpoint)
     if record['result'] is None:
         _write_record(work_dir, record)
-        done = last_checkpoint(work_dir)
-        if done is None or not is_finished(cfg, str(done)):
+        done = latest_checkpoint(str(work_dir))
+        if done is None or not is_finished(cfg, done):
             begin = time.monotonic()
             try:
                 _train(cfg, work_dir, seed, num_processes)
@@ -138,7 +137,12 @@ def _read_result(cfg: Config, work_dir: Path) -> dict:
 def _test(cfg: Config, work_dir: Path) -> float:
     """Accuracy of the last checkpoint, 0 to 1, by a test of its own."""
     folder = work_dir / 'test'
-    arguments = [_config_path(cfg, work_dir), last_checkpoint(work_dir), '--work-dir', folder]
+    arguments = [
+        _config_path(cfg, work_dir),
+        latest_checkpoint(str(work_dir)),
+        '--work-dir',
+        folder,
+    ]
     run_tool('test.py', arguments, work_dir / 'test.out')
     found = json.loads(max(folder.glob('2*/2*.json')).read_text())
     if _METRIC not in found:
