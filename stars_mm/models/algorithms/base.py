@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
-from stars_mm.models.utils.views import clip_features
+from stars_mm.models.utils.views import clip_features, joint_features
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -78,6 +78,21 @@ class BaseSkeletonSSL(BaseModel):
             Tensor: Features of shape (N, C′).
         """
         return self.clip_features(inputs).mean(dim=1)
+
+    def extract_joint_feat(self, inputs: Tensor) -> Tensor:
+        """A vector a joint: mean over clips, persons and time.
+
+        It keeps what the mean over the joints forgets: which of them moved. Half-whitened
+        (:class:`HalfWhitening`) it is the part ``joints`` of a feature space.
+
+        Args:
+            inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
+
+        Returns:
+            Tensor: Features of shape (N, V′, C′).
+        """
+        self._check_clips(inputs)
+        return joint_features(self.backbone, inputs).mean(dim=1)
 
     def clip_features(self, inputs: Tensor) -> Tensor:
         """Feature of every clip: (N, clips, M, T, V, C) → (N, clips, C′)."""
