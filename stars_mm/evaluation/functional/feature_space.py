@@ -71,9 +71,31 @@ class FeatureSpace:
         self, bank: Mapping[str, Tensor], query: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Features of bank and query that are compared by their cosine, fitted to the bank."""
-        self.fit(bank)
+        return self.fit(bank).place(bank, query)
+
+    def place(
+        self, bank: Mapping[str, Tensor], query: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`compare` gives, by what was fitted before."""
         feats = self.transform(bank), self.transform(query)
         return pull_to_mutual_neighbors(*feats) if self.pull else feats
+
+
+def compare_spaces(
+    names: Sequence[str], bank: Mapping[str, Tensor], query: Mapping[str, Tensor]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Features of bank and query in several of ``FEATURE_SPACES``, by name; see
+    :meth:`FeatureSpace.compare`. Each part is fitted once."""
+    fitted: dict[str, HalfWhitening] = {}
+    found = {}
+    for name in names:
+        space = build_feature_space(name)
+        for part, whitening in space.whitenings.items():
+            if part not in fitted:
+                fitted[part] = whitening.fit(bank[part].flatten(1))
+        space.whitenings = {part: fitted[part] for part in space.parts}
+        found[name] = space.place(bank, query)
+    return found
 
 
 @TASK_UTILS.register_module()

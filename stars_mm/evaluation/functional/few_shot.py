@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stars_mm.evaluation.functional.knn import on_grid
+from stars_mm.evaluation.functional.knn import on_grid, scalar_products
 
 #: Class → clips of the bank by their places; n shots are the first n.
 Draw = dict[int, list[int]]
@@ -87,7 +87,8 @@ def few_shot_accuracy(
 
     Args:
         bank_feats (Tensor): Features that the draws' places point into, (B, C).
-        query_feats (Tensor): Features to classify, (Q, C).
+        query_feats (Tensor): Features to classify, (Q, C); or of views of each, (Q, views, C), of
+            which the most similar one counts.
         query_labels (Tensor): Their true classes, (Q, ). A draw is judged by those of its own.
         draws (Sequence[dict[int, list[int]]]): Examples of each class.
         shots (Sequence[int]): How many of the examples count.
@@ -110,7 +111,7 @@ def few_shot_accuracy(
             asked = torch.isin(truth, classes)
             total[number] += asked.sum()
             for key, prototypes in _prototypes(bank_feats, draw, keys).items():
-                similarity = query @ prototypes.t().to(device)  # (chunk, W · 1 or S)
+                similarity = scalar_products(query, prototypes.to(device))  # (chunk, W · 1 or S)
                 best = similarity.unflatten(1, (len(draw), -1)).amax(dim=2).argmax(dim=1).cpu()
                 hits[key][number] += (asked & (classes[best] == truth)).sum()
     return {key: (100 * count / total).tolist() for key, count in hits.items()}

@@ -27,7 +27,8 @@ def nearest_neighbors(
 
     Args:
         bank_feats (Tensor): Features to search, (B, C).
-        query_feats (Tensor): Features whose neighbors are wanted, (Q, C).
+        query_feats (Tensor): Features whose neighbors are wanted, (Q, C); or of W views of each,
+            (Q, W, C), of which the most similar one counts.
         k (int): Number of neighbors; a ValueError if it exceeds the bank.
         chunk_size (int), bank_chunk_size (int): Queries, and features of the bank, at a time.
         device (str or torch.device, optional): By default the GPU where there is one.
@@ -44,7 +45,7 @@ def nearest_neighbors(
         values = query.new_zeros(len(query), 0)
         index = values.long()
         for start, bank in enumerate(_grid_chunks(bank_feats, bank_chunk_size, device)):
-            more, place = _largest(query @ bank.t(), k)
+            more, place = _largest(scalar_products(query, bank), k)
             place += start * bank_chunk_size
             # of equal ones those before stay before
             values, order = torch.cat([values, more], 1).sort(dim=1, descending=True, stable=True)
@@ -70,7 +71,7 @@ def knn_predict(
 
     Args:
         bank_feats (Tensor), bank_labels (Tensor): Labelled features, (B, C), and classes, (B, ).
-        query_feats (Tensor): Features to classify, (Q, C).
+        query_feats (Tensor): Features to classify, (Q, C), or of views, (Q, W, C).
         ks (Sequence[int]): Numbers of neighbors; a ValueError if one exceeds the bank.
         temperature (float, optional): Votes weigh exp(similarity / temperature), if any.
         **kwargs: Sizes of the chunks and device of :func:`nearest_neighbors`.
@@ -110,15 +111,21 @@ def knn_accuracy(
     return {f'top1_k{k}': acc for k, acc in zip(ks, accuracy.tolist())}
 
 
+def scalar_products(query: Tensor, bank: Tensor) -> Tensor:
+    """Products (Q, B) of directions (Q, C) with (B, C); of several views (Q, W, C) the largest."""
+    products = query @ bank.t()
+    return products if query.dim() == 2 else products.amax(dim=1)
+
+
 def on_grid(feats: Tensor, norms: Tensor | None = None) -> Tensor:
-    """Directions of features (N, C), of lengths ``norms`` (N, ), as whole numbers in double
+    """Directions of features (…, C), of lengths ``norms`` (…, ), as whole numbers in double
     precision: the L2-normalised features times 2^26, rounded. Their scalar products are exact."""
     norms = _norms(feats) if norms is None else norms
-    return (feats.double() / norms[:, None] * _GRID).round()
+    return (feats.double() / norms[..., None] * _GRID).round()
 
 
 def _norms(feats: Tensor) -> Tensor:
-    norms = torch.linalg.vector_norm(feats, dim=1, dtype=torch.float64)
+    norms = torch.linalg.vector_norm(feats, dim=-1, dtype=torch.float64)
     return norms.clamp(min=1e-12)
 
 

@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
-from stars_mm.models.utils.views import clip_features, joint_features
+from stars_mm.models.utils.views import clip_features
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -80,19 +80,25 @@ class BaseSkeletonSSL(BaseModel):
         return self.clip_features(inputs).mean(dim=1)
 
     def extract_joint_feat(self, inputs: Tensor) -> Tensor:
-        """A vector a joint: mean over clips, persons and time.
+        """A vector a joint: mean over clips, persons and time. It keeps what the mean over the
+        joints forgets, which of them moved: (N, clips, M, T, V, C) → (N, V′, C′)."""
+        return self.extract_parts(inputs)['joints']
 
-        It keeps what the mean over the joints forgets: which of them moved. Half-whitened
-        (:class:`HalfWhitening`) it is the part ``joints`` of a feature space.
+    def extract_parts(self, inputs: Tensor) -> dict[str, Tensor]:
+        """What a feature space is made of, by one pass of the encoder.
 
         Args:
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
 
         Returns:
-            Tensor: Features of shape (N, V′, C′).
+            dict[str, Tensor]: ``published``, what :meth:`extract_feat` gives, (N, C′), and
+            ``joints``, what :meth:`extract_joint_feat` gives, (N, V′, C′).
         """
         self._check_clips(inputs)
-        return joint_features(self.backbone, inputs).mean(dim=1)
+        x = self.backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
+        parts = dict(published=x.mean(dim=(1, 3, 4)), joints=x.mean(dim=(1, 3)).mT)
+        views = inputs.shape[:2]
+        return {name: part.unflatten(0, views).mean(dim=1) for name, part in parts.items()}
 
     def clip_features(self, inputs: Tensor) -> Tensor:
         """Feature of every clip: (N, clips, M, T, V, C) → (N, clips, C′)."""

@@ -15,14 +15,6 @@ def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
     return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
 
 
-def joint_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
-    """A vector a joint (N, clips, V′, C′) of every clip of (N, clips, M, T, V, C): mean over persons
-    and time."""
-    N, num_clips = inputs.shape[:2]
-    x = backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
-    return x.mean(dim=(1, 3)).mT.reshape(N, num_clips, -1, x.shape[2])
-
-
 def view_pairs(num_views: int) -> list[tuple[int, int]]:
     """Ordered pairs of different views; of a single view with itself."""
     return list(permutations(range(num_views), 2)) or [(0, 0)]

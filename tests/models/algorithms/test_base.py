@@ -30,5 +30,6 @@ def test_a_vector_a_joint(stars):
                     wanted[n] += frame / (4 * len(person))  # 2 clips, 2 persons
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(found.mean(dim=1), model.extract_feat(inputs))
+    assert torch.equal(model.extract_parts(inputs)['published'], model.extract_feat(inputs))
     with pytest.raises(ValueError, match='takes inputs of shape'):
         model.extract_joint_feat(inputs[:, 0])

@@ -1,0 +1,57 @@
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+#: Strengths among which leave-one-out on the bank chooses.
+ALPHAS = tuple(10.0**exponent for exponent in range(-2, 6))
+
+
+def ridge_accuracy(
+    bank_feats: Tensor,
+    bank_labels: Tensor,
+    query_feats: Tensor,
+    query_labels: Tensor,
+    alphas: Sequence[float] = ALPHAS,
+) -> float:
+    """Accuracy of a regularized linear classifier, in percent.
+
+    scikit-learn's ``RidgeClassifierCV``: least squares to ±1 for each class, whose strength has the
+    least squared error when each clip of the bank is left out in turn. The features are moved and
+    scaled by the bank's mean and by one number for all of them, so that their mean variance is 1
+    and what was weighted against each other stays so.
+
+    Args:
+        bank_feats (Tensor), bank_labels (Tensor): Features to learn from, (B, C), and classes (B, ).
+        query_feats (Tensor), query_labels (Tensor): Features to classify, (Q, C), and classes.
+        alphas (Sequence[float]): Strengths to choose from.
+
+    Raises:
+        ValueError: If the bank has a single class.
+    """
+    from sklearn.linear_model import RidgeClassifierCV
+    from threadpoolctl import threadpool_limits
+
+    bank, query = bank_feats.double().cpu().numpy(), query_feats.double().cpu().numpy()
+    labels = bank_labels.cpu().numpy()
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f'A classifier needs two classes, the bank has {np.unique(labels)} alone.')
+    mean = bank.mean(axis=0)
+    scale = np.sqrt(((bank - mean) ** 2).mean()) or 1.0
+    with threadpool_limits(limits=1):
+        classifier = RidgeClassifierCV(alphas).fit((bank - mean) / scale, labels)
+    found = classifier.predict((query - mean) / scale)
+    return float(100 * (found == query_labels.cpu().numpy()).mean())
+
+
+def draw_labeled(labels: Sequence[int], percent: float, seed: int, draw: int) -> list[int]:
+    """Draw a share of clips, each class the same number, as far as it has so many, and at least one:
+    their sorted places. Of the same seed and draw, a smaller share is a part of a larger one."""
+    labels = np.asarray(labels)
+    classes = np.unique(labels)
+    count = max(round(len(labels) * percent / 100 / len(classes)), 1)
+    drawn: list[int] = []
+    for label in classes:
+        own = np.flatnonzero(labels == label)
+        drawn += np.random.default_rng([seed, draw, int(label)]).permutation(own)[:count].tolist()
+    return sorted(drawn)

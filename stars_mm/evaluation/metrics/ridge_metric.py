@@ -1,0 +1,68 @@
+from statistics import mean, stdev
+
+import torch
+from mmaction.registry import METRICS
+
+from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.functional.ridge import draw_labeled, ridge_accuracy
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
+
+
+@METRICS.register_module()
+class RidgeMetric(FeatureMetric):
+    """A regularized linear classifier on the features, in percent: ``ridge/accuracy`` with all
+    labels of the bank, and ``ridge/accuracy_10pct`` with a tenth of them, mean over draws;
+    ``…_std`` is the standard deviation over the draws. See :func:`ridge_accuracy`.
+
+    It is the cheap linear readout, in seconds; the published linear protocol trains by gradients.
+
+    Args:
+        percent (float): Share of the labels, each class the same number and at least one.
+        draws (int): Number of draws.
+        seed (int): Seed of the draws.
+        collect_device (str): Where the ranks' features meet.
+        prefix (str, optional): What stands before the names.
+    """
+
+    default_prefix = 'ridge'
+
+    def __init__(
+        self,
+        percent: float = 10,
+        draws: int = 5,
+        seed: int = 0,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if not 0 < percent < 100 or draws < 1 or seed < 0:
+            raise ValueError(
+                f'percent={percent} must lie between 0 and 100, draws={draws} be 1 or more, and '
+                f'seed={seed} 0 or more.'
+            )
+        self.percent, self.draws, self.seed = percent, draws, seed
+
+    def check_clips(self, bank: ClipList, query: ClipList) -> None:
+        """Check that there are classes to tell apart."""
+        unknown = sorted(set(query.labels) - set(bank.labels))
+        if unknown or len(set(bank.labels)) < 2:
+            raise ValueError(
+                f'RidgeMetric: {bank.source} has the classes {sorted(set(bank.labels))}, and '
+                f'{query.source} has {unknown or "none"} beside. It needs two classes, and all '
+                "of the query's in the bank: choose the data sets, or their `labels`."
+            )
+
+    def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
+        """Accuracy with all labels and with few; see :class:`RidgeMetric`."""
+        asked = query.features, query.labels
+        few = []
+        for draw in range(self.draws):
+            drawn = draw_labeled(bank.labels.tolist(), self.percent, self.seed, draw)
+            own = torch.tensor(drawn)
+            few.append(ridge_accuracy(bank.features[own], bank.labels[own], *asked))
+        name = f'accuracy_{self.percent:g}pct'
+        found = dict(accuracy=ridge_accuracy(bank.features, bank.labels, *asked))
+        found[name] = mean(few)
+        if self.draws > 1:
+            found[f'{name}_std'] = stdev(few)
+        return found
