@@ -5,6 +5,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from stars_mm.engine.features import ClipList
+from stars_mm.engine.runner.space_features import SpaceFeatures
 
 LOG_INTERVAL = 50  # batches of the bank between two lines in the log
 
@@ -18,6 +19,10 @@ class FeatureLoop(BaseLoop):
         bank_dataloader (DataLoader or dict): Labelled clips to compare with,
             usually the training split with the test pipeline.
         evaluator (Evaluator, dict or list): Feature metrics.
+        feature_space (str or dict, optional): What the metrics compare: a name of
+            ``FEATURE_SPACES``, such as ``'joints'`` or ``'combined_pulled'``, or the arguments of
+            :class:`FeatureSpace`, fitted to the bank without its labels. By default the published
+            feature, the model's mean over all tokens.
     """
 
     mode = ''
@@ -28,6 +33,7 @@ class FeatureLoop(BaseLoop):
         dataloader: DataLoader | dict,
         bank_dataloader: DataLoader | dict,
         evaluator: Evaluator | dict | list,
+        feature_space: str | dict | None = None,
     ) -> None:
         super().__init__(runner, dataloader)
         if isinstance(bank_dataloader, dict):
@@ -37,6 +43,9 @@ class FeatureLoop(BaseLoop):
             evaluator = runner.build_evaluator(evaluator)
         self.evaluator = evaluator
         self.evaluator.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
+        self._space: SpaceFeatures | None = None
+        if feature_space is not None:
+            self._space = SpaceFeatures(feature_space, runner.model)
         self._prepare_metrics()
 
     def run(self) -> dict[str, float]:
@@ -55,6 +64,9 @@ class FeatureLoop(BaseLoop):
             self.runner.call_hook(
                 f'after_{self.mode}_iter', batch_idx=idx, data_batch=batch, outputs=outputs
             )
+        if self._space is not None:
+            for samples in self._space.batches():
+                self.evaluator.process(data_samples=samples)
         # counts padded samples too: the metrics drop them by sample index
         size = len(self.bank_dataloader.sampler) + len(self.dataloader.sampler)
         metrics = self.evaluator.evaluate(self.runner.world_size * size)
@@ -74,11 +86,16 @@ class FeatureLoop(BaseLoop):
     @torch.no_grad()
     def run_iter(self, data_batch: dict, role: str) -> list:
         """Compute the features of one batch of the ``'bank'`` or the ``'query'`` for the metrics;
-        returns the data samples with their ``feature``."""
-        outputs = getattr(self.runner.model, f'{self.mode}_step')(data_batch)
+        returns the data samples with their ``feature``, which in a feature space they get once all
+        of the bank was seen."""
+        if self._space is None:
+            outputs = getattr(self.runner.model, f'{self.mode}_step')(data_batch)
+        else:
+            outputs = self._space.add(data_batch, role)
         for sample in outputs:
             sample.set_metainfo(dict(role=role))
-        self.evaluator.process(data_samples=outputs, data_batch=data_batch)
+        if self._space is None:
+            self.evaluator.process(data_samples=outputs, data_batch=data_batch)
         return outputs
 
 

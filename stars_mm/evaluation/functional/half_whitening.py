@@ -35,7 +35,8 @@ class HalfWhitening:
         self.power = power
 
     def fit(self, bank: Tensor) -> 'HalfWhitening':
-        """Find the components of features (N, C); a ValueError for fewer than two clips."""
+        """Find the components of features (N, C); a ValueError for fewer than two clips, or where
+        one is not finite."""
         from scipy.linalg import eigh
 
         N, C = bank.shape
@@ -48,6 +49,10 @@ class HalfWhitening:
         else:
             parts = (part.double() - self.mean for part in bank.split(_ROWS))
             products = sum(part.t() @ part for part in parts) / N  # (C, C)
+        if not products.isfinite().all():
+            raise ValueError(
+                'The bank has features that are not finite: the weights are spoilt, or a clip is.'
+            )
         size = len(products)
         wanted = min(self.components, max(N // 3, 2), size)
         values, vectors = eigh(products.cpu().numpy(), subset_by_index=[size - wanted, size - 1])

@@ -22,7 +22,7 @@ def ridge_accuracy(
     and what was weighted against each other stays so.
 
     Args:
-        bank_feats (Tensor), bank_labels (Tensor): Features to learn from, (B, C), and classes (B, ).
+        bank_feats (Tensor), bank_labels (Tensor): Features to learn from, (B, C), and classes.
         query_feats (Tensor), query_labels (Tensor): Features to classify, (Q, C), and classes.
         alphas (Sequence[float]): Strengths to choose from.
 
@@ -45,7 +45,7 @@ def ridge_accuracy(
 
 
 def draw_labeled(labels: Sequence[int], percent: float, seed: int, draw: int) -> list[int]:
-    """Draw a share of clips, each class the same number, as far as it has so many, and at least one:
+    """Draw a share of clips, each class the same number, as far as it has them, and at least one:
     their sorted places. Of the same seed and draw, a smaller share is a part of a larger one."""
     labels = np.asarray(labels)
     classes = np.unique(labels)

@@ -8,7 +8,9 @@ from mmengine.runner import load_checkpoint
 from sklearn.neighbors import KNeighborsClassifier
 
 from stars_mm.engine.features import extract_features
-from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+from stars_mm.evaluation.functional import cluster_scores, joint_distances, knn_accuracy, positions
+from stars_mm.evaluation.functional.feature_space import build_feature_space
+from stars_mm.evaluation.functional.ridge import ridge_accuracy
 
 
 @pytest.fixture
@@ -71,6 +73,65 @@ def test_two_processes_give_the_same(cfg, build, by_hand, two_ranks):
 
     for found in two_ranks(test):
         assert found == pytest.approx(one, rel=1e-4, abs=1e-6)
+
+
+@torch.no_grad()
+def parts_by_hand(cfg, dataset_cfg) -> tuple:
+    """Each clip on its own: what its geometry is, and a plain mean of every joint's tokens."""
+    model = MODELS.build(cfg.model)
+    load_checkpoint(model, cfg.load_from, map_location='cpu')
+    model.eval()
+    parts, labels = dict(positions=[], distances=[], joints=[]), []
+    for clip in DATASETS.build(dataset_cfg):
+        inputs = clip['inputs'][None].float()
+        tokens = model.backbone.encode(inputs[0, 0]).unflatten(1, (4, 5))  # (M, T′, V′, C)
+        parts['joints'].append(tokens.mean(dim=(0, 1))[None])
+        parts['positions'].append(positions(inputs))
+        parts['distances'].append(joint_distances(inputs))
+        labels.append(int(clip['data_samples'].gt_label))
+    return {part: torch.cat(rows) for part, rows in parts.items()}, torch.tensor(labels)
+
+
+SPACES = ['combined_pulled', dict(parts=['joints', 'positions'], components=3, power=1.0)]
+
+
+@pytest.mark.parametrize('space', SPACES)
+def test_metrics_read_a_feature_space(cfg, build, space, two_ranks):
+    """By one process and by two; the bank alone decides, whatever the query is."""
+    cfg.test_cfg.feature_space = space
+    cfg.test_evaluator.append(dict(type='FewShotMetric', shots=(1,), episodes=10))
+    cfg.test_evaluator.append(dict(type='RidgeMetric', draws=2))
+    bank, bank_labels = parts_by_hand(cfg, cfg.test_cfg.bank_dataloader.dataset)
+    query, labels = parts_by_hand(cfg, cfg.test_dataloader.dataset)
+    one = build(cfg).test()
+    feats = build_feature_space(space).compare(bank, query)
+    for k in (1, 3):
+        oracle = KNeighborsClassifier(k, metric='cosine').fit(feats[0], bank_labels)
+        assert one[f'knn/top1_k{k}'] == pytest.approx(100 * oracle.score(feats[1], labels))
+    wanted = ridge_accuracy(feats[0], bank_labels, feats[1], labels)
+    assert one['ridge/accuracy'] == pytest.approx(wanted)
+    clusters = {f'cluster/{key}': value for key, value in cluster_scores(feats[1], labels).items()}
+    assert {key: one[key] for key in clusters} == pytest.approx(clusters, rel=1e-4)
+    assert 'fewshot/exemplar_1shot' in one
+    cfg.launcher = 'pytorch'
+    for found in two_ranks(lambda rank: build(cfg).test()):
+        assert found == pytest.approx(one, rel=1e-4, abs=1e-6)
+
+
+def test_validation_in_a_space_each_time_anew(cfg, build):
+    cfg.val_cfg.feature_space = 'joints'
+    loop = build(cfg).build_val_loop(cfg.val_cfg)
+    loop.runner.load_or_resume()
+    first = loop.run()
+    for parameter in loop.runner.model.backbone.parameters():
+        parameter.data.mul_(-0.5)
+    other = loop.run()
+    assert other != first
+    for parameter in loop.runner.model.backbone.parameters():
+        parameter.data.mul_(-2)
+    assert loop.run() == first
+    with pytest.raises(ValueError, match="feature_space='joint': there are"):
+        build(cfg).build_val_loop(dict(cfg.val_cfg, feature_space='joint'))
 
 
 def test_unfit_clips_are_refused_before_features(cfg, build):

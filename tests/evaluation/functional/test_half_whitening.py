@@ -60,6 +60,8 @@ def test_refusals():
         HalfWhitening(power=2)
     with pytest.raises(ValueError, match='two clips or more in the bank, got 1'):
         HalfWhitening().fit(clips(1, 3))
+    with pytest.raises(ValueError, match='not finite'):
+        HalfWhitening().fit(clips(9, 3) / 0)
     with pytest.raises(ValueError, match='call fit'):
         HalfWhitening().transform(clips(2, 3))
     with pytest.raises(ValueError, match='fitted to features of 3 numbers and got 4'):

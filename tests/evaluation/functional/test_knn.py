@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
+from torch.nn.functional import normalize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stars_mm.evaluation.functional import knn_accuracy, knn_predict, nearest_neighbors
@@ -130,3 +131,15 @@ def test_k_out_of_range(data, ks):
     for search in (knn_predict, lambda *given: nearest_neighbors(bank, query, given[3][-1])):
         with pytest.raises(ValueError, match='between 1 and .* bank, 100'):
             search(bank, bank_labels, query, ks)
+
+
+def test_the_most_similar_of_several_views_counts():
+    generator = torch.Generator().manual_seed(0)
+    bank, views = torch.randn(40, 5, generator=generator), torch.randn(9, 3, 5, generator=generator)
+    near, places = nearest_neighbors(bank, views, 4, chunk_size=2, bank_chunk_size=16)
+    cosines = normalize(views, dim=2) @ normalize(bank).t()  # (9, 3, 40)
+    for row, own in enumerate(cosines):
+        best = [max(float(own[view, place]) for view in range(3)) for place in range(40)]
+        order = sorted(range(40), key=lambda place: -best[place])[:4]
+        assert places[row].tolist() == order
+        assert near[row].tolist() == pytest.approx([best[place] for place in order], abs=1e-6)
