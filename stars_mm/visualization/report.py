@@ -29,7 +29,7 @@ from stars_mm.visualization.skeleton import spread_over_classes
 
 DRAWN_CLIPS = 3
 MEASURED_CLIPS = 32
-BASELINES = ('raw', 'raw_motion', 'random')
+BASELINES = ('raw', 'raw_motion', 'geometry', 'random')
 
 
 def publish(

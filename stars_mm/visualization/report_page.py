@@ -39,6 +39,7 @@ pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
 <h1>{title}</h1>
 <p>{protocol}</p>
 <table>{table}</table>
+<p><b>{lost}</b></p>
 <p class="note">{stages}</p>
 {figures}
 <h2>Commands</h2>
@@ -64,6 +65,7 @@ def markdown_report(results: dict[str, dict]) -> str:
     parts = [
         f'# Results of `{meta["config"]}`',
         markdown_table(table_cells(results)),
+        *(['\n'.join(f'- {lost}' for lost in meta['lost_to'])] if meta.get('lost_to') else []),
         f'{meta["protocol"]} {_stage_sentences(meta)}',
         '```\n{}\n```'.format('\n'.join(meta['commands'])),
         f'{_version_sentence(meta)}\n',
@@ -86,6 +88,7 @@ def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
     texts = dict(
         title=f'Results of {meta["config"]}',
         protocol=meta['protocol'],
+        lost=' '.join(meta.get('lost_to', [])),
         stages=_stage_sentences(meta),
         commands='\n'.join(meta['commands']),
         versions=_version_sentence(meta),

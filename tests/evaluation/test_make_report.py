@@ -51,12 +51,21 @@ def test_whole_report(make_report, run, monkeypatch):
     make_report.main(['recipe.py'])
     folder = run / 'report'
     results = json.loads((folder / 'results.json').read_text())
-    rows = ['raw_unturned', 'raw', 'raw_motion', 'random', 'mamp', 'stars']
+    clips = ['raw_unturned', 'raw', 'raw_best_of_turns', 'raw_half_whitened', 'raw_motion']
+    clips += ['geometry', 'geometry_pulled']
+    spaces = ['', '_joints', '_combined', '_combined_pulled']
+    encoders = [f'{row}{space}' for row in ('random', 'mamp', 'stars') for space in spaces]
+    rows = [*clips, *encoders]
     assert list(results) == [*rows, 'meta']
     knn = {'knn_top1', 'knn_k2', 'knn_k5', 'knn_k10'}
+    clusters = {'nmi', 'ari', 'silhouette', 'distance_ratio'}
     for row in rows:
-        assert set(results[row]) == {*knn, 'nmi', 'ari', 'silhouette', 'distance_ratio'}
+        wanted = knn if row == 'raw_best_of_turns' else knn | clusters
+        assert set(results[row]) == wanted
     meta = results['meta']
+    best = max(results[row]['knn_top1'] for row in (*clips, *encoders[:4]))
+    lost = [row for row in encoders[4:] if results[row]['knn_top1'] < best]
+    assert len(meta['lost_to']) == len(lost) > 0
     assert meta['clips'] == dict(bank=40, query=21)
     stages = [(s['row'], s['epochs'], s['iterations'], s['seed']) for s in meta['stages']]
     assert stages == [('mamp', 3, 9, 5), ('stars', 3, 9, 5)]
@@ -69,6 +78,7 @@ def test_whole_report(make_report, run, monkeypatch):
         assert f'| {results[row]["knn_top1"]:.1f} |' in table
         silhouette = f'{results[row]["silhouette"]:.3f}'.replace('-', '−')
         assert f'<td>{silhouette}</td>' in page
+    assert f'- {meta["lost_to"][0]}' in table and 'STARS (stage 2), with geometry, pulled' in table
     for name in ('curves.png', 'tsne.png', 'masked.gif'):
         assert f'src="{name}"' in page
         with Image.open(folder / name) as image:

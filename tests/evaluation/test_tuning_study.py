@@ -36,11 +36,12 @@ def test_two_starts_of_half_the_clips(study, make_recipe, run_in_process, monkey
     assert len(listed) == 20 == first['clips']
 
     reader = FeatureReader(Config.fromfile(config))
-    before = reader.read_encoder(Encoder.load(pretrain / 'epoch_6.pth'))
+    before = reader.read_encoder(Encoder.load(pretrain / 'epoch_6.pth'))['published']
     assert second['before'] == pytest.approx(score(before))
     assert second['purity'] == pytest.approx(study.neighbor_purity(before, listed), abs=0.01)
     work_dir = folder / 'data-0.5_seed-3/recipe_0.7'
-    assert second['after'] == score(reader.read_encoder(Encoder.load(work_dir / 'epoch_8.pth')))
+    after = reader.read_encoder(Encoder.load(work_dir / 'epoch_8.pth'))['published']
+    assert second['after'] == score(after)
     assert [step for step, _ in second['curve']] == [8, 16]  # of 8 epochs of 2 iterations each
     assert '| recipe | 50% | 33% | 1 |' in (folder / 'results.md').read_text()
     times = {path: path.stat().st_mtime_ns for path in folder.rglob('*.pth')}

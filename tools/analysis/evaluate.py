@@ -5,9 +5,10 @@
         --protocols knn clusters few-shot linear finetune semi-10 \\
         --json work_dirs/stars_nw-ucla_small/evaluation.json
 
-Protocols: knn, clusters, few-shot (bank and query of the recipe, or of the config that it names in
-protocols.fewshot), linear, finetune, semi-1, semi-10 or any semi-<percent>, transfer (the configs
-that it names in `protocols`). What is finished is read back when the command is given again.
+Protocols: knn, clusters, ridge, few-shot (bank and query of the recipe, or of the config that it
+names in protocols.fewshot; all beside what needs no learning and beside random weights), linear,
+finetune, semi-1, semi-10 or any semi-<percent>, transfer (the configs that it names in
+`protocols`). What is finished is read back when the command is given again.
 """
 
 import argparse
@@ -41,9 +42,14 @@ def parse_args(argv=None) -> argparse.Namespace:
     add('--json', type=Path, help=text)
     text = 'of features, trainings and results (default: work_dirs/<name of the config>_evaluation)'
     add('--work-dir', type=Path, help=text)
-    text = 'label subsets of semi-<percent> and trainings of transfer (default: 5)'
+    text = 'label subsets of semi-<percent> and ridge, and trainings of transfer (default: 5)'
     add('--draws', type=int, default=5, help=text)
-    add('--seed', type=int, default=0, help='of trainings, draws and k-means (default: 0)')
+    add(
+        '--seed',
+        type=int,
+        default=0,
+        help='of trainings, draws, random weights and k-means (default: 0)',
+    )
     add('--episodes', type=int, default=100, help='draws of few-shot (default: 100)')
     text = 'examples a class of few-shot (default: 1 2 5)'
     add('--shots', type=int, nargs='+', default=[1, 2, 5], help=text)

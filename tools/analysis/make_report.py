@@ -67,10 +67,13 @@ def main(argv=None) -> None:
     stages = find_stages(cfg, args.work_dir)
     warn_of_unfinished(stages)
     reader = FeatureReader(cfg)
-    results, queries = score_stages(reader, stages, args.seed, raw=not args.no_raw)
+    results, queries, lost = score_stages(reader, stages, args.seed, raw=not args.no_raw)
+    for sentence in lost:
+        print_log(sentence, logger='current', level=logging.WARNING)
     results['meta'] = dict(
         config=shown(args.config),
         work_dir=shown(args.work_dir),
+        lost_to=lost,
         commands=commands(args, stages[-1].encoder.meta.get('seed')),
         **describe(reader, stages, args.seed),
     )

@@ -27,7 +27,7 @@ import stars_mm  # noqa: F401  registers the parts
 from stars_mm.datasets.label_subsets import draw_subset
 from stars_mm.engine.runner.stages import find_stage_config, latest_checkpoint
 from stars_mm.evaluation.functional import nearest_neighbors
-from stars_mm.evaluation.protocols.features import BankAndQuery, Encoder, FeatureReader
+from stars_mm.evaluation.protocols.features import PUBLISHED, BankAndQuery, Encoder, FeatureReader
 from stars_mm.evaluation.protocols.stage_scores import score
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
@@ -187,7 +187,8 @@ class Study:
         iters_per_epoch = len(start.clips) // cfg.train_dataloader.batch_size
         curve = read_training_log(work_dir).val_series('knn/top1_k1', iters_per_epoch)
         before, after = (
-            self.reader.read_encoder(Encoder.load(path), cfg) for path in (start.checkpoint, tuned)
+            self.reader.read_encoder(Encoder.load(path), cfg, (PUBLISHED,))[PUBLISHED]
+            for path in (start.checkpoint, tuned)
         )
         row = dict(
             config=name,

@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 #: Strengths among which leave-one-out on the bank chooses.
-ALPHAS = tuple(10.0**exponent for exponent in range(-2, 6))
+ALPHAS = tuple(10 ** (half / 2) for half in range(-4, 11))
 
 
 def ridge_accuracy(

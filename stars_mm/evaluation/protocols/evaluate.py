@@ -8,14 +8,14 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from stars_mm.evaluation.protocols.cache_key import cache_key
-from stars_mm.evaluation.protocols.feature_protocols import FeatureProtocol, RawComparison
+from stars_mm.evaluation.protocols.feature_protocols import ClipComparison, FeatureProtocol
 from stars_mm.evaluation.protocols.protocol import Protocol, Settings
 from stars_mm.evaluation.protocols.results_table import results_page
 from stars_mm.evaluation.protocols.training_protocols import SEMI, TrainingProtocol
 from stars_mm.utils.atomic import write_text
 from stars_mm.utils.environment import device_name, package_versions
 
-_BY_FEATURES = ('knn', 'clusters', 'few-shot')
+_BY_FEATURES = ('knn', 'clusters', 'few-shot', 'ridge')
 PROTOCOLS = (*_BY_FEATURES, 'linear', 'finetune', 'semi-1', 'semi-10', 'transfer')
 
 
@@ -39,8 +39,8 @@ def evaluate(names: list[str], settings: Settings, out: Path, command: str) -> d
         checkpoint=dict(path=encoder.path, sha256=encoder.digest, **encoder.meta),
         command=command,
     )
-    if settings.baselines and not any(isinstance(p, FeatureProtocol) for p in protocols):
-        meta['comparison'] = _run_once(RawComparison('comparison', settings))
+    if not any(isinstance(p, FeatureProtocol) for p in protocols):
+        meta['comparison'] = _run_once(ClipComparison('comparison', settings))
     for protocol in protocols:
         results[protocol.name] = _run_once(protocol)
         whole = dict(results, meta=meta)

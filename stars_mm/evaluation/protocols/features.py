@@ -1,7 +1,7 @@
 """From a checkpoint to the features of a config's clips: the one reader, and its files."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,16 +10,17 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
-from torch import Tensor, nn
+from mmengine.runner import Runner, set_random_seed
+from torch import nn
 from torch.utils.data import DataLoader
 
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.engine.features import ClipList, FeatureSet, extract_features
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
+from stars_mm.evaluation.functional.feature_space import FEATURE_SPACES, compare_spaces
+from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
@@ -27,6 +28,12 @@ from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
 BankAndQuery = dict[str, FeatureSet]
+
+PUBLISHED = 'published'  # the mean over all tokens, compared as it is
+#: What is compared of every encoder: that, and spaces of ``FEATURE_SPACES``.
+ENCODER_ROWS = (PUBLISHED, 'joints', 'combined', 'combined_pulled')
+#: What is compared of the clips alone.
+GEOMETRY_ROWS = ('geometry', 'geometry_pulled')
 
 
 class Encoder(NamedTuple):
@@ -111,104 +118,127 @@ class FeatureReader:
 
     def read(self, model: nn.Module) -> BankAndQuery:
         """Compute the features of the ``bank`` and the ``query`` by a model."""
-        return {role: self._compute(model, role) for role in ROLES}
+        return {role: self.compute(model, role) for role in ROLES}
 
-    def read_encoder(self, encoder: Encoder, cfg: Config | None = None) -> BankAndQuery:
-        """Features by a checkpoint, from the files where they are there; ``cfg`` is that of its
-        model, where it is not this one."""
+    def read_encoder(
+        self, encoder: Encoder, cfg: Config | None = None, rows: Sequence[str] = ENCODER_ROWS
+    ) -> dict[str, BankAndQuery]:
+        """Row → features by a checkpoint, some of ``ENCODER_ROWS``, from the files where they are
+        there; ``cfg`` is that of its model, where it is not this one."""
         cfg = cfg or self.cfg
-        found, model = {}, None
-        for role in ROLES:
-            path = self.folder and self.folder / f'{self.key(encoder, role, cfg)}.npz'
-            if path and path.is_file():
-                found[role] = _read_features(path)
-                continue
-            model = encoder.build_model(cfg) if model is None else model
-            found[role] = self._compute(model, role)
-            if path:
-                _write_features(path, found[role])
-        return found
+        return self._read_rows(self.key(encoder, cfg, rows), lambda: encoder.build_model(cfg), rows)
 
-    def key(self, encoder: Encoder, role: str, cfg: Config | None = None) -> str:
-        """What makes features the same."""
-        model = (cfg or self.cfg).model.to_dict()
-        for key in ('head', 'neck'):  # no feature depends on them
-            model.pop(key, None)
-        return cache_key(dict(checkpoint=encoder.digest, model=model, data=self.clip_key(role)))
+    def read_random(
+        self, seed: int, cfg: Config | None = None, rows: Sequence[str] = ENCODER_ROWS
+    ) -> dict[str, BankAndQuery]:
+        """The same of the untrained model, its weights drawn by the seed."""
+        cfg = cfg or self.cfg
+        key = self._key(dict(model=_encoder_cfg(cfg), random=seed, rows=rows))
+        return self._read_rows(key, lambda: build_random_model(cfg, seed), rows)
+
+    def read_geometry(self) -> dict[str, BankAndQuery]:
+        """Row → features of ``GEOMETRY_ROWS``, of the clips alone."""
+        return self._read_rows(self._key(dict(rows=GEOMETRY_ROWS)), lambda: None, GEOMETRY_ROWS)
+
+    def key(
+        self, encoder: Encoder, cfg: Config | None = None, rows: Sequence[str] = ENCODER_ROWS
+    ) -> str:
+        """What makes features by a checkpoint the same."""
+        model = _encoder_cfg(cfg or self.cfg)
+        return self._key(dict(checkpoint=encoder.digest, model=model, rows=rows))
+
+    def _key(self, source: dict) -> str:
+        return cache_key(dict(source, data={role: self.clip_key(role) for role in ROLES}))
+
+    def _read_rows(
+        self, key: str, build: Callable[[], nn.Module | None], rows: Sequence[str]
+    ) -> dict[str, BankAndQuery]:
+        """Features by row, computed in one pass over the clips or read back."""
+        path = self.folder and self.folder / f'{key}.npz'
+        if path and path.is_file():
+            return _read_features(path)
+        spaces = [row for row in rows if row != PUBLISHED]
+        parts = {part for space in spaces for part in FEATURE_SPACES[space]['parts']}
+        parts |= {PUBLISHED} & set(rows)
+        model = PartFeatures(sorted(parts), build())
+        whole = self.read(model)
+        bank, query = (model.split(whole[role].features) for role in ROLES)
+        found = {row: (bank[row].clone(), query[row].clone()) for row in rows if row == PUBLISHED}
+        found.update(compare_spaces(spaces, bank, query))
+        features = {
+            row: {role: replace(whole[role], features=x) for role, x in zip(ROLES, found[row])}
+            for row in rows
+        }
+        if path:
+            _write_features(path, features)
+        return features
 
     def clip_key(self, role: str) -> dict:
         """What makes clips the same, wherever their file lies: its content, the choice of clips,
         and the pipeline."""
         return dataset_key(Config(dict(self.loader_cfg(role))).to_dict()['dataset'])
 
-    def _compute(self, model: nn.Module, role: str) -> FeatureSet:
+    def compute(self, model: nn.Module, role: str) -> FeatureSet:
+        """Compute the features of the bank or the query by a model."""
         loader = self.loader(role)
-        name = type(model).__name__
+        name = type(getattr(model, 'encoder', None) or model).__name__
         print_log(f'{name}: features of the {role}, {len(loader.dataset)} clips', logger='current')
         return extract_features(model.to(get_device()), loader)
 
 
-class RawFeatures(BaseModel):
-    """The clip itself, or its differences between neighboring frames, as its feature: what every
-    encoder has to beat."""
-
-    def __init__(self, motion: bool = False) -> None:
-        super().__init__(dict(type='mmaction.SkeletonPreprocessor'))
-        self.motion = motion
-
-    def extract_feat(self, inputs: Tensor) -> Tensor:
-        """Clips (N, clips, M, T, V, C) as vectors (N, clips · M · … · C)."""
-        if self.motion:
-            inputs = inputs.diff(dim=3)  # (N, clips, M, T - 1, V, C)
-        return inputs.flatten(1)
-
-    def forward(self, inputs: Tensor, data_samples: list, mode: str = 'predict') -> list:
-        """The data samples with their features."""
-        for data_sample, feat in zip(data_samples, self.extract_feat(inputs)):
-            data_sample.feature = feat
-        return data_samples
+def build_random_model(cfg: Config, seed: int) -> nn.Module:
+    """An untrained model of a config in evaluation mode, its weights drawn by the seed; what its
+    ``init_cfg`` would load is left."""
+    set_random_seed(seed)
+    model_cfg = Config(cfg.to_dict()).model
+    for part in (model_cfg, model_cfg.get('backbone') or {}):
+        if (part.get('init_cfg') or {}).get('type') == 'Pretrained':
+            part.init_cfg = None
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(model_cfg)
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')  # it would list every parameter
+    model.init_weights()
+    logger.setLevel(level)
+    return model.eval()
 
 
-def raw_rows(reader: FeatureReader) -> list[tuple[str, Callable[[], BankAndQuery]]]:
-    """Rows that need no encoder, ``raw_unturned`` where the pipeline turns the clips, ``raw`` and
-    ``raw_motion``, and a function that reads the features of each: one after another, since a
-    clip's coordinates may take a hundred times the room of its feature.
-    """
-    cfg = without_turn(reader.cfg)
-    unturned = [] if cfg is None else [('raw_unturned', FeatureReader(cfg), False)]
-    rows = [*unturned, ('raw', reader, False), ('raw_motion', reader, True)]
-    return [(row, partial(own.read, RawFeatures(motion))) for row, own, motion in rows]
+def _encoder_cfg(cfg: Config) -> dict:
+    model = cfg.model.to_dict()
+    for key in ('head', 'neck'):  # no feature depends on them
+        model.pop(key, None)
+    return model
 
 
-def without_turn(cfg: Config) -> Config | None:
-    """A config whose test clips are centred but not turned; None where they are not anyway."""
-    cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    loaders = (cfg.test_dataloader, cfg.test_cfg.bank_dataloader)
-    steps = [step for loader in loaders for step in _all_steps(loader.dataset.pipeline)]
-    turning = [step for step in steps if step['type'] == 'CenterSkeleton' and step.get('align')]
-    for step in turning:
-        step['align'] = None
-    return cfg if turning else None
-
-
-def _all_steps(steps: list) -> list[dict]:
-    """Transforms, and those within others (``PackViews``, ``MultiView``)."""
-    return [own for step in steps for own in (step, *_all_steps(step.get('transforms') or []))]
-
-
-def _read_features(path: Path) -> FeatureSet:
+def _read_features(path: Path) -> dict[str, BankAndQuery]:
+    """What :func:`_write_features` wrote."""
+    found: dict[str, BankAndQuery] = {}
     with np.load(path, allow_pickle=False) as arrays:
-        keys = ('features', 'labels', 'sample_idx')
-        features, labels, sample_idx = (torch.from_numpy(arrays[key]) for key in keys)
-        return FeatureSet(features, labels, sample_idx, arrays['names'].tolist() or None)
+        about = {
+            role: dict(
+                labels=torch.from_numpy(arrays[f'{role}/labels']),
+                sample_idx=torch.from_numpy(arrays[f'{role}/sample_idx']),
+                names=arrays[f'{role}/names'].tolist() or None,
+            )
+            for role in ROLES
+        }
+        for name in arrays.files:
+            role, _, row = name.partition('/features/')
+            if row:
+                features = FeatureSet(torch.from_numpy(arrays[name]), **about[role])
+                found.setdefault(row, {})[role] = features
+    return found
 
 
-def _write_features(path: Path, found: FeatureSet) -> None:
+def _write_features(path: Path, found: dict[str, BankAndQuery]) -> None:
+    """Write the features of all rows, and what their clips are once."""
+    arrays = {}
+    for row, features in found.items():
+        for role, own in features.items():
+            arrays[f'{role}/features/{row}'] = own.features.numpy()
+            arrays[f'{role}/labels'] = own.labels.numpy()
+            arrays[f'{role}/sample_idx'] = own.sample_idx.numpy()
+            arrays[f'{role}/names'] = np.array(own.names or [], dtype=str)
     with written_whole(path) as partial, open(partial, 'wb') as file:
-        np.savez(
-            file,
-            features=found.features.numpy(),
-            labels=found.labels.numpy(),
-            sample_idx=found.sample_idx.numpy(),
-            names=np.array(found.names or [], dtype=str),
-        )
+        np.savez(file, **arrays)

@@ -39,7 +39,7 @@ def test_strength_chosen_by_leaving_out(size):
     given += [torch.from_numpy(size * query), torch.from_numpy(labels[25:])]
     assert ridge_accuracy(*given) == pytest.approx(wanted)
     with pytest.raises(ValueError, match=r'two classes, the bank has \[0\] alone'):
-        ridge_accuracy(given[0], torch.zeros(25), *given[2:])
+        ridge_accuracy(given[0], torch.zeros(25).long(), *given[2:])
 
 
 def test_drawn_labels():

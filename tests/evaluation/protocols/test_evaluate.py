@@ -10,10 +10,15 @@ import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from scipy.spatial.transform import Rotation
+from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import KNeighborsClassifier
 
 from stars_mm.evaluation import functional
+from stars_mm.evaluation.functional.feature_space import build_feature_space
+from stars_mm.evaluation.functional.ridge import ridge_accuracy
 from stars_mm.evaluation.protocols import training_run
+from stars_mm.preparation.annotation_file import save_annotations
 
 
 @pytest.fixture
@@ -72,7 +77,10 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     clusters = functional.cluster_scores(*query[:2], 2)
     assert found['clusters']['scores'] == pytest.approx(clusters, abs=1e-3)
     raw = found['knn']['baselines']
-    assert list(raw) == ['raw_unturned', 'raw', 'raw_motion']
+    geometry = ['geometry', 'geometry_pulled']
+    raw_rows = ['raw_unturned', 'raw', 'raw_best_of_turns', 'raw_half_whitened', 'raw_motion']
+    assert list(raw) == [*raw_rows, *geometry]
+    assert list(found['clusters']['baselines']) == [raw_rows[0], 'raw', *raw_rows[3:], *geometry]
     own = {row: by_hand[row] for row in ('raw', 'raw_unturned')}
     moves = [[feats.view(-1, 8, 27).diff(dim=1).flatten(1), *of] for feats, *of in own['raw']]
     for row, feats in dict(own, raw_motion=moves).items():
@@ -92,6 +100,107 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     assert (found['knn']['epoch'], checkpoint['epoch'], checkpoint['seed']) == (4, 4, 5)
 
 
+def test_rows_without_learning_and_of_the_encoder(evaluate, by_hand, recipe, tmp_path):
+    """Against features of each clip on its own, put into the spaces by plain functions."""
+    found = evaluate('knn ridge', '--seed 2 --draws 2')
+    labels = [feats[1] for feats in by_hand['raw']]
+    clips = [feats[0].view(-1, 1, 1, 8, 9, 3) for feats in by_hand['raw']]
+
+    # the best of five turns about the vertical, clip by clip
+    similar = []
+    for degrees in (-60, -30, 0, 30, 60):
+        turn = Rotation.from_euler('y', degrees, degrees=True).as_matrix()
+        turned = (clips[1].double().numpy() @ turn.T).reshape(21, -1)
+        similar.append(cosine_similarity(turned, clips[0].flatten(1)))
+    best = labels[0][np.max(similar, axis=0).argmax(axis=1)]
+    raw = found['knn']['baselines']
+    wanted = 100 * float((best == labels[1]).double().mean())
+    assert raw['raw_best_of_turns']['top1_k1'] == pytest.approx(wanted, abs=1e-3)
+
+    def in_space(name, parts) -> dict:
+        feats = build_feature_space(name).compare(*parts)
+        return neighbors(*zip(feats, labels))
+
+    cfg = Config.fromfile(recipe / 'recipe.py')
+    model = MODELS.build(cfg.model).eval()
+    model.load_state_dict(torch.load(recipe / 'epoch_4.pth')['state_dict'])
+    with torch.no_grad():
+        joints = [model.backbone(x[:, 0])[:, 0].mean(dim=2).mT for x in clips]  # one person
+    parts = [
+        dict(positions=functional.positions(x), distances=functional.joint_distances(x))
+        | dict(raw=x.flatten(1), joints=of_joints)
+        for x, of_joints in zip(clips, joints)
+    ]
+    for row in ('raw_half_whitened', 'geometry', 'geometry_pulled'):
+        assert raw[row] == pytest.approx(in_space(row, parts), abs=1e-3)
+    learned = found['knn']['spaces']['checkpoint']
+    assert list(learned) == ['published', 'joints', 'combined', 'combined_pulled']
+    assert learned['published']['scores'] == found['knn']['scores']
+    for row in list(learned)[1:]:
+        assert learned[row]['scores'] == pytest.approx(in_space(row, parts), abs=1e-3)
+    random = found['knn']['spaces']['random']
+    assert list(random) == list(learned) and random['joints'] != learned['joints']
+
+    ridge = found['ridge']
+    assert list(ridge['baselines']) == ['raw_half_whitened', 'geometry', 'geometry_pulled']
+    feats = build_feature_space('joints').compare(*parts)
+    accuracy = ridge_accuracy(feats[0], labels[0], feats[1], labels[1])
+    own = ridge['spaces']['checkpoint']['joints']
+    assert own['scores']['accuracy'] == pytest.approx(accuracy, abs=1e-3)
+    assert set(own['scores']) == {'accuracy', 'accuracy_10pct'}
+    assert set(own['spread']) == {'accuracy_10pct'}
+    assert ridge['spread_of'] == 'standard deviation of 2 draws'
+
+    # in words, where a learned feature loses
+    page = (tmp_path / 'out.md').read_text()
+    fixed = {f'`{row}`': scores['top1_k1'] for row, scores in raw.items()}
+    for row, of_row in random.items():
+        fixed[f'`{row}` of random weights'] = of_row['scores']['top1_k1']
+    row = max(fixed, key=fixed.get)
+    value, bound = learned['published']['scores']['top1_k1'], fixed[row]
+    assert value < bound  # of an encoder that was never trained
+    text = f'`published` {value:.1f} is {bound - value:.1f} points below {row} {bound:.1f}, which'
+    assert f'- knn: {text} needs no training' in page
+    assert len(found['knn']['lost_to']) == sum(
+        of_row['scores']['top1_k1'] < bound for of_row in learned.values()
+    )
+    line = f'| checkpoint: with geometry | {learned["combined"]["scores"]["top1_k1"]:.1f} |'
+    assert line in page
+
+
+def test_small_banks_pairs_and_two_coordinates(load_tool, make_recipe, save_model, tmp_path):
+    """Five clips of two persons to compare with; 2D clips, which no turn is tried on."""
+    folder = make_recipe(tmp_path)
+    recipe = folder / 'recipe.py'
+    for shape, channels in (((2, 12, 9, 3), 3), ((1, 12, 9, 2), 2)):
+        rng = np.random.default_rng(0)
+        clips = [
+            dict(frame_dir=f'c{i}', label=i % 2, total_frames=12, keypoint=rng.normal(size=shape))
+            for i in range(11)
+        ]
+        names = [clip['frame_dir'] for clip in clips]
+        splits = dict(xsub_train=names[:5], xsub_val=names[5:])
+        save_annotations(str(folder / 'tiny.pkl'), clips, splits)
+        text = (folder / 'recipe.py').read_text()
+        text = text.replace('num_person=1', 'num_person=2')
+        text += f'\nmodel["backbone"]["in_channels"] = {channels}\n'
+        if channels == 2:
+            text = text.replace('align=(4, 8)', 'align=None')
+        recipe = folder / f'recipe{channels}.py'
+        recipe.write_text(text)
+        save_model(recipe, folder / 'epoch_1.pth', 0)
+        arguments = [str(recipe), str(folder / 'epoch_1.pth'), '--work-dir', str(folder / 'run')]
+        protocols = '--protocols knn few-shot clusters ridge --shots 1 --episodes 3'.split()
+        load_tool('analysis/evaluate.py').main([*arguments, *protocols])
+        found = json.loads((folder / 'run/evaluation.json').read_text())
+        assert list(found['knn']['scores']) == ['top1_k1', 'top1_k2', 'top1_k5']
+        assert ('raw_best_of_turns' in found['few-shot']['baselines']) == (channels == 3)
+        assert ('raw_unturned' in found['knn']['baselines']) == (channels == 3)
+        for name in ('knn', 'few-shot', 'clusters', 'ridge'):
+            scores = found[name]['spaces']['checkpoint']['combined_pulled']['scores']
+            assert np.isfinite(list(scores.values())).all()
+
+
 def written(folder: Path) -> dict:
     paths = [path for path in folder.rglob('*') if path.is_file() and path.suffix != '.log']
     return {path: path.stat().st_mtime_ns for path in paths}
@@ -102,7 +211,8 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     run, features = tmp_path / 'run', tmp_path / 'run/features'
     first = evaluate('knn', '--no-raw')
     before = written(run)
-    assert len(list(features.iterdir())) == 2 and len(before) == 3
+    # of the checkpoint, of random weights and of the clips alone
+    assert len(list(features.iterdir())) == 3 and len(before) == 4
     moved = shutil.copy(recipe / 'epoch_4.pth', tmp_path / 'moved.pth')
     assert evaluate('knn', '--no-raw', checkpoint=moved)['knn'] == first['knn']
     assert written(run) == before
@@ -110,7 +220,9 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     # other settings read the same features; here, features that are spoilt
     for path in features.iterdir():
         arrays = dict(np.load(path))
-        arrays['features'] = np.eye(3, 16, dtype=np.float32)[arrays['labels']]
+        for name in arrays.keys() & {'bank/features/published', 'query/features/published'}:
+            labels = arrays[name.replace('features/published', 'labels')]
+            arrays[name] = np.eye(3, 16, dtype=np.float32)[labels]
         with open(path, 'wb') as file:
             np.savez(file, **arrays)
     spoilt = evaluate('clusters', '--no-raw --seed 9')
@@ -122,15 +234,16 @@ def test_nothing_finished_is_repeated(evaluate, recipe, monkeypatch, tmp_path):
     torch.save(state, tmp_path / 'other.pth')
     other = evaluate('knn', '--no-raw', checkpoint=tmp_path / 'other.pth')
     assert other['knn']['scores'] != first['knn']['scores']
-    assert len(list(features.iterdir())) == 4
+    # one of random weights by another seed, and one of another encoder
+    assert len(list(features.iterdir())) == 5
     fewer = evaluate('knn', '--no-raw --cfg-options test_dataloader.dataset.labels=[0,2]')
     assert fewer['knn']['clips'] == dict(bank=40, query=14)
-    assert len(list(features.iterdir())) == 5
+    assert len(list(features.iterdir())) == 8
     monkeypatch.setattr('stars_mm.utils.environment.__version__', '99.0')
     newer = evaluate('knn', '--no-raw')['knn']
     assert newer['scores'] == first['knn']['scores']
     assert newer['versions']['stars_mm'] == '99.0'
-    assert len(list(features.iterdir())) == 7
+    assert len(list(features.iterdir())) == 11
 
 
 def test_evaluation_of_batched_collation(evaluate, recipe, by_hand, tmp_path):
