@@ -71,8 +71,11 @@ class FeatureSet:
         if all(part.names is not None for part in parts):
             names = [name for part in parts for name in part.names]
             names = [names[place] for place in first.tolist()]
+        features = torch.cat([part.features for part in parts])
+        if not torch.equal(first, torch.arange(len(sample_idx))):  # spares a copy of what is large
+            features = features[first]
         return cls(
-            features=torch.cat([part.features for part in parts])[first],
+            features=features,
             labels=torch.cat([part.labels for part in parts])[first],
             sample_idx=unique,
             names=names,

@@ -10,6 +10,8 @@ from stars_mm.evaluation.functional.knn import on_grid, scalar_products
 #: Class → clips of the bank by their places; n shots are the first n.
 Draw = dict[int, list[int]]
 
+_EXAMPLES = 8192  # compared at a time
+
 CLASSIFIERS = ('exemplar', 'mean')
 
 
@@ -104,33 +106,26 @@ def few_shot_accuracy(
     keys = [(kind, n) for kind in classifiers for n in shots]
     hits = {key: torch.zeros(len(draws), dtype=torch.float64) for key in keys}
     total = torch.zeros(len(draws), dtype=torch.float64)
+    examples = [torch.tensor([draw[label] for label in sorted(draw)]) for draw in draws]  # (W, S)
+    drawn = torch.cat([places.flatten() for places in examples]).unique()
     for query, truth in zip(query_feats.split(chunk_size), query_labels.split(chunk_size)):
         query = on_grid(query.cpu()).to(device)
-        for number, draw in enumerate(draws):
+        parts = [on_grid(bank_feats[part]).to(device) for part in drawn.split(_EXAMPLES)]
+        to_drawn = torch.cat([scalar_products(query, part) for part in parts], dim=1)
+        for number, (draw, places) in enumerate(zip(draws, examples)):
             classes = torch.tensor(sorted(draw))
             asked = torch.isin(truth, classes)
             total[number] += asked.sum()
-            for key, prototypes in _prototypes(bank_feats, draw, keys).items():
-                similarity = scalar_products(query, prototypes.to(device))  # (chunk, W · 1 or S)
-                best = similarity.unflatten(1, (len(draw), -1)).amax(dim=2).argmax(dim=1).cpu()
-                hits[key][number] += (asked & (classes[best] == truth)).sum()
+            own = torch.searchsorted(drawn, places).to(device)
+            for kind, n in keys:
+                if kind == 'exemplar':
+                    similarity = to_drawn[:, own[:, :n]].amax(dim=2)  # (chunk, W)
+                else:
+                    means = F.normalize(bank_feats[places[:, :n]].double(), dim=2).mean(dim=1)
+                    similarity = scalar_products(query, on_grid(means).to(device))
+                best = similarity.argmax(dim=1).cpu()
+                hits[kind, n][number] += (asked & (classes[best] == truth)).sum()
     return {key: (100 * count / total).tolist() for key, count in hits.items()}
-
-
-def _prototypes(
-    bank_feats: Tensor, draw: Draw, keys: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], Tensor]:
-    """What queries are compared with: for each classifier and number of shots
-    the examples or means of the classes in ascending order."""
-    places = torch.tensor([draw[label] for label in sorted(draw)])  # (W, S)
-    feats = bank_feats[places]  # (W, S, C)
-    directions = F.normalize(feats.double(), dim=2)
-    return {
-        (kind, n): on_grid(
-            feats[:, :n].flatten(0, 1) if kind == 'exemplar' else directions[:, :n].mean(dim=1)
-        )
-        for kind, n in keys
-    }
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -6,7 +6,12 @@ import pytest
 import torch
 from scipy import stats
 
-from stars_mm.evaluation.functional import draw_exemplars, few_shot_accuracy, mean_and_interval
+from stars_mm.evaluation.functional import (
+    draw_exemplars,
+    few_shot,
+    few_shot_accuracy,
+    mean_and_interval,
+)
 
 SHOTS = (1, 2, 4)
 
@@ -45,7 +50,8 @@ def accuracy_by_hand(data, draw, shots, kind) -> float:
             if kind == 'mean':
                 units = [[x / math.hypot(*e) for x in e] for e in examples]
                 examples = [[sum(column) / shots for column in zip(*units)]]
-            score = max(cosine(q, example) for example in examples)
+            views = q if isinstance(q[0], list) else [q]
+            score = max(cosine(view, example) for view in views for example in examples)
             if score > best:
                 best, answer = score, label
         hits += answer == truth
@@ -66,6 +72,16 @@ def test_accuracy_against_loops(data, ways):
     assert few_shot_accuracy(*given, chunk_size=7) == found
     only = few_shot_accuracy(*given, classifiers=('mean',))
     assert only == {key: found[key] for key in found if key[0] == 'mean'}
+
+
+def test_the_most_similar_of_several_views_counts(data, monkeypatch):
+    """And examples are compared some at a time."""
+    monkeypatch.setattr(few_shot, '_EXAMPLES', 5)
+    draws = draw_exemplars(data['bank_labels'].tolist(), data['names'], 2, episodes=3)
+    data['query'] = torch.stack([data['query'], data['query'].roll(3, dims=1)], dim=1)
+    found = few_shot_accuracy(data['bank'], data['query'], data['labels'], draws, (1, 2))
+    for (kind, n), values in found.items():
+        assert values == pytest.approx([accuracy_by_hand(data, draw, n, kind) for draw in draws])
 
 
 def test_draws(data):
