@@ -1,3 +1,5 @@
+import math
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -22,6 +24,9 @@ class STARS(BaseSkeletonSSL):
         neck (dict, optional): Maps sequence features (N, C′) to those that the head takes.
         data_preprocessor (dict, optional): See :class:`BaseSkeletonSSL`.
         init_cfg (dict, optional): mmengine's initialization.
+        keep_ratio (float): Share of each clip's tokens, drawn at random, that the encoder sees in
+            training; 1, as the paper, shows all. Less needs a backbone with ``encode``, as
+            :class:`SkeletonTransformer` has.
     """
 
     needs_pretrained = True
@@ -33,8 +38,17 @@ class STARS(BaseSkeletonSSL):
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        keep_ratio: float = 1.0,
     ) -> None:
         super().__init__(backbone, head, neck, data_preprocessor, init_cfg)
+        if not 0 < keep_ratio <= 1:
+            raise ValueError(f'keep_ratio={keep_ratio} must lie above 0 and at most at 1.')
+        if keep_ratio < 1 and not hasattr(self.backbone, 'encode'):
+            raise TypeError(
+                f'keep_ratio={keep_ratio} needs a backbone that encodes a part of the tokens, as '
+                f'SkeletonTransformer does; {type(self.backbone).__name__} has no method "encode".'
+            )
+        self.keep_ratio = keep_ratio
         momentum = getattr(self.head, 'teacher_momentum', None)
         self.teacher = None if momentum is None else MomentumTeacher(self._student(), momentum)
 
@@ -52,7 +66,7 @@ class STARS(BaseSkeletonSSL):
         self._check_clips(inputs)
         inputs = distinct_views(inputs)
         sample_idx = sample_indices(data_samples, inputs.device)
-        feats = list(self.clip_features(inputs).unbind(dim=1))  # (N, C′) each
+        feats = list(self.training_features(inputs).unbind(dim=1))  # (N, C′) each
         if self.neck is not None:
             feats = [self.neck(feat) for feat in feats]
         if self.teacher is None:
@@ -61,6 +75,17 @@ class STARS(BaseSkeletonSSL):
             self.teacher.update(self._student())
             targets = self.teacher(inputs)
         return self.head.loss(feats, sample_idx, targets)
+
+    def training_features(self, inputs: Tensor) -> Tensor:
+        """Features (N, clips, C′) of the kept tokens of clips (N, clips, M, T, V, C)."""
+        if self.keep_ratio == 1:
+            return self.clip_features(inputs)
+        x = inputs.flatten(0, 2)  # (B, T, V, C), B = N·clips·M
+        num_tokens = math.prod(self.backbone.grid_size)
+        num_kept = max(int(num_tokens * self.keep_ratio), 1)
+        noise = torch.rand(len(x), num_tokens, device=x.device)
+        tokens = self.backbone.encode(x, noise.argsort(dim=1)[:, :num_kept])  # (B, K, C′)
+        return tokens.mean(dim=1).unflatten(0, inputs.shape[:3]).mean(dim=2)
 
     def _student(self) -> Branch:
         return Branch(self.backbone, self.head.projector, self.neck)

@@ -49,6 +49,11 @@ class SkeletonTransformer(BaseModule):
         frozen_stages (int): The embeddings and this many blocks are neither
             trained nor differentiated, at ``depth`` the final norm too; -1
             freezes nothing, 0 the embeddings alone.
+        gate_scale (float, optional): Multiplies every token's projection by a learned vector of
+            its place, ±``gate_scale`` at first, so that the mean over tokens tells which joint
+            moved and when (ours). None has no such vectors, as the paper.
+        residual_scale (float): Factor of the last layers of attention and MLP at the start; small
+            ones let a token begin as its embedding.
         init_cfg (dict, optional): mmengine's initialisation, such as
             ``dict(type='Pretrained', checkpoint=…, prefix='backbone.')``.
     """
@@ -69,6 +74,8 @@ class SkeletonTransformer(BaseModule):
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         frozen_stages: int = -1,
+        gate_scale: float | None = None,
+        residual_scale: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -110,6 +117,13 @@ class SkeletonTransformer(BaseModule):
         self.apply(init_transformer_weights)
         trunc_normal_(self.temporal_embed, std=0.02)
         trunc_normal_(self.joint_embed, std=0.02)
+        for block in self.blocks:
+            block.attn.proj.weight.data.mul_(residual_scale)
+            block.mlp.fc2.weight.data.mul_(residual_scale)
+        self.gated = gate_scale is not None
+        if self.gated:
+            self.temporal_gate = nn.Parameter(gate_scale * random_signs(self.temporal_embed.shape))
+            self.joint_gate = nn.Parameter(random_signs(self.joint_embed.shape))
         last_frozen = depth + 1 if frozen_stages == depth else frozen_stages
         freeze(self, lambda name: self.get_layer_depth(name)[0] <= last_frozen)
 
@@ -162,11 +176,14 @@ class SkeletonTransformer(BaseModule):
             )
         patches = patchify(x, self.tubelet_size, self.joint_patch_size).flatten(1, 2)  # (B, L, P)
         position = (self.temporal_embed + self.joint_embed).flatten(1, 2)
+        gate = (self.temporal_gate * self.joint_gate).flatten(1, 2) if self.gated else None
         if ids_keep is not None:
             rows = torch.arange(len(x), device=x.device)[:, None]
             patches = patches[rows, ids_keep]  # (B, K, P)
             position = position[0, ids_keep]  # (B, K, C)
-        tokens = self.patch_embed(patches) + position
+            gate = None if gate is None else gate[0, ids_keep]
+        tokens = self.patch_embed(patches)
+        tokens = (tokens if gate is None else tokens * gate) + position
         for block in self.blocks:
             tokens = block(tokens)
         return self.norm(tokens)
@@ -186,11 +203,16 @@ class SkeletonTransformer(BaseModule):
         name = param_name[len(prefix) :]
         if not param_name.startswith(prefix):
             return num_layers - 1, num_layers
-        if name.startswith(('patch_embed', 'temporal_embed', 'joint_embed')):
+        if name.startswith(('patch_embed', 'temporal_', 'joint_')):
             return 0, num_layers
         if name.startswith('blocks.'):
             return int(name.split('.')[1]) + 1, num_layers
         return num_layers - 1, num_layers
+
+
+def random_signs(shape: torch.Size) -> Tensor:
+    """±1, as likely the one as the other."""
+    return torch.randint(0, 2, shape).float() * 2 - 1
 
 
 @torch.no_grad()
