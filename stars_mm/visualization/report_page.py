@@ -39,7 +39,7 @@ pre {{ background: #f5f5f5; padding: .7rem; overflow-x: auto; }}
 <h1>{title}</h1>
 <p>{protocol}</p>
 <table>{table}</table>
-<p><b>{lost}</b></p>
+<ul>{lost}</ul>
 <p class="note">{stages}</p>
 {figures}
 <h2>Commands</h2>
@@ -88,7 +88,6 @@ def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
     texts = dict(
         title=f'Results of {meta["config"]}',
         protocol=meta['protocol'],
-        lost=' '.join(meta.get('lost_to', [])),
         stages=_stage_sentences(meta),
         commands='\n'.join(meta['commands']),
         versions=_version_sentence(meta),
@@ -96,6 +95,7 @@ def html_report(results: dict[str, dict], pictures: Sequence[str]) -> str:
     return _PAGE.format(
         table='\n'.join(f'<tr>{row}</tr>' for row in rows),
         figures='\n'.join(figures),
+        lost='\n'.join(f'<li>{html.escape(lost)}</li>' for lost in meta.get('lost_to', [])),
         **{key: html.escape(text) for key, text in texts.items()},
     )
 

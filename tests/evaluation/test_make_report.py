@@ -78,6 +78,7 @@ def test_whole_report(make_report, run, monkeypatch):
         assert f'| {results[row]["knn_top1"]:.1f} |' in table
         silhouette = f'{results[row]["silhouette"]:.3f}'.replace('-', '−')
         assert f'<td>{silhouette}</td>' in page
+    assert f'<li>{meta["lost_to"][0]}</li>' in page
     assert f'- {meta["lost_to"][0]}' in table and 'STARS (stage 2), with geometry, pulled' in table
     for name in ('curves.png', 'tsne.png', 'masked.gif'):
         assert f'src="{name}"' in page
