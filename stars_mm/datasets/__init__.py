@@ -7,6 +7,7 @@ from stars_mm.datasets.collation import collate_clips
 from stars_mm.datasets.skeleton_dataset import SkeletonDataset
 from stars_mm.datasets.transforms import (
     CenterSkeleton,
+    MapJoints,
     MultiView,
     PackViews,
     RandomRot,
@@ -17,6 +18,7 @@ from stars_mm.preparation.annotation_file import load_annotations, save_annotati
 __all__ = [
     'CenterSkeleton',
     'ClipStore',
+    'MapJoints',
     'MultiView',
     'PackViews',
     'RandomRot',
