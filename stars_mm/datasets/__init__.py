@@ -1,6 +1,7 @@
 """Data sets and transforms of skeleton clips."""
 
 from stars_mm.datasets.annotation_summary import summarize_annotations
+from stars_mm.datasets.balanced_sampler import BalancedSampler
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.datasets.collation import collate_clips
@@ -13,9 +14,11 @@ from stars_mm.datasets.transforms import (
     RandomRot,
     TemporalCropResize,
 )
+from stars_mm.datasets.union_dataset import UnionDataset
 from stars_mm.preparation.annotation_file import load_annotations, save_annotations
 
 __all__ = [
+    'BalancedSampler',
     'CenterSkeleton',
     'ClipStore',
     'MapJoints',
@@ -24,6 +27,7 @@ __all__ = [
     'RandomRot',
     'SkeletonDataset',
     'TemporalCropResize',
+    'UnionDataset',
     'collate_clips',
     'load_annotations',
     'open_clip_store',
