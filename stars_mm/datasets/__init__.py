@@ -9,6 +9,7 @@ from stars_mm.datasets.skeleton_dataset import SkeletonDataset
 from stars_mm.datasets.transforms import (
     CenterSkeleton,
     MapJoints,
+    MotionTimeWarp,
     MultiView,
     PackViews,
     RandomRot,
@@ -22,6 +23,7 @@ __all__ = [
     'CenterSkeleton',
     'ClipStore',
     'MapJoints',
+    'MotionTimeWarp',
     'MultiView',
     'PackViews',
     'RandomRot',

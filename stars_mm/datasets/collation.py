@@ -14,8 +14,8 @@ class PlannedViews(NamedTuple):
     """A clip as it was recorded, and what each of its views will be; or N such clips.
 
     Frame i of a view lies between two frames of the clip, in which all joints are taken relative to
-    a point, turned, and may change places. In a batch, the frames of all clips follow one another,
-    and everything else has an axis N in front.
+    a point, turned, and may change places; then the view's time may be redrawn by its motion. In a
+    batch, the frames of all clips follow one another, and other tensors have an axis N in front.
     """
 
     frames: Tensor  # (M·T, V, C) of all persons as stored; zero where a person is absent
@@ -26,6 +26,8 @@ class PlannedViews(NamedTuple):
     weight: Tensor  # (views, T′) weight of the frame after, 0 to 1
     turn: Tensor  # (views, C, C) matrix for column vectors
     joints: Tensor | None  # (views, V) which joint stands in each place; None if none changes
+    warp_share: float = 0.0  # of ``warp_time``, 0 where time is not redrawn
+    warp_smoothing: int = 0
 
     @property
     def shape(self) -> torch.Size:
@@ -36,7 +38,7 @@ class PlannedViews(NamedTuple):
 
 def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViews:
     """Puts clips of different lengths into a batch without padding; a ValueError if the views
-    differ in shape."""
+    differ in shape or in what else they have in common."""
     shapes = sorted({tuple(clip.shape) for clip in clips})
     if len(shapes) > 1:
         raise ValueError(
@@ -44,11 +46,19 @@ def collate_planned_views(clips: Sequence[PlannedViews]) -> PlannedViews:
         )
     begins = np.cumsum([0] + [len(clip.frames) for clip in clips]).tolist()
     starts = [torch.where(c.start < 0, -1, c.start + begin) for c, begin in zip(clips, begins)]
-    columns = [
-        None if column[0] is None else torch.stack(column)
-        for column in zip(*(clip[2:] for clip in clips))
-    ]
+    columns = [_stack(column) for column in zip(*(clip[2:] for clip in clips))]
     return PlannedViews(torch.cat([clip.frames for clip in clips]), torch.stack(starts), *columns)
+
+
+def _stack(column: Sequence) -> Any:
+    """A tensor of the clips' tensors, or the one value that all clips have."""
+    if isinstance(column[0], Tensor):
+        return torch.stack(column)
+    if len(set(column)) > 1:
+        raise ValueError(
+            f'A batch has clips that PackViews was told to treat differently: {column}.'
+        )
+    return column[0]
 
 
 class DataSamples(list):

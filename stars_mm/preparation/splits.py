@@ -44,7 +44,8 @@ class SplitRule:
             raise ValueError(f'{given[0]} and {given[1]} both part the subjects. Give one of them.')
 
     def apply(self, clips: Sequence[Recording]) -> Splits:
-        """Name of a split → names of its clips; a rule replaces what the clips themselves say.
+        """Name of a split → names of its clips; a rule replaces what the clips themselves say of
+        ``xsub_*``, ``xview_*`` or ``clip_*``, with the splits inside the training split.
 
         Raises:
             ValueError: If a clip lacks what the rule goes by, a name is that
@@ -53,11 +54,12 @@ class SplitRule:
         splits = _named(clips)
         subjects = self.train_subjects or self.val_subjects
         if subjects is not None:
-            splits.update(_by(clips, 'subject', subjects, 'xsub', self.train_subjects is None))
+            parts = _by(clips, 'subject', subjects, 'xsub', self.train_subjects is None)
+            splits = _replace(splits, parts)
         if self.val_cameras is not None:
-            splits.update(_by(clips, 'camera', self.val_cameras, 'xview'))
+            splits = _replace(splits, _by(clips, 'camera', self.val_cameras, 'xview'))
         if self.val_fraction is not None or not splits:
-            splits.update(self._draw(clips, self.val_fraction or 0.3))
+            splits = _replace(splits, self._draw(clips, self.val_fraction or 0.3))
         for name, names in splits.items():
             if not names:
                 way = 'Choose other subjects, cameras or fractions.'
@@ -92,6 +94,12 @@ def _named(clips: Sequence[Recording]) -> Splits:
     if names and bare is not None:
         raise ValueError(f'{bare.place}: {bare.name!r} names no split, and others do, {names}.')
     return {split: [clip.name for clip in clips if split in clip.splits] for split in names}
+
+
+def _replace(splits: Splits, parts: Splits) -> Splits:
+    """``splits`` with another parting of a protocol in place of all that was of it."""
+    protocol = next(iter(parts)).removesuffix('train')
+    return {key: names for key, names in splits.items() if not key.startswith(protocol)} | parts
 
 
 def _values(clips: Sequence[Recording], key: str) -> list[str]:

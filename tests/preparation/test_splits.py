@@ -38,6 +38,11 @@ def test_splits_that_clips_name_and_rules_that_replace_them():
     assert parts(SplitRule().apply(named)) == expected
     swapped = dict(xsub_train=takes('b'), one=takes('a'), xsub_val=takes('a'))
     assert parts(SplitRule(val_subjects='a').apply(named)) == swapped
+    for clip in named[:3]:
+        clip.split = [*clip.splits, 'xsub_val1_train', 'xview_train']
+    assert parts(SplitRule().apply(named))['xsub_val1_train'] == takes('a')
+    inside_goes = dict(swapped, xview_train=takes('a'))
+    assert parts(SplitRule(val_subjects='a').apply(named)) == inside_goes
 
 
 @pytest.mark.parametrize('fraction, count', [(None, 3), (0.01, 1), (0.99, 9)])

@@ -30,6 +30,7 @@ class ViewPlan:
         self.joints: np.ndarray | None = None
         #: First frame, number of frames and the number that they are resized to
         self.crop: tuple[int, int, int] | None = None
+        self.warp_share, self.warp_smoothing = 0.0, 0  # as in PlannedViews
 
     @property
     def is_new(self) -> bool:
@@ -52,8 +53,8 @@ class PackViews(PackActionInputs):
 
     Args:
         transforms (Sequence[dict | BaseTransform]): In their order; each needs a method ``plan``,
-            as ``CenterSkeleton``, ``TemporalCropResize``, ``RandomMirror`` and ``RandomRot`` have.
-            One is ``TemporalCropResize``.
+            as ``CenterSkeleton``, ``TemporalCropResize``, ``MotionTimeWarp``, ``RandomMirror`` and
+            ``RandomRot`` have. One is ``TemporalCropResize``.
         num_views (int): Views of each clip.
         num_person (int): Slots for persons, as in ``FormatGCNInput``.
         mode (str): 'zero' leaves a slot without person empty, 'loop' repeats the only person in it.
@@ -110,6 +111,8 @@ class PackViews(PackActionInputs):
             weight=stack(weight),
             turn=stack([plan.turn for plan in plans]),
             joints=None if plans[0].joints is None else stack([plan.joints for plan in plans]),
+            warp_share=plans[0].warp_share,
+            warp_smoothing=plans[0].warp_smoothing,
         )
         return packed
 

@@ -185,9 +185,10 @@ def without_turn(cfg: Config) -> Config | None:
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     loaders = (cfg.test_dataloader, cfg.test_cfg.bank_dataloader)
     steps = [step for loader in loaders for step in _all_steps(loader.dataset.pipeline)]
-    turning = [step for step in steps if step['type'] == 'CenterSkeleton' and step.get('align')]
+    centring = [step for step in steps if step['type'] == 'CenterSkeleton']
+    turning = [step for step in centring if step.get('align') or step.get('upright')]
     for step in turning:
-        step['align'] = None
+        step.update(align=None, upright=None)
     return cfg if turning else None
 
 

@@ -5,13 +5,14 @@ from mmaction.utils import SampleList
 from torch import Tensor
 
 from stars_mm.datasets.collation import PlannedViews, collate_planned_views
+from stars_mm.utils.time_warp import warp_time
 
 
 @MODELS.register_module()
 class SkeletonPreprocessor(ActionDataPreprocessor):
     """Collates skeleton clips, and makes the views of those that come with
-    views to be made (``PackViews``): centring, cropping, resizing, mirroring
-    and turning of the whole batch at once, where the model is.
+    views to be made (``PackViews``): centring, cropping, resizing, redrawing
+    time, mirroring and turning of the whole batch at once, where the model is.
 
     In training the data samples stay where they are: one copy for each label
     would take longer than that of the clips.
@@ -68,6 +69,9 @@ def make_views(batch: PlannedViews) -> Tensor:
         before = at(batch.before)
         weight = batch.weight[:, :, None, :, None, None]
         x = before + (at(batch.after) - before) * weight
+        if batch.warp_share:
+            warped = warp_time(x.flatten(0, 1), batch.warp_share, batch.warp_smoothing)
+            x = warped.view(x.shape)
         if batch.joints is not None:
             order = batch.joints[:, :, None, None, :, None].expand(x.shape)
             x = x.gather(-2, order)

@@ -34,8 +34,9 @@ def split_pairs(splits: Iterable[str]) -> list[tuple[str, str]]:
     'test' alone, as 'xsub_train' and 'xsub_val' do; training comes first."""
     protocols = defaultdict(list)
     for split in splits:
-        match = _ROLE.search(split) if isinstance(split, str) else None
-        if match:
+        roles = list(_ROLE.finditer(split)) if isinstance(split, str) else []
+        if roles:
+            match = roles[-1]  # 'xsub_val1_train' is for training
             role = ('train', 'val', 'test').index(match[1].lower())
             protocols[split[: match.start()], split[match.end() :]].append((role, split))
     pairs: list[tuple[str, str]] = []

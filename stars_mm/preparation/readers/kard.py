@@ -2,7 +2,8 @@
 
 One ``aXX_sXX_eXX_realworld.txt`` (action, subject, take) for each clip: a line of xyz in
 millimetres for each joint, 15 lines a frame, in the order of layout 'kard-15'. Subjects 1 to 5
-train, 6 to 10 test.
+train, 6 to 10 test; to choose by, ``xsub_val1_*`` parts the training split, subjects 1 to 3 train
+and 4 and 5 test, and ``xsub_val2_*`` the other way round.
 """
 
 from functools import partial
@@ -28,7 +29,7 @@ def read(src: str, mirror: bool = False) -> RecordingSet:
         mirror (bool): Whether to turn the sign of x, which grows to the sensor's right here and to
             its left in Kinect's data: for who brings both together.
     """
-    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject <= 5)
+    describe = partial(describe_take, CLASS_NAMES, ({1, 2, 3}, {4, 5}))
     example, pattern = 'aXX_sXX_eXX_realworld.txt', r'a(\d+)_s(\d+)_e\d+'
     read_clip = partial(load, mirror=mirror)
     recordings = list_named(src, '_realworld.txt', pattern, example, describe, read_clip)

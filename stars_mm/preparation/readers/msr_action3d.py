@@ -2,8 +2,9 @@
 
 ``a01_s01_e01_skeleton3D.txt`` (action, subject, take; the distribution in real world coordinates)
 has 20 rows a frame: xyz of a joint in metres and its confidence. The joints are not in Kinect's
-order and are put into it here. As usual, odd subjects train and even ones test. Some clips are
-broken: say ``--invalid drop``.
+order and are put into it here. As usual, odd subjects train and even ones test; to choose
+by, ``xsub_val1_*`` parts the training split, subjects 1, 5, 9 train and 3, 7 test, and
+``xsub_val2_*`` the other way round. Some clips are broken: say ``--invalid drop``.
 """
 
 from functools import partial
@@ -24,7 +25,7 @@ ORDER = (6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18)
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2 == 1)
+    describe = partial(describe_take, CLASS_NAMES, ({1, 5, 9}, {3, 7}))
     example, pattern = 'aXX_sXX_eXX_skeleton3D.txt', r'a(\d+)_s(\d+)_e\d+'
     recordings = list_named(src, '_skeleton3D.txt', pattern, example, describe, load)
     title = 'MSR-Action3D'

@@ -40,13 +40,27 @@ def list_named(
     return recordings
 
 
+def subject_splits(halves: tuple[set[int], set[int]], subject: int) -> tuple[str, ...]:
+    """The splits of a clip: the subjects of both ``halves`` train, the others test; inside the
+    training split, ``xsub_val1_*`` trains on the first half and tests on the second,
+    ``xsub_val2_*`` the other way round.
+    """
+    first, second = halves
+    if subject in first:
+        return ('xsub_train', 'xsub_val1_train', 'xsub_val2_val')
+    if subject in second:
+        return ('xsub_train', 'xsub_val1_val', 'xsub_val2_train')
+    return ('xsub_val',)
+
+
 def describe_take(
-    names: Sequence[str], trains: Callable[[int], bool], action: str, subject: str
+    names: Sequence[str], halves: tuple[set[int], set[int]], action: str, subject: str
 ) -> dict:
-    """Label, subject and split of a clip by the numbers, from 1, of action and subject."""
+    """Label, subject and splits of a clip by the numbers, from 1, of action and subject; see
+    :func:`subject_splits`."""
     if not 1 <= int(action) <= len(names):
         raise ValueError(f'action {action} is none of 1 to {len(names)}. Rename or remove it.')
-    split = 'xsub_train' if trains(int(subject)) else 'xsub_val'
+    split = subject_splits(halves, int(subject))
     return dict(label=names[int(action) - 1], subject=f's{subject}', split=split)
 
 

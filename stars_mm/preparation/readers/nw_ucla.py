@@ -4,6 +4,8 @@ It is distributed as ``all_sqe.zip``: one ``aXX_sXX_eXX_vXX.json`` (action, subj
 each clip, whose key ``skeletons`` holds T frames of 20 joints, xyz in metres. Views 1 and 2 train,
 view 3 tests (the data set's cross-view protocol); as it is distributed, view 3 of a02 and a03 is
 that of view 2, so ``xview_val_distinct`` names the test clips that no training clip equals.
+To choose by, ``xview_val1_*`` parts the training split, view 1 trains and view 2 tests, and
+``xview_val2_*`` the other way round.
 """
 
 import json
@@ -28,7 +30,11 @@ ACTIONS = {
     'a11': 'throw',
     'a12': 'carry',
 }
-_SPLITS = {'v01': 'xview_train', 'v02': 'xview_train', 'v03': 'xview_val'}
+_SPLITS = {
+    'v01': ('xview_train', 'xview_val1_train', 'xview_val2_val'),
+    'v02': ('xview_train', 'xview_val1_val', 'xview_val2_train'),
+    'v03': ('xview_val',),
+}
 
 
 def read(src: str) -> RecordingSet:

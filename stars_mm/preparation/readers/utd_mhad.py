@@ -2,7 +2,8 @@
 
 It is distributed as ``Skeleton.zip``: one ``aX_sX_tX_skeleton.mat`` (action, subject, take) for
 each clip, whose array ``d_skel`` holds 20 joints, xyz in metres, T frames. As published, odd
-subjects train and even ones test.
+subjects train and even ones test; to choose by, ``xsub_val1_*`` parts the training split, subjects
+1 and 5 train and 3 and 7 test, and ``xsub_val2_*`` the other way round.
 """
 
 import io
@@ -28,7 +29,7 @@ ORDER = (3, 2, 1, 0, *range(4, 20))
 
 def read(src: str) -> RecordingSet:
     """Lists the clips of a folder or zip."""
-    describe = partial(describe_take, CLASS_NAMES, lambda subject: subject % 2 == 1)
+    describe = partial(describe_take, CLASS_NAMES, ({1, 5}, {3, 7}))
     example, pattern = 'aX_sX_tX_skeleton.mat', r'a(\d+)_s(\d+)_t\d+'
     recordings = list_named(src, '_skeleton.mat', pattern, example, describe, load)
     title = 'UTD-MHAD'

@@ -3,7 +3,9 @@
 ``joints.zip`` unpacks to ``joints_s01_e01.txt``, … with a row a frame: the frame's number and the
 xyz of 20 Kinect v1 joints in metres. A recording shows ten actions; ``actionLabel.txt`` says where:
 a line ``s01_e01``, then ten such as ``walk: 252 390``, first and last frame. Put both files'
-content into one folder, at any depth. Odd subjects train, even ones test.
+content into one folder, at any depth. Odd subjects train, even ones test; to choose by,
+``xsub_val1_*`` parts the training split, subjects 1, 5, 9 train and 3, 7 test, and ``xsub_val2_*``
+the other way round.
 """
 
 import functools
@@ -13,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from stars_mm.preparation.readers.named_files import subject_splits
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
 
@@ -50,7 +53,7 @@ def read(src: str) -> RecordingSet:
         if 'NaN' not in match.groups():
             read_clip = partial(load, file, int(match[2]), int(match[3]))
         subject = take.split('_')[0]
-        split = 'xsub_train' if int(subject[1:]) % 2 else 'xsub_val'
+        split = subject_splits(({1, 5, 9}, {3, 7}), int(subject[1:]))
         name = f'{take}_{action}'
         recordings.append(
             Recording(name, action, subject, read_clip, split=split, source=file.where)

@@ -17,6 +17,8 @@ CROP = dict(type='TemporalCropResize', clip_len=8, min_frames=4)
 MIDDLE = dict(type='TemporalCropResize', clip_len=8, p_interval=0.9)
 MIRROR = dict(type='RandomMirror', left=(0, 2), right=(4, 3))
 TURN = dict(type='RandomRot', theta=(0.3, 1.0, 0.0))
+UPRIGHT = dict(type='CenterSkeleton', center_joint=1, align=(0, 4), upright=(1, 3))
+WARP = dict(type='MotionTimeWarp', smoothing=1)
 META = dict(type='PackActionInputs', meta_keys=('frame_dir',))
 
 
@@ -63,6 +65,9 @@ ZERO, LOOP = dict(num_person=2, mode='zero'), dict(num_person=2, mode='loop')
         (3, 'f2', [CROP], 1, dict(num_person=1)),
         (3, 'f2', [MIDDLE], 2, ZERO),
         (2, 'f4', [CENTER, CROP, TURN, MIRROR], 1, LOOP),
+        (3, 'f2', [UPRIGHT, TURN, CROP, MIRROR, WARP], 2, dict(num_person=3, mode='loop')),
+        (3, 'f4', [CENTER, CROP, WARP, MIRROR, TURN], 1, dict(num_person=4)),
+        (2, 'f8', [MIDDLE, WARP], 1, dict(num_person=3)),
     ],
 )
 def test_views_are_those_of_the_transforms(channels, transforms, num_views, slots, dtype):
@@ -89,7 +94,7 @@ def test_views_are_those_of_the_transforms(channels, transforms, num_views, slot
 
 def test_no_mixed_precision_in_coordinates():
     batch = collate_planned_views(
-        [PackViews([ALIGN, CROP, TURN])(clip)['inputs'] for clip in clips()]
+        [PackViews([ALIGN, CROP, WARP, TURN])(clip)['inputs'] for clip in clips()]
     )
     data = dict(inputs=batch, data_samples=[])
     plain = SkeletonPreprocessor()(dict(data))['inputs']
@@ -99,7 +104,7 @@ def test_no_mixed_precision_in_coordinates():
 
 
 def test_workers_and_mmengine_s_collation_will_do():
-    pack = PackViews([CENTER, CROP, dict(MIRROR, prob=1.0)])
+    pack = PackViews([CENTER, CROP, WARP, dict(MIRROR, prob=1.0)])
     samples = [pack(clip) for clip in clips()]
     assert samples[0]['inputs'].frames.dtype == torch.float16  # as stored
     options = dict(batch_size=3, num_workers=1, collate_fn=collate_clips)
@@ -122,6 +127,8 @@ def test_workers_and_mmengine_s_collation_will_do():
         (dict(transforms=[CENTER]), {}, 'Put TemporalCropResize among'),
         (dict(transforms=[CROP, CENTER]), {}, 'Put it first'),
         (dict(transforms=[CROP, CROP]), {}, 'cropped twice'),
+        (dict(transforms=[WARP, CROP]), {}, 'before TemporalCropResize'),
+        (dict(transforms=[CROP, WARP, WARP]), {}, 'redrawn twice'),
         (dict(transforms=[dict(CENTER, center_joint=9), CROP]), {}, "'c0' has 5 joints"),
         ({}, dict(keypoint_score=np.ones((1, 30, 5))), "'c0' has keypoint_score"),
     ],
@@ -131,8 +138,13 @@ def test_wrong_options_and_clips_that_do_not_fit(options, entries, message):
         PackViews(**dict(dict(transforms=[CROP]), **options))(dict(clips()[0], **entries))
 
 
-def test_views_of_two_shapes():
-    pack, longer = PackViews([CROP]), PackViews([dict(CROP, clip_len=9)])
+def test_clips_that_make_no_batch():
     first, second = clips()[:2]
-    with pytest.raises(ValueError, match=r'\(1, 2, 8, 5, 3\), \(1, 2, 9'):
-        collate_planned_views([pack(first)['inputs'], longer(second)['inputs']])
+    for other, message in (
+        ([dict(CROP, clip_len=9)], r'\(1, 2, 8, 5, 3\), \(1, 2, 9'),
+        ([CROP, dict(WARP, share=0.4)], r'treat differently: \(0\.7, 0\.4\)'),
+        ([CROP], r'treat differently: \(0\.7, 0\.0\)'),
+    ):
+        both = PackViews([CROP, WARP])(first), PackViews(other)(second)
+        with pytest.raises(ValueError, match=message):
+            collate_planned_views([clip['inputs'] for clip in both])

@@ -165,6 +165,7 @@ def test_motion_is_judged(clips):
 def test_pairs_of_splits():
     for names, pairs in (
         ('xsub_val fold_train xsub_train fold_val', 'xsub_train-xsub_val fold_train-fold_val'),
+        ('a_val a_train a_val1_val a_val1_train', 'a_train-a_val a_val1_train-a_val1_val'),
         ('training validation test', 'training-validation training-test validation-test'),
         ('trains fold1 contest Train TEST', 'Train-TEST'),
     ):

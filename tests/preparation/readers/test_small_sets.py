@@ -36,16 +36,38 @@ def check_joints(array, layout, joints, expected):
 
 
 @pytest.mark.parametrize(
-    'reader, ending, joints, columns, names, last',
+    'reader, ending, joints, columns, one, other, test, last',
     [
-        ('utd-mhad', 'skeleton.mat', UTD, 3, 'a27_s1_t1 a1_s2_t4 a3_s10_t1', 'wave'),
-        ('kard', 'realworld.txt', KARD, 3, 'a18_s05_e01 a01_s06_e03 a09_s10_e01', 'forward kick'),
-        ('msr-action3d', 'skeleton3D.txt', MSR, 4, 'a20_s01_e01 a04_s10_e02', 'hand catch'),
+        (
+            *('utd-mhad', 'skeleton.mat', UTD, 3),
+            'a27_s1 a5_s5',
+            'a2_s3 a2_s7',
+            'a1_s8',
+            'swipe left',
+        ),
+        (
+            *('kard', 'realworld.txt', KARD, 3),
+            'a18_s03',
+            'a01_s04',
+            'a01_s06 a09_s10',
+            'forward kick',
+        ),
+        (
+            *('msr-action3d', 'skeleton3D.txt', MSR, 4),
+            'a20_s09',
+            'a01_s07',
+            'a04_s10',
+            'hand catch',
+        ),
     ],
 )
-def test_a_file_a_clip(convert_with, tmp_path, reader, ending, joints, columns, names, last):
-    train, *val = names.split()
-    made = {name: RNG.normal(0, 1, (5, len(joints), columns)).round(4) for name in (train, *val)}
+def test_a_file_a_clip(
+    convert_with, tmp_path, reader, ending, joints, columns, one, other, test, last
+):
+    take = '_t1' if reader == 'utd-mhad' else '_e01'
+    one, other, test = ([name + take for name in names.split()] for names in (one, other, test))
+    names = [*one, *other, *test]
+    made = {name: RNG.normal(0, 1, (5, len(joints), columns)).round(4) for name in names}
     for name, values in made.items():
         path = tmp_path / f'{name}_{ending}'
         if reader == 'utd-mhad':
@@ -53,8 +75,15 @@ def test_a_file_a_clip(convert_with, tmp_path, reader, ending, joints, columns, 
         else:
             np.savetxt(path, values.reshape(-1, columns), '%.4f')
     found = convert_with(reader, tmp_path)
-    assert found.splits == dict(xsub_train=[train], xsub_val=val)
-    assert found.class_names[found.clips[val[-1]]['label']] == last
+    assert {split: sorted(names) for split, names in found.splits.items()} == dict(
+        xsub_train=sorted(one + other),
+        xsub_val=test,
+        xsub_val1_train=sorted(one),
+        xsub_val1_val=other,
+        xsub_val2_train=other,
+        xsub_val2_val=sorted(one),
+    )
+    assert found.class_names[found.clips[test[-1]]['label']] == last
     scale = 1e-3 if reader == 'kard' else 1  # millimetres
     for name, clip in found.clips.items():
         assert clip['label'] == int(name[1:].split('_')[0]) - 1
@@ -62,8 +91,8 @@ def test_a_file_a_clip(convert_with, tmp_path, reader, ending, joints, columns, 
         if columns == 4:
             check_joints(clip['keypoint_score'], found.layout, joints, made[name][..., 3])
     if reader == 'kard':
-        mirrored = convert_with(reader, tmp_path, mirror=True).clips[train]['keypoint']
-        np.testing.assert_array_equal(mirrored, found.clips[train]['keypoint'] * (-1, 1, 1))
+        mirrored = convert_with(reader, tmp_path, mirror=True).clips[names[0]]['keypoint']
+        np.testing.assert_array_equal(mirrored, found.clips[names[0]]['keypoint'] * (-1, 1, 1))
 
 
 CAD = (
@@ -125,7 +154,8 @@ def test_utkinect(convert_with, tmp_path):
     rows = utkinect(tmp_path, LABELS)
     found = convert_with('utkinect', tmp_path)
     names = ['s01_e01_walk', 's01_e01_sitDown', 's02_e01_walk']
-    assert found.splits == dict(xsub_train=names[:2], xsub_val=names[2:])
+    one = dict.fromkeys(('xsub_train', 'xsub_val1_train', 'xsub_val2_val'), names[:2])
+    assert found.splits == dict(one, xsub_val=names[2:])
     assert [clip['label'] for clip in found.clips.values()] == [0, 1, 0]
     for name, frames in zip(names, ([0, 1, 2], [3, 4], range(12))):
         expected = rows[name[:7]][list(frames), 1:].reshape(-1, 20, 3)
@@ -163,8 +193,15 @@ def test_nw_ucla(convert_with, tmp_path):
             archive.writestr(f'all_sqe/{name}.json', content)
         archive.writestr('__MACOSX/all_sqe/._a01_s01_e00_v01.json', b'\0')
     found = convert_with('nw-ucla', tmp_path / 'all_sqe.zip')
+    one, other = [NW[0]], [NW[1]]
     assert found.splits == dict(
-        xview_train=[NW[0], NW[1]], xview_val=[again, NW[2]], xview_val_distinct=[NW[2]]
+        xview_train=one + other,
+        xview_val=[again, NW[2]],
+        xview_val1_train=one,
+        xview_val1_val=other,
+        xview_val2_train=other,
+        xview_val2_val=one,
+        xview_val_distinct=[NW[2]],
     )
     assert found.class_names[5] == 'stand up' and found.layout == 'kinect-20'
     for name, label in zip(NW, (0, 9, 5)):
@@ -234,8 +271,12 @@ def test_real_recordings(convert_with, shared_dir, reader):
         pytest.skip(f'no recordings at {path}')
     found = convert_with(reader, shared_dir / 'data' / path, **options)
     assert len(found.clips) == clips and not found.report.dropped
-    sizes = [len(split) for split in found.splits.values()]
-    assert sizes == [train, clips - train] + [369] * (reader == 'nw-ucla')
+    protocol = 'xview' if reader == 'nw-ucla' else 'xsub'
+    sizes = {split.removeprefix(protocol): len(names) for split, names in found.splits.items()}
+    assert (sizes['_train'], sizes['_val']) == (train, clips - train)
+    assert sizes.get('_val_distinct') == (369 if reader == 'nw-ucla' else None)
+    halves = {split: size for split, size in sizes.items() if '_val1_' in split}
+    assert sum(halves.values()) == (train if halves else 0)
     lengths = [clip['total_frames'] for clip in found.clips.values()]
     assert (min(lengths), max(lengths)) == frames
 
