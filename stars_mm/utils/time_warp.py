@@ -13,12 +13,13 @@ def warp_time(x: Tensor, share: float = 0.7, smoothing: int = 3) -> Tensor:
 
     A frame lasts 1 − ``share`` of what it did, and ``share`` times its speed over the clip's mean
     speed. Speed is the root mean square over the joints of the persons that are there in both
-    frames, so that coming and going is no motion.
+    frames and for ``smoothing`` frames around: coming and going is no motion, though resizing has
+    made it a growing and shrinking over a few frames.
 
     Args:
         x (Tensor): (B, M, T, V, C), zero where a person is absent from a frame.
         share (float): The part of the time that goes by motion, 0 to 1.
-        smoothing (int): Half width in frames of the moving average that is taken of the speed.
+        smoothing (int): Half width, in frames, of the moving average that is taken of the speed.
 
     Returns:
         Tensor: (B, M, T, V, C). A clip without motion is as it was.
@@ -31,18 +32,19 @@ def even_steps(x: Tensor, share: float, smoothing: int) -> tuple[Tensor, Tensor]
     weight, 0 to 1, of the one after that, (B, T). T is 2 or more.
     """
     T = x.shape[2]
-    there = _there(x)
-    in_both = there[..., 1:] & there[..., :-1]  # (B, M, T − 1)
-    squares = (x[:, :, 1:] - x[:, :, :-1]).square().sum(-1).mean(-1)
-    speed = ((squares * in_both).sum(1) / in_both.sum(1).clamp(min=1)).sqrt()  # (B, T − 1)
     window = 2 * smoothing + 1
+    absent = (~_there(x)).float()
+    absent = torch.maximum(absent[..., 1:], absent[..., :-1])  # (B, M, T − 1)
+    stays = F.max_pool1d(absent, window, 1, smoothing).eq(0)
+    squares = (x[:, :, 1:] - x[:, :, :-1]).square().sum(-1).mean(-1)
+    speed = ((squares * stays).sum(1) / stays.sum(1).clamp(min=1)).sqrt()  # (B, T − 1)
     speed = F.avg_pool1d(speed[:, None], window, 1, smoothing, count_include_pad=False)[:, 0]
     mean = speed.mean(1, keepdim=True)
-    lasts = share * torch.where(mean > _NO_MOTION, speed / mean, 1.0) + (1 - share)
-    # a sum by a matrix, because cumsum has no deterministic form on GPUs
-    end = lasts @ lasts.new_ones(T - 1, T).triu(1)  # (B, T)
-    when = torch.linspace(0, 1, T, device=x.device) * end[:, -1:]
-    before = torch.searchsorted(end, when).clamp(1, T - 1) - 1
+    lasts = torch.where(mean > _NO_MOTION, share * speed / mean + (1 - share), 1.0)
+    # cumsum has no deterministic form on GPUs, and a product of matrices may be less precise
+    end = (lasts[..., None] * lasts.new_ones(T - 1, T).triu(1)).sum(1)  # (B, T)
+    when = torch.arange(T, device=x.device) * (end[:, -1:] / (T - 1))
+    before = torch.searchsorted(end, when, right=True).clamp(max=T - 1) - 1
     weight = (when - end.gather(1, before)) / lasts.gather(1, before).clamp(min=1e-12)
     return before, weight.clamp(0, 1)
 
@@ -57,10 +59,8 @@ def at_steps(x: Tensor, before: Tensor, weight: Tensor) -> Tensor:
     there = _there(x)
     in_both = there[clip, person, before] & there[clip, person, before + 1]  # (B, M, T)
     weight = torch.where(in_both, weight, weight.round())
-    start = x[clip, person, before]
-    return start + (x[clip, person, before + 1] - start) * weight.view(
-        *weight.shape, *[1] * (x.ndim - 3)
-    )
+    weight = weight.view(*weight.shape, *[1] * (x.ndim - 3))
+    return x[clip, person, before].lerp(x[clip, person, before + 1], weight)
 
 
 def _there(x: Tensor) -> Tensor:

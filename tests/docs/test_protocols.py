@@ -20,6 +20,7 @@ def test_choosing_leaves_the_test_split_alone(tmp_path):
     path.parent.mkdir()
     path.write_text(config)
     tuning = Config.fromfile(path)
-    for cfg in (tuning, build_stage_cfg(tuning, tuning.stages[0], str(tmp_path))):
+    pretraining = build_stage_cfg(tuning, tuning.pop('stages')[0], str(tmp_path))
+    for cfg in (tuning, pretraining):
         splits = re.findall(r"'split': '(\w+)'", str(cfg.to_dict()))
         assert sorted(splits) == ['xview_val1_train'] * 3 + ['xview_val1_val'] * 2

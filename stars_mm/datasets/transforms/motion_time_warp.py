@@ -24,7 +24,7 @@ class MotionTimeWarp(BaseTransform):
 
     Args:
         share (float): The part of the time that goes by motion, 0 to 1.
-        smoothing (int): Half width in frames of the moving average that is taken of the speed.
+        smoothing (int): Half width, in frames, of the moving average that is taken of the speed.
     """
 
     def __init__(self, share: float = 0.7, smoothing: int = 3) -> None:
