@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from stars_mm.datasets import SkeletonDataset, UnionDataset
+from stars_mm.datasets import SkeletonDataset, UnionDataset, collate_clips
+from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 from stars_mm.preparation.annotation_file import save_annotations
 from stars_mm.preparation.layouts import get_layout
 
@@ -44,6 +45,23 @@ def test_clips_of_different_skeletons(sets):
         assert single['data_samples'].sample_idx == own
         assert item['data_samples'].frame_dir == f'clip{own}'
     assert union[-1]['data_samples'].sample_idx == 8
+
+
+def test_planned_views_in_batches(sets):
+    """The preprocessor makes of planned views what the transforms make one by one."""
+    steps = [dict(type='CenterSkeleton', center_joint=2, align=(3, 6)), PACK[0]]
+    meta_keys = PACK[-1]['meta_keys']
+    ends = [*steps, *PACK[1:]], [dict(type='PackViews', transforms=steps, meta_keys=meta_keys)]
+    ends[1][0]['num_person'] = 1
+    found = []
+    for end in ends:
+        union = UnionDataset([dict(one, pipeline=[dict(type='MapJoints'), *end]) for one in sets])
+        union.set_epoch(0, 0)
+        batch = collate_clips([union[n] for n in range(9)])
+        assert [sample.sample_idx for sample in batch['data_samples']] == list(range(9))
+        found.append(SkeletonPreprocessor()(batch)['inputs'])
+    assert found[0].shape == (9, 1, 1, 8, 15, 3)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
 
 
 def test_another_clip_that_was_drawn_keeps_its_number(sets):
