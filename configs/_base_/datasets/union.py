@@ -9,9 +9,8 @@ sets = [
     dict(ann_file='data/skeleton/cad60.pkl', split='xsub_train', val='xsub_val'),
     dict(ann_file='data/skeleton/bandai-namco.pkl', split=None, p_interval=(0.25, 0.75)),
 ]
-left_out = (
-    '{{$LEFT_OUT:none}}'  # LEFT_OUT=kard python tools/train.py …: kard.pkl judges, and no more
-)
+# LEFT_OUT=kard python tools/train.py …: all but kard.pkl are trained on, and it judges
+left_out = '{{$LEFT_OUT:none}}'
 judge = 'nw-ucla'  # where none is left out
 power = 0.5  # a set's share of an epoch goes with its size to this power: 0 is the same for all
 epoch_size = None  # clips of an epoch; None: as many as there are
