@@ -92,6 +92,25 @@ def test_features_protocols_against_features_by_hand(evaluate, by_hand, tmp_path
     assert (found['knn']['epoch'], checkpoint['epoch'], checkpoint['seed']) == (4, 4, 5)
 
 
+def test_few_shot_after_several_data_sets(evaluate, recipe):
+    """Whether training had the classes is looked up in the set that is judged."""
+    judged = Config.fromfile(recipe / 'recipe.py').test_dataloader.dataset.ann_file
+    other = shutil.copy(judged, recipe / 'other.pkl')
+    for seed, file, novelty in (
+        (0, other, 'other data than those of training'),
+        (1, judged, 'training had clips of 1 of these 3 classes'),
+    ):
+        (recipe / 'union.py').write_text(f"""
+_base_ = 'recipe.py'
+own = dict(_base_.train_dataloader['dataset'])
+sets = [dict(own, ann_file={str(other)!r}), dict(own, ann_file={str(file)!r}, labels=[0])]
+train_dataloader = dict(dataset=dict(_delete_=True, type='UnionDataset', datasets=sets))
+del own, sets
+""")
+        options = f'--no-raw --episodes 2 --shots 1 --seed {seed}'
+        assert novelty in str(evaluate('few-shot', options, config='union.py')['few-shot'])
+
+
 def written(folder: Path) -> dict:
     paths = [path for path in folder.rglob('*') if path.is_file() and path.suffix != '.log']
     return {path: path.stat().st_mtime_ns for path in paths}
