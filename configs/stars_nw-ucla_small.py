@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/similarity_vit-2l-256d.py',
+    '_base_/models/similarity_vit-4l-256d.py',
     '_base_/datasets/nw-ucla_warped.py',
     '_base_/schedules/similarity_adamw_1xb48.py',
     '_base_/default_runtime.py',
@@ -9,7 +9,7 @@ _base_ = [
 # ablations/mamp-nnclr_nw-ucla_small.py
 stages = [
     dict(
-        name='pretrain', config='similarity/similarity_vit-2l-256d_1xb48-10e_nw-ucla.py', options={}
+        name='pretrain', config='similarity/similarity_vit-4l-256d_1xb48-10e_nw-ucla.py', options={}
     )
 ]
 

@@ -15,8 +15,8 @@ judge = 'nw-ucla'  # where none is left out
 power = 0.5  # a set's share of an epoch goes with its size to this power: 0 is the same for all
 epoch_size = None  # clips of an epoch; None: as many as there are
 num_frames = 64  # frames of a clip after resizing, a multiple of 8
-min_frames = 24  # least length of a random crop
-batch_size = 32
+min_frames = 16  # least length of a random crop
+batch_size = 48
 # ----
 
 
@@ -29,9 +29,15 @@ def begin(one):
 
 
 def crop(p_interval):
-    return dict(
-        type='TemporalCropResize', clip_len=num_frames, p_interval=p_interval, min_frames=min_frames
-    )
+    return [
+        dict(
+            type='TemporalCropResize',
+            clip_len=num_frames,
+            p_interval=p_interval,
+            min_frames=min_frames,
+        ),
+        dict(type='MotionTimeWarp'),
+    ]
 
 
 def data_set(one, split, *steps, **options):
@@ -48,23 +54,29 @@ def data_set(one, split, *steps, **options):
     )
 
 
-def two_views(part):
-    turn = dict(type='RandomRot', theta=(0.3, 0.6, 0.3))
-    return dict(type='MultiView', num_views=2, transforms=[crop(part), turn])
-
-
 names = [one['ann_file'].split('/')[-1].split('.')[0] for one in sets]
 judge = sets[names.index(judge if left_out == 'none' else left_out)]
 trained = [one for name, one in zip(names, sets) if name != left_out]
 num_joints = 15
 
-# of each set what stage 1 sees, and what stage 2 sees
-part = 'p_interval', (0.5, 1.0)
+# of each set what stage 1 sees, what stage 2 sees, and the whole clips that teach both
+whole = 'p_interval', 0.95
+part = 'p_interval', (0.8, 1.0)
 train_sets = [
-    data_set(one, one['split'], crop(one.get(*part)), dict(type='RandomRot', theta=0.3))
+    data_set(
+        one, one['split'], *crop(one.get(*part)), dict(type='RandomRot', theta=(0.2, 0.5, 0.2))
+    )
     for one in trained
 ]
-two_views_sets = [data_set(one, one['split'], two_views(one.get(*part))) for one in trained]
+mild_sets = [
+    data_set(
+        one, one['split'], *crop(one.get(*part)), dict(type='RandomRot', theta=(0.05, 0.2, 0.05))
+    )
+    for one in trained
+]
+whole_sets = [
+    data_set(one, one['split'], *crop(one.get(*whole)), test_mode=True) for one in trained
+]
 
 loader = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(
@@ -75,10 +87,11 @@ train_dataloader = dict(
     **loader,
 )
 loader.update(batch_size=64, sampler=dict(type='DefaultSampler', shuffle=False))
-val_dataloader = dict(dataset=data_set(judge, judge['val'], crop(0.95), test_mode=True), **loader)
+val_dataloader = dict(dataset=data_set(judge, judge['val'], *crop(0.95), test_mode=True), **loader)
 test_dataloader = val_dataloader
+whole_dataloader = dict(dataset=dict(type='UnionDataset', datasets=whole_sets), **loader)
 bank_dataloader = dict(
-    dataset=data_set(judge, judge['split'], crop(0.95), test_mode=True), **loader
+    dataset=data_set(judge, judge['split'], *crop(0.95), test_mode=True), **loader
 )
 val_cfg = dict(type='FeatureValLoop', bank_dataloader=bank_dataloader)
 test_cfg = dict(type='FeatureTestLoop', bank_dataloader=bank_dataloader)
@@ -87,4 +100,16 @@ val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=(10, 20, 40), temperature=0.1),
 ]
 test_evaluator = [dict(type='KNNMetric', topk_neighbors=(1, 2, 5, 10)), dict(type='ClusterMetric')]
-del bank_dataloader, judge, loader, min_frames, names, num_frames, part, power, trained
+del (
+    bank_dataloader,
+    judge,
+    loader,
+    min_frames,
+    names,
+    num_frames,
+    part,
+    power,
+    trained,
+    whole,
+    whole_sets,
+)

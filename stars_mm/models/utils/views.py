@@ -16,8 +16,8 @@ def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def joint_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
-    """A vector a joint (N, clips, V′, C′) of every clip of (N, clips, M, T, V, C): mean over persons
-    and time."""
+    """A vector a joint (N, clips, V′, C′) of every clip of (N, clips, M, T, V, C): mean over
+    persons and time."""
     N, num_clips = inputs.shape[:2]
     x = backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
     return x.mean(dim=(1, 3)).mT.reshape(N, num_clips, -1, x.shape[2])
