@@ -1,4 +1,4 @@
-_base_ = ['../stars_nw-ucla_small.py']
+_base_ = ['mamp-nnclr_nw-ucla_small.py']
 
 model = dict(
     head=dict(_delete_=True, type='MoCoHead', in_channels=128, hidden_channels=1024, queue_size=512)

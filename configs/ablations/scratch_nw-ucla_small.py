@@ -1,4 +1,4 @@
-_base_ = ['../stars_nw-ucla_small.py']
+_base_ = ['mamp-nnclr_nw-ucla_small.py']
 
 stages = []
 allow_random_init = True

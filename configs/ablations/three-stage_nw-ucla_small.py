@@ -1,10 +1,10 @@
-_base_ = ['../stars_nw-ucla_small.py']
+_base_ = ['mamp-nnclr_nw-ucla_small.py']
 
 # twice as many epochs of the head alone come before head and encoder
 stages = _base_.stages + [
     dict(
         name='head',
-        config='stars_nw-ucla_small.py',
+        config='ablations/mamp-nnclr_nw-ucla_small.py',
         options=dict(
             stages=None,
             model=dict(backbone=dict(frozen_stages=4)),

@@ -1,4 +1,4 @@
-_base_ = ['../stars_nw-ucla_small.py', '../_base_/models/stgcnpp-16c_nw-ucla.py']
+_base_ = ['../ablations/mamp-nnclr_nw-ucla_small.py', '../_base_/models/stgcnpp-16c_nw-ucla.py']
 
 stages = [dict(name='pretrain', config='backbones/mamp_stgcnpp-16c_nw-ucla.py', options={})]
 protocols = dict(

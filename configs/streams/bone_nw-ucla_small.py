@@ -1,4 +1,4 @@
-_base_ = ['../stars_nw-ucla_small.py']
+_base_ = ['../ablations/mamp-nnclr_nw-ucla_small.py']
 
 stream = dict(type='StreamPreprocessor', stream='bone', layout='nw-ucla')
 model = dict(data_preprocessor=stream)

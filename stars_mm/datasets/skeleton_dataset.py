@@ -1,5 +1,6 @@
 """mmaction2's PoseDataset for files and clips that nobody has looked at."""
 
+import logging
 import os.path as osp
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ import torch
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import force_full_init
+from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from stars_mm.datasets.clip_cache import open_clip_store
@@ -18,6 +20,7 @@ from stars_mm.datasets.clip_selection import check_class_list, select_classes, s
 from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.preparation.annotation_file import select_split
 from stars_mm.preparation.clip_faults import ClipSizes, check_clips, check_labels
+from stars_mm.preparation.layouts import SkeletonLayout, stored_layout
 
 #: The entry of ``data_list`` that says which clip of the file it is.
 _NUMBER = '_number_in_file'
@@ -137,6 +140,7 @@ class SkeletonDataset(PoseDataset):
         self._epoch_seed = EpochSeed()
         self._sizes: ClipSizes | None = None
         self._store: ClipStore | None = None
+        self._layout: SkeletonLayout | None = None
         # Built here, the transforms are found whatever the default scope.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
@@ -145,6 +149,10 @@ class SkeletonDataset(PoseDataset):
         """Opens the annotation file and checks the clips of the split: the sound ones, in the
         order of the file, without their arrays."""
         self._store = open_clip_store(self.ann_file)
+        try:
+            self._layout = stored_layout(self._store.extra, self.ann_file)
+        except ValueError as error:
+            print_log(f'{error} It is not used.', 'current', logging.WARNING)
         clips, splits = self._store.read_about()
         for number, clip in enumerate(clips):
             clip[_NUMBER] = number
@@ -179,9 +187,12 @@ class SkeletonDataset(PoseDataset):
         return sound
 
     def get_data_info(self, idx: int) -> dict:
-        """The annotation at ``idx``, with arrays of its own."""
+        """The annotation at ``idx``, with arrays of its own, and the ``layout`` of its joints where
+        the file says it."""
         info = super().get_data_info(idx)
         info.update(self._store.read(info.pop(_NUMBER)))
+        if self._layout is not None:
+            info['layout'] = self._layout
         return info
 
     def get_clip_info(self, idx: int) -> dict:

@@ -31,7 +31,9 @@ FORMAT = (
 SUFFIXES = ('.pkl', '.npz')
 
 #: Readers after which annotation files are named.
-_READERS = 'ntu60 ntu120 pku1 pku2 nw-ucla utd-mhad kard utkinect msr-action3d'.split()
+_READERS = (
+    'ntu60 ntu120 pku1 pku2 nw-ucla utd-mhad kard cad60 utkinect msr-action3d bandai-namco'.split()
+)
 
 
 def missing_file_error(path: str) -> FileNotFoundError:

@@ -1,4 +1,4 @@
-_base_ = ['../../stars_nw-ucla_small.py', '../../_base_/evaluators/fewshot.py']
+_base_ = ['../../ablations/mamp-nnclr_nw-ucla_small.py', '../../_base_/evaluators/fewshot.py']
 
 # trained on the first seven actions, tested on the last three
 seen = dict(dataset=dict(labels=[0, 1, 2, 3, 4, 5, 6]))

@@ -86,13 +86,18 @@ def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
 
 
 def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
-    """Check the classes, and the first clip as the pipeline makes it, against the model.
+    """Check the classes, and the first clip as the pipeline makes it, against the model; of a union
+    those of each data set.
 
     Frames, joints and channels are checked if the backbone tells its own.
 
     Raises:
         ValueError: If classes, frames, joints, channels or persons do not fit.
     """
+    if hasattr(dataset, 'datasets'):
+        for one in dataset.datasets:
+            check_dataset(one, model, cfg)
+        return
     backbone = getattr(model, 'backbone', None)
     path = getattr(dataset, 'ann_file', type(dataset).__name__)
     classes = getattr(dataset, 'num_classes', None)
@@ -126,8 +131,13 @@ def _dataset_cfgs(cfg: Config) -> Iterator[dict]:
     loaders = [cfg.get(f'{mode}_dataloader') for mode in ('train', 'val', 'test')]
     loaders += [(cfg.get(f'{mode}_cfg') or {}).get('bank_dataloader') for mode in ('val', 'test')]
     for loader in loaders:
-        dataset = (loader or {}).get('dataset') or {}
-        while 'dataset' in dataset:  # a wrapper
-            dataset = dataset['dataset']
-        if dataset.get('ann_file'):
-            yield dataset
+        yield from leaf_datasets((loader or {}).get('dataset') or {})
+
+
+def leaf_datasets(dataset: dict) -> Iterator[dict]:
+    """The configs that name an annotation file in the config of a data set: itself, the one that it
+    wraps, or those of a union."""
+    for child in [dataset['dataset']] if 'dataset' in dataset else dataset.get('datasets', ()):
+        yield from leaf_datasets(child)
+    if dataset.get('ann_file'):
+        yield dataset

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from stars_mm.engine.runner.checks import leaf_datasets
 from stars_mm.evaluation.metrics import (
     ClusterMetric,
     FeatureMetric,
@@ -135,9 +136,11 @@ class FeatureProtocol(Protocol):
 
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the configs say."""
-        train = self.settings.cfg.train_dataloader.dataset
         asked = set(self.reader.clips('query').labels)
-        if train.ann_file != self.reader.loader_cfg('query').dataset.ann_file:
+        file = self.reader.loader_cfg('query').dataset.ann_file
+        trained = leaf_datasets(self.settings.cfg.train_dataloader.dataset)
+        train = next((dataset for dataset in trained if dataset['ann_file'] == file), None)
+        if train is None:
             return 'other data than those of training'
         seen = train.get('labels')
         if seen is not None and any(isinstance(s, str) for s in seen):

@@ -52,6 +52,8 @@ class SkeletonTransformer(BaseModule):
         gate_scale (float, optional): Multiplies every token's projection by a learned vector of
             its place, ±``gate_scale`` at first, so that the mean over tokens tells which joint
             moved and when (ours). None has no such vectors, as the paper.
+        mean_share (float): Share of each joint's mean over time that is taken off its coordinates,
+            for a clip is told by how joints move more than by where they are (ours).
         residual_scale (float): Factor of the last layers of attention and MLP at the start; small
             ones let a token begin as its embedding.
         init_cfg (dict, optional): mmengine's initialisation, such as
@@ -75,6 +77,7 @@ class SkeletonTransformer(BaseModule):
         drop_path_rate: float = 0.0,
         frozen_stages: int = -1,
         gate_scale: float | None = None,
+        mean_share: float = 0.0,
         residual_scale: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
@@ -120,6 +123,7 @@ class SkeletonTransformer(BaseModule):
         for block in self.blocks:
             block.attn.proj.weight.data.mul_(residual_scale)
             block.mlp.fc2.weight.data.mul_(residual_scale)
+        self.mean_share = mean_share
         self.gated = gate_scale is not None
         if self.gated:
             self.temporal_gate = nn.Parameter(gate_scale * random_signs(self.temporal_embed.shape))
@@ -174,6 +178,8 @@ class SkeletonTransformer(BaseModule):
                 f'got {tuple(x.shape[1:])}. Set num_frames, num_joints and in_channels of the '
                 'backbone, and clip_len of the pipeline, to what the data holds.'
             )
+        if self.mean_share:
+            x = x - self.mean_share * x.mean(dim=1, keepdim=True)
         patches = patchify(x, self.tubelet_size, self.joint_patch_size).flatten(1, 2)  # (B, L, P)
         position = (self.temporal_embed + self.joint_embed).flatten(1, 2)
         gate = (self.temporal_gate * self.joint_gate).flatten(1, 2) if self.gated else None

@@ -8,11 +8,13 @@ from stars_mm.preparation.layouts.lookup import (
     known_layouts,
     stored_layout,
 )
+from stars_mm.preparation.layouts.mapping import joint_map
 
 __all__ = [
     'NW_UCLA',
     'SkeletonLayout',
     'get_layout',
+    'joint_map',
     'joint_parents',
     'known_layouts',
     'stored_layout',

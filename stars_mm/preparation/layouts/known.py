@@ -33,6 +33,31 @@ _TABLE = {
         center='torso',
         unit='mm',
     ),
+    # OpenNI, in the order of CAD-60
+    'cad60-15': dict(
+        joints='head neck torso left_shoulder left_elbow right_shoulder right_elbow left_hip '
+        'left_knee right_hip right_knee left_hand right_hand left_foot right_foot',
+        parents='1 2 2 1 3 1 5 2 7 2 9 4 6 8 10',
+        center='torso',
+        unit='mm',
+    ),
+    # Bandai-Namco-Research-Motiondataset, without the joint on the ground that all hang on; the
+    # clavicles are called Shoulder_L and Shoulder_R there
+    'bandai-namco-21': dict(
+        joints='hips spine chest neck head left_clavicle left_shoulder left_elbow left_wrist '
+        'right_clavicle right_shoulder right_elbow right_wrist left_hip left_knee left_ankle '
+        'left_toes right_hip right_knee right_ankle right_toes',
+        parents='0 0 1 2 3 2 5 6 7 2 9 10 11 0 13 14 15 0 17 18 19',
+        center='spine',
+        unit='cm',
+    ),
+    # What all of these have or what lies between their joints, see ``mapping.py``
+    'common-15': dict(
+        joints='head neck torso left_shoulder left_elbow left_wrist right_shoulder right_elbow '
+        'right_wrist left_hip left_knee left_ankle right_hip right_knee right_ankle',
+        parents='1 2 2 1 3 4 1 6 7 2 9 10 2 12 13',
+        center='torso',
+    ),
     # The body of COCO, as most 2D pose estimators give it; bones as in mmaction2's JointToBone. No
     # joint lies in the middle of the body, so the nose is root and centre, as in mmaction2
     'coco-17': dict(

@@ -109,6 +109,9 @@ class SkeletonLayout:
             unit=content.get('unit', 'm'),
         )
 
+    def __deepcopy__(self, memo: dict) -> 'SkeletonLayout':
+        return self  # nothing of it changes, and clips that carry it are copied often
+
     def to_dict(self) -> dict:
         """The layout as plain types, which :meth:`from_dict` takes back."""
         return json.loads(json.dumps(asdict(self)))

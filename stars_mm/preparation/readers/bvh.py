@@ -102,7 +102,10 @@ def parse_tree(words: list[str]) -> list[Joint]:
 
 
 def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
-    """Forward kinematics, (T, joints, 3), of (T, channels of all joints) in degrees."""
+    """Forward kinematics, (T, joints, 3), of (T, channels of all joints) in degrees.
+
+    A position says where a joint is, in place of its offset, which is the rest pose's.
+    """
     T = len(numbers)
     turns = np.empty((len(tree), T, 3, 3))
     places = np.empty((len(tree), T, 3))
@@ -112,7 +115,7 @@ def positions(tree: Sequence[Joint], numbers: np.ndarray) -> np.ndarray:
         for channel in joint.channels:
             axis, values = channel[0], next(columns)
             if channel.endswith('position'):
-                move[:, 'XYZ'.index(axis)] += values
+                move[:, 'XYZ'.index(axis)] = values
             else:
                 turn = turn @ Rotation.from_euler(axis, values[:, None], degrees=True).as_matrix()
         if joint.parent < 0:

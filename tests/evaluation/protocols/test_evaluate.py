@@ -198,6 +198,23 @@ def test_small_banks_pairs_and_two_coordinates(load_tool, make_recipe, save_mode
         for name in ('knn', 'few-shot', 'ridge'):
             scores = found[name]['spaces']['checkpoint']['combined_pulled']['scores']
             assert np.isfinite(list(scores.values())).all()
+def test_few_shot_after_several_data_sets(evaluate, recipe):
+    """Whether training had the classes is looked up in the set that is judged."""
+    judged = Config.fromfile(recipe / 'recipe.py').test_dataloader.dataset.ann_file
+    other = shutil.copy(judged, recipe / 'other.pkl')
+    for seed, file, novelty in (
+        (0, other, 'other data than those of training'),
+        (1, judged, 'training had clips of 1 of these 3 classes'),
+    ):
+        (recipe / 'union.py').write_text(f"""
+_base_ = 'recipe.py'
+own = dict(_base_.train_dataloader['dataset'])
+sets = [dict(own, ann_file={str(other)!r}), dict(own, ann_file={str(file)!r}, labels=[0])]
+train_dataloader = dict(dataset=dict(_delete_=True, type='UnionDataset', datasets=sets))
+del own, sets
+""")
+        options = f'--no-raw --episodes 2 --shots 1 --seed {seed}'
+        assert novelty in str(evaluate('few-shot', options, config='union.py')['few-shot'])
 
 
 def written(folder: Path) -> dict:

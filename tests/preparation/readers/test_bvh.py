@@ -1,4 +1,4 @@
-"""BVH against scipy's rotations."""
+"""BVH against scipy's rotations, and Bandai-Namco's files."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.readers import get_reader
+from stars_mm.preparation.readers.bandai_namco import JOINTS as BANDAI_NAMCO
 from stars_mm.preparation.readers.bvh import H36M
 
 #: Joint, parent, the order of its rotations.
@@ -33,10 +34,11 @@ def write(path, seed=0):
     path.write_text(TEXT + '\n'.join(' '.join(map(str, row)) for row in rows))
     places = []
     for row in rows:
-        where, turn = {None: row[:3]}, {None: Rotation.identity()}
+        where, turn = {None: np.zeros(3)}, {None: Rotation.identity()}
         for number, (name, parent, order) in enumerate(JOINTS, 1):
             own = Rotation.from_euler(order, row[3 * number : 3 * number + 3], degrees=True)
-            where[name] = where[parent] + turn[parent].apply(OFFSETS[name])
+            offset = OFFSETS[name] if parent else row[:3]  # a position is in place of the offset
+            where[name] = where[parent] + turn[parent].apply(offset)
             turn[name] = turn[parent] * own
         places.append([where[name] for name, _, _ in JOINTS])
     return np.array(places)
@@ -72,3 +74,26 @@ def test_bad_bvh(tmp_path, change, message):
     (clip,) = get_reader('bvh')(str(tmp_path), joints=['Hips', 'Foot'])
     with pytest.raises(ValueError, match=message):
         clip.load()
+
+
+def test_bandai_namco(convert_with, tmp_path):
+    """Every joint hangs on the ground's, and says where it is in centimetres."""
+    places = np.random.default_rng(0).normal(0, 90, (6, 22, 3)).round(3)
+    places[:, 0] = 0
+    channels = 'CHANNELS 3 Xposition Yposition Zposition'
+    text = f'HIERARCHY ROOT joint_Root {{ OFFSET 0 0 0 {channels}\n'
+    text += ''.join(f'JOINT {name} {{ OFFSET 1 2 3 {channels} }}\n' for name in BANDAI_NAMCO)
+    text += '}\nMOTION\nFrames: 6\nFrame Time: .0333333\n'
+    text += '\n'.join(' '.join(map(str, row)) for row in places.reshape(6, -1))
+    for name in ('dataset-1_walk-left_tired_001', 'dataset-1_bow_happy_002'):
+        (tmp_path / f'{name}.bvh').write_text(text)
+    found = convert_with('bandai-namco', tmp_path)
+    walk = found.clips['dataset-1_walk-left_tired_001']
+    assert (found.class_names[walk['label']], walk['subject']) == ('walk-left', 'tired')
+    assert found.layout == 'bandai-namco-21'
+    np.testing.assert_allclose(walk['keypoint'][0], places[:, 1:] / 100, atol=1e-6)
+    joints = dict(zip(get_layout('bandai-namco-21').joints, BANDAI_NAMCO))
+    assert joints['left_shoulder'] == 'UpperArm_L' and joints['right_ankle'] == 'Foot_R'
+    (tmp_path / 'walk_001.bvh').write_text(text)
+    with pytest.raises(ValueError, match=r'walk_001\.bvh: is not named dataset-X_CONTENT'):
+        convert_with('bandai-namco', tmp_path)

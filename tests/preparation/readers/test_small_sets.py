@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.layouts import get_layout, joint_map
 
 RNG = np.random.default_rng(0)
 #: Joints in the order of the files.
@@ -93,6 +93,45 @@ def test_a_file_a_clip(
     if reader == 'kard':
         mirrored = convert_with(reader, tmp_path, mirror=True).clips[names[0]]['keypoint']
         np.testing.assert_array_equal(mirrored, found.clips[names[0]]['keypoint'] * (-1, 1, 1))
+
+
+CAD = (
+    'head neck torso left_shoulder left_elbow right_shoulder right_elbow left_hip left_knee '
+    'right_hip right_knee left_hand right_hand left_foot right_foot'
+).split()
+
+
+def test_cad60(convert_with, tmp_path):
+    names = ('still/p1_a01_002', 'random1/p3_a17_001', 'still/p4_a01_001')
+    made = {name: RNG.normal(0, 900, (6, 15, 3)).astype(np.float32) for name in names}
+    with zipfile.ZipFile(tmp_path / 'segments.zip', 'w') as archive:
+        for name, values in made.items():
+            with archive.open(f'cad60_segments/{name}.npy', 'w') as file:
+                np.save(file, values)
+    found = convert_with('cad60', tmp_path)
+    train = ['p1_a01_002', 'p3_a17_001']
+    assert found.splits == dict(xsub_train=train, xsub_val=['p4_a01_001'])
+    for name, values in made.items():
+        folder, name = name.split('/')
+        clip = found.clips[name]
+        assert found.class_names[clip['label']] == folder and clip['subject'] == name[:2]
+        check_joints(clip['keypoint'], 'cad60-15', CAD, values / 1000)
+
+
+@pytest.mark.parametrize(
+    'name, array, message',
+    [
+        ('still/a01_p1.npy', np.zeros(3), 'is not named pX_aXX_XXX.npy'),
+        ('sleep/p1_a01_001.npy', np.zeros(3), "lies in 'sleep', which is no class"),
+        ('still/p1_a01_001.npy', np.zeros((9, 20, 3)), r'has shape \(9, 20, 3\); \(T, 15, 3\)'),
+        ('still/p1_a01_001.npy', np.array([{}]), 'is no .npy of numbers'),  # a pickle
+    ],
+)
+def test_bad_cad60(convert_with, tmp_path, name, array, message):
+    (tmp_path / name).parent.mkdir()
+    np.save(tmp_path / name, array)
+    with pytest.raises(ValueError, match=f'{name}: {message}'):
+        convert_with('cad60', tmp_path)
 
 
 def utkinect(tmp_path, labels, columns=61):
@@ -197,25 +236,56 @@ def test_bad_files(convert_with, tmp_path, reader, name, content, message):
         convert_with(reader, tmp_path)
 
 
+#: Of each set: its file, clips, training clips, least and most frames, options of the reader.
+REAL = {
+    'nw-ucla': ('nw_ucla/all_sqe.zip', 1484, 1020, (1, 201), {}),
+    'utd-mhad': ('utd_mhad/Skeleton.zip', 861, 431, (41, 125), {}),
+    'kard': ('kard/kard_realworld.zip', 540, 270, (42, 310), dict(mirror=True)),
+    'cad60': ('cad60/cad60_segments.zip', 2736, 1988, (29, 33), {}),
+    'bandai-namco': ('bandai_namco', 174, 130, (20, 1901), {}),
+}
+
+
+def left_when_seated(body):
+    """Whether left is left: of a body (T, 15, 3) of 'common-15' in the frame in which its knees
+    are bent most, positive if shoulders, spine and knees lie as ours do. Zero if they are straight.
+    """
+    joints = dict(zip(get_layout('common-15').joints, body.swapaxes(0, 1)))
+
+    def middle(joint):
+        return (joints[f'left_{joint}'] + joints[f'right_{joint}']) / 2
+
+    forward = middle('knee') - (middle('hip') + middle('ankle')) / 2
+    most = np.linalg.norm(forward, axis=1).argmax()
+    if np.linalg.norm(forward[most]) < 0.2:
+        return 0
+    across, up = joints['left_shoulder'] - joints['right_shoulder'], joints['neck'] - middle('hip')
+    return np.sign(np.linalg.det([across[most], up[most], forward[most]]))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'reader, path, clips, train, frames',
-    [
-        ('nw-ucla', 'nw_ucla/all_sqe.zip', 1484, 1020, (1, 201)),
-        ('utd-mhad', 'utd_mhad/Skeleton.zip', 861, 431, (41, 125)),
-        ('kard', 'kard/kard_realworld.zip', 540, 270, (42, 310)),
-    ],
-)
-def test_real_recordings(convert_with, shared_dir, reader, path, clips, train, frames):
+@pytest.mark.parametrize('reader', REAL)
+def test_real_recordings(convert_with, shared_dir, reader):
+    path, clips, train, frames, options = REAL[reader]
     if not (shared_dir / 'data' / path).exists():
         pytest.skip(f'no recordings at {path}')
-    found = convert_with(reader, shared_dir / 'data' / path)
+    found = convert_with(reader, shared_dir / 'data' / path, **options)
     assert len(found.clips) == clips and not found.report.dropped
-    sizes = [len(split) for split in found.splits.values()]
-    assert sizes == [train, clips - train] + [369] * (reader == 'nw-ucla')
+    protocol = 'xview' if reader == 'nw-ucla' else 'xsub'
+    sizes = {split.removeprefix(protocol): len(names) for split, names in found.splits.items()}
+    assert (sizes['_train'], sizes['_val']) == (train, clips - train)
+    assert sizes.get('_val_distinct') == (369 if reader == 'nw-ucla' else None)
+    halves = {split: size for split, size in sizes.items() if '_val1_' in split}
+    assert sum(halves.values()) == (train if halves else 0)
     lengths = [clip['total_frames'] for clip in found.clips.values()]
     assert (min(lengths), max(lengths)) == frames
-    joints = get_layout(found.layout).joints
-    ends = [joints.index('left_foot'), joints.index('head')]
-    heights = [np.median(np.diff(c['keypoint'][0][:, ends, 1])) for c in found.clips.values()]
-    assert 1.3 < np.median(heights) < 1.7  # upright, in metres
+
+    # as common joints: metres, upright, left and right as in Kinect's data
+    weights = joint_map(found.skeleton)
+    bodies = [weights @ clip['keypoint'][0] for clip in found.clips.values()]
+    joints = get_layout('common-15').joints
+    ends = [joints.index('left_ankle'), joints.index('head')]
+    heights = [np.median(np.diff(body[:, ends, 1])) for body in bodies]
+    assert 1.2 < np.median(heights) < 1.6
+    sides = np.array([left_when_seated(body) for body in bodies])
+    assert (sides > 0).sum() > 2 * (sides < 0).sum()

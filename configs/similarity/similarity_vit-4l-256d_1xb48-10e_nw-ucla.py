@@ -1,0 +1,21 @@
+_base_ = [
+    '../_base_/models/similarity_vit-4l-256d.py',
+    '../_base_/datasets/nw-ucla_warped.py',
+    '../_base_/schedules/similarity_adamw_1xb48.py',
+    '../_base_/default_runtime.py',
+]
+
+# views, cropped, turned and with two thirds of their tokens hidden, are taught
+# the similarities of the whole clips' geometry
+allow_random_init = True
+custom_hooks = [
+    dict(
+        type='SimilarityTargetHook',
+        dataloader=_base_.val_cfg.bank_dataloader,
+        feature_space='geometry',
+    )
+]
+
+# 21 iterations an epoch: 210 in all
+param_scheduler = [dict(_base_.param_scheduler[0], end=10)]
+train_cfg = dict(max_epochs=10, val_interval=10)
