@@ -198,6 +198,8 @@ def test_small_banks_pairs_and_two_coordinates(load_tool, make_recipe, save_mode
         for name in ('knn', 'few-shot', 'ridge'):
             scores = found[name]['spaces']['checkpoint']['combined_pulled']['scores']
             assert np.isfinite(list(scores.values())).all()
+
+
 def test_few_shot_after_several_data_sets(evaluate, recipe):
     """Whether training had the classes is looked up in the set that is judged."""
     judged = Config.fromfile(recipe / 'recipe.py').test_dataloader.dataset.ann_file
