@@ -93,6 +93,8 @@ def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: If a name has no counterpart.
     """
+    if any('.cross_attn.' in name for name in state):
+        raise KeyError('The official models have no decoder like MAMPCrossDecoder.')
     names = [(ours, theirs) for theirs, ours in _NAMES]
     renamed = _rename_all(state, names, 'has no counterpart in the official models')
     if 'queue' not in renamed:

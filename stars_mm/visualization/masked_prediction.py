@@ -1,9 +1,9 @@
 """A masked clip as the decoder predicts it, from predictions back to joint positions.
 
-A decoder of MAMP predicts motion, not places, and motion normalized patch by patch. To show it, a
-prediction is scaled back by the *true* mean and standard deviation of its patch and added up from
-the *true* position at the first frame of its token. :func:`hidden_joint_errors` says how much of
-the result the decoder contributes.
+A decoder of MAMP predicts motion, not places, and motion normalized patch by patch, or over the
+clip. To show it, a prediction is scaled back by the *true* mean and standard deviation of its
+patch, or the true scale of its clip, and added up from the *true* position at the first frame of
+its token. :func:`hidden_joint_errors` says how much of the result the decoder contributes.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import torch
 from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
-from stars_mm.models.heads.mamp_head import TARGET_EPS, motion
+from stars_mm.models.heads.mamp_head import motion, target_statistics
 from stars_mm.models.utils.masking import patchify, unpatchify
 from stars_mm.visualization.skeleton import (
     INCHES,
@@ -54,7 +54,7 @@ class MotionDecoder:
 
     tubelet_size: int  # frames of a token
     joint_patch_size: int = 1  # joints of a token
-    norm_target: bool = True  # whether predictions are normalized by patch
+    norm_target: bool | str = True  # how predictions are normalized, as in ``MAMPHead``
     #: Frames between the positions whose difference is predicted; None: coordinates are predicted
     motion_stride: int | None = 1
 
@@ -74,9 +74,8 @@ class MotionDecoder:
         patches = patchify(target, size, self.joint_patch_size)
         pred = pred.reshape(patches.shape)  # (B, T', V', P)
         if self.norm_target:
-            mean = patches.mean(-1, keepdim=True)
-            std = (patches.var(-1, keepdim=True) + TARGET_EPS).sqrt()
-            pred = pred * std + mean
+            mean, scale = target_statistics(patches, self.norm_target)
+            pred = pred * scale + mean
         values = unpatchify(pred, size, self.joint_patch_size)
         if stride is None:
             return values

@@ -123,10 +123,14 @@ def _caption(errors: dict[str, float], decoder: MotionDecoder) -> str:
         how = 'The decoder predicts coordinates.'
     else:
         how = 'Predicted motion is added up from the true position where each token starts.'
-    if decoder.norm_target:
+    without = 'predictions of 0'
+    if decoder.norm_target == 'clip':
+        how += '\nIt is scaled by the true scale of its clip.'
+    elif decoder.norm_target:
         how += '\nIt is scaled by the true mean and deviation of its patch.'
+        without = 'patch mean alone'
     return (
         f'{how} Mean distance of hidden joints from the truth:\n{errors["decoder_cm"]:.2f} cm; '
-        f'without the decoder (patch mean alone) {errors["no_decoder_cm"]:.2f} cm; standing still '
+        f'without the decoder ({without}) {errors["no_decoder_cm"]:.2f} cm; standing still '
         f'{errors["standing_still_cm"]:.2f} cm.'
     )

@@ -23,6 +23,7 @@ CHANGES = {
     'dino': ('model.head', ''),
     'views': ('train_dataloader.dataset.pipeline', ''),
     'mae': ('', 'model.motion_aware_tau model.head.motion_stride'),
+    'cross': ('', 'model.neck model.head.norm_target'),
     'skip': ('', 'model.skip_absent'),
     'absent': ('', 'model.skip_absent'),
     'bone': ('model.data_preprocessor', 'model.data_preprocessor'),

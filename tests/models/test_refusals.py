@@ -73,12 +73,16 @@ TABLE = [
     (lambda: mamp('MAMPNNCLR', contrast_head=NNCLR, contrast_weight=0), 'contrast_weight .* got 0'),
     (lambda: graph_loss(4, 18), r'18 frames of 20 joints into a grid of 5 × 20.*\(20, 20, 3\)'),
     (lambda: graph_loss(2, 16), r'4 × 20.*\(8, 20, 3\) instead of \(16, 20, 3\).*temporal_stride'),
+    (lambda: heads.MAMPHead('Clip'), "norm_target='Clip' must be True .*'clip' or False"),
     (lambda: heads.MAMPHead(motion_stride=0), 'motion_stride must .* got 0'),
     (lambda: heads.MAMPHead(motion_stride=8).target(CLIPS[0, 0]), 'motion_stride=8 .* 8 frames'),
     (lambda: necks.FramePredictor(temporal_stride=0), 'temporal_stride must be at least 1, got 0'),
     (lambda: necks.FramePredictor(joint_stride=-1), 'joint_stride must be at least 1, got -1'),
     (lambda: necks.FramePredictor(6)(torch.zeros(1, 7, 2, 5)), 'in_channels=6, .* has 7 channels'),
     (lambda: necks.MAMPDecoder(embed_dims=10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
+    (lambda: necks.MAMPCrossDecoder(3, 10, num_heads=4), 'embed_dims=10 .* num_heads=4'),
+    (lambda: necks.MAMPCrossDecoder(predict_ratio=0), 'predict_ratio=0 must lie above 0'),
+    (lambda: necks.MAMPCrossDecoder(predict_ratio=1.5), 'predict_ratio=1.5 must .* at most 1'),
     (lambda: patchify(CLIPS[0, 0], 3, 1), '8 frames and 5 joints cannot be cut .*tubelet_size=3'),
     (lambda: patchify(CLIPS[0, 0], 4, 4), 'joint_patch_size=4'),
     (lambda: mamp(mask_ratio=0.0), 'mask_ratio=0.0 must lie between'),
@@ -125,5 +129,7 @@ def test_refused(call, message):
 def test_mamp_needs_an_encoder_of_a_part():
     with pytest.raises(TypeError, match='STGCN has no method "encode"'):
         mamp(backbone=STGCN)
+    with pytest.raises(TypeError, match='a feature map.* MAMPCrossDecoder .* for MAMP'):
+        mamp('InputMaskedMAMP', neck=dict(type='MAMPCrossDecoder'))
     with pytest.raises(TypeError, match='contrast_wieght'):
         mamp('MAMPNNCLR', contrast_head=NNCLR, contrast_wieght=1.0)

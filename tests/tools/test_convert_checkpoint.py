@@ -165,3 +165,20 @@ def test_models_of_other_kinds(convert, tmp_path):
     assert list(read_weights(tmp_path / 'b.pth')[0]) == ['backbone.gcn.0.A']
     with pytest.raises(ValueError, match='b.pth: .*no counterpart .*gcn.0.A'):
         convert(tmp_path / 'b.pth', tmp_path / 'c.pth', '--to-official')
+
+
+def test_a_cheap_decoder_is_kept_and_has_no_official_counterpart(convert, tmp_path):
+    sizes = dict(embed_dims=8, depth=1, num_heads=2)
+    cfg = dict(type='MAMP', head=dict(type='MAMPHead'), neck=dict(type='MAMPCrossDecoder', **sizes))
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        state = MODELS.build(dict(cfg, backbone=dict(type='SkeletonTransformer', **sizes)))
+    state = state.state_dict()
+    torch.save(dict(meta={}, state_dict=state), tmp_path / 'a.pth')
+    convert(tmp_path / 'a.pth', tmp_path / 'b.pth')
+    same_bytes(read_weights(tmp_path / 'b.pth')[0], state)
+    with pytest.raises(ValueError, match='a.pth: .*no decoder like MAMPCrossDecoder'):
+        convert(tmp_path / 'a.pth', tmp_path / 'c.pth', '--to-official')
+    del state['neck.blocks.0.norm_context.bias']
+    torch.save(dict(meta={}, state_dict=state), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'lacks 1 of \d+ tensors: "neck.blocks.0.norm_context.b'):
+        convert(tmp_path / 'a.pth', tmp_path / 'c.pth')

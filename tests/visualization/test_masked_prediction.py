@@ -22,7 +22,8 @@ def clip():
 
 
 @pytest.mark.parametrize(
-    'norm_target, motion_stride, joint_patch_size', [(True, 1, 2), (False, 2, 1), (True, None, 1)]
+    'norm_target, motion_stride, joint_patch_size',
+    [(True, 1, 2), (False, 2, 1), (True, None, 1), ('clip', 1, 2)],
 )
 def test_exact_prediction_gives_back_the_clip(clip, norm_target, motion_stride, joint_patch_size):
     head = MAMPHead(norm_target, motion_stride, 4, joint_patch_size)

@@ -120,6 +120,8 @@ def find_parts(names: set[str], src: Path) -> dict[str, set[str]]:
             cfg = dict(cfg, depth=max(blocks) + 1)
         if part == 'encoder':
             cfg['qkv_bias'] = any(name.endswith('.qkv.bias') for name in found)
+        if part == 'decoder' and any('.cross_attn.' in name for name in found):
+            cfg['type'] = 'MAMPCrossDecoder'
         with DefaultScope.overwrite_default_scope('mmaction'):
             wanted = {prefix + name for name in MODELS.build(cfg).state_dict()}
         missing = ', '.join(f'"{name}"' for name in sorted(wanted - found)[:4])

@@ -26,6 +26,12 @@ class InputMaskedMAMP(MaskedMotionSSL):
 
     def __init__(self, backbone: dict, neck: dict, head: dict, **kwargs: Any) -> None:
         super().__init__(backbone, neck, head, **kwargs)
+        if not hasattr(self.neck, 'out_channels'):
+            raise TypeError(
+                'InputMaskedMAMP needs a neck that predicts from a feature map, as FramePredictor '
+                f'does; {type(self.neck).__name__} predicts what an encoder was not shown: it is '
+                'for MAMP.'
+            )
         self.mask_value = nn.Parameter(torch.zeros(self.neck.out_channels))
 
     def loss(

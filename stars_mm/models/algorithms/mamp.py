@@ -16,7 +16,8 @@ class MAMP(MaskedMotionSSL):
     Args:
         backbone (dict): Encoder that can encode a part of the tokens, such as
             :class:`SkeletonTransformer`.
-        neck (dict): :class:`MAMPDecoder`; shapes left out are the backbone's.
+        neck (dict): :class:`MAMPDecoder` or :class:`MAMPCrossDecoder`; shapes left out are the
+            backbone's.
         head (dict): :class:`MAMPHead`.
         mask_ratio (float): Share of the tokens that are hidden.
         motion_aware_tau (float, optional): Temperature τ of motion-aware
@@ -78,7 +79,8 @@ class MAMP(MaskedMotionSSL):
             inputs (Tensor): Clips of shape (N, clips, M, T, V, C).
             data_samples (list[ActionDataSample], optional): Not used.
             noise (Tensor, optional): Uniform draw (N·clips·M, L) that decides
-                what is hidden, for reproducible checks.
+                what is hidden, for reproducible checks. Which part of that
+                :class:`MAMPCrossDecoder` predicts is drawn besides.
 
         Returns:
             dict[str, Tensor]: The scalar ``loss``.
@@ -92,8 +94,9 @@ class MAMP(MaskedMotionSSL):
         ids_keep, ids_restore, _ = self.mask(x, noise)
         ids_hidden = ids_restore.argsort(dim=1)[:, ids_keep.shape[1] :]
         tokens = self.backbone.encode(x, ids_keep)
-        pred = self.neck.predict_hidden(tokens, ids_keep, ids_hidden)
-        return self.head.loss_hidden(pred, x, ids_hidden)
+        ids_predicted = self.neck.draw_predicted(ids_hidden)
+        pred = self.neck.predict_hidden(tokens, ids_keep, ids_predicted)
+        return self.head.loss_hidden(pred, x, ids_predicted)
 
     @torch.no_grad()
     def reconstruct(self, inputs: Tensor, noise: Tensor | None = None) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from stars_mm.models.utils.masking import patchify
 
 TARGET_EPS = 1e-6  # of the patch normalisation, as in MAE
+CLIP_EPS = 1e-8  # m²: a clip that moves less than 0.1 mm a frame is not blown up
 
 
 @MODELS.register_module()
@@ -13,8 +14,10 @@ class MAMPHead(BaseModule):
     """Target and loss of masked motion prediction (arXiv 2308.07092, 3.4).
 
     Args:
-        norm_target (bool): Whether each target patch is normalised by its own
-            mean and standard deviation.
+        norm_target (bool or str): ``True`` normalises each target patch by its
+            own mean and standard deviation; ``'clip'`` divides all patches of
+            a person's clip by one scale, the root of their mean square, which
+            leaves how fast a joint is against the others; ``False`` does nothing.
         motion_stride (int, optional): Frames between the two positions whose
             difference is the motion. ``None`` predicts the coordinates
             themselves, as a plain masked autoencoder does.
@@ -24,7 +27,7 @@ class MAMPHead(BaseModule):
 
     def __init__(
         self,
-        norm_target: bool = True,
+        norm_target: bool | str = True,
         motion_stride: int | None = 1,
         tubelet_size: int = 4,
         joint_patch_size: int = 1,
@@ -34,6 +37,10 @@ class MAMPHead(BaseModule):
             raise ValueError(
                 f'motion_stride must be at least 1 frame, or None for coordinates; got '
                 f'{motion_stride}.'
+            )
+        if norm_target not in (True, False, 'clip'):
+            raise ValueError(
+                f"norm_target={norm_target!r} must be True (by patch), 'clip' or False."
             )
         self.norm_target = norm_target
         self.motion_stride = motion_stride
@@ -67,10 +74,21 @@ class MAMPHead(BaseModule):
             x = motion(x, self.motion_stride)
         target = patchify(x, self.tubelet_size, self.joint_patch_size).flatten(1, 2)  # (B, L, P)
         if self.norm_target:
-            mean = target.mean(dim=-1, keepdim=True)
-            var = target.var(dim=-1, keepdim=True)  # unbiased
-            target = (target - mean) / (var + TARGET_EPS).sqrt()
+            mean, scale = target_statistics(target, self.norm_target)
+            target = (target - mean) / scale
         return target
+
+
+def target_statistics(patches: Tensor, norm_target: bool | str) -> tuple[Tensor, Tensor]:
+    """What normalized patches (B, …, P) are less and over: their own mean and standard deviation
+    (B, …, 1), or for ``'clip'`` zero and one scale (B, …, 1)."""
+    if norm_target == 'clip':
+        axes = tuple(range(1, patches.dim()))
+        scale = (patches.square().mean(dim=axes, keepdim=True) + CLIP_EPS).sqrt()
+        return torch.zeros_like(scale), scale
+    mean = patches.mean(dim=-1, keepdim=True)
+    var = patches.var(dim=-1, keepdim=True)  # unbiased
+    return mean, (var + TARGET_EPS).sqrt()
 
 
 def motion(x: Tensor, stride: int) -> Tensor:

@@ -25,6 +25,8 @@ class MAMPDecoder(BaseModule):
         joint_patch_size (int): Joints in a token.
     """
 
+    block: type[nn.Module] = TransformerBlock
+
     def __init__(
         self,
         in_channels: int = 256,
@@ -45,7 +47,7 @@ class MAMPDecoder(BaseModule):
         self.temporal_embed = nn.Parameter(torch.zeros(1, Tp, 1, embed_dims))
         self.joint_embed = nn.Parameter(torch.zeros(1, 1, Vp, embed_dims))
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
+            self.block(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(embed_dims)
         self.pred = nn.Linear(embed_dims, tubelet_size * joint_patch_size * out_channels)
@@ -72,6 +74,10 @@ class MAMPDecoder(BaseModule):
         pred = self.pred(self.norm(x))  # (B, L, P), the kept ones first
         rows = torch.arange(len(pred), device=pred.device)[:, None]
         return pred[rows, ids_restore]
+
+    def draw_predicted(self, ids_hidden: Tensor) -> Tensor:
+        """Which of the hidden tokens (B, L − K) a training step predicts: all of them."""
+        return ids_hidden
 
     def predict_hidden(self, tokens: Tensor, ids_keep: Tensor, ids_hidden: Tensor) -> Tensor:
         """Predict the hidden patches alone, as the loss needs no others.

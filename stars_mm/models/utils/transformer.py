@@ -18,8 +18,7 @@ class SelfAttention(nn.Module):
         proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        if dims % num_heads:
-            raise ValueError(f'embed_dims={dims} is not a multiple of num_heads={num_heads}.')
+        _check_heads(dims, num_heads)
         self.num_heads = num_heads
         self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
         self.proj = nn.Linear(dims, dims)
@@ -44,7 +43,34 @@ class SelfAttention(nn.Module):
             q_bias, kv_bias = (None, None) if bias is None else (bias[:C], bias[C:])
             query = F.linear(x[:, start:], weight[:C], q_bias)
             parts = (query, *F.linear(x, weight[C:], kv_bias).chunk(2, dim=-1))
-        return tuple(part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts)
+        return tuple(_split_heads(part, self.num_heads) for part in parts)
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of tokens to others, by PyTorch's fused kernel."""
+
+    def __init__(self, dims: int, num_heads: int) -> None:
+        super().__init__()
+        _check_heads(dims, num_heads)
+        self.num_heads = num_heads
+        self.q = nn.Linear(dims, dims)
+        self.kv = nn.Linear(dims, 2 * dims)
+        self.proj = nn.Linear(dims, dims)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Attend to tokens ``context`` (B, K, C) alone: (B, L, C) → (B, L, C)."""
+        parts = (self.q(x), *self.kv(context).chunk(2, dim=-1))
+        x = F.scaled_dot_product_attention(*(_split_heads(part, self.num_heads) for part in parts))
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+
+def _check_heads(dims: int, num_heads: int) -> None:
+    if dims % num_heads:
+        raise ValueError(f'embed_dims={dims} is not a multiple of num_heads={num_heads}.')
+
+
+def _split_heads(x: Tensor, num_heads: int) -> Tensor:
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, heads, L, dims)
 
 
 class MLP(nn.Module):
@@ -99,6 +125,30 @@ class TransformerBlock(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
+class CrossBlock(nn.Module):
+    """Pre-norm block of tokens that look at others and not at each other, as in CrossMAE's decoder
+    (arXiv 2401.14391).
+
+    Args:
+        dims (int): Channels of a token.
+        num_heads (int): Number of attention heads.
+        mlp_ratio (float): Hidden channels of the MLP over ``dims``.
+    """
+
+    def __init__(self, dims: int, num_heads: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dims)
+        self.norm_context = nn.LayerNorm(dims)
+        self.cross_attn = CrossAttention(dims, num_heads)
+        self.norm2 = nn.LayerNorm(dims)
+        self.mlp = MLP(dims, int(dims * mlp_ratio))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Transform tokens (B, L, C) by what they see in ``context`` (B, K, C)."""
+        x = x + self.cross_attn(self.norm1(x), self.norm_context(context))
+        return x + self.mlp(self.norm2(x))
+
+
 def compile_blocks(model: nn.Module, **options: Any) -> int:
     """Compile the transformer blocks of a model in place, with the options of ``torch.compile``;
     returns how many there are.
@@ -106,7 +156,7 @@ def compile_blocks(model: nn.Module, **options: Any) -> int:
     Block by block, all of them share what is compiled once; names of
     parameters, checkpoints and hooks stay as they are.
     """
-    blocks = [m for m in model.modules() if isinstance(m, TransformerBlock)]
+    blocks = [m for m in model.modules() if isinstance(m, (TransformerBlock, CrossBlock))]
     for block in blocks:
         block.compile(**options)
     return len(blocks)

@@ -38,6 +38,24 @@ def test_three_stages(load_cfg, build, recipe, trained, tmp_path):
     assert not torch.equal(middle['backbone.norm.weight'], first['backbone.norm.weight'])
 
 
+def test_a_cheap_stage_1(load_cfg, build, tmp_path):
+    """The same seed draws the same tokens to predict."""
+    options = {'model.neck.type': 'MAMPCrossDecoder', 'model.head.norm_target': 'clip'}
+    for name in ('run', 'again'):
+        cfg = load_cfg(tmp_path / name, {**SHORT, **NO_VAL, 'randomness.seed': 3})
+        cfg.stages[0].options.update(options)
+        build(cfg).train()
+    found, again = (
+        torch.load(tmp_path / name / 'pretrain/epoch_1.pth')['state_dict']
+        for name in ('run', 'again')
+    )
+    assert 'neck.blocks.0.cross_attn.q.weight' in found
+    torch.testing.assert_close(found, again, rtol=0, atol=0)
+    tuned = torch.load(tmp_path / 'run/epoch_1.pth')['state_dict']
+    name = 'backbone.blocks.0.mlp.fc1.weight'  # stage 2 tunes the last block alone
+    assert torch.equal(tuned[name], found[name])
+
+
 def test_seed_logs_and_global_instances(load_cfg, build, trained, tmp_path, assert_same_run):
     runner = build(load_cfg(tmp_path, {**SHORT, 'randomness.seed': 7}))
     runner.train()

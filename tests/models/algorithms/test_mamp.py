@@ -66,6 +66,34 @@ def test_the_draw_is_the_only_chance_and_kept_tokens_alone_are_encoded(mamp):
     assert not torch.equal(model.loss(inputs)['loss'], drawn)
 
 
+def test_a_drawn_part_is_predicted_from_kept_tokens(mamp):
+    cross = dict(type='MAMPCrossDecoder', embed_dims=16, depth=1, num_heads=2, predict_ratio=0.4)
+    model, inputs, noise = mamp(neck=cross), torch.randn(3, 1, 2, 8, 5, 3), torch.rand(6, 10)
+    drawn = []
+    predict = model.neck.predict_hidden
+    model.neck.predict_hidden = lambda *args: drawn.append(args[2]) or predict(*args)
+    torch.manual_seed(5)
+    loss = model.loss(inputs, noise=noise)['loss']
+    torch.manual_seed(5)
+    assert torch.equal(model.loss(inputs, noise=noise)['loss'], loss)
+    assert torch.equal(*drawn)
+    torch.manual_seed(6)
+    assert not torch.equal(model.loss(inputs, noise=noise)['loss'], loss)
+
+    # the error of 3 of the 7 hidden tokens of each person, by the prediction of all
+    output = model.reconstruct(inputs, noise)
+    error = (output['pred'] - output['target']).square().mean(-1)
+    assert drawn[0].shape == (6, 3) and output['mask'].gather(1, drawn[0]).all()
+    torch.testing.assert_close(error.gather(1, drawn[0]).mean(), loss)
+    # what is hidden does not change a prediction
+    hidden = output['mask'].reshape(6, 2, 1, 5, 1).expand(-1, -1, 4, -1, 3).reshape(6, 8, 5, 3)
+    model.mask = lambda x, noise: mamp().mask(inputs.flatten(0, 2), noise)
+    other = model.reconstruct(inputs + hidden.reshape(inputs.shape), noise)
+    torch.testing.assert_close(other['pred'], output['pred'])
+    loss.backward()
+    assert all(param.grad.any() for param in model.parameters())
+
+
 def test_tau_and_its_absence_choose_the_masking(mamp):
     x, noise = torch.randn(2, 8, 5, 3), torch.rand(2, 10)
     _, _, uniform = mamp(motion_aware_tau=None).mask(x, noise)

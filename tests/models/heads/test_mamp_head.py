@@ -10,6 +10,9 @@ from stars_mm.models.heads import MAMPHead
 def _target(x, stride, norm, t, v):
     """(T, V, C) → (L, P), value by value."""
     T, V, C = x.shape
+    if norm == 'clip':
+        rows = _target(x, stride, False, t, v)
+        return rows / np.sqrt(sum(value**2 for value in rows.flatten()) / rows.size + 1e-8)
     rows = []
     for tubelet in range(T // t):
         for part in range(V // v):
@@ -33,7 +36,8 @@ def _target(x, stride, norm, t, v):
 
 @pytest.mark.parametrize(
     'stride, norm, t, v',
-    [(1, True, 4, 1), (2, False, 2, 3), (5, True, 2, 3), (None, True, 4, 1), (None, False, 2, 3)],
+    [(1, True, 4, 1), (2, False, 2, 3), (5, True, 2, 3), (None, True, 4, 1), (None, False, 2, 3)]
+    + [(1, 'clip', 4, 1), (2, 'clip', 2, 3)],
 )
 def test_target_and_loss(stride, norm, t, v):
     head = MAMPHead(norm, stride, tubelet_size=t, joint_patch_size=v)

@@ -8,6 +8,7 @@ from torch import nn
 
 from stars_mm.models.utils.transformer import (
     MLP,
+    CrossBlock,
     SelfAttention,
     TransformerBlock,
     compile_blocks,
@@ -80,15 +81,18 @@ def test_tokens_that_are_only_looked_at(qkv_bias):
 @pytest.mark.slow
 def test_compiled_blocks_are_the_same():
     """Traced forwards and backwards; no compiler is needed for that."""
-    model = nn.ModuleDict(dict(a=TransformerBlock(8, 2), b=nn.Linear(8, 8)))
+    blocks = dict(a=TransformerBlock(8, 2), b=nn.Linear(8, 8), c=CrossBlock(8, 2))
+    model = nn.ModuleDict(blocks)
     x, names = torch.randn(3, 7, 8), list(model.state_dict())
     params = list(model['a'].parameters())
     expected = model['a'](x, start=2)
     expected_grads = torch.autograd.grad(expected.square().sum(), params)
-    assert compile_blocks(model, backend='aot_eager') == 1
+    crossed = model['c'](x[:, 2:], x[:, :2])
+    assert compile_blocks(model, backend='aot_eager') == 2
     assert list(model.state_dict()) == names
     found = model['a'](x, start=2)
     torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(model['c'](x[:, 2:], x[:, :2]), crossed)
     grads = torch.autograd.grad(found.square().sum(), params)
     torch.testing.assert_close(grads, expected_grads, rtol=1e-5, atol=1e-5)
     torch.compiler.reset()
