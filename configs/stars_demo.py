@@ -14,7 +14,8 @@ protocols = dict(
 )
 
 # small enough for seconds on a CPU; tuned to the geometry of mutual nearest
-# neighbors, as stars_nw-ucla_small.py
+# neighbors, as stars_nw-ucla_small.py. The paper's two stages at this size are
+# ablations/mamp-nnclr_demo.py
 model = dict(
     backbone=dict(embed_dims=64, depth=4, num_heads=4, num_frames=64, tubelet_size=8),
     head=dict(_delete_=True, type='SimilarityHead'),
