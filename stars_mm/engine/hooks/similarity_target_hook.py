@@ -1,14 +1,10 @@
-import torch
-from mmaction.registry import HOOKS
+from mmaction.registry import HOOKS, MODELS, TASK_UTILS
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from stars_mm.evaluation.functional.feature_space import build_feature_space
-from stars_mm.evaluation.functional.geometry import joint_distances, positions
-
-_MEASURES = dict(positions=positions, distances=joint_distances)
+from stars_mm.engine.features import extract_features
 
 
 @HOOKS.register_module()
@@ -24,22 +20,18 @@ class SimilarityTargetHook(Hook):
 
     def __init__(self, dataloader: dict, feature_space: str | dict = 'geometry') -> None:
         self.dataloader = dict(dataloader, sampler=None, drop_last=False)
-        self.space = build_feature_space(feature_space)
+        self.space = TASK_UTILS.build(dict(type='build_feature_space', space=feature_space))
+        self.measure = MODELS.build(dict(type='PartFeatures', parts=self.space.parts))
 
-    @torch.no_grad()
     def before_train(self, runner: Runner) -> None:
         """Compute the targets; a ValueError where the loader's clips are not those of training."""
         loader = Runner.build_dataloader(self.dataloader)
         check_same_clips(runner.train_dataloader.dataset, loader.dataset)
+        runner.logger.info(f'Similarities to be learned: those of {len(loader.dataset)} clips')
+        parts = self.measure.split(extract_features(self.measure, loader).features)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        runner.logger.info(f'Similarities to be learned: targets of {len(loader.dataset)} clips')
-        parts: dict[str, list] = {part: [] for part in self.space.parts}
-        for batch in loader:
-            inputs = model.data_preprocessor(batch, False)['inputs']
-            for part, found in parts.items():
-                found.append(_MEASURES[part](inputs).cpu())
-        whole = {part: torch.cat(found) for part, found in parts.items()}
-        model.head.set_targets(self.space.compare(whole, whole)[0])
+        targets, _ = self.space.fit(parts).place(parts, parts)
+        model.head.set_targets(targets)
 
 
 def check_same_clips(training: BaseDataset, targets: BaseDataset) -> None:
