@@ -55,7 +55,8 @@ if "$short"; then
     done
     options+=(train_cfg.max_epochs=2 train_cfg.val_interval=1)
     # The same for stage 1, whose config is a file of its own.
-    options=(--cfg-options "${options[@]}" "${options[@]/#/stages.0.options.}")
+    options=(--cfg-options "${options[@]}" "${options[@]/#/stages.0.options.}"
+        "custom_hooks.0.dataloader.dataset.ann_file=$data")
 elif [ "$seed" -ne 0 ]; then
     work_dir="${work_dir}_seed$seed"
 fi

@@ -3,7 +3,7 @@
 import os.path as osp
 
 from stars_mm.datasets.clip_cache import open_clip_store
-from stars_mm.preparation.layouts import get_layout, stored_layout
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, joint_map, stored_layout
 
 #: Where there is no file yet, a config can be looked at all the same: the
 #: runner says that the file is missing before anything is trained.
@@ -15,6 +15,7 @@ def summarize_annotations(
     layout: str | dict | None = None,
     train_split: str | None = None,
     val_split: str | None = None,
+    target: str | None = None,
 ) -> dict:
     """Describes an annotation file for a config.
 
@@ -27,13 +28,16 @@ def summarize_annotations(
             :func:`stars_mm.preparation.layouts.get_layout`. By default what the file says.
         train_split (str, optional): By default the first of the file that ends in 'train'.
         val_split (str, optional): By default ``train_split`` with 'val' or 'test' at its end.
+        target (str, optional): Layout that :class:`MapJoints` is to bring the clips to, such as
+            'common-15', where it can and they have three coordinates and no scores.
 
     Returns:
         dict: Plain values: ``num_joints`` V, ``in_channels`` (scores included), ``coordinates`` C,
         ``num_person`` (largest M), ``num_classes`` (None if clips have no class), ``train_clips``,
-        ``train_split``, ``val_split``, and of the layout ``layout`` (its dict), ``center``,
-        ``align``, ``left``, ``right`` and ``unit``. A ValueError says what the file lacks, or how
-        it differs from ``layout``.
+        ``train_split``, ``val_split``, ``layout`` (the dict of the file's), its ``unit``, and
+        ``mapped``, whether the clips are brought to the target, whose then are ``num_joints``,
+        ``center``, ``align``, ``left`` and ``right``. A ValueError says what the file lacks, or
+        how it differs from ``layout``.
     """
     if osp.isfile(ann_file):
         store = open_clip_store(ann_file)
@@ -52,16 +56,27 @@ def summarize_annotations(
         train, val = train_split or 'xsub_train', val_split or 'xsub_val'
         summary = dict(_NO_FILE)
     skeleton = get_layout(layout or 'coco-17')
-    joints = summary.setdefault('num_joints', skeleton.num_joints)
-    if joints != skeleton.num_joints:
+    number = summary.pop('num_joints', skeleton.num_joints)
+    if number != skeleton.num_joints:
         raise ValueError(
-            f'{ann_file}: its clips have {joints} joints, layout '
+            f'{ann_file}: its clips have {number} joints, layout '
             f"'{skeleton.name}' {skeleton.num_joints}. Correct layout."
         )
-    keys = ('center', 'align', 'left', 'right', 'unit')
-    about = {key: getattr(skeleton, key) for key in keys}
-    splits = dict(train_split=train, val_split=val)
-    return dict(summary, **splits, layout=skeleton.to_dict(), **about)
+    about = dict(layout=skeleton.to_dict(), unit=skeleton.unit, mapped=False)
+    if target and summary['in_channels'] == summary['coordinates'] == 3:
+        about['mapped'] = _can_be_mapped(skeleton, target)
+    joints = get_layout(target) if about['mapped'] else skeleton
+    about['num_joints'] = joints.num_joints
+    about.update({key: getattr(joints, key) for key in ('center', 'align', 'left', 'right')})
+    return dict(summary, train_split=train, val_split=val, **about)
+
+
+def _can_be_mapped(skeleton: SkeletonLayout, target: str) -> bool:
+    try:
+        joint_map(skeleton, target)
+    except ValueError:
+        return False
+    return True
 
 
 def _choose_splits(

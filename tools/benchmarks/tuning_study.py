@@ -6,7 +6,7 @@ purity that it found: the share of training clips whose nearest other clip, by t
 tuning, is of the same class. (Labels are looked at to explain, by nothing in training.)
 
   python tools/benchmarks/tuning_study.py work_dirs/tuning_demo \\
-      --configs configs/stars_demo.py configs/mine/alpha-0.45_demo.py \\
+      --configs configs/ablations/mamp-nnclr_demo.py configs/mine/alpha-0.45_demo.py \\
       --seeds 0 1 2 --fractions 0.1 0.3 1 --progress 0.33 1
 
 What is finished is not done again. Leaves results.json, results.md and tuning.png in the folder.

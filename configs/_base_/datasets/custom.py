@@ -2,36 +2,49 @@ _base_ = ['nw-ucla.py']
 
 from stars_mm.datasets.annotation_summary import summarize_annotations  # noqa: E402
 
-# ---- Yours to change. The environment may name the file as well:
-# ---- ANN_FILE=data/skeleton/other.pkl python tools/train.py …
+# ---- Yours to change. What has a name in capitals is read from the environment as well:
+# ---- ANN_FILE=data/skeleton/other.pkl PRETRAIN_ITERS=400 python tools/train.py …
 ann_file = '{{$ANN_FILE:data/skeleton/custom.pkl}}'
 layout = None  # what the file says; or 'coco-17', …, or a .json file
+pretrain_iters = int('{{$PRETRAIN_ITERS:200}}')  # of stage 1; stage 2 takes 30 % of it
+start = '{{$START:scratch}}'  # or an encoder for common joints
+turn = bool(int('{{$TURN:1}}'))  # turn 3D clips to face one way: for cameras that differ
+mirror = bool(int('{{$MIRROR:0}}'))  # mirror at random: where no class is of one side
+batch_size = int('{{$BATCH_SIZE:48}}')
+train_split = '{{$TRAIN_SPLIT:auto}}'  # auto: the first of the file that ends in 'train'
+val_split = '{{$VAL_SPLIT:auto}}'  # auto: the one that belongs to it
 num_frames = 64  # frames of a clip after resizing, a multiple of 8
-min_frames = 24  # least length of a random crop
-batch_size = 32
-turn = False  # turn 3D clips to face one way: for cameras that differ
-mirror = False  # mirror at random: where no class is of one side
+min_frames = 16  # least length of a random crop
 # ----
 
-# joints, channels, persons, classes and splits are the file's
-summary = summarize_annotations(ann_file, layout)
+# joints, channels, persons, classes and splits are the file's; 3D joints that
+# can be are brought to common ones
+splits = [None if split == 'auto' else split for split in (train_split, val_split)]
+summary = summarize_annotations(ann_file, layout, *splits, target='common-15')
 num_classes = summary['num_classes']
 train_clips = summary['train_clips']
 encoder = dict(
-    embed_dims=128,
+    embed_dims=256,
     depth=4,
     num_heads=4,
     num_frames=num_frames,
     num_joints=summary['num_joints'],
     in_channels=summary['in_channels'],
     tubelet_size=8,
+    mean_share=0.7,
+    gate_scale=3.0,
+    residual_scale=0.1,
 )
+init_cfg = None
+if summary['mapped'] and start != 'scratch':
+    init_cfg = dict(type='Pretrained', checkpoint=start, prefix='backbone.')
 
 batch_size = min(batch_size, train_clips)
-# as many iterations as NW-UCLA's small recipe has, whatever the clips' number
+protocol_batch_size = min(32, train_clips)
+# whole epochs, as near as they come to the iterations
 per_epoch = max(train_clips // batch_size, 1)
-pretrain_epochs = max(4650 // per_epoch, 1)
-tune_epochs = max(248 // per_epoch, 1)
+pretrain_epochs = max(round(pretrain_iters / per_epoch), 1)
+tune_epochs = max(round(0.3 * pretrain_iters / per_epoch), 1)
 
 begin = [
     dict(
@@ -40,35 +53,32 @@ begin = [
         align=summary['align'] if turn and summary['coordinates'] == 3 else None,
     )
 ]
+if summary['mapped']:
+    begin.insert(0, dict(type='MapJoints', source=layout, target='common-15'))
 if summary['unit'] != 'm':
     begin.append(dict(type='ScaleSkeleton', size=0.5))
-crop = [
-    dict(
-        type='TemporalCropResize', clip_len=num_frames, p_interval=(0.5, 1.0), min_frames=min_frames
-    )
-]
+crop = dict(
+    type='TemporalCropResize', clip_len=num_frames, p_interval=(0.8, 1.0), min_frames=min_frames
+)
+whole = dict(type='TemporalCropResize', clip_len=num_frames, p_interval=0.95)
+vary = [dict(type='MotionTimeWarp')]
 if mirror:
-    crop.append(dict(type='RandomMirror', left=summary['left'], right=summary['right']))
+    vary.append(dict(type='RandomMirror', left=summary['left'], right=summary['right']))
 end = [
     dict(type='FormatGCNInput', num_person=summary['num_person']),
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
-train_pipeline = [*begin, *crop, dict(type='RandomRot', theta=0.3), *end]
-two_views_pipeline = [
+train_pipeline = [*begin, crop, *vary, dict(type='RandomRot', theta=(0.2, 0.5, 0.2)), *end]
+# stage 2: nearly the whole clip, nearly as it stands
+mild_pipeline = [
     *begin,
-    dict(
-        type='MultiView',
-        num_views=2,
-        transforms=[*crop, dict(type='RandomRot', theta=(0.3, 0.6, 0.3))],
-    ),
+    dict(crop, p_interval=(0.9, 1.0)),
+    *vary,
+    dict(type='RandomRot', theta=(0.05, 0.3, 0.05)),
     *end,
 ]
-test_pipeline = [
-    *begin,
-    dict(type='TemporalCropResize', clip_len=num_frames, p_interval=0.95),
-    *end,
-]
-del begin, crop, end
+test_pipeline = [*begin, whole, vary[0], *end]
+del begin, crop, end, vary, whole
 
 data = dict(ann_file=ann_file, num_classes=num_classes)
 train_dataloader = dict(
@@ -88,4 +98,5 @@ val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=neighbors[-3:], temperature=0.1),
 ]
 test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbors[:4]), dict(type='ClusterMetric')]
-del data, layout, min_frames, mirror, neighbors, num_frames, per_epoch, summary, train_clips, turn
+del data, layout, min_frames, mirror, neighbors, num_frames, per_epoch, pretrain_iters, start
+del splits, summary, train_clips, train_split, turn, val_split

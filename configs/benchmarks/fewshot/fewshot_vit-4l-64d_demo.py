@@ -1,4 +1,4 @@
-_base_ = ['../../stars_demo.py', '../../_base_/evaluators/fewshot.py']
+_base_ = ['../../ablations/mamp-nnclr_demo.py', '../../_base_/evaluators/fewshot.py']
 
 # trained on ten actions, tested on every third
 seen = dict(dataset=dict(labels=[0, 1, 3, 4, 6, 7, 9, 10, 12, 13]))

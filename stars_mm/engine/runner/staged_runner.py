@@ -106,6 +106,10 @@ class StagedRunner(Runner):
         loop = super().build_train_loop(loop)
         if isinstance(loop, EpochBasedTrainLoop):
             check_batches(loop.dataloader, self.world_size, self.cfg)
+            self.logger.info(
+                f'To be trained: {loop.max_epochs} epochs of {len(loop.dataloader)} iterations, '
+                f'{loop.max_iters} in all'
+            )
         check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
         return loop
 

@@ -6,12 +6,13 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=_base_.encoder, cls_head=dict(num_classes=_base_.num_classes, in_channels=128)
+    backbone=_base_.encoder, cls_head=dict(num_classes=_base_.num_classes, in_channels=256)
 )
+train_dataloader = dict(batch_size=_base_.protocol_batch_size)
 
 # accuracy of the head, the last epoch's
 val_cfg = dict(_delete_=True, type='ValLoop')
 test_cfg = dict(_delete_=True, type='TestLoop')
 val_evaluator = [dict(type='AccMetric')]
 test_evaluator = val_evaluator
-auto_scale_lr = dict(base_batch_size=_base_.batch_size)
+auto_scale_lr = dict(base_batch_size=_base_.protocol_batch_size)

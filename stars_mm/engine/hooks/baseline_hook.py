@@ -1,0 +1,79 @@
+from mmaction.registry import HOOKS, MODELS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from stars_mm.engine.features import ClipList, extract_features
+from stars_mm.evaluation.functional.feature_space import FEATURE_SPACES, compare_spaces
+from stars_mm.evaluation.functional.knn import knn_accuracy
+
+_SPACES = ('raw_half_whitened', 'geometry', 'geometry_pulled')
+_METRIC = 'knn/top1_k1'  # of :class:`KNNMetric`, percent
+
+
+@HOOKS.register_module()
+class BaselineHook(Hook):
+    """Tells before training what needs no learning, and after every validation whether the learned
+    features beat it.
+
+    Compared is the nearest neighbor (k = 1, percent) of the validation's query in its bank, by raw
+    coordinates and by feature spaces of the clips alone. Where there is no validation by features,
+    or a clip has no class, nothing is said.
+    """
+
+    def __init__(self) -> None:
+        self.baselines: dict[str, float] = {}
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Measure the rows without learning and log them."""
+        bank_cfg = (runner.cfg.get('val_cfg') or {}).get('bank_dataloader')
+        if bank_cfg is None:
+            return
+        # on one process, whole and in order
+        loaders = [
+            Runner.build_dataloader(dict(cfg, sampler=dict(type='DefaultSampler', shuffle=False)))
+            for cfg in (bank_cfg, runner.cfg.val_dataloader)
+        ]
+        try:
+            for loader in loaders:
+                ClipList.from_dataset(loader.dataset)
+        except ValueError:  # a clip without a class
+            return
+        self.baselines = measure_baselines(*loaders)
+        rows = ', '.join(f'{row} {value:.1f}' for row, value in self.baselines.items())
+        runner.logger.info(f'Without learning, {_METRIC}: {rows}')
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Say by how many points the learned features beat the best of the rows, or miss it."""
+        learned = (metrics or {}).get(_METRIC)
+        if not self.baselines or learned is None:
+            return
+        best = max(self.baselines, key=lambda row: self.baselines[row])
+        bound = self.baselines[best]
+        if learned > bound:
+            runner.logger.info(
+                f'Learned features ({_METRIC} {learned:.1f}) beat the best row without learning, '
+                f'{best} ({bound:.1f}), by {learned - bound:.1f} points.'
+            )
+        else:
+            runner.logger.warning(
+                f'Learned features ({_METRIC} {learned:.1f}) do not beat the best row without '
+                f'learning, {best} ({bound:.1f}): {bound - learned:.1f} points are missing.'
+            )
+
+
+def measure_baselines(bank_loader: DataLoader, query_loader: DataLoader) -> dict[str, float]:
+    """Row → accuracy of the nearest neighbor in percent, of ``raw`` and of ``_SPACES``."""
+    parts = sorted({part for space in _SPACES for part in FEATURE_SPACES[space]['parts']})
+    model = MODELS.build(dict(type='PartFeatures', parts=parts))
+    bank, query = (extract_features(model, loader) for loader in (bank_loader, query_loader))
+    clips = [model.split(each.features) for each in (bank, query)]
+    found = {'raw': (clips[0]['raw'], clips[1]['raw']), **compare_spaces(_SPACES, *clips)}
+    rows = {}
+    for row, (bank_feats, query_feats) in found.items():
+        knn = knn_accuracy(bank_feats, bank.labels, query_feats, query.labels, ks=[1])
+        rows[row] = knn['top1_k1']
+    return rows
