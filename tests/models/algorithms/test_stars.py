@@ -110,3 +110,32 @@ def test_bad_inputs(stars, samples):
     del data_samples[2].sample_idx
     with pytest.raises(KeyError, match='sample_idx.*PackActionInputs.*meta_k'):
         model.loss(torch.randn(4, 1, 2, 8, 5, 3), data_samples)
+
+
+def test_a_part_of_the_tokens_is_seen_in_training(stars, samples, monkeypatch):
+    model = stars(keep_ratio=0.5)
+    inputs = torch.randn(3, 2, 1, 8, 5, 3)
+    seen = []
+    encode = model.backbone.encode
+
+    def watch(x, ids_keep=None):
+        seen.append(ids_keep)
+        return encode(x, ids_keep)
+
+    monkeypatch.setattr(model.backbone, 'encode', watch)
+    found = model.training_features(inputs)
+    assert found.shape == (3, 2, model.backbone.embed_dims)
+    (ids,) = seen
+    num_tokens = model.backbone.grid_size[0] * model.backbone.grid_size[1]
+    assert ids.shape == (6, num_tokens // 2)
+    assert all(len(set(row)) == len(row) for row in ids.tolist()) and len(ids.unique(dim=0)) > 1
+    expected = encode(inputs.flatten(0, 2), ids).mean(dim=1).view(3, 2, -1)
+    torch.testing.assert_close(found, expected)
+    model.eval().extract_feat(inputs)
+    assert seen[-1] is None  # all of them, outside of training
+
+
+@pytest.mark.parametrize('ratio', [0, 1.5])
+def test_keep_ratio_is_a_share(stars, ratio):
+    with pytest.raises(ValueError, match=f'keep_ratio={ratio}'):
+        stars(keep_ratio=ratio)

@@ -128,3 +128,33 @@ def test_initialization(encoder):
     bound = 1 / math.sqrt(3 * 4)  # PyTorch's default for a fan-in of 12
     assert 0.9 * bound < conv.weight.abs().max() <= bound
     assert conv.bias.any()
+
+
+def test_gated_tokens_know_their_place(encoder):
+    model = encoder(gate_scale=3.0, depth=0)
+    assert set(model.temporal_gate.abs().unique().tolist()) == {3.0}
+    assert set(model.joint_gate.unique().tolist()) == {-1.0, 1.0}
+    x = torch.randn(2, 8, model.num_joints, model.in_channels)
+    place = (model.temporal_embed + model.joint_embed).flatten(1, 2)
+    gate = (model.temporal_gate * model.joint_gate).flatten(1, 2)
+    expected = model.norm((_naive_tokens(model, x) - place) * gate + place)
+    torch.testing.assert_close(model.encode(x), expected, rtol=1e-5, atol=1e-5)
+    ids = torch.tensor([[3, 0], [1, 2]])
+    kept = expected[torch.arange(2)[:, None], ids]
+    torch.testing.assert_close(model.encode(x, ids), kept, rtol=1e-5, atol=1e-5)
+    assert model.get_layer_depth('temporal_gate')[0] == model.get_layer_depth('joint_gate')[0] == 0
+
+
+def test_mean_share_and_residual_scale(encoder):
+    x = torch.randn(2, 8, 5, 3)
+    shift = torch.randn(2, 1, 5, 3)
+    for share, same in ((1.0, True), (0.5, False), (0.0, False)):
+        model = encoder(mean_share=share)
+        found, shifted = model.encode(x), model.encode(x + shift)
+        assert torch.allclose(found, shifted, atol=1e-5) == same
+    model = encoder(mean_share=0.5)
+    half = x - 0.5 * x.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(model.encode(x), _naive_encode(model, half), rtol=1e-5, atol=1e-5)
+    model = encoder(residual_scale=0.0)  # attention and MLP add their biases, 0, alone
+    expected = model.norm(_naive_tokens(model, x))
+    torch.testing.assert_close(model.encode(x), expected, rtol=1e-5, atol=1e-5)
