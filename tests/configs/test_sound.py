@@ -80,7 +80,9 @@ def test_stages_and_protocols_take_the_encoder(any_config, read, shapes):
         assert fits(shapes(run.model), own), run.filename
         assert source(run.train_dataloader) == data
         assert run.model.get('data_preprocessor') == cfg.model.get('data_preprocessor')
-    if not any_config.startswith(('benchmarks', 'mamp', 'similarity', 'ablations', 'streams', 'backbones')):
+    if not any_config.startswith(
+        ('benchmarks', 'mamp', 'similarity', 'ablations', 'streams', 'backbones')
+    ):
         assert {'linear', 'finetune'} <= set(cfg.protocols) and len(runs) == 1
     contrastive = cfg.model.type == 'STARS'
     assert contrastive == (bool(runs) or bool(cfg.get('allow_random_init')))
