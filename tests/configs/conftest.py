@@ -33,6 +33,8 @@ NAMES = sorted(
     for path in CONFIGS.rglob('*.py')
     if '_base_' not in path.parts
 )
+#: What the environment may say to a config of one's own recordings.
+KNOBS = 'ANN_FILE PRETRAIN_ITERS START TURN MIRROR BATCH_SIZE TRAIN_SPLIT VAL_SPLIT'.split()
 #: What a test that asks for one of these gets, one after another.
 GROUPS = dict(
     any_config=r'.*',
@@ -92,7 +94,8 @@ def made_up(tmp_path_factory) -> Path:
 def place(made_up, monkeypatch):
     """Tests run where those files are, and configs of one's own recordings read theirs."""
     monkeypatch.chdir(made_up)
-    monkeypatch.delenv('ANN_FILE', raising=False)
+    for knob in KNOBS:
+        monkeypatch.delenv(knob, raising=False)
     with DefaultScope.overwrite_default_scope('mmaction'):
         yield
 

@@ -35,8 +35,8 @@ def narrow(model: dict) -> None:
             head.queue_size = 8
 
 
-def first_batch(loader: dict) -> dict:
-    options = dict(batch_size=2, num_workers=0, persistent_workers=False, pin_memory=False)
+def first_batch(loader: dict, batch_size: int = 2) -> dict:
+    options = dict(batch_size=batch_size, num_workers=0, persistent_workers=False, pin_memory=False)
     return next(iter(Runner.build_dataloader({**loader, **options}, seed=0)))
 
 
@@ -62,7 +62,12 @@ def take_a_step(cfg: Config) -> None:
     optimizer = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('dtype', 'loss_scale')}
     optim_wrapper = build_optim_wrapper(model, dict(optimizer, type='OptimWrapper'))
     before = {name: param.detach().clone() for name, param in model.named_parameters()}
-    losses = model.train_step(first_batch(cfg.train_dataloader), optim_wrapper)
+    batch_size = 2
+    if hasattr(model, 'head') and hasattr(model.head, 'set_targets'):  # by a hook, before training
+        model.head.set_targets(torch.randn(100, WIDTH))
+        batch_size = 4  # two about their mean are always opposite
+    batch = first_batch(cfg.train_dataloader, batch_size)
+    losses = model.train_step(batch, optim_wrapper)
     assert all(torch.as_tensor(value).isfinite().all() for value in losses.values())
     for name, param in model.named_parameters():
         changed = not torch.equal(param, before[name])

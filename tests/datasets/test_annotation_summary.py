@@ -48,6 +48,7 @@ def test_what_a_file_says(tmp_path, monkeypatch):
         left=tuple(range(1, 17, 2)),
         right=tuple(range(2, 17, 2)),
         unit='px',
+        mapped=False,
     )
     with monkeypatch.context() as patch:  # the clips are read once, when the store is made
         patch.setattr(clip_cache, 'load_annotations', None)
@@ -56,6 +57,46 @@ def test_what_a_file_says(tmp_path, monkeypatch):
     assert summarize_annotations(path)['num_person'] == 3
     found = summarize_annotations(str(tmp_path / 'none.pkl'), 'h36m-17')
     assert (found['num_joints'], found['in_channels']) == (17, 3)
+
+
+def test_clips_that_can_be_are_brought_to_other_joints(tmp_path):
+    path = write(tmp_path / 'a.pkl', joints=20, channels=3, layout='kinect-20')
+    common = get_layout('common-15')
+    found = summarize_annotations(path, target='common-15')
+    assert found['mapped'] and found['layout']['name'] == 'kinect-20'
+    for key in ('num_joints', 'center', 'align', 'left', 'right'):
+        assert found[key] == getattr(common, key)
+    assert summarize_annotations(path)['num_joints'] == 20
+    parents = [None, *range(19)]
+    joints = [f'marker {n}' for n in range(20)]
+    other = dict(name='markers', joints=joints, parents=parents, center=0, pairs=[], unit='m')
+    assert summarize_annotations(path, other, target='common-15')['num_joints'] == 20
+    flat = write(tmp_path / 'b.pkl', layout='coco-17')
+    assert not summarize_annotations(flat, target='common-15')['mapped']
+
+
+def test_the_environment_turns_the_knobs(tmp_path, monkeypatch, repo_root):
+    names = ('a_train', 'a_val', 'b_train', 'b_val')
+    path = write(tmp_path / 'a.pkl', 20, 3, splits=names, layout='kinect-20')
+    knobs = dict(ANN_FILE=path, PRETRAIN_ITERS='11', BATCH_SIZE='2', TURN='0', MIRROR='1')
+    knobs |= dict(START='encoder.pth', TRAIN_SPLIT='b_train', VAL_SPLIT='a_val')
+    for name, value in knobs.items():
+        monkeypatch.setenv(name, value)
+    cfg = Config.fromfile(repo_root / 'configs/stars_custom.py')
+    first = Config.fromfile(repo_root / 'configs' / cfg.stages[0].config)
+    # two iterations an epoch: 11 are five or six epochs, 30 % of them two
+    assert (first.train_cfg.max_epochs, cfg.train_cfg.max_epochs) in [(5, 2), (6, 2)]
+    assert first.model.backbone.init_cfg.checkpoint == 'encoder.pth'
+    assert 'init_cfg' not in cfg.model.backbone
+    data = cfg.train_dataloader.dataset
+    assert (data.split, cfg.val_dataloader.dataset.split) == ('b_train', 'a_val')
+    kinds = {step.type: step for step in data.pipeline}
+    assert kinds['CenterSkeleton'].align is None and 'RandomMirror' in kinds
+    monkeypatch.setenv('START', 'scratch')
+    monkeypatch.setenv('TURN', '1')
+    first = Config.fromfile(repo_root / 'configs' / cfg.stages[0].config)
+    assert first.model.backbone.init_cfg is None
+    assert tuple(first.train_pipeline[1].align) == get_layout('common-15').align
 
 
 def test_files_that_say_less(tmp_path):
@@ -93,8 +134,9 @@ def test_the_recipe_takes_the_file(tmp_path, monkeypatch, repo_root, layout, cha
         model = MODELS.build(cfg.model)
     data.set_epoch(0, 0)
     clips = torch.stack([data[i]['inputs'] for i in range(4)])
-    assert clips.shape == (4, 2, 2, 64, layout.num_joints, 3)
+    joints = layout.num_joints if channels == 2 else 15  # those that skeletons have in common
+    assert clips.shape == (4, 1, 2, 64, joints, 3)
     assert model.extract_feat(clips).isfinite().all()
     places = clips[:, :, 0, ..., :channels]
     size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
-    assert meters or 0.4 < size.median() < 0.6
+    assert meters or 0.3 < size.median() < 0.6  # noise, and the time warp evens it out

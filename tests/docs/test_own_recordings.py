@@ -67,7 +67,10 @@ def test_from_folder_to_a_config(place, monkeypatch, capsys):
     assert content['annotations'][0]['keypoint'].shape[2:] == (17, 2)
     cfg = Config.fromfile('configs/stars_custom.py')
     assert cfg.model.backbone.in_channels == 3  # x, y and confidence
-    assert (cfg.num_classes, cfg.train_dataloader.batch_size) == (4, 32)
+    assert (cfg.num_classes, cfg.train_dataloader.batch_size) == (
+        4,
+        32,
+    )  # all there are, and not 48
 
 
 def test_the_reader_reads(place, monkeypatch):

@@ -1,14 +1,10 @@
-from mmaction.registry import HOOKS, MODELS
+from mmaction.registry import HOOKS, TASK_UTILS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
-from stars_mm.engine.features import ClipList, extract_features
-from stars_mm.evaluation.functional.feature_space import FEATURE_SPACES, compare_spaces
-from stars_mm.evaluation.functional.knn import knn_accuracy
+from stars_mm.engine.features import ClipList
 
-_SPACES = ('raw_half_whitened', 'geometry', 'geometry_pulled')
 _METRIC = 'knn/top1_k1'  # of :class:`KNNMetric`, percent
 
 
@@ -41,7 +37,10 @@ class BaselineHook(Hook):
                 ClipList.from_dataset(loader.dataset)
         except ValueError:  # a clip without a class
             return
-        self.baselines = measure_baselines(*loaders)
+        bank, query = loaders
+        self.baselines = TASK_UTILS.build(
+            dict(type='knn_baselines', bank_loader=bank, query_loader=query)
+        )
         rows = ', '.join(f'{row} {value:.1f}' for row, value in self.baselines.items())
         runner.logger.info(f'Without learning, {_METRIC}: {rows}')
 
@@ -63,17 +62,3 @@ class BaselineHook(Hook):
                 f'Learned features ({_METRIC} {learned:.1f}) do not beat the best row without '
                 f'learning, {best} ({bound:.1f}): {bound - learned:.1f} points are missing.'
             )
-
-
-def measure_baselines(bank_loader: DataLoader, query_loader: DataLoader) -> dict[str, float]:
-    """Row → accuracy of the nearest neighbor in percent, of ``raw`` and of ``_SPACES``."""
-    parts = sorted({part for space in _SPACES for part in FEATURE_SPACES[space]['parts']})
-    model = MODELS.build(dict(type='PartFeatures', parts=parts))
-    bank, query = (extract_features(model, loader) for loader in (bank_loader, query_loader))
-    clips = [model.split(each.features) for each in (bank, query)]
-    found = {'raw': (clips[0]['raw'], clips[1]['raw']), **compare_spaces(_SPACES, *clips)}
-    rows = {}
-    for row, (bank_feats, query_feats) in found.items():
-        knn = knn_accuracy(bank_feats, bank.labels, query_feats, query.labels, ks=[1])
-        rows[row] = knn['top1_k1']
-    return rows
