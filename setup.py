@@ -72,14 +72,15 @@ setup(
     license_files=['LICENSE'],
     keywords='skeleton action recognition, self-supervised learning',
     packages=find_packages(include=['stars_mm', 'stars_mm.*']),
-    package_data={'stars_mm': ['py.typed'], 'stars_mm.preparation.readers': ['*.txt']},
+    package_data={
+        'stars_mm': ['py.typed'],
+        'stars_mm.encoders': ['*.json', '*.safetensors'],
+        'stars_mm.preparation.readers': ['*.txt'],
+    },
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),
     extras_require=dict(
-        lite=requirements('mmcv-lite'),
-        safetensors=requirements('safetensors'),
-        tests=requirements('tests'),
-        dev=requirements('dev'),
+        lite=requirements('mmcv-lite'), tests=requirements('tests'), dev=requirements('dev')
     ),
     cmdclass=dict(build_py=BuildWithMim),
     zip_safe=False,

@@ -13,6 +13,7 @@ import yaml
 from mmengine.config import Config
 
 import stars_mm
+from stars_mm.utils.shipped_encoders import shipped_encoders
 
 #: What a checkout has beside the sources.
 LEFT_OUT = '.git .venv .mim __pycache__ *.egg-info build data dist work_dirs'.split()
@@ -60,11 +61,13 @@ def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
         {name for name in files(folder / 'stars_mm') if not name.startswith('.mim/')}
         for folder in (repo_root, installed)
     )
-    assert wheel == {name for name in source if name.endswith(('.py', '.txt', '.typed'))}
+    endings = ('.py', '.txt', '.typed', '.json', '.safetensors')
+    assert wheel == {name for name in source if name.endswith(endings)}
+    assert 'encoders/common-15.safetensors' in wheel
 
     text = (installed / info / 'METADATA').read_text()
     needed = re.findall(r'^Requires-Dist: ([\w-]+)(.*)$', text, re.M)
-    assert ('mmaction2', '<2,>=1.2') in needed
+    assert ('mmaction2', '<2,>=1.2') in needed and ('safetensors', '>=0.4') in needed
     assert ('mmcv-lite', '<2.2,>=2.1; extra == "lite"') in needed
     assert 'mmcv' not in dict(needed)
     assert 'License-Expression: Apache-2.0' in text
@@ -106,17 +109,25 @@ def test_lock_meets_the_ranges(repo_root):
 
 
 def test_model_index(repo_root):
-    """Every recipe is in it, under its name and its method."""
+    """Every recipe is in it, under its name and its method, and every encoder that ships."""
     index = yaml.safe_load((repo_root / 'model-index.yml').read_text())
     recipes = [
         path.relative_to(repo_root).as_posix()
         for pattern in ('*.py', 'mamp/*.py', 'stars/*.py')
         for path in (repo_root / 'configs').glob(pattern)
     ]
-    assert sorted(model['Config'] for model in index['Models']) == sorted(recipes)
+    shipped = [model for model in index['Models'] if 'Weights' in model]
+    own = [model for model in index['Models'] if 'Weights' not in model]
+    assert sorted(model['Config'] for model in own) == sorted(recipes)
+    assert all(model['Name'] == Path(model['Config']).stem for model in own)
     collections = {entry['Name'] for entry in index['Collections']}
     for model in index['Models']:
         assert model['In Collection'] in collections
-        assert model['Name'] == Path(model['Config']).stem
         cfg = Config.fromfile(repo_root / model['Config'], import_custom_modules=False)
         assert cfg.model.type == model['In Collection']
+    known = shipped_encoders()
+    assert {model['Name'] for model in shipped} == set(known)
+    for model in shipped:
+        assert model['Weights'] == f'stars://{model["Name"]}'
+        assert model['Config'] == known[model['Name']]['config']
+        assert (repo_root / model['README']).is_file()

@@ -8,6 +8,9 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
+from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path
+from stars_mm.utils.weights_file import read_weights
+
 # (theirs, ours): a name that ends in a dot is a prefix, any other is whole
 _NAMES = [
     # encoder
@@ -123,12 +126,26 @@ def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     return None
 
 
+# prefixes are regular expressions
+@CheckpointLoader.register_scheme(prefixes=[SCHEME, r'.*\.safetensors$'], force=True)
+def load_from_safetensors(filename: str, map_location: Any = None) -> dict:
+    """mmengine's loader of an encoder that ships, ``stars://NAME``, or of a ``.safetensors`` file:
+    in single precision, whatever the file's."""
+    state, meta = read_weights(checkpoint_path(filename))
+    for name, value in state.items():
+        state[name] = value.float() if value.is_floating_point() else value
+        if map_location is not None:
+            state[name] = state[name].to(map_location)
+    return dict(state_dict=state, meta=meta)
+
+
 def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
     """Read a checkpoint with the safe loader.
 
     Args:
         filename (str): Path or URL of an mmengine checkpoint, or of one that holds weights alone,
-            as they are or under ``model``, where the authors keep theirs.
+            as they are or under ``model``, where the authors keep theirs; a ``.safetensors`` file;
+            or an encoder that ships, ``stars://NAME``.
         map_location (str or torch.device): Where the tensors are wanted.
 
     Returns:

@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -68,16 +69,15 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
         state = content.get('state_dict', content.get('model', content))
         # contiguous, and none a view of another
         state = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
-        meta = dict(format='pt', meta=json.dumps(content.get('meta') or {}))
-        _safetensors().torch.save_file(state, partial, metadata=meta)
+        # one key: safetensors writes several in any order, and no two files would be the same
+        meta = dict(meta=json.dumps(content.get('meta') or {}, sort_keys=True))
+        safetensors.torch.save_file(state, partial, metadata=meta)
 
 
 def check_suffix(path: PathLike) -> None:
     """Raise an error where a file of this name cannot be written."""
     if Path(path).suffix not in SUFFIXES:
         raise ValueError(f'{path}: weights are written as one of {SUFFIXES}.')
-    if Path(path).suffix == '.safetensors':
-        _safetensors()
 
 
 def file_sha256(path: PathLike) -> str:
@@ -125,19 +125,7 @@ def _cause(path: Path, error: Exception) -> str:
         return str(error).splitlines()[0]
 
 
-def _safetensors():
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise ImportError(
-            'safetensors files need the package safetensors: pip install safetensors, or pip '
-            'install "stars_mm[safetensors]".'
-        ) from error
-    return safetensors
-
-
 def _read_safetensors(path: Path) -> tuple[dict, dict]:
-    safetensors = _safetensors()
     try:
         with safetensors.safe_open(path, framework='pt') as file:
             meta = json.loads((file.metadata() or {}).get('meta', '{}'))

@@ -12,7 +12,7 @@ from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.utils.checkpoint import check_checkpoint
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md'), ROOT / 'model-index.yml']
+PAGES = [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), ROOT / 'model-index.yml']
 CODE = [path for name in ('stars_mm', 'tools', 'tests') for path in (ROOT / name).rglob('*.py')]
 MINE = {
     found[1]: found[0]

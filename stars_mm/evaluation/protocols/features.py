@@ -24,6 +24,7 @@ from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.shipped_encoders import checkpoint_path
 from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
@@ -47,12 +48,14 @@ class Encoder(NamedTuple):
 
     @classmethod
     def load(cls, path: str | Path) -> 'Encoder':
-        """Read a checkpoint; FileNotFoundError if there is none."""
-        if not Path(path).is_file():
+        """Read a checkpoint, or an encoder that ships, ``stars://NAME``; FileNotFoundError if there
+        is none."""
+        file = checkpoint_path(path)
+        if not file.is_file():
             raise FileNotFoundError(f'{path}: there is no such checkpoint.')
-        state, meta = read_weights(path)
+        state, meta = read_weights(file)
         known = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'source') if key in meta}
-        return cls(str(path), file_digest(path), state, known)
+        return cls(str(path), file_digest(file), state, known)
 
     def build_model(self, cfg: Config) -> nn.Module:
         """The config's model with these weights, in evaluation mode; a ValueError where they do
