@@ -13,6 +13,12 @@ stages = [
     )
 ]
 
+protocols = dict(
+    linear='benchmarks/linear/linear_vit-4l-256d_1xb32-50e_nw-ucla.py',
+    finetune='benchmarks/finetune/finetune_vit-4l-256d_1xb32-50e_nw-ucla.py',
+    semi='benchmarks/semi/semi_vit-4l-256d_1xb16-100e_nw-ucla-10pct.py',
+)
+
 # whole clips are tuned to the geometry of their mutual nearest neighbors
 model = dict(keep_ratio=0.7)
 train_dataloader = dict(dataset=dict(pipeline=_base_.mild_pipeline))

@@ -31,7 +31,7 @@ CHANGES = {
     'stgcnpp': ('model.backbone', 'model.backbone'),
     'aagcn': ('model.backbone', 'model.backbone'),
 }
-RECIPES = {'ntu60-xsub': 'stars_ntu60.py', 'nw-ucla_small': 'stars_nw-ucla_small.py'}
+RECIPES = {'ntu60-xsub': 'stars_ntu60.py', 'nw-ucla_small': 'ablations/mamp-nnclr_nw-ucla_small.py'}
 #: Files of which all but one thing is the recipe's.
 FILES = [
     'ablations/views-mild_ntu60-xsub.py',

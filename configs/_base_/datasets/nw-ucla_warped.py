@@ -1,6 +1,18 @@
 # NW-UCLA with time redrawn by motion, for the small recipe
 _base_ = ['nw-ucla.py']
 
+encoder = dict(
+    embed_dims=256,
+    depth=4,
+    num_heads=4,
+    num_frames=64,
+    num_joints=20,
+    tubelet_size=8,
+    mean_share=0.7,
+    gate_scale=3.0,
+    residual_scale=0.1,
+)
+
 begin = [dict(type='CenterSkeleton', center_joint=1, align=(4, 8))]
 crop = dict(type='TemporalCropResize', clip_len=64, p_interval=(0.8, 1.0), min_frames=16)
 whole = dict(type='TemporalCropResize', clip_len=64, p_interval=0.95)
