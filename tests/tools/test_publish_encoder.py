@@ -25,8 +25,8 @@ test_dataloader = dict(dataset=dict(pipeline=[dict(type='MapJoints')]))
 def publish(load_tool, tmp_path):
     """Publishes a state, by default that of a model of the config, into ``tmp_path/out``."""
     tool = load_tool('model_converters/publish_encoder.py')
-    config = tmp_path / 'configs' / 'small.py'
-    config.parent.mkdir()
+    config = tmp_path / 'configs/mine/small.py'
+    config.parent.mkdir(parents=True)
 
     def _publish(name='some-15', change=lambda state: state, text=CONFIG):
         config.write_text(text)
@@ -55,7 +55,7 @@ def test_file_and_index(publish, tmp_path, capsys):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     assert all(found[name].dtype == torch.float16 for name in found)
     facts = dict(layout='common-15', num_frames=16, seed=1, epoch=3, iter=30)
-    facts['config'] = 'configs/small.py'
+    facts['config'] = 'configs/mine/small.py'
     index = json.loads((tmp_path / 'out/index.json').read_text())
     assert index == {'some-15': dict(file=path.name, sha256=file_sha256(path), **facts)}
     with safetensors.safe_open(path, framework='pt') as file:

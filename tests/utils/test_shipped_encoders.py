@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
 from stars_mm.evaluation.protocols.features import Encoder
+from stars_mm.evaluation.protocols.training_run import training_identity
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.utils import shipped_encoders
 from stars_mm.utils.checkpoint import read_checkpoint
@@ -91,6 +92,11 @@ def test_features_are_those_of_the_file_by_every_way(cfg, build, tmp_path):
     # biases begin at zero
     trained = [value for name, value in expected.items() if name.endswith('bias')]
     assert all(value.abs().max() > 0 for value in trained)
+
+
+def test_a_benchmark_trains_from_its_file(cfg):
+    identity = training_identity(cfg, 'stars://common-15', seed=0, batch_size=8)
+    assert identity['checkpoint'] == KNOWN['common-15']['sha256']
 
 
 @pytest.fixture
