@@ -27,7 +27,8 @@ custom_hooks = [
         type='SimilarityTargetHook',
         dataloader=_base_.val_cfg.bank_dataloader,
         feature_space='geometry_pulled',
-    )
+    ),
+    dict(type='BaselineHook'),
 ]
 
 # 21 iterations an epoch: 63 in all

@@ -13,7 +13,8 @@ custom_hooks = [
         type='SimilarityTargetHook',
         dataloader=_base_.val_cfg.bank_dataloader,
         feature_space='geometry',
-    )
+    ),
+    dict(type='BaselineHook'),
 ]
 
 # 21 iterations an epoch: 210 in all

@@ -1,7 +1,7 @@
 """Evaluates a checkpoint by several protocols and writes one table.
 
     python tools/analysis/evaluate.py configs/stars_nw-ucla_small.py \\
-        work_dirs/stars_nw-ucla_small/epoch_8.pth \\
+        work_dirs/stars_nw-ucla_small/epoch_3.pth \\
         --protocols knn clusters few-shot linear finetune semi-10 \\
         --json work_dirs/stars_nw-ucla_small/evaluation.json
 
