@@ -33,5 +33,4 @@ custom_hooks = [
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [dict(_base_.param_scheduler[0], end=8)]
 train_cfg = dict(max_epochs=8, val_interval=8)
-default_hooks = dict(logger=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=32)

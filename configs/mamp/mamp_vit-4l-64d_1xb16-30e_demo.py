@@ -31,5 +31,5 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_epochs=30, val_interval=30)
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=10))
+default_hooks = dict(checkpoint=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=16)

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 
 from stars_mm.engine.runner.stages import build_stage_cfg
+from stars_mm.evaluation.protocols.trained_stages import row_of
 
 MODES = ('train', 'val', 'test')
 
@@ -112,6 +113,11 @@ def test_classifiers_are_judged_by_accuracy(classifier, read):
         assert pipeline == cfg['train_pipeline' if name == 'train' else 'test_pipeline']
     assert ('subset' in data) == classifier.startswith('benchmarks/semi')
     assert 'subset' not in cfg.val_dataloader.dataset
+
+
+def test_the_quickstart_finds_its_rows(read):
+    cfg = read('stars_demo.py')
+    assert [row_of(read(cfg.stages[0].config)), row_of(cfg)] == ['mamp', 'stars']
 
 
 def test_custom_needs_no_file(read, repo_root, tmp_path, monkeypatch):

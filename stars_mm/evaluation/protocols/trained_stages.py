@@ -60,9 +60,9 @@ def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
 
 def row_of(cfg: Config) -> str:
     """The name of a training in the results: that of its algorithm, such as ``'mamp'``; of
-    ``STARS`` with another head than its own ``NNCLRHead`` the head's, such as ``'moco'``."""
+    ``STARS`` with another head than those of the recipes the head's, such as ``'moco'``."""
     model = cfg.model
-    if model.type != 'STARS' or model.head.type == 'NNCLRHead':
+    if model.type != 'STARS' or model.head.type in ('NNCLRHead', 'SimilarityHead'):
         return model.type.lower()
     return model.head.type.removesuffix('Head').lower()
 
