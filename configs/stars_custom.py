@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/similarity_vit-4l-256d.py',
+    '_base_/models/similarity_vit-2l-256d.py',
     '_base_/datasets/custom.py',
     '_base_/schedules/similarity_adamw_1xb48.py',
     '_base_/default_runtime.py',
@@ -9,16 +9,15 @@ _base_ = [
 # _base_/datasets/custom.py, where all stages and protocols read it
 
 stages = [
-    dict(name='pretrain', config='similarity/similarity_vit-4l-256d_1xb48_custom.py', options={})
+    dict(name='pretrain', config='similarity/similarity_vit-2l-256d_1xb48_custom.py', options={})
 ]
 
 protocols = dict(
-    linear='benchmarks/linear/linear_vit-4l-256d_1xb32-50e_custom.py',
-    finetune='benchmarks/finetune/finetune_vit-4l-256d_1xb32-50e_custom.py',
+    linear='benchmarks/linear/linear_vit-2l-256d_1xb32-50e_custom.py',
+    finetune='benchmarks/finetune/finetune_vit-2l-256d_1xb32-50e_custom.py',
 )
 
-model = dict(backbone=_base_.encoder, keep_ratio=0.7)
-train_dataloader = dict(dataset=dict(pipeline=_base_.mild_pipeline))
+model = dict(backbone=_base_.encoder)
 custom_hooks = [
     dict(
         type='SimilarityTargetHook',

@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/similarity_vit-4l-256d.py',
+    '_base_/models/similarity_vit-2l-256d.py',
     '_base_/datasets/nw-ucla_warped.py',
     '_base_/schedules/similarity_adamw_1xb48.py',
     '_base_/default_runtime.py',
@@ -9,19 +9,17 @@ _base_ = [
 # ablations/mamp-nnclr_nw-ucla_small.py
 stages = [
     dict(
-        name='pretrain', config='similarity/similarity_vit-4l-256d_1xb48-10e_nw-ucla.py', options={}
+        name='pretrain', config='similarity/similarity_vit-2l-256d_1xb48-10e_nw-ucla.py', options={}
     )
 ]
 
 protocols = dict(
-    linear='benchmarks/linear/linear_vit-4l-256d_1xb32-50e_nw-ucla.py',
-    finetune='benchmarks/finetune/finetune_vit-4l-256d_1xb32-50e_nw-ucla.py',
-    semi='benchmarks/semi/semi_vit-4l-256d_1xb16-100e_nw-ucla-10pct.py',
+    linear='benchmarks/linear/linear_vit-2l-256d_1xb32-50e_nw-ucla.py',
+    finetune='benchmarks/finetune/finetune_vit-2l-256d_1xb32-50e_nw-ucla.py',
+    semi='benchmarks/semi/semi_vit-2l-256d_1xb16-100e_nw-ucla-10pct.py',
 )
 
-# whole clips are tuned to the geometry of their mutual nearest neighbors
-model = dict(keep_ratio=0.7)
-train_dataloader = dict(dataset=dict(pipeline=_base_.mild_pipeline))
+# tuned to the geometry of mutual nearest neighbors
 custom_hooks = [
     dict(
         type='SimilarityTargetHook',

@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/similarity_vit-4l-256d.py',
+    '_base_/models/similarity_vit-2l-256d.py',
     '_base_/datasets/union.py',
     '_base_/schedules/similarity_adamw_1xb48.py',
     '_base_/default_runtime.py',
@@ -8,11 +8,10 @@ _base_ = [
 # one encoder for all recordings at hand; what is trained on stands at the top
 # of _base_/datasets/union.py
 stages = [
-    dict(name='pretrain', config='similarity/similarity_vit-4l-256d_1xb48_union.py', options={})
+    dict(name='pretrain', config='similarity/similarity_vit-2l-256d_1xb48_union.py', options={})
 ]
 
-model = dict(backbone=dict(num_joints=15), keep_ratio=0.7)
-train_dataloader = dict(dataset=dict(datasets=_base_.mild_sets))
+model = dict(backbone=dict(num_joints=15))
 custom_hooks = [
     dict(
         type='SimilarityTargetHook',

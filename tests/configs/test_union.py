@@ -69,7 +69,6 @@ model.update(neck=dict(embed_dims=16, depth=1, num_heads=2), mask_ratio=0.8)
             if stage == 'mamp'
             else '''
 model.update(head=dict(in_channels=16, hidden_channels=16, queue_size=64))
-train_dataloader = dict(dataset=dict(datasets=_base_.mild_sets))
 '''
         }
 """)
@@ -78,8 +77,8 @@ train_dataloader = dict(dataset=dict(datasets=_base_.mild_sets))
     return _read
 
 
-@pytest.mark.parametrize('stage, views', [('mamp', 1), ('stars', 1)])
-def test_a_step_of_all_sets(read, stage, views):
+@pytest.mark.parametrize('stage', ['mamp', 'stars'])
+def test_a_step_of_all_sets(read, stage):
     cfg = read(stage)
     model = MODELS.build(cfg.model)
     cfg.train_dataloader.update(batch_size=40)
@@ -92,7 +91,7 @@ def test_a_step_of_all_sets(read, stage, views):
     np.testing.assert_allclose(loader.sampler.counts, shares, atol=1)
     cfg.train_dataloader.update(batch_size=len(loader.sampler))
     (batch,) = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    assert batch['inputs'][0].shape == (views, 1, 64, 15, 3)
+    assert batch['inputs'][0].shape == (1, 1, 64, 15, 3)
     seen = [sample.frame_dir.split('_')[0] for sample in batch['data_samples']]
     assert {name: seen.count(name) for name in SETS} == dict(zip(SETS, loader.sampler.counts))
     names = {sample.sample_idx: sample.frame_dir for sample in batch['data_samples']}
@@ -109,10 +108,8 @@ def test_the_set_that_is_left_out_judges(read, monkeypatch):
     assert cfg.test_dataloader.dataset.ann_file == 'data/skeleton/nw-ucla.pkl'
     monkeypatch.setenv('LEFT_OUT', 'kard')
     cfg = read('mamp')
-    for sets in (cfg.train_dataloader.dataset.datasets, cfg.mild_sets):
-        assert [Path(one.ann_file).stem for one in sets] == [
-            name for name in SETS if name != 'kard'
-        ]
+    sets = cfg.train_dataloader.dataset.datasets
+    assert [Path(one.ann_file).stem for one in sets] == [name for name in SETS if name != 'kard']
     bank, query = cfg.test_cfg.bank_dataloader.dataset, cfg.test_dataloader.dataset
     assert bank.ann_file == query.ann_file == 'data/skeleton/kard.pkl'
     assert (bank.split, query.split) == ('xsub_train', 'xsub_val')
@@ -131,3 +128,25 @@ def test_checks_look_at_each_set(read):
     os.remove('data/skeleton/cad60.pkl')
     with pytest.raises(FileNotFoundError, match='cad60.pkl.*run .* --reader cad60'):
         check_ann_files(cfg)
+
+
+def test_both_stages_of_the_recipe_learn_from_the_same_sets(monkeypatch):
+    monkeypatch.delenv('LEFT_OUT', raising=False)
+    tuning = Config.fromfile(f'{CONFIGS}/stars_union.py')
+    (stage,) = tuning.stages
+    pretraining = Config.fromfile(f'{CONFIGS}/{stage.config}')
+    assert pretraining.allow_random_init and 'stages' not in pretraining
+    assert pretraining.model == tuning.model
+    assert MODELS.build(tuning.model).backbone.num_joints == 15
+    spaces = []
+    for cfg in (pretraining, tuning):
+        sets = cfg.train_dataloader.dataset.datasets
+        (hook,) = cfg.custom_hooks
+        whole = hook.dataloader.dataset.datasets
+        assert [(one.ann_file, one.split) for one in sets] == [
+            (one.ann_file, one.split) for one in whole
+        ]
+        assert not any(step.type == 'RandomRot' for one in whole for step in one.pipeline)
+        assert cfg.param_scheduler[0].end == cfg.train_cfg.max_epochs
+        spaces.append(hook.feature_space)
+    assert spaces == ['geometry', 'geometry_pulled']

@@ -25,7 +25,7 @@ num_classes = summary['num_classes']
 train_clips = summary['train_clips']
 encoder = dict(
     embed_dims=256,
-    depth=4,
+    depth=2,
     num_heads=4,
     num_frames=num_frames,
     num_joints=summary['num_joints'],
@@ -58,7 +58,7 @@ if summary['mapped']:
 if summary['unit'] != 'm':
     begin.append(dict(type='ScaleSkeleton', size=0.5))
 crop = dict(
-    type='TemporalCropResize', clip_len=num_frames, p_interval=(0.8, 1.0), min_frames=min_frames
+    type='TemporalCropResize', clip_len=num_frames, p_interval=(0.9, 1.0), min_frames=min_frames
 )
 whole = dict(type='TemporalCropResize', clip_len=num_frames, p_interval=0.95)
 vary = [dict(type='MotionTimeWarp')]
@@ -68,15 +68,8 @@ end = [
     dict(type='FormatGCNInput', num_person=summary['num_person']),
     dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
 ]
-train_pipeline = [*begin, crop, *vary, dict(type='RandomRot', theta=(0.2, 0.5, 0.2)), *end]
-# stage 2: nearly the whole clip, nearly as it stands
-mild_pipeline = [
-    *begin,
-    dict(crop, p_interval=(0.9, 1.0)),
-    *vary,
-    dict(type='RandomRot', theta=(0.05, 0.3, 0.05)),
-    *end,
-]
+# nearly the whole clip, nearly as it stands
+train_pipeline = [*begin, crop, *vary, dict(type='RandomRot', theta=(0.05, 0.3, 0.05)), *end]
 test_pipeline = [*begin, whole, vary[0], *end]
 del begin, crop, end, vary, whole
 

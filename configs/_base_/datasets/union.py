@@ -59,18 +59,12 @@ judge = sets[names.index(judge if left_out == 'none' else left_out)]
 trained = [one for name, one in zip(names, sets) if name != left_out]
 num_joints = 15
 
-# of each set what stage 1 sees, what stage 2 sees, and the whole clips that teach both
+# of each set what is seen, and the whole clips that teach
 whole = 'p_interval', 0.95
-part = 'p_interval', (0.8, 1.0)
+part = 'p_interval', (0.9, 1.0)
 train_sets = [
     data_set(
-        one, one['split'], *crop(one.get(*part)), dict(type='RandomRot', theta=(0.2, 0.5, 0.2))
-    )
-    for one in trained
-]
-mild_sets = [
-    data_set(
-        one, one['split'], *crop(one.get(*part)), dict(type='RandomRot', theta=(0.05, 0.2, 0.05))
+        one, one['split'], *crop(one.get(*part)), dict(type='RandomRot', theta=(0.05, 0.3, 0.05))
     )
     for one in trained
 ]

@@ -23,7 +23,7 @@ FEATURE_SPACES: dict[str, dict[str, Any]] = {
 }
 FEATURE_SPACES.update(
     {
-        f'{name}_pulled': dict(FEATURE_SPACES[name], pull=True)
+        f'{name}_pulled': dict(FEATURE_SPACES[name], pull=1)
         for name in ('geometry', 'joints', 'combined')
     }
 )
@@ -38,12 +38,12 @@ class FeatureSpace:
     Args:
         parts (Sequence[str]): Some of ``ENCODER_PARTS`` and ``CLIP_PARTS``.
         components (int), power (float): Those of :class:`HalfWhitening`.
-        pull (bool): Whether :meth:`compare` draws the features to their mutual neighbors in the
-            bank, see :func:`pull_to_mutual_neighbors`.
+        pull (float): How much :meth:`compare` draws the features to their mutual neighbors in the
+            bank, see the weight of :func:`pull_to_mutual_neighbors`; 0 leaves them.
     """
 
     def __init__(
-        self, parts: Sequence[str], components: int = 100, power: float = 0.5, pull: bool = False
+        self, parts: Sequence[str], components: int = 100, power: float = 0.5, pull: float = 0
     ) -> None:
         known = (*ENCODER_PARTS, *CLIP_PARTS)
         unknown = [part for part in parts if part not in known]
@@ -78,7 +78,7 @@ class FeatureSpace:
     ) -> tuple[Tensor, Tensor]:
         """What :meth:`compare` gives, by what was fitted before."""
         feats = self.transform(bank), self.transform(query)
-        return pull_to_mutual_neighbors(*feats) if self.pull else feats
+        return pull_to_mutual_neighbors(*feats, weight=self.pull) if self.pull else feats
 
 
 def compare_spaces(

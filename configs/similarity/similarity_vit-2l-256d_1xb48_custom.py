@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/similarity_vit-4l-256d.py',
+    '../_base_/models/similarity_vit-2l-256d.py',
     '../_base_/datasets/custom.py',
     '../_base_/schedules/similarity_adamw_1xb48.py',
     '../_base_/default_runtime.py',

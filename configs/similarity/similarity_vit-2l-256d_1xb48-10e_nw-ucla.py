@@ -1,12 +1,12 @@
 _base_ = [
-    '../_base_/models/similarity_vit-4l-256d.py',
+    '../_base_/models/similarity_vit-2l-256d.py',
     '../_base_/datasets/nw-ucla_warped.py',
     '../_base_/schedules/similarity_adamw_1xb48.py',
     '../_base_/default_runtime.py',
 ]
 
-# views, cropped, turned and with two thirds of their tokens hidden, are taught
-# the similarities of the whole clips' geometry
+# views with a third of their tokens hidden are taught the similarities of the
+# whole clips' geometry
 allow_random_init = True
 custom_hooks = [
     dict(

@@ -5,7 +5,7 @@ model = dict(
     backbone=dict(
         type='SkeletonTransformer',
         embed_dims=256,
-        depth=4,
+        depth=2,
         num_heads=4,
         num_frames=64,
         num_joints=20,
@@ -15,5 +15,5 @@ model = dict(
         residual_scale=0.1,
     ),
     head=dict(type='SimilarityHead'),
-    keep_ratio=0.35,
+    keep_ratio=0.7,
 )
