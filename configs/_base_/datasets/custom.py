@@ -7,7 +7,7 @@ from stars_mm.datasets.annotation_summary import summarize_annotations  # noqa: 
 ann_file = '{{$ANN_FILE:data/skeleton/custom.pkl}}'
 layout = None  # what the file says; or 'coco-17', …, or a .json file
 pretrain_iters = int('{{$PRETRAIN_ITERS:200}}')  # of stage 1; stage 2 takes 30 % of it
-start = '{{$START:scratch}}'  # or an encoder for common joints
+start = '{{$START:stars://common-15}}'  # or a checkpoint of its shape, or scratch
 turn = bool(int('{{$TURN:1}}'))  # turn 3D clips to face one way: for cameras that differ
 mirror = bool(int('{{$MIRROR:0}}'))  # mirror at random: where no class is of one side
 batch_size = int('{{$BATCH_SIZE:48}}')
@@ -36,7 +36,7 @@ encoder = dict(
     residual_scale=0.1,
 )
 init_cfg = None
-if summary['mapped'] and start != 'scratch':
+if summary['mapped'] and num_frames == 64 and start != 'scratch':
     init_cfg = dict(type='Pretrained', checkpoint=start, prefix='backbone.')
 
 batch_size = min(batch_size, train_clips)

@@ -19,6 +19,7 @@ HEADS = dict(
     moco=dict(type='MoCoHead', queue_size=10, **SIZES),
     sinkhorn=dict(type='DINOHead', out_channels=4, **SIZES),
     mean=dict(type='DINOHead', out_channels=4, centering='mean', **SIZES),
+    similarity=dict(type='SimilarityHead'),
 )
 STEPS = ['one view', 'swapped', 'two views', 'mixed']
 
@@ -40,6 +41,13 @@ def make_batches() -> dict:
     return dict(zip(STEPS, (first, swapped, two_views, mixed)))
 
 
+def build(head: str):
+    model = MODELS.build(dict(type='STARS', backbone=ENCODER, head=HEADS[head]))
+    if head == 'similarity':
+        model.head.set_targets(torch.randn(13, 6, generator=torch.Generator().manual_seed(5)))
+    return model
+
+
 def snapshot(model) -> dict:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -53,7 +61,7 @@ def steps(two_ranks, tmp_path_factory) -> dict:
         found = {}
         for name, head in HEADS.items():
             torch.manual_seed(rank)  # other weights; those of rank 0 win
-            model = MODELS.build(dict(type='STARS', backbone=ENCODER, head=head))
+            model = build(name)
             model = MMDistributedDataParallel(model, broadcast_buffers=False)
             for step, batch in batches.items():
                 if head['type'] != 'NNCLRHead' and batch['inputs'].shape[2] == 1:
@@ -97,7 +105,7 @@ def alone(steps, nnclr_oracle):
     entries; each half has batch statistics of its own."""
 
     def _alone(name, step, ids=None):
-        model = MODELS.build(dict(type='STARS', backbone=ENCODER, head=HEADS[name]))
+        model = build(name)
         model.load_state_dict(steps[name, step][0]['before'])
         batch, head = make_batches()[step], model.head
         ids = batch['ids'] if ids is None else ids
@@ -111,6 +119,9 @@ def alone(steps, nnclr_oracle):
                 params, list(zip(feats, ids)), queue.feats.clone(), queue.ids.clone(), 0.07
             )
             return model, loss, entries
+        if name == 'similarity':
+            views = [torch.cat(view) for view in zip(*feats)]
+            return model, head.loss(views, ids.flatten())['loss'], None
         # nobody steps: the teacher is the student
         outputs = [[head.projector(feat) for feat in views] for views in feats]
         if name == 'moco':  # the queue is the same on both ranks; the other's keys are not in it
@@ -125,7 +136,7 @@ def alone(steps, nnclr_oracle):
 
 
 CASES = [('nnclr', step) for step in STEPS]
-CASES += [(name, step) for name in ('moco', 'sinkhorn', 'mean') for step in STEPS[2:]]
+CASES += [(name, step) for name in ('moco', 'sinkhorn', 'mean', 'similarity') for step in STEPS[2:]]
 
 
 @pytest.mark.parametrize('name, step', CASES)
@@ -133,7 +144,8 @@ def test_mean_loss_and_averaged_gradients(steps, alone, name, step):
     first, second = steps[name, step]
     model, expected, _ = alone(name, step)
     torch.testing.assert_close((first['loss'] + second['loss']) / 2, expected, rtol=1e-5, atol=1e-5)
-    assert abs(first['loss'] - second['loss']) > 1e-4
+    # each compares its own with all; similarities are those of all pairs
+    assert (abs(first['loss'] - second['loss']) > 1e-4) == (name != 'similarity')
     params = {key: param for key, param in model.named_parameters() if param.requires_grad}
     grads = torch.autograd.grad(expected, list(params.values()))
     scale = max(grad.abs().max() for grad in grads).item()
@@ -154,6 +166,8 @@ def test_state_is_the_same_on_both_ranks(steps, name):
             assert not torch.allclose(value, second['after'][key]), key
         else:
             assert torch.equal(value, second['after'][key]), key
+    if name == 'similarity':  # has no state
+        return
     changed = dict(nnclr='head.queue.ids', moco='head.queue.ptr', mean='head.center')
     key = changed.get(name, 'teacher.steps')
     assert not torch.equal(first['after'][key], first['before'][key])
