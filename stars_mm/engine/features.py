@@ -22,11 +22,10 @@ class ClipList:
         Raises:
             ValueError: If a clip has no class.
         """
-        read = getattr(dataset, 'get_clip_info', dataset.get_data_info)
         source = getattr(dataset, 'ann_file', type(dataset).__name__)
         if getattr(dataset, 'split', None):
             source = f'split {dataset.split!r} of {source}'
-        clips = [read(n) for n in range(len(dataset))]
+        clips = clip_infos(dataset)
         names = [str(clip.get('frame_dir')) for clip in clips]
         labels = [clip.get('label') for clip in clips]
         for name, label in zip(names, labels):
@@ -36,6 +35,12 @@ class ClipList:
                     'class a clip. Give it one, or switch validation off (--no-validate).'
                 )
         return cls(names, labels, source)
+
+
+def clip_infos(dataset: BaseDataset) -> list[dict]:
+    """What a data set says of its clips, in its order, without their arrays where it can."""
+    read = getattr(dataset, 'get_clip_info', dataset.get_data_info)
+    return [read(number) for number in range(len(dataset))]
 
 
 @dataclass

@@ -4,7 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from stars_mm.engine.features import extract_features
+from stars_mm.engine.features import clip_infos, extract_features
 
 
 @HOOKS.register_module()
@@ -36,15 +36,10 @@ class SimilarityTargetHook(Hook):
 
 def check_same_clips(training: BaseDataset, targets: BaseDataset) -> None:
     """Raise a ValueError where two data sets do not hold the same clips in the same order."""
-    names, others = ([_name(d, n) for n in range(len(d))] for d in (training, targets))
+    names, others = ([clip.get('frame_dir') for clip in clip_infos(d)] for d in (training, targets))
     if names != others:
         raise ValueError(
             f'SimilarityTargetHook: its dataloader has {len(others)} clips, which are not the '
             f'{len(names)} of train_dataloader in their order. Give it the annotation file, split '
             'and subset of train_dataloader.'
         )
-
-
-def _name(dataset: BaseDataset, number: int) -> str:
-    read = getattr(dataset, 'get_clip_info', dataset.get_data_info)
-    return str(read(number).get('frame_dir'))
