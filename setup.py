@@ -80,8 +80,13 @@ setup(
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),
     extras_require=dict(
-        lite=requirements('mmcv-lite'), tests=requirements('tests'), dev=requirements('dev')
+        lite=requirements('mmcv-lite'),
+        export=requirements('export'),
+        tests=requirements('tests'),
+        dev=requirements('dev'),
+        docs=requirements('docs'),
     ),
+    entry_points=dict(console_scripts=['stars-mm = stars_mm.cli:main']),
     cmdclass=dict(build_py=BuildWithMim),
     zip_safe=False,
 )

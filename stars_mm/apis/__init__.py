@@ -1,0 +1,1 @@
+"""For use: features of recordings, recognition from a few examples, export."""
