@@ -1,10 +1,12 @@
 import argparse
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 
 #: Subcommand → module of this package, what it does. A module has a docstring,
-#: ``add_arguments(parser)`` and ``main(args)``; it is imported when its command is given.
+#: ``add_arguments(parser)`` and ``main(args)``, which may give an exit status; it is imported when
+#: its command is given.
 COMMANDS: dict[str, tuple[str, str]] = {
     'learn': ('learn', 'learn actions from a few examples'),
     'recognize': ('recognize', 'name the actions of recordings, or of a stream of frames'),
@@ -19,25 +21,41 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line ``stars-mm COMMAND …``."""
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Run the command line ``stars-mm COMMAND …``; gives its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog='stars-mm', description='Self-supervised recognition of actions from skeletons.'
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    argv = list(sys.argv[1:] if argv is None else argv)
-    for name, (module, about) in COMMANDS.items():
-        if argv[:1] != [name]:  # those that are not wanted are not imported
-            commands.add_parser(name, help=about)
-            continue
-        found = importlib.import_module(f'stars_mm.cli.{module}')
-        chosen = commands.add_parser(
-            name,
-            help=about,
-            description=found.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        found.add_arguments(chosen)
-        chosen.set_defaults(run=found.main)
+    for name, (_, about) in COMMANDS.items():
+        chosen = commands.add_parser(name, help=about)
+        if argv[:1] == [name]:  # those that are not wanted are not imported
+            describe(chosen, name)
     args = parser.parse_args(argv)
-    args.run(args)
+    args.command_line = shlex.join(['stars-mm', *argv])
+    return args.run(args)
+
+
+def run_script(command: str, argv: Sequence[str] | None = None) -> int | None:
+    """Run a command as the script of ``tools/`` that goes by another name."""
+    args = parse_command(command, list(sys.argv[1:] if argv is None else argv))
+    return args.run(args)
+
+
+def parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command, as its ``main`` takes them."""
+    parser = argparse.ArgumentParser()
+    describe(parser, command)
+    args = parser.parse_args(argv)
+    args.command_line = shlex.join(['python', sys.argv[0], *argv])
+    return args
+
+
+def describe(parser: argparse.ArgumentParser, command: str) -> None:
+    """Give a parser the help and the options of a command."""
+    module = importlib.import_module(f'stars_mm.cli.{COMMANDS[command][0]}')
+    parser.description = module.__doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.main)

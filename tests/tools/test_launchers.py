@@ -9,6 +9,9 @@ import mmaction
 import pytest
 import torch
 
+from stars_mm.cli import test, train
+from stars_mm.cli.main import parse_command
+
 CONFIG = """
 custom_imports = dict(imports=['stars_mm'])
 default_scope = 'mmaction'
@@ -58,12 +61,12 @@ def accuracy(work_dir: Path) -> dict:
 
 
 @pytest.fixture
-def settings(config, load_tool):
+def settings(config):
     """``settings('train', words)``: what ``tools/train.py`` makes of a command line."""
 
     def _settings(name, words='', config=config):
-        tool = load_tool(f'{name}.py')
-        return tool.load_config(tool.parse_args([str(config), *words.split()]))
+        load_config = dict(train=train, test=test)[name].load_config
+        return load_config(parse_command(name, [str(config), *words.split()]))
 
     return _settings
 
