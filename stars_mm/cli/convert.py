@@ -16,6 +16,7 @@ import sys
 
 from mmengine.config import DictAction
 
+import stars_mm
 from stars_mm.preparation.clip_conversion import ConversionOptions
 from stars_mm.preparation.conversion_report import ConversionReport
 from stars_mm.preparation.convert import convert
@@ -94,6 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> ConversionReport:
     """Converts as the command line says."""
+    if args.reader not in known_readers():
+        stars_mm.register()  # whose file may use what `import stars_mm` gives
     reader = get_reader(args.reader)
     layout = get_layout(args.layout) if args.layout else None
     given = dict(vars(args), layout=layout if args.reader in ('folder', 'mmpose') else None)

@@ -15,12 +15,10 @@ from subprocess import CalledProcessError
 
 from mmengine.utils import ProgressBar
 
-from stars_mm.datasets import load_annotations
+from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.preparation.inspection import as_text, inspect_annotations
 from stars_mm.preparation.layouts import joint_parents, stored_layout
 from stars_mm.utils.atomic import written_whole
-from stars_mm.visualization.annotation_pictures import draw_inspection
-from stars_mm.visualization.skeleton import bones_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +52,8 @@ def track(clips):
 
 def choose_bones(report, args, extra):
     """Bones of --layout, of the file's layout, or by the number of joints."""
+    from stars_mm.visualization.skeleton import bones_of
+
     num_joints = next(iter(report.shapes), (0, 0))[0]
     if args.layout is not None:
         return bones_of(num_joints, args.layout)
@@ -74,6 +74,8 @@ def run(args):
         with written_whole(args.json) as partial:
             partial.write_text(json.dumps(report.as_dict(), indent=2) + '\n')
     if args.pictures:
+        from stars_mm.visualization.annotation_pictures import draw_inspection
+
         bones = choose_bones(report, args, extra)
         for path in draw_inspection(report, annotations, args.pictures, bones):
             print(f'picture: {path}')

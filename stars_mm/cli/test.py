@@ -63,7 +63,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def draw_results(cfg: Config, args: argparse.Namespace) -> None:
     if 'visualization' not in cfg.get('default_hooks', {}):
-        raise KeyError(
+        raise ValueError(
             f'--show, --show-dir: {args.config} has no '
             'default_hooks.visualization; give it '
             'visualization=dict(type="VisualizationHook")'

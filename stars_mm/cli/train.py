@@ -10,8 +10,13 @@ from pathlib import Path
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from stars_mm.engine.runner.pretrain_length import (
+    pretrain_epochs_in_environment,
+    set_pretrain_epochs,
+)
 from stars_mm.engine.runner.stages import latest_checkpoint
 
 
@@ -20,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir', help='where logs and checkpoints go (default: work_dirs/<name of the config>)'
+    )
+    parser.add_argument(
+        '--pretrain-epochs',
+        type=int,
+        metavar='N',
+        help='pretrain for so many epochs (stage 1 of a recipe): its schedule is stretched, and '
+        'what the config derives from it; the first line says what it comes to',
     )
     parser.add_argument(
         '--resume',
@@ -65,8 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says."""
-    cfg = Config.fromfile(args.config)
+    with pretrain_epochs_in_environment(args.pretrain_epochs):
+        cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
+    if args.pretrain_epochs is not None:
+        print_log(f'--pretrain-epochs: {set_pretrain_epochs(cfg, args.pretrain_epochs)}')
 
     cfg.launcher = args.launcher
     if args.work_dir is not None:
@@ -88,7 +103,7 @@ def load_config(args: argparse.Namespace) -> Config:
         use_mixed_precision(cfg)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
-            raise KeyError(
+            raise ValueError(
                 f'--auto-scale-lr: {args.config} has no auto_scale_lr, which '
                 'says the batch that its learning rate is for'
             )

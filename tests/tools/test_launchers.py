@@ -208,7 +208,7 @@ def test_train_settings(config, settings, tmp_path):
         settings('train', '--amp --cfg-options optim_wrapper.type=ApexOptimWrapper')
     bare = config.with_name('bare.py')
     bare.write_text('optim_wrapper = dict()')
-    with pytest.raises(KeyError, match='auto_scale_lr'):
+    with pytest.raises(ValueError, match='auto_scale_lr'):
         settings('train', '--auto-scale-lr', bare)
 
 
@@ -221,7 +221,7 @@ def test_test_settings(settings):
     assert cfg.test_evaluator[1]['out_file_path'] == 'out.pkl'
     drawn = dict(enable=True, show=False, out_dir='pictures', interval=5, wait_time=2)
     assert cfg.default_hooks.visualization == dict(type='VisualizationHook', **drawn)
-    with pytest.raises(KeyError, match='visualization'):
+    with pytest.raises(ValueError, match='visualization'):
         settings('test', 'epoch_1.pth --show')
     with pytest.raises(ValueError, match="'out.json'"):
         settings('test', 'last.pth --dump out.json')
