@@ -54,7 +54,9 @@ def find_neighbors(
 
 def class_title(label: int, class_names: Sequence[str] | None) -> str:
     """The name of a class, 'class 3' where none is known; with its number where it is that of
-    another class, too."""
+    another class, too. A negative label is that of a clip without one."""
+    if label < 0:
+        return 'no label'
     if class_names is None or not 0 <= label < len(class_names):
         return f'class {label}'
     name = str(class_names[label])
