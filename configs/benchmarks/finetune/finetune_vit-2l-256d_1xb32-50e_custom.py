@@ -6,9 +6,7 @@ _base_ = [
 ]
 
 if _base_.num_classes is None:
-    raise ValueError(
-        f'ann_file={_base_.ann_file!r}: no clip has a label to be learned.'
-    )
+    raise ValueError(f'ann_file={_base_.ann_file!r}: no clip has a label to be learned.')
 model = dict(
     backbone=_base_.encoder,
     cls_head=dict(
