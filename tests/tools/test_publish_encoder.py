@@ -47,7 +47,8 @@ custom_hooks = [dict(type='SimilarityTargetHook', dataloader=dict(
     batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='SkeletonDataset', ann_file='{ann_file}', test_mode=True, pipeline=[
         dict(type='TemporalCropResize', clip_len=16, p_interval=0.95),
-        dict(type='FormatGCNInput', num_person=1), dict(type='PackActionInputs')])))]
+        dict(type='FormatGCNInput', num_person=1),
+        dict(type='PackActionInputs', meta_keys=('sample_idx',))])))]
 """
 
 
