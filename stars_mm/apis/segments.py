@@ -1,9 +1,14 @@
 """Long recordings cut into segments: what is done when."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+
+from stars_mm.apis.inputs import InputClip
+
+if TYPE_CHECKING:
+    from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
 
 #: Windows are as long as these quantiles of the examples.
 LENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -14,6 +19,7 @@ COST = 0.02
 #: A frame of a segment may be so much less similar to an example than a clip that is known.
 SLACK = 0.1
 _SHORTEST = 8  # frames of a window
+_WINDOWS = 512  # encoded before their features are forgotten
 
 
 def window_lengths(frames: Sequence[float], quantiles: Sequence[float] = LENGTHS) -> list[int]:
@@ -91,9 +97,32 @@ def best_segments(
     return segments[::-1]
 
 
-def class_similarities(features: Tensor, examples: Tensor, labels: Tensor) -> np.ndarray:
-    """Cosine to the nearest example of every class, (N, classes), of features (N, K) of unit
-    length, as those of the examples."""
-    from stars_mm.apis.classifiers import nearest_example
-
-    return nearest_example(examples, labels, int(labels.max()) + 1)(features).numpy()
+def find_segments(
+    recognizer: 'FewShotRecognizer', clip: InputClip, fps: float | None = None
+) -> list[dict]:
+    """What is done when in a recording; see :meth:`FewShotRecognizer.segments`."""
+    if not recognizer.frames:
+        raise ValueError('how long are the examples? Learn from recordings to find segments.')
+    rate = 1.0 if None in (fps, recognizer.fps) else fps / recognizer.fps
+    frames = rate * np.array(recognizer.frames)
+    usual = float(np.median(frames))
+    present = clip.keypoint.any(axis=(0, 2, 3))
+    spans = window_spans(present, window_lengths(frames), max(round(usual / STARTS), 1))
+    values = [np.empty((0, len(recognizer.classes)))]
+    for start in range(0, len(spans), _WINDOWS):
+        windows = [clip.cut(*span) for span in spans[start : start + _WINDOWS]]
+        values.append(recognizer.similarities(windows).numpy())
+    found = best_segments(
+        spans,
+        np.concatenate(values),
+        len(present),
+        recognizer.threshold - SLACK,
+        COST * usual,
+    )
+    segments = []
+    for begin, end, number, value in found:
+        segment = dict(begin=begin, end=end, label=recognizer.classes[number])
+        if fps is not None:
+            segment.update(begin_time=round(begin / fps, 3), end_time=round(end / fps, 3))
+        segments.append(dict(segment, score=round(value, 4)))
+    return segments
