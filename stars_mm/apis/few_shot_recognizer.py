@@ -96,8 +96,8 @@ class FewShotRecognizer:
             space.fit(self.encode.parts(bank, space.parts))
         self.space = space
         named = [(clip.name, n) for n, some in enumerate(found.values()) for clip in some]
-        more = self._place(others) if others else None
-        return self.learn_features(self._place(clips), named, list(found), more)
+        more = self.place(others) if others else None
+        return self.learn_features(self.place(clips), named, list(found), more)
 
     def learn_features(
         self,
@@ -131,7 +131,7 @@ class FewShotRecognizer:
         found = labeled(examples, self._reading(options))
         clips = [clip for some in found.values() for clip in some]
         self.classes += [label for label in found if label not in self.classes]
-        self.features = torch.cat([self.features, self._place(clips)])
+        self.features = torch.cat([self.features, self.place(clips)])
         self.frames += _frames(clips)
         for label, some in found.items():
             self.examples += [(clip.name, self.classes.index(label)) for clip in some]
@@ -166,7 +166,7 @@ class FewShotRecognizer:
         """
         self._check_learned()
         clips = list(self.encode.read(inputs, **vars(self._reading(options))))
-        found = self.judge(self._place(clips))
+        found = self.judge(self.place(clips))
         return [dict(name=clip.name, **one) for clip, one in zip(clips, found)]
 
     def segments(self, inputs: Any, fps: float | None = None, **options: Any) -> list[dict]:
@@ -192,9 +192,14 @@ class FewShotRecognizer:
             dict(name=clip.name, **one) for clip in clips for one in find_segments(self, clip, fps)
         ]
 
-    def similarities(self, clips: Sequence[InputClip]) -> Tensor:
-        """Cosine of clips to the nearest example of every class, (N, classes)."""
-        bank, queries = self._pulled(self._place(clips))
+    def place(self, clips: Sequence[InputClip]) -> Tensor:
+        """Features of clips in :attr:`space`, (N, K) of unit length."""
+        return self.space.transform(self.encode.parts(clips, self.space.parts))
+
+    def similarities(self, features: Tensor) -> Tensor:
+        """Cosine of features (N, K) in :attr:`space` to the nearest example of every class,
+        (N, classes)."""
+        bank, queries = self._pulled(features)
         examples = bank[: len(self.examples)]
         return nearest_example(examples, self.labels, len(self.classes))(queries)
 
@@ -331,9 +336,6 @@ class FewShotRecognizer:
         if self.unlabeled is None:
             return self.features, queries
         return pull_to_mutual_neighbors(torch.cat([self.features, self.unlabeled]), queries)
-
-    def _place(self, clips: Sequence[InputClip]) -> Tensor:
-        return self.space.transform(self.encode.parts(clips, self.space.parts))
 
     def _reading(self, options: dict) -> Any:
         """How inputs are read: their layout is that of the examples, unless something else is

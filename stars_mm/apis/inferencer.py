@@ -83,7 +83,7 @@ class SkeletonInferencer:
         rows: dict[str, list[Tensor]] = {name: [] for name in names}
         clips = self.read(inputs, **options)
         while batch := list(islice(clips, self.batch_size)):
-            for name, part in self._measure(self.prepare_all(batch), names).items():
+            for name, part in self.measure(self.prepare_all(batch), names).items():
                 rows[name].append(part)
         if not all(rows.values()):
             raise ValueError('There is no clip to encode.')
@@ -141,7 +141,8 @@ class SkeletonInferencer:
         return results
 
     @torch.inference_mode()
-    def _measure(self, inputs: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    def measure(self, inputs: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Parts of what :meth:`prepare_all` gives: the name of each → (N, …) float32."""
         found = self._model.measure(inputs.to(self.device), names)
         return {name: part.float().cpu() for name, part in found.items()}
 

@@ -22,6 +22,14 @@ _SHORTEST = 8  # frames of a window
 _WINDOWS = 512  # encoded before their features are forgotten
 
 
+def example_frames(recognizer: 'FewShotRecognizer', fps: float | None) -> np.ndarray:
+    """Frames that each of a recognizer's examples lasts at so many frames a second."""
+    if not recognizer.frames:
+        raise ValueError('how long are the examples? Learn from recordings, not from features.')
+    rate = 1.0 if fps is None or recognizer.fps is None else fps / recognizer.fps
+    return rate * np.array(recognizer.frames)
+
+
 def window_lengths(frames: Sequence[float], quantiles: Sequence[float] = LENGTHS) -> list[int]:
     """Numbers of frames of windows for examples of so many frames, the shortest first."""
     found = np.quantile(np.asarray(frames, float), quantiles).round()
@@ -101,17 +109,14 @@ def find_segments(
     recognizer: 'FewShotRecognizer', clip: InputClip, fps: float | None = None
 ) -> list[dict]:
     """What is done when in a recording; see :meth:`FewShotRecognizer.segments`."""
-    if not recognizer.frames:
-        raise ValueError('how long are the examples? Learn from recordings to find segments.')
-    rate = 1.0 if None in (fps, recognizer.fps) else fps / recognizer.fps
-    frames = rate * np.array(recognizer.frames)
+    frames = example_frames(recognizer, fps)
     usual = float(np.median(frames))
     present = clip.keypoint.any(axis=(0, 2, 3))
     spans = window_spans(present, window_lengths(frames), max(round(usual / STARTS), 1))
     values = [np.empty((0, len(recognizer.classes)))]
     for start in range(0, len(spans), _WINDOWS):
         windows = [clip.cut(*span) for span in spans[start : start + _WINDOWS]]
-        values.append(recognizer.similarities(windows).numpy())
+        values.append(recognizer.similarities(recognizer.place(windows)).numpy())
     found = best_segments(
         spans,
         np.concatenate(values),
