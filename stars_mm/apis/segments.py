@@ -126,11 +126,7 @@ def find_segments(
         compared += [windows[number] for number in chosen]
         values.append(similarities)
     found = best_segments(
-        compared,
-        np.concatenate(values),
-        len(present),
-        recognizer.threshold - SLACK,
-        COST * usual,
+        compared, np.concatenate(values), len(present), recognizer.threshold - SLACK, COST * usual
     )
     segments = []
     for begin, end, number, value in found:
