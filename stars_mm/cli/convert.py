@@ -24,8 +24,8 @@ from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.preparation.layouts.layout import UNITS
 from stars_mm.preparation.readers.lookup import call_reader, get_reader, known_readers
 from stars_mm.preparation.readers.tables import CHANNELS
-from stars_mm.preparation.resumable import all_cores
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.installation import all_cores
 
 #: Options that are handed to the reader, where they are given.
 READER_OPTIONS = ('layout', 'pattern', 'index', 'channels', 'num_person')

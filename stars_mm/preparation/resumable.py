@@ -35,13 +35,6 @@ GROUP_SIZE = 32
 MAX_PROBLEMS = 20
 
 
-def all_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def convert_in_groups(
     recordings: Iterable[Recording],
     convert_one: Callable[[Recording], dict],
