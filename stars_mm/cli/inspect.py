@@ -68,7 +68,13 @@ def run(args):
     """Inspects, prints and writes; gives the exit status."""
     extra = {}
     annotations, splits = load_annotations(args.file, extra)
-    report = inspect_annotations(annotations, splits, extra.get('class_names'), args.file, track)
+    try:
+        layout = stored_layout(extra, args.file)
+    except ValueError:  # said where bones are drawn
+        layout = None
+    report = inspect_annotations(
+        annotations, splits, extra.get('class_names'), args.file, track, unit=layout and layout.unit
+    )
     print(f'\n{as_text(report)}')
     if args.json:
         with written_whole(args.json) as partial:

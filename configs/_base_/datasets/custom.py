@@ -93,5 +93,7 @@ val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=neighbors[-3:], temperature=0.1),
 ]
 test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbors[:4]), dict(type='ClusterMetric')]
+if num_classes is None:  # recordings without labels: nothing to judge by
+    val_cfg = val_dataloader = val_evaluator = None
 del data, given, layout, min_frames, mirror, neighbors, num_frames, per_epoch, pretrain_iters, start
 del splits, summary, train_clips, train_split, turn, val_split
