@@ -126,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         report = run(args)
     except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f'\nerror: {error}')
+        sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         print(
             f'\ninterrupted. Give the command again to go on; what is done is in '
@@ -136,4 +136,4 @@ def main(args: argparse.Namespace) -> None:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(f'\n{report.as_text()}\nwritten to {args.dst}')
+    print(f'{report.as_text()}\nwritten to {args.dst}')
