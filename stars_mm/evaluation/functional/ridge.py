@@ -1,20 +1,17 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 #: Strengths among which leave-one-out on the bank chooses.
 ALPHAS = tuple(10 ** (half / 2) for half in range(-4, 11))
 
 
-def ridge_accuracy(
-    bank_feats: Tensor,
-    bank_labels: Tensor,
-    query_feats: Tensor,
-    query_labels: Tensor,
-    alphas: Sequence[float] = ALPHAS,
-) -> float:
-    """Accuracy of a regularized linear classifier, in percent.
+def ridge_predict(
+    bank_feats: Tensor, bank_labels: Tensor, query_feats: Tensor, alphas: Sequence[float] = ALPHAS
+) -> Tensor:
+    """Classes (Q, ) by a regularized linear classifier.
 
     scikit-learn's ``RidgeClassifierCV``: least squares to ±1 for each class, whose strength has the
     least squared error when each clip of the bank is left out in turn. The features are moved and
@@ -23,7 +20,7 @@ def ridge_accuracy(
 
     Args:
         bank_feats (Tensor), bank_labels (Tensor): Features to learn from, (B, C), and classes.
-        query_feats (Tensor), query_labels (Tensor): Features to classify, (Q, C), and classes.
+        query_feats (Tensor): Features to classify, (Q, C).
         alphas (Sequence[float]): Strengths to choose from.
 
     Raises:
@@ -40,8 +37,19 @@ def ridge_accuracy(
     scale = np.sqrt(((bank - mean) ** 2).mean()) or 1.0
     with threadpool_limits(limits=1):
         classifier = RidgeClassifierCV(alphas).fit((bank - mean) / scale, labels)
-    found = classifier.predict((query - mean) / scale)
-    return float(100 * (found == query_labels.cpu().numpy()).mean())
+    return torch.from_numpy(classifier.predict((query - mean) / scale))
+
+
+def ridge_accuracy(
+    bank_feats: Tensor,
+    bank_labels: Tensor,
+    query_feats: Tensor,
+    query_labels: Tensor,
+    alphas: Sequence[float] = ALPHAS,
+) -> float:
+    """Accuracy of :func:`ridge_predict`, which says what the arguments are, in percent."""
+    found = ridge_predict(bank_feats, bank_labels, query_feats, alphas)
+    return 100 * (found == query_labels.cpu()).double().mean().item()
 
 
 def draw_labeled(labels: Sequence[int], percent: float, seed: int, draw: int) -> list[int]:

@@ -96,14 +96,15 @@ def test_features_that_cannot_be_judged(data):
     [
         (
             [0, 1, 2],
-            [0, 4, 5, 4],
-            r'2 classes of the test .* the train split, such as 4; .* \[0, 1, 2\].*`labels`',
+            [0, 3, 4, 3],
+            r'2 classes of the test .* the train split: run, 4; it has walk, sit, 2\..*`labels`',
         ),
         ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train'),
     ],
 )
 def test_clips_that_neighbors_cannot_judge(bank, query, message):
     metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, 3)))
-    bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split')
+    bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split', ['walk', 'sit'])
+    names = ['walk', 'sit', 'wave', 'run']
     with pytest.raises(ValueError, match=message):
-        metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split'))
+        metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split', names))
