@@ -121,6 +121,6 @@ class KNNMetric(FeatureMetric):
         pairs = [f'{one} → {other} ({n})' for one, other, n in frequent_confusions(found, 3)]
         if worst:
             MMLogger.get_current_instance().info(
-                f'{self.prefix}, k = {self.topk_neighbors[0]}: least recognized {", ".join(worst)}; '
-                f'most often taken for another {", ".join(pairs)}'
+                f'{self.prefix}, k = {self.topk_neighbors[0]}: least recognized '
+                f'{", ".join(worst)}; most often taken for another {", ".join(pairs)}'
             )

@@ -99,7 +99,7 @@ class TrainingProtocol(Protocol):
         if unknown:
             raise ValueError(
                 f'{cfg.filename}: {len(unknown)} classes of {val.source} have no clip in '
-                f'{train.source}, such as {unknown[0]}. Train and test on the same classes.'
+                f'{train.source}: {val.titles(unknown)}. Train and test on the same classes.'
             )
         if self.percent is not None:
             self._check_draws(len(train.labels))

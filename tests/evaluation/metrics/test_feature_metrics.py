@@ -3,6 +3,7 @@ import torch
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 
 from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
@@ -108,3 +109,18 @@ def test_clips_that_neighbors_cannot_judge(bank, query, message):
     names = ['walk', 'sit', 'wave', 'run']
     with pytest.raises(ValueError, match=message):
         metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split', names))
+
+
+def test_what_neighbors_take_for_what_is_logged(caplog):
+    """In the names of the data set."""
+    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1,)))
+    metric.dataset_meta = dict(classes=['walk', 'sit'])
+    feats = torch.eye(4)
+    bank = FeatureSet(feats, torch.tensor([0, 0, 1, 1]), torch.arange(4))
+    query = FeatureSet(feats, torch.tensor([0, 1, 1, 1]), torch.arange(4))
+    logger = MMLogger.get_instance('named')
+    logger.propagate = True
+    with caplog.at_level('INFO'):
+        assert metric.compute(bank, query) == dict(top1_k1=75.0)
+    wanted = 'knn, k = 1: least recognized sit 66.7 %; most often taken for another sit → walk (1)'
+    assert wanted in caplog.text

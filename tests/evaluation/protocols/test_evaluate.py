@@ -287,6 +287,9 @@ def test_a_training_and_its_table(evaluate, by_hand, run_in_process, monkeypatch
     linear = found['linear']
     assert (linear['epoch'], linear['seed']) == (1, 3) and 'spread' not in linear
     assert linear['scores']['accuracy'] == pytest.approx(linear['accuracy'], abs=1e-3)
+    right = np.trace(linear['by_class']['confusion'])
+    assert linear['accuracy'] == pytest.approx(100 * right / 21, abs=1e-3)
+    assert [row['clips'] for row in linear['by_class']['per_class']] == [7, 7, 7]
     raw = found['meta']['comparison']['baselines']['raw']
     assert raw == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
     table = (tmp_path / 'out.md').read_text()
@@ -306,7 +309,7 @@ REFUSED = [
     ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
     ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
-    ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .* as 2"),
+    ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .*: wave\."),
     ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
     ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
     ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth does not fit'),
