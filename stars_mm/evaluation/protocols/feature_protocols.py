@@ -46,7 +46,9 @@ class FeatureProtocol(Protocol):
         if self.name == 'clusters':
             return ClusterMetric(seed=settings.seed)
         if self.name == 'few-shot':
-            return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+            metric = FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+            metric.dataset_meta = dict(classes=self.reader.class_names())
+            return metric
         if self.name == 'ridge':
             return RidgeMetric(draws=settings.draws, seed=settings.seed)
         clips = len(self.reader.clips('bank').labeled().labels)
@@ -73,7 +75,6 @@ class FeatureProtocol(Protocol):
         settings = self.settings
         bank, query = (self.reader.clips(role).labeled() for role in ROLES)
         self.metric.work_dir = str(folder)  # keeps the list of examples
-        self.metric.dataset_meta = dict(classes=self.reader.class_names())
         baselines = self.clip_scores()
         encoders = dict(
             random=self.reader.read_random(settings.seed),
