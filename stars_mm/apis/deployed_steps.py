@@ -119,7 +119,8 @@ class TemporalCropResizeStep(nn.Module):
         start = (torch.arange(N, device=x.device) * T + begin)[:, None]
 
         def at(frame: Tensor) -> Tensor:  # (N, T′) → (N, T′, M, V, C)
-            return frames.index_select(0, (start + frame).flatten()).view(N, -1, M, V, C)
+            found = frames.index_select(0, (start + frame).flatten())
+            return found.view(N, self.clip_len, M, V, C)
 
         x = at(before)
         x = x + (at(torch.minimum(before + 1, length - 1)) - x) * weight[:, :, None, None, None]
