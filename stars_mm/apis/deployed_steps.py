@@ -25,6 +25,22 @@ from stars_mm.utils.time_warp import warp_time
 Batch = tuple[Tensor, Tensor]
 
 
+class RawCoordinatesStep(nn.Module):
+    """What :class:`SkeletonInferencer` does before the pipeline: metres; of places in an image,
+    whose y points down, a body in a plane."""
+
+    def __init__(self, factor: float, flat: bool) -> None:
+        super().__init__()
+        self.factor, self.flat = factor, flat
+
+    def forward(self, x: Tensor, length: Tensor) -> Batch:
+        if self.factor != 1:
+            x = x * self.factor
+        if self.flat:
+            x = torch.cat([x[..., :1], -x[..., 1:2], torch.zeros_like(x[..., :1])], dim=-1)
+        return x, length
+
+
 class MapJointsStep(nn.Module):
     """:class:`MapJoints`."""
 

@@ -141,11 +141,16 @@ class SkeletonInferencer:
 
 
 def _pipeline(encoder: PackedEncoder, scaled: bool) -> Any:
-    """The encoder's transforms; for clips that are not in metres, bodies get the size of
-    grown-ups."""
-    steps = encoder.pipeline
-    places = [n for n, step in enumerate(steps) if step['type'] == 'CenterSkeleton']
-    if scaled and places and not any(step['type'] == 'ScaleSkeleton' for step in steps):
-        after = places[0] + 1
-        steps = [*steps[:after], dict(type='ScaleSkeleton', size=0.5), *steps[after:]]
+    """The encoder's transforms, for clips that are in metres, or not."""
+    steps = with_size(encoder.pipeline) if scaled else encoder.pipeline
     return PackedEncoder(encoder.name, encoder.model, steps, {}).build_pipeline()
+
+
+def with_size(steps: list[dict]) -> list[dict]:
+    """An encoder's transforms for clips that are not in metres: bodies get the size of grown-ups
+    once they are centred."""
+    places = [n for n, step in enumerate(steps) if step['type'] == 'CenterSkeleton']
+    if not places or any(step['type'] == 'ScaleSkeleton' for step in steps):
+        return steps
+    after = places[0] + 1
+    return [*steps[:after], dict(type='ScaleSkeleton', size=0.5), *steps[after:]]

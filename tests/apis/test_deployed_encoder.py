@@ -1,7 +1,5 @@
 """What the graph makes of padded batches is what the test pipeline and the model make of each clip."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
