@@ -1,5 +1,7 @@
 """What the graph makes of padded batches is what the test pipeline and the model make of each clip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,10 @@ from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from stars_mm.apis import SkeletonInferencer
 from stars_mm.apis.deployed_encoder import DeployedEncoder
+from stars_mm.apis.encoder import PackedEncoder, describe_encoder
+from stars_mm.apis.inputs import InputClip
 from stars_mm.preparation.layouts import get_layout
 
 CROP = dict(type='TemporalCropResize', clip_len=16, p_interval=0.95)
@@ -56,13 +61,16 @@ def clips() -> list[np.ndarray]:
     return walks
 
 
-def build_model(num_joints: int, **options) -> torch.nn.Module:
+def pack(pipeline: list[dict], **options) -> PackedEncoder:
+    """A tiny encoder of random weights that a pipeline feeds."""
     backbone = dict(type='SkeletonTransformer', embed_dims=16, depth=1, num_heads=2, num_frames=16)
+    num_joints = 15 if pipeline[0]['type'] == 'MapJoints' else 20
     backbone.update(num_joints=num_joints, gate_scale=3.0, mean_share=0.7)
+    model = dict(type='STARS', backbone=backbone, head=dict(type='SimilarityHead'), **options)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        model = dict(type='STARS', backbone=backbone, head=dict(type='SimilarityHead'), **options)
-        return MODELS.build(model).eval()
+        weights = MODELS.build(model).state_dict()
+    return PackedEncoder('tiny', model, pipeline, weights)
 
 
 def each_by_itself(model, pipeline, clips) -> tuple:
@@ -100,11 +108,11 @@ def test_it_is_the_pipeline_and_the_model(name, clips):
     if name == 'scaled':
         stream = dict(type='StreamPreprocessor', stream='bone_motion', layout='kinect-20', scale=10)
         options = dict(data_preprocessor=stream)
-    model = build_model(15 if name == 'mapped' else 20, **options)
+    encoder = pack(pipeline, **options)
     if name == 'unwarped':  # looping takes a person who is never there for no person
         clips = [clip for clip in clips if clip.any(axis=(1, 2, 3)).all()]
-    expected = each_by_itself(model, pipeline, clips)
-    deployed = DeployedEncoder(model, pipeline, LAYOUT)
+    expected = each_by_itself(encoder.build(), pipeline, clips)
+    deployed = DeployedEncoder(encoder, LAYOUT)
     batch = padded(clips)
     for found, theirs in zip((deployed.clips(batch), *deployed(batch)), expected):
         torch.testing.assert_close(found, theirs, rtol=0, atol=2e-5)
@@ -113,26 +121,38 @@ def test_it_is_the_pipeline_and_the_model(name, clips):
 
 
 def test_a_number_that_is_missing_inside_a_clip_is_not_hidden(clips):
-    deployed = DeployedEncoder(build_model(20), PIPELINES['turned_upright'], LAYOUT)
+    deployed = DeployedEncoder(pack(PIPELINES['turned_upright']), LAYOUT)
     batch = padded(clips[6:8])
     batch[0, 0, 6] = torch.nan
     assert deployed(batch)[0].isnan().any(1).tolist() == [True, False]
 
 
-def test_of_our_configs(repo_root):
-    """Their test pipelines export."""
-    for name in ('stars_ntu60', 'stars_demo', 'stars_nw-ucla_small', 'stars_pku2', 'stars_union'):
-        cfg = Config.fromfile(repo_root / f'configs/{name}.py')
-        pipeline = cfg.test_dataloader.dataset.pipeline
-        backbone = copy.deepcopy(cfg.model.backbone)
-        backbone.update(depth=1, embed_dims=16, num_heads=2)
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            head = dict(type='SimilarityHead')
-            model = MODELS.build(dict(type='STARS', backbone=backbone, head=head))
-        layout = get_layout('kinect-20' if 'ucla' in name else 'ntu-25')
-        deployed = DeployedEncoder(model, pipeline, layout)
-        feature, joints = deployed(torch.randn(2, 1, 30, layout.num_joints, 3))
-        assert feature.shape == (2, 16) and joints.shape == (2, backbone.num_joints, 16)
+@pytest.mark.parametrize('layout, unit, C', [('coco-17', 'px', 2), ('kard-15', 'mm', 3)])
+def test_raw_coordinates_of_other_units(layout, unit, C, clips):
+    """As the inferencer takes them: pixels of an image, whose y points down, and millimetres."""
+    layout = get_layout(layout)
+    assert layout.unit == unit
+    encoder = pack(PIPELINES['mapped'][:-1])
+    metres = replace(layout, unit='m' if unit == 'mm' else unit)
+    clips = [300 * clip[:, :, : layout.num_joints, :C] for clip in clips if clip.any()]
+    factor = 1e-3 if unit == 'mm' else 1
+    read = [InputClip('clip', factor * clip, metres) for clip in clips]
+    expected = SkeletonInferencer(encoder, device='cpu')(read)
+    deployed = DeployedEncoder(encoder, layout)
+    assert deployed.coordinates == C
+    np.testing.assert_allclose(deployed(padded(clips))[0], expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    'name', ['stars_ntu60', 'stars_demo', 'stars_nw-ucla_small', 'stars_pku2', 'stars_union']
+)
+def test_pipelines_of_our_configs(name, repo_root):
+    cfg = Config.fromfile(repo_root / f'configs/{name}.py')
+    cfg.model.backbone.update(depth=1, embed_dims=16, num_heads=2)
+    encoder = PackedEncoder(name, *describe_encoder(cfg), {})
+    layout = get_layout('kinect-20' if 'ucla' in name else 'ntu-25')
+    feature, joints = DeployedEncoder(encoder, layout)(torch.randn(2, 1, 30, layout.num_joints, 3))
+    assert feature.shape == (2, 16) and joints.shape == (2, encoder.num_joints, 16)
 
 
 @pytest.mark.parametrize(
@@ -147,4 +167,9 @@ def test_of_our_configs(repo_root):
 )
 def test_refusals(pipeline, message):
     with pytest.raises(ValueError, match=message):
-        DeployedEncoder(build_model(20), pipeline, LAYOUT)
+        DeployedEncoder(pack(pipeline), LAYOUT)
+
+
+def test_a_layout_that_does_not_serve():
+    with pytest.raises(ValueError, match="tiny: takes 20 joints of 3 numbers; layout 'ntu-25' has"):
+        DeployedEncoder(pack(PIPELINES['unwarped']), get_layout('ntu-25'))
