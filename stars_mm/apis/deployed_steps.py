@@ -65,14 +65,13 @@ class CenterSkeletonStep(nn.Module):
 
     def forward(self, x: Tensor, length: Tensor) -> Batch:
         there = is_there(x)
-        N, M, T = there.shape
         # of the first person who is there at all, the first frame
-        index = there.flatten(1).int().argmax(dim=1) + torch.arange(N, device=x.device) * (M * T)
-        first = x.flatten(0, 2).index_select(0, index)  # (N, V, C)
+        index = there.flatten(1).int().argmax(dim=1)
+        first = x.flatten(1, 2)[torch.arange(x.shape[0], device=x.device), index]  # (N, V, C)
         x = x - first[:, None, None, self.center_joint, None]
         turn = self._turn(first)
         if turn is not None:
-            x = (x.flatten(1, 3) @ turn.mT).view(x.shape)
+            x = (x[..., None, :] * turn[:, None, None, None]).sum(dim=-1)
         return torch.where(there[..., None, None], x, 0.0), length
 
     def _turn(self, first: Tensor) -> Tensor | None:
@@ -122,7 +121,6 @@ class TemporalCropResizeStep(nn.Module):
         self.cut = cut.numerator, cut.denominator
 
     def forward(self, x: Tensor, length: Tensor) -> Batch:
-        N, M, T, V, C = x.shape
         begin = length * self.cut[0] // self.cut[1]
         length = (length - 2 * begin)[:, None]
         # half-pixel centres: new frame i lies at (i + 1/2)·length/clip_len − 1/2
@@ -131,15 +129,11 @@ class TemporalCropResizeStep(nn.Module):
         place = torch.minimum(place.clamp(min=0), (length - 1) * step)
         before = place // step
         weight = (place - before * step).float() / step
-        frames = x.transpose(1, 2).reshape(N * T, M, V, C)
-        start = (torch.arange(N, device=x.device) * T + begin)[:, None]
-
-        def at(frame: Tensor) -> Tensor:  # (N, T′) → (N, T′, M, V, C)
-            found = frames.index_select(0, (start + frame).flatten())
-            return found.view(N, self.clip_len, M, V, C)
-
-        x = at(before)
-        x = x + (at(torch.minimum(before + 1, length - 1)) - x) * weight[:, :, None, None, None]
+        clip = torch.arange(x.shape[0], device=x.device)[:, None]
+        frames, before = x.transpose(1, 2), before + begin[:, None]
+        after = torch.minimum(before + 1, begin[:, None] + length - 1)
+        x = frames[clip, before]  # (N, T′, M, V, C)
+        x = x + (frames[clip, after] - x) * weight[:, :, None, None, None]
         return x.transpose(1, 2), torch.full_like(begin, self.clip_len)
 
 
