@@ -77,27 +77,44 @@ class FewShotRecognizer:
         Raises:
             ValueError, FileNotFoundError: Names the file or class and says what to do.
         """
-        found = labeled(examples, self.encode._read_options(options))
-        if shots is not None:
-            found = draw_examples(found, shots, seed)
+        known = labeled(examples, self.encode.read_options(options))
+        found = known if shots is None else draw_examples(known, shots, seed)
         clips = [clip for some in found.values() for clip in some]
+        others = [] if unlabeled is None else list(self.encode.read(unlabeled, **options))
         self._layout = clips[0].layout
         space = shipped_space(self.encode.encoder)
-        parts = self.encode.parts(clips, (space or example_space()).parts)
-        more = None
-        if unlabeled is not None:
-            names = tuple(parts)
-            more = self.encode.parts(self.encode.read(unlabeled, **options), names)
-        if space is None:
-            bank = parts if more is None else {k: torch.cat([parts[k], more[k]]) for k in parts}
-            space = example_space().fit(bank)
+        if space is None:  # fitted to all that is at hand
+            space = example_space()
+            bank = [clip for some in known.values() for clip in some] + others
+            space.fit(self.encode.parts(bank, space.parts))
         self.space = space
-        self.features = space.transform(parts)
-        self.unlabeled = None if more is None else space.transform(more)
-        self.classes = list(found)
-        self.examples = [
-            (clip.name, number) for number, some in enumerate(found.values()) for clip in some
-        ]
+        named = [(clip.name, n) for n, some in enumerate(found.values()) for clip in some]
+        more = self._place(others) if others else None
+        return self.learn_features(self._place(clips), named, list(found), more)
+
+    def learn_features(
+        self,
+        features: Tensor,
+        examples: Sequence[tuple[str, int]],
+        classes: Sequence[str],
+        unlabeled: Tensor | None = None,
+    ) -> 'FewShotRecognizer':
+        """Learn from features that were computed before.
+
+        Args:
+            features (Tensor): (n, K) of unit length, in one space.
+            examples (Sequence[tuple[str, int]]): Name and number of the class of each.
+            classes (Sequence[str]): Their names.
+            unlabeled (Tensor, optional): Features of clips without class, (U, K).
+        """
+        numbers = {number for _, number in examples}
+        if len(features) != len(examples) or numbers != set(range(len(classes))):
+            raise ValueError(
+                f'{len(features)} features, {len(examples)} examples of {len(numbers)} classes and '
+                f'{len(classes)} names of classes do not belong together.'
+            )
+        self.features, self.unlabeled = features, unlabeled
+        self.examples, self.classes = list(examples), list(classes)
         return self._fit()
 
     def add(self, examples: Mapping[str, Any], **options: Any) -> 'FewShotRecognizer':
@@ -249,18 +266,14 @@ class FewShotRecognizer:
             encoder = PackedEncoder.from_arrays(arrays, str(path))
             found = cls(SkeletonInferencer(encoder, **kwargs), about['asked'])
             found.space = load_space(arrays)
-            found.features = torch.from_numpy(arrays['features']).float()
-            if 'unlabeled' in arrays:
-                found.unlabeled = torch.from_numpy(arrays['unlabeled']).float()
-            found.classes = [str(label) for label in about['classes']]
-            found.examples = [(str(name), int(number)) for name, number in about['examples']]
             found._layout = about['layout'] and get_layout(about['layout'])
-            numbers = {number for _, number in found.examples}
-            if numbers != set(range(len(found.classes))) or not numbers:
-                raise ValueError('examples and classes do not belong together')
-            if found.features.shape[0] != len(found.examples):
-                raise ValueError('features and examples do not belong together')
-            return found._fit()
+            unlabeled = arrays.get('unlabeled')
+            return found.learn_features(
+                torch.from_numpy(arrays['features']).float(),
+                [(str(name), int(number)) for name, number in about['examples']],
+                [str(label) for label in about['classes']],
+                None if unlabeled is None else torch.from_numpy(unlabeled).float(),
+            )
         except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f'{path}: is no recognizer that stars-mm learn wrote, or not all of one ({error}).'
@@ -288,7 +301,7 @@ class FewShotRecognizer:
     def _reading(self, options: dict) -> Any:
         """How inputs are read: their layout is that of the examples, unless something else is
         said."""
-        return self.encode._read_options({'layout': self._layout, **options})
+        return self.encode.read_options({'layout': self._layout, **options})
 
     def _check_learned(self) -> None:
         if not self.classes:

@@ -68,7 +68,7 @@ class SkeletonInferencer:
 
     def read(self, inputs: Any, **options: Any) -> Iterator[InputClip]:
         """The clips of inputs, one after another, as they are encoded."""
-        return read_clips(inputs, self._read_options(options))
+        return read_clips(inputs, self.read_options(options))
 
     def parts(
         self, inputs: Any, names: Sequence[str] = ENCODER_PARTS, **options: Any
@@ -130,7 +130,8 @@ class SkeletonInferencer:
         found = self._model.measure(inputs.to(self.device), names)
         return {name: part.float().cpu() for name, part in found.items()}
 
-    def _read_options(self, options: dict) -> ReadOptions:
+    def read_options(self, options: dict) -> ReadOptions:
+        """How inputs are read: what is given, else what the constructor was given."""
         given = {key: value for key, value in options.items() if value is not None}
         return ReadOptions(**{**vars(self.options), **given})
 

@@ -19,8 +19,8 @@ LICENSES = {
 
 def shipped_encoders(folder: Path = FOLDER) -> dict[str, dict]:
     """What is known of each encoder that ships, by its name: ``file``, ``sha256``, ``config`` (from
-    ``configs/`` on), ``layout`` (of the joints that it takes), ``num_frames`` (of a clip), ``model``
-    and ``pipeline`` (their configs), ``space`` (file of the feature space of recognition)."""
+    ``configs/`` on), ``layout`` (of the joints that it takes), ``num_frames`` (of a clip), the
+    configs ``model`` and ``pipeline``, ``space`` (file of the feature space of recognition)."""
     path = folder / INDEX
     return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
 

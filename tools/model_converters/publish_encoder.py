@@ -4,10 +4,10 @@
         configs/stars_union.py common-15
 
 writes stars_mm/encoders/NAME.safetensors, in half precision, and NAME's entry in index.json beside
-it: its model and pipeline. Where the config teaches similarities (SimilarityTargetHook), the feature
-space of recognition is fitted to the clips that it was trained on and goes into NAME-space.safetensors;
-their annotation files are needed for that. One that has this name is replaced. The same weights by
-the same versions are the same bytes.
+it: its model and pipeline. Where the config teaches similarities (SimilarityTargetHook), the
+feature space of recognition is fitted to the clips that it was trained on, for which their
+annotation files are needed, and goes into NAME-space.safetensors. One that has this name is
+replaced. The same weights by the same versions are the same bytes.
 """
 
 import argparse
