@@ -118,11 +118,7 @@ def find_segments(
         windows = [clip.cut(*span) for span in spans[start : start + _WINDOWS]]
         values.append(recognizer.similarities(recognizer.place(windows)).numpy())
     found = best_segments(
-        spans,
-        np.concatenate(values),
-        len(present),
-        recognizer.threshold - SLACK,
-        COST * usual,
+        spans, np.concatenate(values), len(present), recognizer.threshold - SLACK, COST * usual
     )
     segments = []
     for begin, end, number, value in found:
