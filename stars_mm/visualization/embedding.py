@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
+from stars_mm.evaluation.functional import nearest_neighbors
 from stars_mm.visualization.style import class_style, new_figure, report_style
 
 # More points than this hide each other and take minutes to place.
@@ -32,6 +34,25 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
     # machine is busy, and gain little with so few points.
     with threadpool_limits(limits=1):
         return solver.fit_transform(normalize(features))
+
+
+def map_places(features: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Places (N, 2) of all features (N, C): of ``MAX_POINTS`` of them by :func:`tsne`, of the others
+    the mean of their five nearest (by cosine) among those. Features that are too few for t-SNE are
+    placed by their first two principal components."""
+    count = len(features)
+    if count < 4:
+        centered = features - features.mean(0)
+        axes = np.linalg.svd(centered, full_matrices=False)[2][:2]
+        return np.pad(centered @ axes.T, ((0, 0), (0, 2 - len(axes))))
+    picked = pick_points(count, seed)
+    placed = tsne(features[picked], seed)
+    if len(picked) == count:
+        return placed
+    index = nearest_neighbors(torch.from_numpy(features[picked]), torch.from_numpy(features), 5)[1]
+    places = placed[index.numpy()].mean(axis=1)
+    places[picked] = placed
+    return places
 
 
 def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
