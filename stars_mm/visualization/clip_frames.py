@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from stars_mm.preparation.layouts import SkeletonLayout
-from stars_mm.visualization.skeleton import bones_of
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 
 #: Frames that a page keeps of a clip; what lies between them it interpolates.
 MAX_FRAMES = 48
@@ -82,16 +81,19 @@ def chosen_frames(length: int) -> np.ndarray:
 
 def skeleton_of(num_joints: int, layout: SkeletonLayout | None) -> dict[str, Any]:
     """What a page draws between joints: ``bones`` as (joint, parent), ``side`` of each joint (−1
-    left, 1 right, 0 neither), and the ``head``, if there is one."""
+    left, 1 right, 0 neither), and the ``head``, if there is one; where the layout is not known,
+    those of the only known one of so many joints."""
     if layout is None or layout.num_joints != num_joints:
-        return dict(joints=num_joints, bones=bones_of(num_joints), side=[0] * num_joints, head=None)
+        known = [get_layout(name) for name in known_layouts()]
+        alike = [layout for layout in known if layout.num_joints == num_joints]
+        if len(alike) != 1:  # drawn as dots
+            return dict(joints=num_joints, bones=[], side=[0] * num_joints, head=None)
+        layout = alike[0]
     side = [0] * num_joints
     for left, right in layout.pairs:
         side[left], side[right] = -1, 1
     heads = [number for number, name in enumerate(layout.joints) if 'head' in name.lower()]
-    return dict(
-        joints=num_joints, bones=layout.bones, side=side, head=heads[-1] if heads else None
-    )
+    return dict(joints=num_joints, bones=layout.bones, side=side, head=heads[-1] if heads else None)
 
 
 def choose_clips(order: Sequence[int], needs: Any, size: int, budget: int) -> list[int]:

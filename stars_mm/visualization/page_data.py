@@ -99,24 +99,24 @@ def movie_data(
     persons = max(len(present_persons(joints)), 1)
     size = persons * len(chosen_frames(joints.shape[1])) * joints.shape[2] * 3 * 2
     order = np.random.default_rng(seed).permutation(total - bank)
-    order = np.argsort(_turns(wrong[order]), kind='stable')[: len(order)].tolist()
-    queries = [bank + clip for clip in order]
+    order = order[np.argsort(_turns(wrong[order]))]
+    queries = (bank + order).tolist()
     chosen = choose_clips([*queries, *range(bank)], lambda clip: index[clip].tolist(), size, budget)
     clips = {clip: pack_clip(read(clip)[0]) for clip in chosen}
     return dict(skeleton=skeleton_of(joints.shape[2], layout), clips=clips, total=total)
 
 
 def _turns(wrong: np.ndarray) -> np.ndarray:
-    """When the turn of each comes, if those that are wrong and those that are not take turns."""
-    turns = np.empty(len(wrong), dtype=int)
-    for kind in (True, False):
-        turns[wrong == kind] = np.arange((wrong == kind).sum())
-    return turns
+    """When the turn of each comes, if those that are wrong and those that are not take turns, a
+    wrong one first."""
+    return np.where(wrong, np.cumsum(wrong), np.cumsum(~wrong) + 0.5)
 
 
 def result_data(results: Mapping[str, Mapping[str, float]], stages: Sequence[TrainedStage]) -> dict:
     """The table: columns, and rows in groups, each cell as text, with the value of the first."""
-    shown = {key: title for key, title in _COLUMNS.items() if any(key in r for r in results.values())}
+    shown = {
+        key: title for key, title in _COLUMNS.items() if any(key in r for r in results.values())
+    }
     encoders = [stage.row for stage in stages]
 
     def group(row: str) -> str:
@@ -141,17 +141,20 @@ def few_shot_data(results: Mapping[str, Mapping[str, float]]) -> list[dict[str, 
     """The few-shot accuracy of the rows that have some, by number of shots."""
     curves = []
     for row, scores in results.items():
-        shots = [int(key[9:-4]) for key in scores if key.startswith('exemplar_') and key.endswith('shot')]
+        shots = [
+            int(key[9:-4]) for key in scores if key.startswith('exemplar_') and key.endswith('shot')
+        ]
         if shots:
             means = [scores[f'exemplar_{n}shot'] for n in shots]
             spread = [scores.get(f'exemplar_{n}shot_ci95') for n in shots]
-            curves.append(dict(row=row, title=row_title(row), shots=shots, mean=means, spread=spread))
+            curves.append(
+                dict(row=row, title=row_title(row), shots=shots, mean=means, spread=spread)
+            )
     return curves
 
 
 def curve_data(stages: Sequence[tuple[str, TrainingLog, float]]) -> list[dict[str, Any]]:
     """Loss, learning rate and kNN of each stage: (iterations, values)."""
-
 
     def finite(series: tuple[list, list[float]]) -> list[list]:
         steps, values = series

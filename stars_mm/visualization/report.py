@@ -49,9 +49,7 @@ MEASURED_CLIPS = 32
 BASELINES = ('raw', 'raw_motion', 'geometry', 'random')
 
 
-def make_report(
-    cfg: Config, work_dir: Path, folder: Path, seed: int = 0, raw: bool = True
-) -> Path:
+def make_report(cfg: Config, work_dir: Path, folder: Path, seed: int = 0, raw: bool = True) -> Path:
     """Write a whole report into a folder, or leave the one that is there as it was.
 
     Args:
@@ -104,7 +102,7 @@ def publish(
     spaces = [space_data(row, found, seed) for row, found in features.items()]
     nearest = neighbors_in_bank(*(found.features for found in features[stages[-1].row].values()))[0]
     data = dict(
-        title=f'Results of {meta["config"]}',
+        title=f'Results of {Path(meta["config"]).stem}',
         results=result_data(rows, stages),
         lost=meta['lost_to'],
         clips=clip_data(reader, names),
@@ -113,12 +111,7 @@ def publish(
         movies=movie_data(reader, nearest, bank[nearest[len(bank) :, 0]] != query, seed),
         few_shot=few_shot_data(rows),
         curves=curve_data(logs),
-        baselines=baselines,
-        notes=[
-            meta['protocol'],
-            stage_sentences(meta),
-            version_sentence(meta),
-        ],
+        notes=[meta['protocol'], stage_sentences(meta), version_sentence(meta)],
         command=meta['command'],
     )
     with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:

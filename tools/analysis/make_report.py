@@ -1,6 +1,6 @@
 """Evaluates and draws a run of a config: ``stars-mm report`` of its work dir.
 
-    python tools/analysis/make_report.py configs/stars_demo.py
+python tools/analysis/make_report.py configs/stars_demo.py
 """
 
 import argparse

@@ -161,7 +161,7 @@ class Stage {
   camera({ middle, radius }, width, height) {
     const [cy, sy] = [Math.cos(this.yaw), Math.sin(this.yaw)];
     const [cp, sp] = [Math.cos(this.pitch), Math.sin(this.pitch)];
-    const size = (0.4 * Math.min(width, height)) / radius, far = 6 * radius;
+    const size = (0.39 * Math.min(width, height)) / radius, far = 6 * radius;
     return (x, y, z) => {
       [x, y, z] = [x - middle[0], y - middle[1], z - middle[2]];
       const across = x * cy + z * sy, deep = z * cy - x * sy;
@@ -175,8 +175,8 @@ class Stage {
     ink.lineWidth = dots;
     ink.beginPath();
     for (let n = -2; n <= 2; n++) {
-      const a = (n / 2) * radius;
-      for (const [from, to] of [[[a, -radius], [a, radius]], [[-radius, a], [radius, a]]]) {
+      const half = 0.7 * radius, a = (n / 2) * half;
+      for (const [from, to] of [[[a, -half], [a, half]], [[-half, a], [half, a]]]) {
         ink.moveTo(...look(middle[0] + from[0], floor, middle[2] + from[1]).slice(0, 2));
         ink.lineTo(...look(middle[0] + to[0], floor, middle[2] + to[1]).slice(0, 2));
       }

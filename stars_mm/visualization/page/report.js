@@ -111,15 +111,16 @@ function plot(element, build, after = () => {}) {
 
 /* ---- head ---- */
 
+const bestOf = (group) => data.results.rows.filter((row) => row.group === group).sort((a, b) => b.value - a.value)[0];
+
 function drawHead() {
   $('title').textContent = data.title;
   const about = [plural(total - bank, 'test clip'), `${plural(bank, 'clip')} in the bank`];
   if (hasClasses) about.push(plural(classes.length, 'class').replace('classs', 'classes'));
   $('subtitle').textContent = about.join(' · ');
   const rows = data.results.rows;
-  const best = (group) => rows.filter((row) => row.group === group).sort((a, b) => b.value - a.value)[0];
   const main = rows.find((row) => row.row === data.space);
-  const cards = [[best('learned'), 'best learned'], [main, 'learned'], [best('random'), 'random weights'], [best('clips'), 'without an encoder']];
+  const cards = [[bestOf('learned'), 'best learned'], [main, 'learned'], [bestOf('random'), 'random weights'], [bestOf('clips'), 'without an encoder']];
   const top = Math.max(...rows.map((row) => row.value));
   const told = new Set();
   for (const [row, what] of cards) {
@@ -201,7 +202,7 @@ function classMarks() {
     if (!own.length || (state.picked.size && !state.picked.has(label))) return [];
     const [x, y] = [0, 1].map((axis) => middle(own.map((clip) => places[2 * clip + axis])));
     const text = name.length > 22 ? `${name.slice(0, 20)}…` : name;
-    return [{ x, y, text: plain(text), showarrow: false, font: { size: 11, color: css('text') }, bgcolor: isDark() ? 'rgba(24,30,39,.72)' : 'rgba(255,255,255,.78)', borderpad: 1, captureevents: false }];
+    return [{ x, y, text: plain(text), showarrow: false, font: { size: 11, color: css('text') }, bgcolor: isDark() ? 'rgba(24,30,39,.6)' : 'rgba(255,255,255,.62)', borderpad: 0, captureevents: false }];
   });
   return apart(marks);
 }
@@ -213,8 +214,8 @@ function apart(marks) {
   for (const mark of marks.sort((a, b) => a.y - b.y)) {
     const box = [mark.x * scale, mark.y * scale, mark.text.length * 3.1 + 4];
     const meets = (shift) => put.some(([x, y, half]) => Math.abs(x - box[0]) < half + box[2] && Math.abs(y - box[1] - shift) < 15);
-    const shifts = [0, 8, -8, 16, -16, 24, -24, 32, -32, 40, -40];
-    mark.yshift = shifts.find((shift) => !meets(shift)) ?? 0;
+    const shifts = [14, 0, 8, -8, 16, -16, 24, -24, 32, -32, 40, -40];
+    mark.yshift = shifts.find((shift) => !meets(shift)) ?? 14;
     put.push([box[0], box[1] + mark.yshift, box[2]]);
   }
   return marks;
@@ -506,6 +507,12 @@ function drawFewShot() {
   }));
 }
 
+/** What a curve is to be compared with: the best of the clips alone, and the untrained encoder. */
+function untrained(key) {
+  const rows = key === 'knn' ? data.results.rows : [];
+  return [bestOf('clips'), rows.find((row) => row.row === 'random')].filter((row) => row && rows.includes(row));
+}
+
 function drawCurves() {
   for (const curves of data.curves) {
     const charts = make('div', { className: 'charts' });
@@ -522,8 +529,8 @@ function drawCurves() {
         layout: {
           margin: { l: 44, r: 10, t: 26, b: 34 }, dragmode: false, title: { text: title, font: { size: 12 }, x: 0.02, y: 0.97 },
           xaxis: { title: { text: 'iteration', font: { size: 11 } }, rangemode: 'tozero' }, yaxis: key === 'lr' ? { exponentformat: 'power', rangemode: 'tozero' } : {},
-          shapes: key === 'knn' ? Object.values(data.baselines).map((value) => ({ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value, line: { color: css('bank'), dash: 'dot', width: 1.2 } })) : [],
-          annotations: key === 'knn' ? Object.entries(data.baselines).map(([name, value]) => ({ xref: 'paper', x: 1, y: value, xanchor: 'right', yanchor: 'bottom', showarrow: false, text: plain(name), font: { size: 9.5 } })) : [],
+          shapes: untrained(key).map(({ value }) => ({ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value, line: { color: css('bank'), dash: 'dot', width: 1.2 } })),
+          annotations: untrained(key).map(({ title, value }) => ({ xref: 'paper', x: 0.01, y: value, xanchor: 'left', yanchor: 'bottom', showarrow: false, text: plain(title), font: { size: 9.5 } })),
         },
         config: { displayModeBar: false },
       }));
