@@ -17,6 +17,7 @@ from stars_mm.evaluation.protocols.clip_rows import RAW_ROWS, clip_rows
 from stars_mm.evaluation.protocols.features import (
     GEOMETRY_ROWS,
     PUBLISHED,
+    ROLES,
     BankAndQuery,
     FeatureReader,
 )
@@ -34,7 +35,7 @@ def score(features: BankAndQuery, seed: int = 0) -> dict[str, float]:
     """Scores of the features of ``bank`` and ``query``: ``knn_top1`` (k = 1) and ``knn_k2`` … in
     percent, and those of :func:`cluster_scores` (not of several views of the query); the seed is
     that of k-means."""
-    bank, query = features['bank'], features['query']
+    bank, query = (features[role].labeled() for role in ROLES)
     ks = [k for k in _KS if k <= len(bank.labels)]
     knn = knn_accuracy(bank.features, bank.labels, query.features, query.labels, ks)
     scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}'] for k in ks}
@@ -81,6 +82,8 @@ def score_stages(
         published ones of the encoders, and the last one's with geometry, these with few-shot
         scores, too; and what :func:`lost_to` says of each stage.
     """
+    for role in ROLES:
+        reader.clips(role).labeled()  # or says that nothing can be judged
     results: dict[str, dict[str, float]] = {}
     shown: dict[str, BankAndQuery] = {}
     last = f'{stages[-1].row}_combined_pulled'
@@ -117,7 +120,7 @@ def score_stages(
 
 def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> dict:
     """What the numbers rest on, for the ``meta`` entry of the results."""
-    bank, query = (reader.clips(role) for role in ('bank', 'query'))
+    bank, query = (reader.clips(role).labeled() for role in ROLES)
     clips = dict(bank=len(bank.labels), query=len(query.labels))
     return dict(
         seed=seed,
