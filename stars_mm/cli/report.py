@@ -1,4 +1,4 @@
-"""Write a page to look at of a training.
+"""Writes a page to look at of a training.
 
     stars-mm report work_dirs/stars_custom
 
@@ -8,20 +8,23 @@ file and no network, results.json, results.md and pictures in WORK_DIR/report.
 """
 
 import argparse
-import sys
 from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from stars_mm.evaluation.protocols.trained_stages import trained_cfg
+from stars_mm.visualization.report import make_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line of ``stars-mm report``."""
     parser.add_argument('work_dir', type=Path, help='the --work-dir of a training')
     add_options(parser)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that ``tools/analysis/make_report.py`` has, too."""
-    from mmengine.config import DictAction
-
     add = parser.add_argument
     add('--out', type=Path, help='folder of the report (default: WORK_DIR/report)')
     text = 'of the random encoder, of k-means, t-SNE, draws and masks (default: 0)'
@@ -32,27 +35,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add('--cfg-options', help='changes of the config, as where data were moved', **options)
 
 
-def main(args: argparse.Namespace) -> None:
-    """Run ``stars-mm report``."""
-    try:
-        print(write_report(args))
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'error: {error}')
-
-
-def write_report(args: argparse.Namespace, config: str = '*') -> Path:
+def main(args: argparse.Namespace, config: str = '*') -> None:
     """Write the report of ``args.work_dir``, of the config of a name that was trained there, or the
-    newest; gives the page."""
-    from mmengine.logging import MMLogger
-    from mmengine.registry import init_default_scope
-
-    import stars_mm  # noqa: F401  registers the parts
-    from stars_mm.evaluation.protocols.trained_stages import trained_cfg
-    from stars_mm.visualization.report import make_report
-
+    newest."""
     MMLogger.get_instance('report')
     cfg = trained_cfg(args.work_dir, config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     folder = args.out or args.work_dir / 'report'
-    return make_report(cfg, args.work_dir, folder, args.seed, raw=not args.no_raw)
+    make_report(cfg, args.work_dir, folder, args.command_line, args.seed, raw=not args.no_raw)

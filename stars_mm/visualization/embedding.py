@@ -37,7 +37,7 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
 
 
 def map_places(features: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Places (N, 2) of all features (N, C): of ``MAX_POINTS`` of them by :func:`tsne`, of the others
+    """Places (N, 2) of all features (N, C): ``MAX_POINTS`` of them by :func:`tsne`, the others at
     the mean of their five nearest (by cosine) among those. Features that are too few for t-SNE are
     placed by their first two principal components."""
     count = len(features)
@@ -63,23 +63,17 @@ def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
 
 
 def plot_tsne(
-    panels: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    path: str | Path,
-    names: Mapping[int, str],
-    seed: int = 0,
+    panels: Mapping[str, np.ndarray], labels: np.ndarray, path: str | Path, names: Mapping[int, str]
 ) -> None:
-    """Draw the same clips as several encoders see them, heading → features (N, C), colored by class
-    (N,); ``names`` are the classes' in the legend. The seed is that of t-SNE and of the choice of
-    clips."""
-    kept = pick_points(len(labels), seed)
+    """Draw the same clips as several encoders see them, heading → places (N, 2) of
+    :func:`map_places`, colored by class (N,); ``names`` are the classes' in the legend."""
     columns = min(len(names), 7 if len(panels) > 1 else 3)
     rows = -(-len(names) // columns)
     size = (4.1 * len(panels), 4.7 + 0.22 * rows)
     with report_style():
         figure, (axes,) = new_figure(1, len(panels), figsize=size)
-        for axis, (title, features) in zip(axes, panels.items()):
-            _scatter(axis, tsne(features[kept], seed), labels[kept], names)
+        for axis, (title, places) in zip(axes, panels.items()):
+            _scatter(axis, places, labels, names)
             axis.set_title(title)
         axes[0].set_ylabel('t-SNE axis 2 (no unit)')
         style = dict(fontsize=8.5, handletextpad=0.1, columnspacing=1.0)

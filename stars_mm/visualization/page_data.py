@@ -1,14 +1,16 @@
 """What the page of a report shows, as plain values that JSON keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
 
+from stars_mm.engine.features import UNLABELED
 from stars_mm.evaluation.functional import nearest_neighbors
-from stars_mm.evaluation.protocols.features import BankAndQuery, FeatureReader
+from stars_mm.evaluation.protocols.features import ROLES, BankAndQuery, FeatureReader
 from stars_mm.evaluation.protocols.results_table import format_measure, row_title
 from stars_mm.evaluation.protocols.trained_stages import TrainedStage
 from stars_mm.evaluation.protocols.training_log import TrainingLog
@@ -22,7 +24,6 @@ from stars_mm.visualization.clip_frames import (
     skeleton_of,
 )
 from stars_mm.visualization.curves import KNN_KEY
-from stars_mm.visualization.embedding import map_places
 from stars_mm.visualization.masked_prediction import MaskedClip
 
 NUM_NEIGHBORS = 3
@@ -41,45 +42,67 @@ _COLUMNS = {
 
 def clip_data(reader: FeatureReader, names: Mapping[int, str]) -> dict[str, Any]:
     """The clips, those of the bank first: names, classes as places in ``classes``, −1 without."""
-    bank, query = (reader.clips(role) for role in ('bank', 'query'))
-    order = {label: place for place, label in enumerate(names)}
-    labels = [order.get(label, -1) for label in [*bank.labels, *query.labels]]
+    bank, query = (reader.clips(role) for role in ROLES)
     return dict(
         names=[*bank.names, *query.names],
         bank=len(bank.names),
-        labels=packed(labels, 'int16'),
+        labels=packed(_numbered([*bank.labels, *query.labels], names), 'int16'),
         classes=list(names.values()),
     )
 
 
-def space_data(row: str, features: BankAndQuery, seed: int) -> dict[str, Any]:
-    """One row's features: places on the map, int16 (N, 2), and of each clip the nearest others in
-    the bank, int32 (N, K), with their cosines; clips are numbered as in :func:`clip_data`."""
-    bank, query = (features[role].features for role in ('bank', 'query'))
-    index, similarity = neighbors_in_bank(bank, query)
-    places = map_places(torch.cat([bank, query]).numpy(), seed)
+@dataclass(frozen=True)
+class Neighborhood:
+    """What one row's features say of the clips, those of the bank first (N = B + Q)."""
+
+    index: np.ndarray  #: places in the bank of each clip's nearest others, (N, K)
+    similarity: np.ndarray  #: and their cosines, (N, K)
+    predicted: np.ndarray  #: class of the nearest clip with a label, of the query, (Q, )
+
+    @classmethod
+    def of(cls, features: BankAndQuery) -> 'Neighborhood':
+        """Compare features."""
+        bank, query = features['bank'], features['query']
+        labeled = bank.labeled()
+        predicted = torch.full_like(query.labels, UNLABELED)
+        if len(labeled.labels):
+            nearest = nearest_neighbors(labeled.features, query.features, 1)[1]
+            predicted = labeled.labels[nearest[:, 0]]
+        k = min(NUM_NEIGHBORS, len(bank.labels) - 1)
+        values, index = nearest_neighbors(bank.features, bank.features, k + 1)
+        others = index != torch.arange(len(index))[:, None]
+        others[others.all(1), -1] = False  # equals of a clip may all come before it
+        own = values[others].view(-1, k), index[others].view(-1, k)
+        more = nearest_neighbors(bank.features, query.features, k)
+        if bank.names is not None and bank.names == query.names:  # the same clips
+            more = own
+        similarity, index = (torch.cat(pair).numpy() for pair in zip(own, more))
+        return cls(index, similarity, predicted.numpy())
+
+
+def space_data(
+    row: str, places: np.ndarray, near: Neighborhood, names: Mapping[int, str]
+) -> dict[str, Any]:
+    """What is shown of one row's features: places on the map (N, 2), as int16, of each clip the
+    nearest others in the bank, int32 (N, K), with their cosines, and of the query the predicted
+    classes; clips and classes are numbered as in :func:`clip_data`."""
     places = places - (places.max(0) + places.min(0)) / 2
     places = places / max(float(np.abs(places).max()), 1e-9) * _LARGEST
     return dict(
         row=row,
         title=row_title(row),
         places=packed(np.round(places), 'int16'),
-        neighbors=packed(index, 'int32'),
-        similarity=packed(similarity, 'float32'),
-        k=index.shape[1],
+        neighbors=packed(near.index, 'int32'),
+        similarity=packed(near.similarity, 'float32'),
+        predicted=packed(_numbered(near.predicted, names), 'int16'),
+        k=near.index.shape[1],
     )
 
 
-def neighbors_in_bank(bank: torch.Tensor, query: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the bank of the nearest to each clip of the bank, itself left out, and of the
-    query, (B + Q, K), and their cosines, the nearest first."""
-    k = min(NUM_NEIGHBORS, len(bank) - 1)
-    values, index = nearest_neighbors(bank, bank, k + 1)
-    others = index != torch.arange(len(bank))[:, None]
-    others[others.all(1), -1] = False  # equals of a clip may all come before it
-    values, index = values[others].view(-1, k), index[others].view(-1, k)
-    more_values, more_index = nearest_neighbors(bank, query, k)
-    return torch.cat([index, more_index]).numpy(), torch.cat([values, more_values]).numpy()
+def _numbered(labels: Iterable[int], names: Mapping[int, str]) -> list[int]:
+    """Places of classes among their names, −1 of none."""
+    order = {label: place for place, label in enumerate(names)}
+    return [order.get(int(label), -1) for label in labels]
 
 
 def movie_data(
@@ -87,7 +110,7 @@ def movie_data(
 ) -> dict[str, Any]:
     """The joints of as many clips as the budget of bytes allows: of the query, mistakes (bool, a
     clip of the query) and others in turns, each with its neighbors (B + Q, K)."""
-    datasets = [reader.loader(role).dataset for role in ('bank', 'query')]
+    datasets = [reader.loader(role).dataset for role in ROLES]
     bank = len(datasets[0])
     total = bank + len(datasets[1])
 
@@ -171,7 +194,7 @@ def curve_data(stages: Sequence[tuple[str, TrainingLog, float]]) -> list[dict[st
     ]
 
 
-def masked_data(clips: Sequence[MaskedClip], num_frames: int | None = None) -> dict[str, Any]:
+def masked_data(clips: Sequence[MaskedClip]) -> dict[str, Any]:
     """Recording, hidden joints and prediction of a few clips, in the model's own joints."""
     found = []
     for clip in clips:

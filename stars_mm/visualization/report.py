@@ -3,9 +3,8 @@
 import json
 import logging
 import os
-import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,16 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor
 
-from stars_mm.evaluation.protocols.features import BankAndQuery, FeatureReader
+from stars_mm.engine.features import UNLABELED
+from stars_mm.evaluation.functional.class_results import class_title
+from stars_mm.evaluation.protocols.features import ROLES, BankAndQuery, FeatureReader
 from stars_mm.evaluation.protocols.results_table import row_title
 from stars_mm.evaluation.protocols.stage_scores import describe, score_stages
 from stars_mm.evaluation.protocols.trained_stages import TrainedStage, find_stages, shown
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.visualization.clip_frames import recorded_clip, skeleton_of
 from stars_mm.visualization.curves import plot_curves
-from stars_mm.visualization.embedding import plot_tsne
+from stars_mm.visualization.embedding import map_places, plot_tsne
 from stars_mm.visualization.masked_prediction import (
     MaskedClip,
     MotionDecoder,
@@ -30,12 +31,12 @@ from stars_mm.visualization.masked_prediction import (
     write_masked_gif,
 )
 from stars_mm.visualization.page_data import (
+    Neighborhood,
     clip_data,
     curve_data,
     few_shot_data,
     masked_data,
     movie_data,
-    neighbors_in_bank,
     result_data,
     space_data,
 )
@@ -49,18 +50,18 @@ MEASURED_CLIPS = 32
 BASELINES = ('raw', 'raw_motion', 'geometry', 'random')
 
 
-def make_report(cfg: Config, work_dir: Path, folder: Path, seed: int = 0, raw: bool = True) -> Path:
+def make_report(
+    cfg: Config, work_dir: Path, folder: Path, command: str, seed: int = 0, raw: bool = True
+) -> None:
     """Write a whole report into a folder, or leave the one that is there as it was.
 
     Args:
         cfg (Config): The config of a training as it was trained.
         work_dir (Path): Where the training left its checkpoints and logs.
         folder (Path): Where ``report.html``, ``results.json``, ``results.md`` and the pictures go.
+        command (str): The command line that asks for it, to be told.
         seed (int): Of the random encoder, of k-means, t-SNE, the draws and the masks.
         raw (bool): Whether there are rows of raw coordinates, which keep every clip in memory.
-
-    Returns:
-        Path: The page.
     """
     stages = find_stages(cfg, work_dir)
     _warn_of_unfinished(stages)
@@ -72,11 +73,10 @@ def make_report(cfg: Config, work_dir: Path, folder: Path, seed: int = 0, raw: b
         config=Path(cfg.filename).name,
         work_dir=shown(work_dir),
         lost_to=lost,
-        command=shlex.join(['stars-mm', 'report', shown(work_dir), '--seed', str(seed)]),
+        command=command,
         **describe(reader, stages, seed),
     )
     publish(folder, reader, stages, results, features)
-    return folder / 'report.html'
 
 
 def publish(
@@ -92,23 +92,27 @@ def publish(
     meta = results['meta']
     seed = meta['seed']
     rows = {row: scores for row, scores in results.items() if row != 'meta'}
-    bank, query = (np.array(reader.clips(role).labels) for role in ('bank', 'query'))
-    names = class_titles(np.concatenate([bank, query]), reader.class_names())
+    bank, query = (np.array(reader.clips(role).labels) for role in ROLES)
+    names = class_titles([*bank, *query], reader.class_names())
     logs = [
         (row_title(stage.row), read_training_log(stage.cfg.work_dir), stage.iters_per_val_step)
         for stage in stages
     ]
     baselines = {row_title(row): rows[row]['knn_top1'] for row in BASELINES if row in rows}
-    spaces = [space_data(row, found, seed) for row, found in features.items()]
-    nearest = neighbors_in_bank(*(found.features for found in features[stages[-1].row].values()))[0]
+    near = {row: Neighborhood.of(found) for row, found in features.items()}
+    places = {
+        row: map_places(torch.cat([found[role].features for role in ROLES]).numpy(), seed)
+        for row, found in features.items()
+    }
+    main = near[stages[-1].row]
     data = dict(
         title=f'Results of {Path(meta["config"]).stem}',
         results=result_data(rows, stages),
         lost=meta['lost_to'],
         clips=clip_data(reader, names),
-        spaces=spaces,
+        spaces=[space_data(row, places[row], near[row], names) for row in features],
         space=stages[-1].row,
-        movies=movie_data(reader, nearest, bank[nearest[len(bank) :, 0]] != query, seed),
+        movies=movie_data(reader, main.index, main.predicted != query, seed),
         few_shot=few_shot_data(rows),
         curves=curve_data(logs),
         notes=[meta['protocol'], stage_sentences(meta), version_sentence(meta)],
@@ -117,13 +121,10 @@ def publish(
     with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
         partial = Path(name)
         plot_curves(logs, partial / 'curves.png', baselines)
-        panels = {
-            f'{row_title(row)}\nkNN {rows[row]["knn_top1"]:.1f} %, '
-            f'silhouette {rows[row]["silhouette"]:.3f}': features[row]['query'].features.numpy()
-            for row in ('random', *(stage.row for stage in stages))
-        }
-        asked = {label: names[label] for label in np.unique(query).tolist()}
-        plot_tsne(panels, query, partial / 'tsne.png', asked, seed)
+        encoders = ['random', *(stage.row for stage in stages)]
+        panels = {_heading(row, rows.get(row)): places[row][len(bank) :] for row in encoders}
+        asked = {label: names.get(label, 'no label') for label in np.unique(query).tolist()}
+        plot_tsne(panels, query, partial / 'tsne.png', asked)
         model = stages[0].encoder.build_model(stages[0].cfg)
         if hasattr(model, 'reconstruct'):
             clips, errors, caption = masked_clips(model, reader, query, names, seed)
@@ -145,10 +146,17 @@ def publish(
     print_log(f'Report: {folder / "report.html"}', logger='current')
 
 
-def class_titles(labels: np.ndarray, names: Sequence[str] | None) -> dict[int, str]:
-    """What the classes that occur are called; by their numbers where nothing is known."""
-    known = dict(enumerate(names or []))
-    return {int(label): str(known.get(int(label), f'class {label}')) for label in np.unique(labels)}
+def _heading(row: str, scores: dict[str, float] | None) -> str:
+    parts = []
+    if scores:
+        parts = [f'kNN {scores["knn_top1"]:.1f} %']
+        parts += [f'silhouette {scores["silhouette"]:.3f}'] if 'silhouette' in scores else []
+    return '\n'.join([row_title(row), ', '.join(parts)])
+
+
+def class_titles(labels: Iterable[int], names: Sequence[str] | None) -> dict[int, str]:
+    """What the classes that occur are called, in the order of their numbers."""
+    return {label: class_title(label, names) for label in sorted({*map(int, labels)} - {UNLABELED})}
 
 
 def masked_clips(
@@ -164,7 +172,7 @@ def masked_clips(
     errors = hidden_joint_errors(output, decoder)
     persons = len(output['x']) // len(chosen)
     drawn = {key: value[: DRAWN_CLIPS * persons] for key, value in output.items()}
-    titles = [names[int(labels[i])] for i in chosen[:DRAWN_CLIPS]]
+    titles = [names.get(int(labels[i]), 'no label') for i in chosen[:DRAWN_CLIPS]]
     return make_masked_clips(drawn, decoder, titles), errors, _caption(errors, decoder)
 
 

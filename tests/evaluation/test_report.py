@@ -18,6 +18,7 @@ from stars_mm.engine.features import FeatureSet
 from stars_mm.evaluation.functional import cluster_scores
 from stars_mm.evaluation.protocols.stage_scores import score
 from stars_mm.evaluation.protocols.trained_stages import row_of
+from stars_mm.preparation.annotation_file import load_annotations, save_annotations
 from stars_mm.visualization.masked_prediction import write_masked_gif
 
 LOG = [
@@ -37,6 +38,9 @@ def page_data(page: str) -> dict:
 def run(make_recipe, save_model, tmp_path, monkeypatch):
     """What a training of the recipe leaves behind: weights, pointers and logs."""
     monkeypatch.chdir(make_recipe(tmp_path))
+    few = partial(write_masked_gif, max_frames=2)
+    monkeypatch.setattr('stars_mm.visualization.report.write_masked_gif', few)
+    monkeypatch.setattr('stars_mm.visualization.embedding.tsne', lambda feats, seed: feats[:, :2])
     work_dir = tmp_path / 'work_dirs/recipe'
     for seed, (config, folder) in enumerate(
         (('stage1.py', work_dir / 'pretrain'), ('recipe.py', work_dir))
@@ -51,9 +55,7 @@ def run(make_recipe, save_model, tmp_path, monkeypatch):
     return work_dir
 
 
-def test_whole_report(run, load_tool, monkeypatch):
-    few = partial(write_masked_gif, max_frames=2)
-    monkeypatch.setattr('stars_mm.visualization.report.write_masked_gif', few)
+def test_whole_report(run, load_tool):
     main(['report', 'work_dirs/recipe'])
     folder = run / 'report'
     results = json.loads((folder / 'results.json').read_text())
@@ -77,7 +79,7 @@ def test_whole_report(run, load_tool, monkeypatch):
     assert meta['clips'] == dict(bank=40, query=21)
     stages = [(s['row'], s['epochs'], s['iterations'], s['seed']) for s in meta['stages']]
     assert stages == [('mamp', 3, 9, 5), ('stars', 3, 9, 5)]
-    assert meta['command'] == 'stars-mm report work_dirs/recipe --seed 0'
+    assert meta['command'] == 'stars-mm report work_dirs/recipe'
     assert set(meta['hidden_joints']) == {'decoder_cm', 'no_decoder_cm', 'standing_still_cm'}
 
     table, page = ((folder / name).read_text() for name in ('results.md', 'report.html'))
@@ -105,7 +107,7 @@ def test_whole_report(run, load_tool, monkeypatch):
     # a failure leaves the old report
     before = {path: path.read_bytes() for path in folder.iterdir()}
     (run / '20240101_000000/vis_data/scalars.json').write_text('broken\n{"step": 1}\n')
-    with pytest.raises(ValueError, match='line 1 is not JSON'):
+    with pytest.raises(SystemExit, match='line 1 is not JSON'):
         load_tool('analysis/make_report.py').main(['recipe.py', '--no-raw'])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not list(folder.parent.glob('.report-*'))
@@ -120,12 +122,30 @@ def test_rows_are_named_by_what_was_trained(run):
     assert row_of(Config.fromfile('stage1.py')) == 'mamp'
 
 
-def test_report_of_a_single_stage(run, capsys):
+def test_report_of_a_single_stage(run):
     main(['report', 'work_dirs/recipe/pretrain', '--no-raw', '--out', 'page'])
-    assert capsys.readouterr().out == 'page/report.html\n'
+    assert Path('page/report.html').is_file()
     results = json.loads(Path('page/results.json').read_text())
     assert [stage['row'] for stage in results['meta']['stages']] == ['mamp']
     assert 'mamp' in results and 'stars' not in results and 'raw' not in results
+
+
+def test_report_without_labels(run):
+    """What needs classes is absent."""
+    extra: dict = {}
+    clips, splits = load_annotations('tiny.pkl', extra)
+    clips = [{key: value for key, value in clip.items() if key != 'label'} for clip in clips]
+    save_annotations('bare.pkl', clips, splits)
+    options = [f'{part}.dataset.ann_file=bare.pkl' for part in
+               ('test_dataloader', 'test_cfg.bank_dataloader', 'train_dataloader',
+                'val_dataloader', 'val_cfg.bank_dataloader')]  # fmt: skip
+    main(['report', 'work_dirs/recipe', '--cfg-options', *options])
+    folder = run / 'report'
+    assert list(json.loads((folder / 'results.json').read_text())) == ['meta']
+    data = page_data((folder / 'report.html').read_text())
+    assert data['clips']['classes'] == [] == data['results']['rows'] == data['few_shot']
+    assert len(data['movies']['clips']) == 61 and len(data['spaces']) == 5
+    assert (folder / 'tsne.png').is_file()
 
 
 def test_runs_that_cannot_be_reported(run):

@@ -35,6 +35,7 @@ def _page_of(bank: int, tests: int, classes: list[str], movies: int | None = Non
             places=packed(places, 'int16'),
             neighbors=packed(neighbors, 'int32'),
             similarity=packed(similarity, 'float32'),
+            predicted=packed(labels[neighbors[bank:, 0]], 'int16'),
             k=3,
         )
 

@@ -6,6 +6,7 @@ import torch
 from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 
+from stars_mm.engine.features import FeatureSet
 from stars_mm.visualization.clip_frames import (
     MAX_FRAMES,
     choose_clips,
@@ -15,7 +16,7 @@ from stars_mm.visualization.clip_frames import (
     upright,
 )
 from stars_mm.visualization.embedding import map_places
-from stars_mm.visualization.page_data import movie_data, neighbors_in_bank
+from stars_mm.visualization.page_data import Neighborhood, movie_data
 
 
 def unpack(packed: dict, joints: int) -> np.ndarray:
@@ -74,18 +75,39 @@ def test_the_budget_takes_whole_families():
     assert choose_clips([0, 1, 2, 3], needs.get, size=1, budget=99) == [0, 7, 8, 1, 9, 2, 3]
 
 
+def feature_set(features: np.ndarray, labels, names=None) -> FeatureSet:
+    places = torch.arange(len(features))
+    return FeatureSet(torch.from_numpy(features), torch.as_tensor(labels), places, names)
+
+
 def test_neighbors_are_others():
     """The nearest by cosine, as a sort of all finds them; of equals, too."""
     rng = np.random.default_rng(0)
     bank, query = rng.normal(size=(9, 4)), rng.normal(size=(5, 4))
     bank[:6] = bank[0]
-    index, similarity = neighbors_in_bank(*map(torch.from_numpy, (bank, query)))
+    labels = np.array([-1, 1, 2, 0, 1, 2, -1, 1, 2])
+    sets = dict(bank=feature_set(bank, labels), query=feature_set(query, [0] * 5))
+    near = Neighborhood.of(sets)
     feats = np.concatenate([bank, query])
     feats /= np.linalg.norm(feats, axis=1, keepdims=True)
     cosine = feats @ feats[:9].T
     cosine[np.arange(9), np.arange(9)] = -9
-    np.testing.assert_allclose(similarity, -np.sort(-cosine)[:, :3], atol=1e-6)
-    np.testing.assert_allclose(np.take_along_axis(cosine, index, 1), similarity, atol=1e-6)
+    np.testing.assert_allclose(near.similarity, -np.sort(-cosine)[:, :3], atol=1e-6)
+    np.testing.assert_allclose(
+        np.take_along_axis(cosine, near.index, 1), near.similarity, atol=1e-6
+    )
+    known = np.where(labels < 0, -9, cosine[9:])
+    highest = known == known.max(1, keepdims=True)
+    assert all(taken in labels[row] for taken, row in zip(near.predicted, highest))
+
+
+def test_clips_that_are_compared_with_themselves():
+    """Where query and bank are the same clips, a clip is not its own neighbor."""
+    feats, names = np.random.default_rng(0).normal(size=(8, 4)), list('abcdefgh')
+    clips = feature_set(feats, [-1] * 8, names)
+    near = Neighborhood.of(dict(bank=clips, query=clips))
+    assert (near.index != np.tile(np.arange(8), 2)[:, None]).all()
+    assert (near.predicted == -1).all()
 
 
 def test_many_points_are_placed_by_their_neighbors(monkeypatch):

@@ -25,8 +25,8 @@ class TrainedStage(NamedTuple):
 
 
 def trained_cfg(work_dir: Path, name: str = '*') -> Config:
-    """The config of a training as mmengine leaves it in its ``--work-dir``, whole, of the ``name`` of
-    the file that was trained, or the newest.
+    """The whole config of a training, as mmengine leaves it in its ``--work-dir``: that of the
+    ``name`` of the file that was trained, or the newest.
 
     Raises:
         FileNotFoundError: If there is none.

@@ -35,14 +35,15 @@ for (const space of data.spaces) {
   space.places = decode(space.places, Int16Array);
   space.neighbors = decode(space.neighbors, Int32Array);
   space.similarity = decode(space.similarity, Float32Array);
+  space.predicted = decode(space.predicted, Int16Array);
 }
 const state = {
   space: data.spaces.find((space) => space.row === data.space) || data.spaces[0],
   clip: -1, list: tests, listTitle: '', before: [], color: '', picked: new Set(),
 };
 const neighborsOf = (clip) => Array.from(state.space.neighbors.subarray(clip * state.space.k, (clip + 1) * state.space.k));
-/** The class of the nearest clip in the bank. */
-const predicted = (clip) => labels[state.space.neighbors[clip * state.space.k]];
+/** The class of the nearest clip in the bank that has one. */
+const predicted = (clip) => state.space.predicted[clip - bank];
 const isWrong = (clip) => clip >= bank && labels[clip] >= 0 && predicted(clip) !== labels[clip];
 
 const opened = new Map();
