@@ -45,7 +45,11 @@ def row_title(row: str) -> str:
     for space, title in SPACE_TITLES.items():
         if row.endswith(f'_{space}') and row not in ROW_TITLES:
             return f'{row_title(row.removesuffix(f"_{space}"))}, {title}'
-    return ROW_TITLES.get(row, f'stage "{row}"')
+    if row in ROW_TITLES:
+        return ROW_TITLES[row]
+    method, _, stage = row.partition('_')  # an earlier stage of the same method
+    title = ROW_TITLES.get(method, method).split(' (')[0]
+    return f'{title}, stage "{stage}"' if stage else f'stage "{row}"'
 
 
 def measure_title(measure: str) -> str:
