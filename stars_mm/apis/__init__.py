@@ -1,1 +1,6 @@
 """For use: features of recordings, recognition from a few examples, export."""
+
+from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
+from stars_mm.apis.inferencer import SkeletonInferencer
+
+__all__ = ['FewShotRecognizer', 'SkeletonInferencer']

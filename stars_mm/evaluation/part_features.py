@@ -39,15 +39,20 @@ class PartFeatures(BaseModel):
 
     def forward(self, inputs: Tensor, data_samples: list, mode: str = 'predict') -> list:
         """The data samples with their features."""
-        parts = {part: _MEASURES[part](inputs) for part in self.parts if part in CLIP_PARTS}
-        if len(parts) < len(self.parts):
-            own = dict(inputs=inputs, data_samples=data_samples)
-            parts.update(self.encoder.extract_parts(self.encoder.data_preprocessor(own)['inputs']))
+        parts = self.measure(inputs, self.parts)
         rows = [parts[part].flatten(1) for part in self.parts]
         self.widths = [row.shape[1] for row in rows]
         for data_sample, feat in zip(data_samples, torch.cat(rows, dim=1)):
             data_sample.feature = feat
         return data_samples
+
+    def measure(self, inputs: Tensor, parts: Sequence[str]) -> dict[str, Tensor]:
+        """Some parts (N, …) of clips (N, clips, M, T, V, C), by name."""
+        found = {part: _MEASURES[part](inputs) for part in parts if part in CLIP_PARTS}
+        if len(found) < len(parts):
+            own = dict(inputs=inputs, data_samples=None)
+            found.update(self.encoder.extract_parts(self.encoder.data_preprocessor(own)['inputs']))
+        return {part: found[part] for part in parts}
 
     def split(self, features: Tensor) -> dict[str, Tensor]:
         """Features (N, C) by part."""

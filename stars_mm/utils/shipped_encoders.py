@@ -14,7 +14,8 @@ INDEX = 'index.json'
 
 def shipped_encoders(folder: Path = FOLDER) -> dict[str, dict]:
     """What is known of each encoder that ships, by its name: ``file``, ``sha256``, ``config`` (from
-    ``configs/`` on), ``layout`` (of the joints that it takes), ``num_frames`` (of a clip)."""
+    ``configs/`` on), ``layout`` (of the joints that it takes), ``num_frames`` (of a clip), the
+    configs ``model`` and ``pipeline``, ``space`` (file of the feature space of recognition)."""
     path = folder / INDEX
     return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
 
@@ -33,14 +34,27 @@ def checkpoint_path(checkpoint: str | Path) -> Path:
         nearest = get_close_matches(name, known, n=len(known), cutoff=0)
         names = ', '.join(SCHEME + one for one in nearest)
         raise ValueError(f'{checkpoint}: no encoder of this name ships. There are {names}.')
-    path = FOLDER / known[name]['file']
-    again = 'Install stars_mm anew.'
+    return _published(checkpoint, known[name]['file'], known[name]['sha256'])
+
+
+def space_path(name: str) -> Path | None:
+    """The file of the feature space that ships with an encoder, None where none does; errors as of
+    :func:`checkpoint_path`."""
+    known = shipped_encoders(FOLDER).get(name, {})
+    if 'space' not in known:
+        return None
+    return _published(SCHEME + name, known['space'], known['space_sha256'])
+
+
+def _published(what: str | Path, file: str, expected: str) -> Path:
+    """A file of the package, once it is known to be the one that was published."""
+    path, again = FOLDER / file, 'Install stars_mm anew.'
     if not path.is_file():
-        raise FileNotFoundError(f'{checkpoint}: its file is gone, {path}. {again}')
-    found, expected = file_sha256(path), known[name]['sha256']
+        raise FileNotFoundError(f'{what}: its file is gone, {path}. {again}')
+    found = file_sha256(path)
     if found != expected:
         raise ValueError(
-            f'{checkpoint}: {path} is not the file that was published: its SHA-256 is {found}, '
+            f'{what}: {path} is not the file that was published: its SHA-256 is {found}, '
             f'and {FOLDER / INDEX} says {expected}. {again}'
         )
     return path

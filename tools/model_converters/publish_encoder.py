@@ -4,7 +4,10 @@
         configs/stars_union.py common-15
 
 writes stars_mm/encoders/NAME.safetensors, in half precision, and NAME's entry in index.json beside
-it. One that has this name is replaced. The same weights by the same versions are the same bytes.
+it: its model and pipeline. Where the config teaches similarities (SimilarityTargetHook), the
+feature space of recognition is fitted to the clips that it was trained on, for which their
+annotation files are needed, and goes into NAME-space.safetensors. One that has this name is
+replaced. The same weights by the same versions are the same bytes.
 """
 
 import argparse
@@ -12,15 +15,21 @@ import json
 import re
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 import stars_mm  # noqa: F401  registers the parts
+from stars_mm.apis.encoder import PackedEncoder, describe_encoder
+from stars_mm.apis.packed_space import example_space, pack_space
+from stars_mm.engine.features import extract_features
+from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.utils.atomic import write_text
+from stars_mm.utils.atomic import write_text, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.environment import package_versions
 from stars_mm.utils.shipped_encoders import FOLDER, INDEX, SCHEME, shipped_encoders
@@ -51,13 +60,19 @@ def main(argv=None, folder: Path = FOLDER) -> None:
     encoder = find_encoder(state, model, args.checkpoint)
     halves = {name: value.half() for name, value in encoder.items()}
     difference = largest_difference(model, encoder, halves)
-    facts = dict(
-        describe(cfg), **{key: meta[key] for key in ('seed', 'epoch', 'iter') if key in meta}
-    )
+    known = {key: meta[key] for key in ('seed', 'epoch', 'iter') if key in meta}
+    facts = dict(describe(cfg), **known)
 
     path = folder / f'{args.name}.safetensors'
     write_weights(path, dict(state_dict=halves, meta=dict(facts, versions=package_versions())))
+    facts['model'], facts['pipeline'] = describe_encoder(cfg)
     digest, size = file_sha256(path), path.stat().st_size
+    arrays = fit_space(cfg, PackedEncoder(args.name, facts['model'], facts['pipeline'], encoder))
+    if arrays:
+        facts['space'] = f'{args.name}-space.safetensors'
+        with written_whole(folder / facts['space']) as partial:
+            safetensors.torch.save_file(arrays, partial)
+        facts['space_sha256'] = file_sha256(folder / facts['space'])
     index = dict(shipped_encoders(folder))
     index[args.name] = dict(file=path.name, sha256=digest, **facts)
     write_text(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + '\n')
@@ -98,6 +113,20 @@ def describe(cfg: Config) -> dict:
         layout=layout,
         num_frames=cfg.model.backbone.num_frames,
     )
+
+
+def fit_space(cfg: Config, packed: PackedEncoder) -> dict[str, Tensor]:
+    """The feature space of recognition, fitted to the clips that the config's similarities are
+    taught of; nothing where it teaches none."""
+    hooks = [h for h in cfg.get('custom_hooks') or [] if h['type'] == 'SimilarityTargetHook']
+    if not hooks:
+        return {}
+    space = example_space()
+    model = PartFeatures(space.parts, packed.build())
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        loader = Runner.build_dataloader(hooks[0].dataloader)
+    space.fit(model.split(extract_features(model, loader).features))
+    return {key: torch.from_numpy(array) for key, array in pack_space(space).items()}
 
 
 @torch.no_grad()

@@ -60,10 +60,7 @@ def parse_npy(content: bytes, options: TableOptions) -> Clip:
 def parse_json(content: bytes, options: TableOptions) -> Clip:
     """A ``.json``: mmpose's predictions; or (T, V, …) or (M, T, V, …) lists,
     bare or under the key ``keypoints``."""
-    try:
-        content = json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'is no readable JSON ({error}).') from error
+    content = load_json(content)
     if is_mmpose(content):
         return parse_mmpose(content, options.layout.num_joints, options.num_person)
     if isinstance(content, dict):
@@ -71,6 +68,14 @@ def parse_json(content: bytes, options: TableOptions) -> Clip:
             raise ValueError(f"has no 'keypoints' or 'instance_info'; it has {sorted(content)}.")
         content = content['keypoints']
     return _split_array(_to_array(content), options)
+
+
+def load_json(content: bytes) -> Any:
+    """What JSON holds; a ValueError where it is none."""
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'is no readable JSON ({error}).') from error
 
 
 def _to_array(content: list) -> np.ndarray:

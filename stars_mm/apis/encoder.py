@@ -1,0 +1,206 @@
+"""An encoder as plain data, with all that is needed to feed it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from mmaction.registry import MODELS, TRANSFORMS
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
+from stars_mm.utils.weights_file import read_weights
+
+PREFIX = 'backbone.'
+#: What a file may ask to be built. A registry finds more, such as functions by their import path.
+MODEL_TYPES = (
+    *('STARS', 'SimilarityHead', 'SkeletonTransformer', 'STGCN', 'AAGCN'),
+    *('SkeletonPreprocessor', 'StreamPreprocessor'),
+)
+TRANSFORM_TYPES = (
+    *('MapJoints', 'CenterSkeleton', 'ScaleSkeleton', 'TemporalCropResize', 'MotionTimeWarp'),
+    *('FormatGCNInput', 'PreNormalize3D', 'PreNormalize2D', 'UniformSampleFrames', 'PoseDecode'),
+    *('GenSkeFeat', 'JointToBone', 'ToMotion', 'MergeSkeFeat'),
+)
+_ROOT = Path(__file__).resolve().parents[2]
+_INDEX = 'model-index.yml'
+
+
+@dataclass
+class PackedEncoder:
+    """A frozen encoder and what is done to a clip before it: plain data that a file can hold.
+
+    Args:
+        name (str): What it is called.
+        model (dict): Config of the :class:`STARS` that holds the encoder.
+        pipeline (list[dict]): Transforms from a clip, ``keypoint`` (M, T, V, C), to what
+            ``FormatGCNInput`` gives, (clips, M, T, V, C).
+        weights (dict[str, Tensor]): Of the encoder, by names that begin with ``backbone.``.
+    """
+
+    name: str
+    model: dict
+    pipeline: list[dict]
+    weights: dict[str, Tensor]
+
+    @classmethod
+    def load(cls, model: str | Path, checkpoint: str | Path | None = None) -> 'PackedEncoder':
+        """An encoder of a config and a checkpoint, of a name of ``model-index.yml``, or of the
+        package, ``stars://NAME``.
+
+        Raises:
+            ValueError, FileNotFoundError: Says which name or file is wrong, and what to do.
+        """
+        model = str(model)
+        if not model.endswith('.py'):
+            if model.startswith(SCHEME) and checkpoint is None:
+                return cls._of_package(model)
+            config, weights = _look_up(model)
+            if weights and weights.startswith(SCHEME) and checkpoint is None:
+                return cls._of_package(weights)
+            model, checkpoint = config, checkpoint or weights
+        if checkpoint is None:
+            raise ValueError(f'{model}: no weights are known of it. Give a checkpoint.')
+        return cls.from_config(Config.fromfile(model), checkpoint)
+
+    @classmethod
+    def from_config(cls, cfg: Config, checkpoint: str | Path) -> 'PackedEncoder':
+        """The backbone of a config's model, with a checkpoint's weights and the test pipeline."""
+        where = cfg.filename or 'the config'
+        if 'backbone' not in cfg.get('model', {}):
+            raise ValueError(f'{where}: its model has no backbone. Give a config that trains one.')
+        path = checkpoint_path(checkpoint)
+        if not path.is_file():
+            raise FileNotFoundError(f'{checkpoint}: there is no such checkpoint.')
+        state, _ = read_weights(path)
+        packed = cls(Path(str(checkpoint)).stem, *describe_encoder(cfg), state)
+        module = packed._module()
+        check_checkpoint(state, module, str(checkpoint))
+        packed.weights = {
+            name: state[name].float() for name in module.state_dict() if name.startswith(PREFIX)
+        }
+        return packed
+
+    @classmethod
+    def _of_package(cls, model: str) -> 'PackedEncoder':
+        path = checkpoint_path(model)
+        name = model.removeprefix(SCHEME)
+        known = shipped_encoders()[name]
+        weights = {key: value.float() for key, value in read_weights(path)[0].items()}
+        return cls(name, known['model'], known['pipeline'], weights)
+
+    @property
+    def layout(self) -> str | None:
+        """str or None: The layout that clips are mapped to; None where they have to have the
+        encoder's very joints."""
+        steps = [step for step in self.pipeline if step['type'] == 'MapJoints']
+        return get_layout(steps[0].get('target', 'common-15')).name if steps else None
+
+    @property
+    def num_joints(self) -> int | None:
+        """int or None: V of the clips that the encoder itself takes, where its config says it."""
+        return self.model['backbone'].get('num_joints')
+
+    @property
+    def in_channels(self) -> int:
+        """int: C of the clips that the encoder itself takes."""
+        return self.model['backbone'].get('in_channels', 3)
+
+    def build(self) -> nn.Module:
+        """The model with its weights, in evaluation mode."""
+        module = self._module()
+        module.load_state_dict(self.weights, strict=False)
+        return module.eval().requires_grad_(False)
+
+    def build_pipeline(self) -> Compose:
+        """The transforms, to be called with a dict of ``keypoint`` (M, T, V, C) and so on."""
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            return Compose([TRANSFORMS.build(step) for step in self.pipeline])
+
+    def _module(self) -> nn.Module:
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            return MODELS.build(Config(dict(model=self.model)).model)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Arrays that :meth:`from_arrays` takes back, the weights in half precision."""
+        about = dict(name=self.name, model=self.model, pipeline=self.pipeline)
+        arrays = {f'weights/{key}': w.half().numpy() for key, w in self.weights.items()}
+        return dict(encoder=np.array(json.dumps(about)), **arrays)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], source: str) -> 'PackedEncoder':
+        """An encoder that may come from a stranger.
+
+        Raises:
+            ValueError: If ``source`` asks for anything that is no part of an encoder.
+        """
+        try:
+            about = json.loads(str(arrays['encoder']))
+            weights = {
+                key.removeprefix('weights/'): torch.from_numpy(np.asarray(arrays[key], np.float32))
+                for key in arrays
+                if key.startswith('weights/')
+            }
+            packed = cls(str(about['name']), about['model'], about['pipeline'], weights)
+            check_types(packed.model, MODEL_TYPES, source)
+            for step in packed.pipeline:
+                check_types(step, TRANSFORM_TYPES, source)
+            check_checkpoint(weights, packed._module(), source)
+        except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
+            raise ValueError(f'{source}: holds no encoder ({error!r}).') from error
+        return packed
+
+
+def describe_encoder(cfg: Config) -> tuple[dict, list[dict]]:
+    """Model and pipeline of a config's encoder as :class:`PackedEncoder` holds them."""
+    model = dict(cfg.model.to_dict())
+    backbone = {key: value for key, value in model['backbone'].items() if key != 'init_cfg'}
+    packed = dict(type='STARS', backbone=backbone, head=dict(type='SimilarityHead'))
+    preprocessor = model.get('data_preprocessor')
+    if preprocessor and preprocessor['type'] == 'StreamPreprocessor':
+        packed['data_preprocessor'] = preprocessor
+    steps = Config(dict(steps=cfg.test_dataloader.dataset.pipeline)).to_dict()['steps']
+    steps = [step for step in steps if step['type'] != 'PackActionInputs']
+    return json.loads(json.dumps(packed)), json.loads(json.dumps(steps))
+
+
+def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
+    """Raise a ValueError where a config has another ``type`` than those allowed, or ``init_cfg``,
+    which would open files."""
+    if isinstance(content, Mapping):
+        kind = content.get('type')
+        if ('type' in content and kind not in allowed) or 'init_cfg' in content:
+            what = 'init_cfg' if 'init_cfg' in content else f'type={kind!r}'
+            raise ValueError(f'{source}: asks for {what}, which is no part of an encoder: refused.')
+        content = list(content.values())
+    if isinstance(content, (list, tuple)):
+        for part in content:
+            check_types(part, allowed, source)
+
+
+def _look_up(name: str) -> tuple[str, str | None]:
+    """Config and weights of a name of ``model-index.yml``."""
+    folder = next((f for f in (_ROOT, _ROOT / 'stars_mm' / '.mim') if (f / _INDEX).is_file()), None)
+    if folder is None:
+        raise FileNotFoundError(f'{_INDEX} is gone. Install stars_mm anew.')
+    models = yaml.safe_load((folder / _INDEX).read_text(encoding='utf-8'))['Models']
+    entries = {entry['Name']: entry for entry in models}
+    if name not in entries:
+        from difflib import get_close_matches
+
+        near = ', '.join(get_close_matches(name, entries, n=3, cutoff=0.3)) or 'none alike'
+        ships = ', '.join(SCHEME + one for one in shipped_encoders())
+        raise ValueError(
+            f'model={name!r}: is no config (.py) and no name of {_INDEX} (there is {near}). The '
+            f'encoders that ship are {ships}.'
+        )
+    return str(folder / entries[name]['Config']), entries[name].get('Weights')

@@ -1,0 +1,303 @@
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stars_mm.apis.classifiers import CLASSIFIERS, Scores, choose_classifier
+from stars_mm.apis.encoder import PackedEncoder
+from stars_mm.apis.inferencer import SkeletonInferencer
+from stars_mm.apis.inputs import InputClip, draw_examples, labeled
+from stars_mm.apis.packed_space import example_space, load_space, pack_space, shipped_space
+from stars_mm.apis.rejection import similarity_threshold
+from stars_mm.evaluation.functional.feature_space import FeatureSpace
+from stars_mm.evaluation.functional.mutual_neighbors import pull_to_mutual_neighbors
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.utils.atomic import written_whole
+
+FORMAT = 'stars_mm recognizer 1'
+_NEIGHBORS = 3  # examples that a prediction names
+
+
+class FewShotRecognizer:
+    """Recognizes actions by a few examples of each, without training.
+
+    ::
+
+        recognizer = FewShotRecognizer().learn('examples')    # a folder with a folder a class
+        recognizer('recording.csv')     # [dict(name=…, label='wave', score=0.93, known=True, …)]
+        recognizer.save('actions.npz')
+
+    Args:
+        encode (SkeletonInferencer, optional): Gives the features; by default of the encoder that
+            ships.
+        classifier (str): One of :data:`stars_mm.apis.classifiers.CLASSIFIERS`, or 'auto': the one
+            that recognizes most examples when each is left out in turn.
+    """
+
+    space: FeatureSpace  #: in which clips are compared
+    features: Tensor  #: of the examples in it, (n, K), of unit length
+    threshold: float  #: least similarity to an example of a clip that is known
+
+    def __init__(self, encode: SkeletonInferencer | None = None, classifier: str = 'auto') -> None:
+        if classifier not in ('auto', *CLASSIFIERS):
+            raise ValueError(
+                f'classifier={classifier!r}: choose auto or one of {", ".join(CLASSIFIERS)}.'
+            )
+        self.encode = SkeletonInferencer() if encode is None else encode
+        self.asked = classifier
+        self.classes: list[str] = []
+        self.examples: list[tuple[str, int]] = []  #: name and number of the class of each
+        self.unlabeled: Tensor | None = None  #: features of clips without class, (U, K)
+        self.accuracy: dict[str, float] = {}  #: of each classifier, examples left out in turn, %
+        self._layout: SkeletonLayout | None = None
+
+    def learn(
+        self,
+        examples: Any,
+        shots: int | None = None,
+        seed: int = 0,
+        unlabeled: Any = None,
+        **options: Any,
+    ) -> 'FewShotRecognizer':
+        """Learn classes from examples, in place of what was known before.
+
+        Args:
+            examples: Class → inputs; or a folder with a folder a class, or an annotation file.
+            shots (int, optional): So many examples of each class, drawn by the seed.
+            seed (int): Of the draw.
+            unlabeled: Inputs whose classes nobody knows, such as everything that was recorded so
+                far: features are drawn to their mutual neighbors among them and the examples.
+            **options: How inputs are read, as in :class:`SkeletonInferencer`.
+
+        Raises:
+            ValueError, FileNotFoundError: Names the file or class and says what to do.
+        """
+        known = labeled(examples, self.encode.read_options(options))
+        found = known if shots is None else draw_examples(known, shots, seed)
+        clips = [clip for some in found.values() for clip in some]
+        others = [] if unlabeled is None else list(self.encode.read(unlabeled, **options))
+        self._layout = clips[0].layout
+        space = shipped_space(self.encode.encoder)
+        if space is None:  # fitted to all that is at hand
+            space = example_space()
+            bank = [clip for some in known.values() for clip in some] + others
+            space.fit(self.encode.parts(bank, space.parts))
+        self.space = space
+        named = [(clip.name, n) for n, some in enumerate(found.values()) for clip in some]
+        more = self._place(others) if others else None
+        return self.learn_features(self._place(clips), named, list(found), more)
+
+    def learn_features(
+        self,
+        features: Tensor,
+        examples: Sequence[tuple[str, int]],
+        classes: Sequence[str],
+        unlabeled: Tensor | None = None,
+    ) -> 'FewShotRecognizer':
+        """Learn from features that were computed before.
+
+        Args:
+            features (Tensor): (n, K) of unit length, in one space.
+            examples (Sequence[tuple[str, int]]): Name and number of the class of each.
+            classes (Sequence[str]): Their names.
+            unlabeled (Tensor, optional): Features of clips without class, (U, K).
+        """
+        numbers = {number for _, number in examples}
+        if len(features) != len(examples) or numbers != set(range(len(classes))):
+            raise ValueError(
+                f'{len(features)} features, {len(examples)} examples of {len(numbers)} classes and '
+                f'{len(classes)} names of classes do not belong together.'
+            )
+        self.features, self.unlabeled = features, unlabeled
+        self.examples, self.classes = list(examples), list(classes)
+        return self._fit()
+
+    def add(self, examples: Mapping[str, Any], **options: Any) -> 'FewShotRecognizer':
+        """Learn further classes, or further examples of known ones: class → inputs."""
+        if not self.classes:
+            return self.learn(examples, **options)
+        found = labeled(examples, self._reading(options))
+        clips = [clip for some in found.values() for clip in some]
+        self.classes += [label for label in found if label not in self.classes]
+        self.features = torch.cat([self.features, self._place(clips)])
+        for label, some in found.items():
+            self.examples += [(clip.name, self.classes.index(label)) for clip in some]
+        return self._fit()
+
+    def remove(self, label: str) -> 'FewShotRecognizer':
+        """Forget a class; a ValueError where it is not known or the only one."""
+        if label not in self.classes or len(self.classes) == 1:
+            known = ', '.join(self.classes) or 'none'
+            raise ValueError(f'class {label!r} cannot be removed. Known are {known}.')
+        gone = self.classes.index(label)
+        kept = [number for number, (_, own) in enumerate(self.examples) if own != gone]
+        self.classes.remove(label)
+        self.features = self.features[kept]
+        self.examples = [(name, own - (own > gone)) for name, own in self.examples if own != gone]
+        return self._fit()
+
+    def __call__(self, inputs: Any, **options: Any) -> list[dict]:
+        """What is seen in every clip.
+
+        Args:
+            inputs: As of :class:`SkeletonInferencer`.
+            **options: How they are read; the layout is that of the examples where none is given
+                and the inputs do not say one.
+
+        Returns:
+            list[dict]: ``name``; ``label``, the class with the highest score; ``score`` and
+            ``scores``, class → score, at most about 1; ``known``, False for none of the classes;
+            ``similarity`` to the nearest example, the cosine, which ``known`` goes by;
+            ``neighbours``, the nearest examples, as dicts of ``name``, ``label``, ``similarity``.
+        """
+        self._check_learned()
+        clips = list(self.encode.read(inputs, **vars(self._reading(options))))
+        found = self.judge(self._place(clips))
+        return [dict(name=clip.name, **one) for clip, one in zip(clips, found)]
+
+    def judge(self, features: Tensor) -> list[dict]:
+        """What :meth:`__call__` says, but the name, of features (N, K) in :attr:`space`."""
+        bank, queries = self._pulled(features)
+        near = queries @ bank[: len(self.examples)].t()  # (N, examples)
+        found = []
+        for scores, row in zip(self.classifier(queries).tolist(), near):
+            best = max(range(len(scores)), key=scores.__getitem__)
+            similar = row.topk(min(_NEIGHBORS, len(row)))
+            neighbours = [
+                dict(
+                    name=self.examples[place][0],
+                    label=self.classes[self.examples[place][1]],
+                    similarity=round(value, 4),
+                )
+                for value, place in zip(similar.values.tolist(), similar.indices.tolist())
+            ]
+            found.append(
+                dict(
+                    label=self.classes[best],
+                    score=round(scores[best], 4),
+                    known=float(row.max()) >= self.threshold,
+                    similarity=round(float(row.max()), 4),
+                    scores={c: round(s, 4) for c, s in zip(self.classes, scores)},
+                    neighbours=neighbours,
+                )
+            )
+        return found
+
+    def summary(self) -> str:
+        """What is known, in a few lines."""
+        counts = self.labels.bincount(minlength=len(self.classes)).tolist()
+        width = max(map(len, self.classes))
+        lines = [f'{c:{width}}  {n} examples' for c, n in zip(self.classes, counts)]
+        found = [f'{name} {share:.0f} %' for name, share in self.accuracy.items()]
+        by = f' (examples left out in turn: {", ".join(found)})' if found else ''
+        lines.append(f'classifier: {self.chosen}{by}')
+        lines.append(f'known from a similarity of {self.threshold:.2f} on')
+        return '\n'.join(lines)
+
+    @property
+    def layout(self) -> SkeletonLayout | None:
+        """SkeletonLayout or None: The joints of the examples."""
+        return self._layout
+
+    @property
+    def labels(self) -> Tensor:
+        """Tensor: Number of the class of every example, (n, )."""
+        return torch.tensor([number for _, number in self.examples])
+
+    @property
+    def classifier(self) -> Scores:
+        """Scores (N, classes) of features (N, K)."""
+        return self._classifier
+
+    def save(self, path: str | Path) -> None:
+        """Write the recognizer into one file, with the encoder: a ``.npz`` of numbers and text."""
+        self._check_learned()
+        if not str(path).endswith('.npz'):
+            raise ValueError(f'{path}: a recognizer is saved as .npz.')
+        about = dict(
+            format=FORMAT,
+            classes=self.classes,
+            examples=self.examples,
+            asked=self.asked,
+            layout=None if self._layout is None else self._layout.to_dict(),
+        )
+        arrays: dict[str, Any] = dict(
+            about=np.array(json.dumps(about)),
+            features=self.features.numpy(),
+            **self.encode.encoder.to_arrays(),
+            **pack_space(self.space),
+        )
+        if self.unlabeled is not None:
+            arrays['unlabeled'] = self.unlabeled.numpy()
+        with written_whole(path) as partial, open(partial, 'wb') as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path, **kwargs: Any) -> 'FewShotRecognizer':
+        """A recognizer of a file, which runs nothing that the file holds.
+
+        Args:
+            path (str): What :meth:`save` wrote.
+            **kwargs: ``device`` and ``batch_size`` of :class:`SkeletonInferencer`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is no recognizer, or not all of one.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'{path}: there is no such file. stars-mm learn makes one.')
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            about = json.loads(str(arrays['about']))
+            if about['format'] != FORMAT:
+                raise ValueError(f'its format is {about["format"]!r}')
+            encoder = PackedEncoder.from_arrays(arrays, str(path))
+            found = cls(SkeletonInferencer(encoder, **kwargs), about['asked'])
+            found.space = load_space(arrays)
+            found._layout = about['layout'] and get_layout(about['layout'])
+            unlabeled = arrays.get('unlabeled')
+            return found.learn_features(
+                torch.from_numpy(arrays['features']).float(),
+                [(str(name), int(number)) for name, number in about['examples']],
+                [str(label) for label in about['classes']],
+                None if unlabeled is None else torch.from_numpy(unlabeled).float(),
+            )
+        except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f'{path}: is no recognizer that stars-mm learn wrote, or not all of one ({error}).'
+            ) from error
+
+    def _fit(self) -> 'FewShotRecognizer':
+        bank, _ = self._pulled(self.features[:0])
+        features, labels = bank[: len(self.examples)], self.labels
+        name = self.asked
+        if name == 'auto':
+            name, self.accuracy = choose_classifier(features, labels, len(self.classes))
+        self.chosen = name
+        self._classifier = CLASSIFIERS[name](features, labels, len(self.classes))
+        self.threshold = similarity_threshold(features, labels)
+        return self
+
+    def _pulled(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the examples, before those without class, and of queries."""
+        if self.unlabeled is None:
+            return self.features, queries
+        return pull_to_mutual_neighbors(torch.cat([self.features, self.unlabeled]), queries)
+
+    def _place(self, clips: Sequence[InputClip]) -> Tensor:
+        return self.space.transform(self.encode.parts(clips, self.space.parts))
+
+    def _reading(self, options: dict) -> Any:
+        """How inputs are read: their layout is that of the examples, unless something else is
+        said."""
+        return self.encode.read_options({'layout': self._layout, **options})
+
+    def _check_learned(self) -> None:
+        if not self.classes:
+            raise ValueError('The recognizer knows no class yet: call learn(examples) first.')

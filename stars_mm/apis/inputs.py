@@ -1,0 +1,240 @@
+"""Clips out of whatever a user has: files, folders, annotation files, arrays."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stars_mm.preparation.annotation_file import SUFFIXES, clip_key, load_annotations, select_split
+from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
+from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts, stored_layout
+from stars_mm.preparation.readers import folder, tables
+from stars_mm.preparation.readers.lookup import call_reader, get_reader
+from stars_mm.preparation.readers.mmpose import is_mmpose
+from stars_mm.preparation.recording import Recording, RecordingSet
+from stars_mm.preparation.source_files import SourceFile, find_files
+
+FILES = ('.csv', '.tsv', '.npy', '.json', '.bvh')
+
+
+@dataclass
+class InputClip:
+    """A clip that is to be encoded.
+
+    Args:
+        name (str): What it is called.
+        keypoint (np.ndarray): (M, T, V, C = 2 or 3) float32, zero where a person is absent; in
+            metres, y upwards, where its layout's unit is 'm'.
+        layout (SkeletonLayout, optional): Its joints; ``unit`` is that of ``keypoint``.
+        label (str, optional): Its class, where the source says one.
+        score (np.ndarray, optional): Confidence of each joint, (M, T, V).
+    """
+
+    name: str
+    keypoint: np.ndarray
+    layout: SkeletonLayout | None
+    label: str | None = None
+    score: np.ndarray | None = None
+
+    def cut(self, start: int, end: int) -> 'InputClip':
+        """The frames from ``start`` up to and without ``end``."""
+        score = None if self.score is None else self.score[:, start:end]
+        return replace(self, keypoint=self.keypoint[:, start:end], score=score)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How inputs are read; what is None they say themselves.
+
+    Args:
+        layout (str, dict or SkeletonLayout, optional): Of their joints.
+        reader (str, optional): Of ``tools/data/convert.py``, for a data set as it is distributed.
+        split (str, optional): Of an annotation file.
+        unit (str, optional): Of the coordinates.
+        up (str): 'y', or 'z' where z points up.
+        channels (str, optional): Numbers of a joint: 'xy', 'xyz', 'xyc' or 'xyzc'.
+    """
+
+    layout: str | dict | SkeletonLayout | None = None
+    reader: str | None = None
+    split: str | None = None
+    unit: str | None = None
+    up: str = 'y'
+    channels: str | None = None
+
+
+def read_clips(inputs: Any, options: ReadOptions) -> Iterator[InputClip]:
+    """Read clips one after another.
+
+    Args:
+        inputs: A recording's file (``.csv``, ``.tsv``, ``.npy``, ``.json``, ``.bvh``), a folder or
+            zip of such, whose subfolders name the classes, an annotation file (``.pkl``, ``.npz``),
+            an array (T, V, C) or (M, T, V, C), an :class:`InputClip`, or an iterable of these.
+        options (ReadOptions): What the inputs do not say.
+
+    Raises:
+        ValueError, FileNotFoundError: Names the file and says what to do.
+    """
+    if isinstance(inputs, InputClip):
+        yield inputs
+    elif isinstance(inputs, np.ndarray):
+        yield _convert(Recording('array', label='', keypoints=inputs), options.layout, options)
+    elif isinstance(inputs, (str, Path)):
+        yield from _read_path(str(inputs), options)
+    elif isinstance(inputs, Mapping):
+        raise TypeError('inputs is a dict; to learn from give it to FewShotRecognizer.learn.')
+    else:
+        arrays = 0
+        for one in inputs:
+            for clip in read_clips(one, options):
+                if isinstance(one, np.ndarray):
+                    clip.name, arrays = f'array {arrays}', arrays + 1
+                yield clip
+
+
+def _read_path(path: str, options: ReadOptions) -> Iterator[InputClip]:
+    if options.reader is not None:
+        found: Any = call_reader(get_reader(options.reader), path, {})
+        known = found if isinstance(found, RecordingSet) else RecordingSet(found)
+        own = replace(options, unit=options.unit or known.unit)
+        for recording in known:
+            yield _convert(recording, options.layout or known.layout, own)
+    elif path.endswith(SUFFIXES):
+        yield from _read_annotations(path, options)
+    elif not path.lower().endswith(FILES) or Path(path).is_dir():
+        for file in find_files(path, FILES):
+            yield _read_file(file, options)
+    elif Path(path).is_file():
+        yield _read_file(SourceFile(Path(path).name, str(Path(path).parent), ''), options)
+    else:
+        raise FileNotFoundError(f'{path}: there is no such file.')
+
+
+def _read_annotations(path: str, options: ReadOptions) -> Iterator[InputClip]:
+    extra: dict = {}
+    annotations, splits = load_annotations(path, extra)
+    clips, _ = select_split(annotations, splits, options.split, path)
+    layout = get_layout(options.layout) if options.layout else stored_layout(extra, path)
+    names, key = extra.get('class_names'), clip_key(annotations)
+    for number, clip in enumerate(clips):
+        label = clip.get('label')
+        if isinstance(label, (int, np.integer)) and names and 0 <= label < len(names):
+            label = names[label]
+        name = str(clip.get(key, number))
+        keypoint = np.asarray(clip.get('keypoint'))
+        if keypoint.ndim != 4 or keypoint.dtype.kind != 'f' or not keypoint.size:
+            raise ValueError(
+                f'{path}: clip {name!r} has no keypoint (M, T, V, C). Run stars-mm inspect {path}.'
+            )
+        frames: Any = clip.get('total_frames', keypoint.shape[1])
+        yield InputClip(
+            name,
+            keypoint[:, : int(frames)].astype(np.float32),
+            layout,
+            None if label is None else str(label),
+            clip.get('keypoint_score'),
+        )
+
+
+def _read_file(file: SourceFile, options: ReadOptions) -> InputClip:
+    """A recording's file; the folder that it lies in is its label."""
+    suffix = Path(file.path).suffix.lower()
+    layout = options.layout
+    try:
+        if suffix == '.bvh':
+            from stars_mm.preparation.readers import bvh
+
+            layout = layout or 'h36m-17'
+            options = replace(options, unit=options.unit or 'other')
+            keypoints: Any = partial(bvh.load, file, bvh.H36M, 1)
+        else:
+            content = file.read()
+            layout = get_layout(layout or _layout_of_file(suffix, content))
+            table = tables.TableOptions(layout, options.channels, 1)
+            keypoints = partial(folder.load, file, table)
+    except ValueError as error:
+        raise ValueError(f'{file.where}: {error}') from error
+    recording = Recording(file.name, file.parent, keypoints=keypoints, source=file.where)
+    return _convert(recording, layout, options)
+
+
+def _layout_of_file(suffix: str, content: bytes) -> str:
+    """The layout that the columns of a CSV name, or mmpose's."""
+    fitting = []
+    if suffix in ('.csv', '.tsv'):
+        for name in known_layouts():
+            try:
+                tables.parse_csv(content, tables.TableOptions(get_layout(name)))
+            except ValueError:
+                continue
+            fitting.append(name)
+        header = content.splitlines()[:1]
+        if len(fitting) == 1 and header and any(c.isalpha() for c in header[0].decode('latin-1')):
+            return fitting[0]
+    elif suffix == '.json' and is_mmpose(tables.load_json(content)):
+        return 'coco-17'
+    raise ValueError(
+        'what are the joints? Give the layout, one of '
+        f'{", ".join(known_layouts())} or a .json or .yml file.'
+    )
+
+
+def _convert(
+    recording: Recording, layout: str | dict | SkeletonLayout | None, options: ReadOptions
+) -> InputClip:
+    """What the converter would store of a recording; missing joints are filled in."""
+    if layout is None:
+        raise ValueError(
+            f'{recording.place}: what are the joints? Give the layout, one of '
+            f'{", ".join(known_layouts())} or a .json or .yml file.'
+        )
+    layout = get_layout(layout)
+    unit = options.unit or layout.unit
+    how = ConversionOptions(up=options.up, missing='interpolate')
+    made = convert_clip(recording, layout, unit, how, keep_absent=False)
+    if 'left_out' in made:
+        raise ValueError(f'{recording.place}: {made["left_out"]}')
+    stored = replace(layout, unit='m' if unit in METRES else unit)
+    arrays = made['arrays']
+    label = None if recording.label in (None, '') else str(recording.label)
+    return InputClip(
+        recording.name, arrays['keypoint'], stored, label, arrays.get('keypoint_score')
+    )
+
+
+def labeled(examples: Any, options: ReadOptions) -> dict[str, list[InputClip]]:
+    """Clips by class: of a dict class → inputs, or of inputs that name the classes themselves.
+
+    Raises:
+        ValueError: If a clip has no class, or a class no clip.
+    """
+    found: dict[str, list[InputClip]] = {}
+    if isinstance(examples, Mapping):
+        for label, inputs in examples.items():
+            found[str(label)] = list(read_clips(inputs, options))
+    else:
+        for clip in read_clips(examples, options):
+            if clip.label is None:
+                raise ValueError(
+                    f'{clip.name}: nothing says its class. Put the files of each class into a '
+                    'folder of its name, or give a dict class → files.'
+                )
+            found.setdefault(clip.label, []).append(clip)
+    empty = [label for label, clips in found.items() if not clips]
+    if empty or not found:
+        raise ValueError(f'class {empty[0]!r} has no example.' if empty else 'there is no example.')
+    return found
+
+
+def draw_examples(
+    found: Mapping[str, Sequence[InputClip]], shots: int, seed: int
+) -> dict[str, list[InputClip]]:
+    """So many clips of each class, or all where there are fewer, drawn by the seed."""
+    drawn = {}
+    for number, (label, clips) in enumerate(sorted(found.items())):
+        order = np.random.default_rng([seed, number]).permutation(len(clips))[:shots]
+        drawn[label] = [clips[place] for place in sorted(order)]
+    return drawn
