@@ -26,15 +26,40 @@ extensions = [
 ]
 exclude_patterns = ['_build', '_templates']
 
+
+def model_zoo() -> str:
+    """``model-index.yml`` as a Markdown table for each collection."""
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    lines = []
+    for collection in index['Collections']:
+        paper = collection['Paper']
+        lines += [f'## {collection["Name"]}', '', f'[{paper["Title"]}]({paper["URL"]})', '']
+        lines += ['| name | trained on | config | weights |', '|---|---|---|---|']
+        for model in index['Models']:
+            if model['In Collection'] != collection['Name']:
+                continue
+            data = model['Metadata']['Training Data']
+            data = data if isinstance(data, str) else ', '.join(data)
+            weights = ''
+            if 'Weights' in model:
+                card = model['README'].removeprefix('docs/')
+                weights = f'[`{model["Weights"]}`]({card}), {model["License"]}'
+            lines.append(f'| {model["Name"]} | {data} | `{model["Config"]}` | {weights} |')
+        lines.append('')
+    return '\n'.join(lines)
+
+
 html_theme = 'furo'
 html_title = 'stars_mm'
 
 myst_enable_extensions = ['colon_fence', 'substitution']
-myst_heading_anchors = 3
+myst_heading_anchors = 4
+myst_substitutions = dict(model_zoo=model_zoo())
 
 nb_execution_mode = 'force'
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_output_stderr = 'remove'
 
 autodoc_typehints = 'signature'
 autodoc_typehints_format = 'short'
