@@ -21,7 +21,7 @@ model = dict(backbone=_base_.encoder)
 custom_hooks = [
     dict(
         type='SimilarityTargetHook',
-        dataloader=_base_.val_cfg.bank_dataloader,
+        dataloader=_base_.test_cfg.bank_dataloader,
         feature_space='geometry_pulled',
     ),
     dict(type='BaselineHook'),

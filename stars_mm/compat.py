@@ -19,6 +19,7 @@ import os
 import pickle
 import sys
 import types
+import warnings
 import weakref
 
 MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
@@ -191,6 +192,16 @@ def bound_histories() -> None:
         init.__defaults__ = (*defaults, HISTORY_LENGTH)
 
 
+def silence_missing_attention() -> None:
+    """mmcv-lite warns that it lacks ``MultiScaleDeformableAttention``, which none of ours needs.
+
+    It does so once, when mmaction2 imports the module, which is therefore imported here.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+        importlib.import_module('mmcv.cnn.bricks.transformer')
+
+
 def register_conv_branch() -> None:
     """mmaction2 looks for the initialiser of ``AAGCN`` where it is not.
 
@@ -208,6 +219,7 @@ def apply() -> None:
     """Runs every workaround."""
     provide_importlib_metadata()
     provide_drn()
+    silence_missing_attention()
     register_conv_branch()
     allow_checkpoint_types()
     start_processes_without_gpu()

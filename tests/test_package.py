@@ -1,5 +1,6 @@
 """What a wheel holds, and that the installed package works by itself."""
 
+import ast
 import os
 import re
 import shutil
@@ -131,3 +132,26 @@ def test_model_index(repo_root):
         assert model['Weights'] == f'stars://{model["Name"]}'
         assert model['Config'] == known[model['Name']]['config']
         assert (repo_root / model['README']).is_file()
+
+
+#: A package imports from itself and from those before it.
+LAYERS = 'compat version utils preparation datasets models engine evaluation visualization apis cli'
+
+
+def test_imports_point_down(repo_root):
+    order = LAYERS.split()
+    upward = []
+    for path in (repo_root / 'stars_mm').glob('*/**/*.py'):
+        place = path.relative_to(repo_root / 'stars_mm').parts[0]
+        if place not in order:  # demo needs none of these; encoders holds weights
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in getattr(node, 'names', ()) if not names]
+            for name in names:
+                top, _, rest = (name or '').partition('.')
+                if top == 'stars_mm' and rest:
+                    layer = rest.split('.')[0]
+                    if layer in order and order.index(layer) > order.index(place):
+                        upward.append((path.name, name))
+    assert not upward

@@ -1,100 +1,11 @@
-"""Tests a checkpoint.
+"""The command ``stars-mm test`` as a script."""
 
-The options are those of mmaction2's ``test.py``. ``--cfg-options`` is merged
-first, so that what the other options say holds.
-"""
+import sys
+from functools import partial
 
-import argparse
-import os
-from pathlib import Path
+from stars_mm.cli.main import run_script
 
-from mmaction.registry import RUNNERS
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
-
-import stars_mm  # noqa: F401  registers the parts, also for other configs
-
-
-def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Test a checkpoint')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument(
-        '--work-dir', help='where the metrics go (default: work_dirs/<name of the config>)'
-    )
-    parser.add_argument('--dump', metavar='PKL', help='file for the predictions')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config: a.b=1, a.b="[1,2]", a.0.b=x',
-    )
-    parser.add_argument('--show-dir', help='folder for pictures of results')
-    parser.add_argument('--show', action='store_true', help='show the pictures in a window')
-    parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
-
-
-def load_config(args: argparse.Namespace) -> Config:
-    """The config file with what the command line says."""
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-
-    cfg.launcher = args.launcher
-    cfg.load_from = args.checkpoint
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-
-    if args.show or args.show_dir is not None:
-        draw_results(cfg, args)
-    if args.dump is not None:
-        dump_predictions(cfg, args.dump)
-    return cfg
-
-
-def draw_results(cfg: Config, args: argparse.Namespace) -> None:
-    if 'visualization' not in cfg.get('default_hooks', {}):
-        raise KeyError(
-            f'--show, --show-dir: {args.config} has no '
-            'default_hooks.visualization; give it '
-            'visualization=dict(type="VisualizationHook")'
-        )
-    cfg.default_hooks.visualization.update(
-        enable=True,
-        show=args.show,
-        out_dir=args.show_dir,
-        interval=args.interval,
-        wait_time=args.wait_time,
-    )
-
-
-def dump_predictions(cfg: Config, path: str) -> None:
-    if not path.endswith(('.pkl', '.pickle')):
-        raise ValueError(f'--dump: {path!r} does not end in .pkl or .pickle')
-    evaluators = cfg.test_evaluator
-    if not isinstance(evaluators, (list, tuple)):
-        evaluators = [evaluators]
-    cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
-
-
-def build_runner(cfg: Config) -> Runner:
-    """The runner that the config names, mmengine's where it names none."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-
+main = partial(run_script, 'test')
 
 if __name__ == '__main__':
-    build_runner(load_config(parse_args())).test()
+    sys.exit(main())

@@ -10,7 +10,7 @@ model = dict(backbone=dict(_base_.encoder, init_cfg=_base_.init_cfg))
 custom_hooks = [
     dict(
         type='SimilarityTargetHook',
-        dataloader=_base_.val_cfg.bank_dataloader,
+        dataloader=_base_.test_cfg.bank_dataloader,
         feature_space='geometry',
     ),
     dict(type='BaselineHook'),

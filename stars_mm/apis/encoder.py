@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
 from stars_mm.utils.weights_file import read_weights
@@ -154,6 +154,7 @@ class PackedEncoder:
             check_types(packed.model, MODEL_TYPES, source)
             for step in packed.pipeline:
                 check_types(step, TRANSFORM_TYPES, source)
+            check_sources(packed.pipeline, source)
             check_checkpoint(weights, packed._module(), source)
         except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f'{source}: holds no encoder ({error!r}).') from error
@@ -185,6 +186,15 @@ def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
     if isinstance(content, (list, tuple)):
         for part in content:
             check_types(part, allowed, source)
+
+
+def check_sources(pipeline: list[dict], source: str) -> None:
+    """Raise a ValueError where a step names a layout that is a file."""
+    for step in pipeline:
+        for key in ('source', 'target', 'layout'):
+            layout = step.get(key)
+            if isinstance(layout, str) and layout not in known_layouts():
+                raise ValueError(f'{source}: {key}={layout!r} is none of {known_layouts()}.')
 
 
 def _look_up(name: str) -> tuple[str, str | None]:

@@ -27,7 +27,8 @@ def summarize_annotations(
         layout (str or dict, optional): What the joints are; see
             :func:`stars_mm.preparation.layouts.get_layout`. By default what the file says.
         train_split (str, optional): By default the first of the file that ends in 'train'.
-        val_split (str, optional): By default ``train_split`` with 'val' or 'test' at its end.
+        val_split (str, optional): By default ``train_split`` with 'val' or 'test' at its end; where
+            the file has none and no labels either, ``train_split``.
         target (str, optional): Layout that :class:`MapJoints` is to bring the clips to, such as
             'common-15', where it can and they have three coordinates and no scores.
 
@@ -44,8 +45,11 @@ def summarize_annotations(
         if not store.index['summary']:
             raise ValueError(f'{ann_file}: holds no sound clips. Make the file again.')
         splits = store.index['splits']
+        summary = store.index['summary']
+        if summary['num_classes'] is None and set(splits) == {'train'}:
+            val_split = val_split or 'train'  # nothing is judged
         train, val = _choose_splits(splits, train_split, val_split, ann_file)
-        summary = dict(store.index['summary'], train_clips=splits[train])
+        summary = dict(summary, train_clips=splits[train])
         layout = layout or stored_layout(store.extra, ann_file)
         if layout is None:
             raise ValueError(

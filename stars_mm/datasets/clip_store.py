@@ -255,6 +255,7 @@ def _summarize(clips: list[dict], extra: dict) -> dict:
     *_, V, C = clips[0]['keypoint'].shape
     labels: list = [clip.get('label') for clip in clips]
     labels = [n for label in labels for n in (label if is_class_list(label) else [label])]
+    labels = [label for label in labels if label is not None]
     has_classes = labels and all(isinstance(label, (int, np.integer)) for label in labels)
     names = extra.get('class_names')
     count = len(names) if names is not None and len(names) else None

@@ -20,6 +20,7 @@ from stars_mm.datasets.clip_selection import check_class_list, select_classes, s
 from stars_mm.datasets.clip_store import ClipStore
 from stars_mm.preparation.annotation_file import select_split
 from stars_mm.preparation.clip_faults import ClipSizes, check_clips, check_labels
+from stars_mm.preparation.inspection.faults import class_list
 from stars_mm.preparation.layouts import SkeletonLayout, stored_layout
 
 #: The entry of ``data_list`` that says which clip of the file it is.
@@ -80,14 +81,14 @@ class EpochSeed:
 
 @DATASETS.register_module()
 class SkeletonDataset(PoseDataset):
-    """Skeleton clips, checked when they are loaded.
+    """Skeleton clips, checked when they are loaded. A clip may have no label.
 
     It takes mmaction2's annotation file and arguments, and :class:`mmaction.datasets.PoseDataset`
     works in its place. What it adds: the file cannot run code, every clip is checked before
     training starts, random transforms can be tied to the epoch (:meth:`set_epoch`), and the
     coordinates stay on the disk: when the file is opened for the first time, a clip store is made
     of it, from which all workers and ranks, and later runs, read the clips that they need
-    (:mod:`.clip_cache`).
+    (:mod:`.clip_cache`). Where the file has ``class_names``, they are ``metainfo['classes']``.
 
     Args:
         ann_file (str): The annotation file, a ``.pkl`` in mmaction2's format (or, without
@@ -153,9 +154,14 @@ class SkeletonDataset(PoseDataset):
             self._layout = stored_layout(self._store.extra, self.ann_file)
         except ValueError as error:
             print_log(f'{error} It is not used.', 'current', logging.WARNING)
+        classes = class_list(self._store.extra.get('class_names'))
+        if classes is not None:
+            self._metainfo.setdefault('classes', classes)
         clips, splits = self._store.read_about()
         for number, clip in enumerate(clips):
             clip[_NUMBER] = number
+            if clip.get('label', 0) is None:
+                del clip['label']  # a pipeline packs what is there
         clips, missing = select_split(clips, splits, self.split, self.ann_file)
         source = f'split {self.split!r} of {self.ann_file}'
         if self.subset is not None:
@@ -200,6 +206,12 @@ class SkeletonDataset(PoseDataset):
         info = super().get_data_info(idx)
         del info[_NUMBER]
         return info
+
+    @property
+    @force_full_init
+    def layout(self) -> SkeletonLayout | None:
+        """SkeletonLayout or None: What the file says its joints are."""
+        return self._layout
 
     @property
     @force_full_init

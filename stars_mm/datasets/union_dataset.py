@@ -25,7 +25,10 @@ class UnionDataset(ConcatDataset):
         if isinstance(datasets, dict) or not datasets:
             raise ValueError(f'datasets={datasets!r}: give a list of data sets, one or more.')
         built = [DATASETS.build(one) if isinstance(one, dict) else one for one in datasets]
-        super().__init__(built, **kwargs)
+        super().__init__(built, **{'ignore_keys': ['classes'], **kwargs})
+        names = [one.metainfo.get('classes') for one in built]
+        if any(name != names[0] for name in names):
+            self._metainfo.pop('classes', None)
 
     def _in_union(self, number: int, sample_idx: int) -> int:
         """Index in the union of a clip of a data set."""

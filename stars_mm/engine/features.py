@@ -1,10 +1,14 @@
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
+
+#: Stands for the class of a clip that has no label.
+UNLABELED = -1
 
 
 @dataclass
@@ -12,15 +16,16 @@ class ClipList:
     """What a data set says of its clips before any feature is computed."""
 
     names: list[str]  #: of each clip, its ``frame_dir``
-    labels: list[int]  #: class of each clip
+    labels: list[int]  #: class of each clip, ``UNLABELED`` where it has none
     source: str  #: split and file, for messages
+    class_names: list[str] | None = None  #: in the order of the classes, where the data set says
 
     @classmethod
     def from_dataset(cls, dataset: BaseDataset) -> 'ClipList':
         """List the clips of a data set, in its order.
 
         Raises:
-            ValueError: If a clip has no class.
+            ValueError: If the label of a clip is something else than a class.
         """
         source = getattr(dataset, 'ann_file', type(dataset).__name__)
         if getattr(dataset, 'split', None):
@@ -28,13 +33,36 @@ class ClipList:
         clips = clip_infos(dataset)
         names = [str(clip.get('frame_dir')) for clip in clips]
         labels = [clip.get('label') for clip in clips]
+        labels = [UNLABELED if label is None else label for label in labels]
         for name, label in zip(names, labels):
             if not isinstance(label, (int, np.integer)):
                 raise ValueError(
                     f'{source}: clip {name!r} has the label {label!r}; features are judged by one '
                     'class a clip. Give it one, or switch validation off (--no-validate).'
                 )
-        return cls(names, labels, source)
+        class_names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+        return cls(names, labels, source, class_names)
+
+    def labeled(self) -> 'ClipList':
+        """The clips that have a label.
+
+        Raises:
+            ValueError: If none has.
+        """
+        kept = [n for n, label in enumerate(self.labels) if label != UNLABELED]
+        if not kept:
+            raise ValueError(
+                f'{self.source}: no clip has a label, and features are judged by the class. '
+                'Label some, or switch validation off (--no-validate).'
+            )
+        if len(kept) == len(self.labels):
+            return self
+        MMLogger.get_current_instance().info(
+            f'{self.source}: judged are the {len(kept)} of {len(self.labels)} clips that have a '
+            'label'
+        )
+        names, labels = ([own[n] for n in kept] for own in (self.names, self.labels))
+        return replace(self, names=names, labels=labels)
 
 
 def clip_infos(dataset: BaseDataset) -> list[dict]:
@@ -48,7 +76,7 @@ class FeatureSet:
     """Sequence features of a data set."""
 
     features: Tensor  #: (N, C)
-    labels: Tensor  #: class of each clip, (N, )
+    labels: Tensor  #: class of each clip, ``UNLABELED`` where it has none, (N, )
     sample_idx: Tensor  #: index of each clip in its data set, (N, )
     names: list[str] | None = None  #: of each clip, where the pipeline packs its ``frame_dir``
 
@@ -58,7 +86,7 @@ class FeatureSet:
         names = [s.get('frame_dir') for s in data_samples]
         return cls(
             features=torch.stack([s.get('feature') for s in data_samples]).float(),
-            labels=torch.cat([s.get('gt_label').reshape(1) for s in data_samples]),
+            labels=torch.cat([_label(s).reshape(1) for s in data_samples]),
             sample_idx=torch.tensor([s.get('sample_idx') for s in data_samples]),
             names=None if None in names else names,
         )
@@ -86,9 +114,22 @@ class FeatureSet:
             names=names,
         )
 
+    def labeled(self) -> 'FeatureSet':
+        """The clips that have a label."""
+        kept = (self.labels != UNLABELED).nonzero().flatten()
+        if len(kept) == len(self.labels):
+            return self
+        names = self.names and [self.names[place] for place in kept.tolist()]
+        return FeatureSet(self.features[kept], self.labels[kept], self.sample_idx[kept], names)
+
     def cpu(self) -> 'FeatureSet':
         """Move the tensors to the CPU."""
         return FeatureSet(self.features.cpu(), self.labels.cpu(), self.sample_idx.cpu(), self.names)
+
+
+def _label(sample: dict) -> Tensor:
+    label = sample.get('gt_label')
+    return torch.tensor(UNLABELED) if label is None else label
 
 
 @torch.no_grad()

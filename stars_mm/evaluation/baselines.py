@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from mmaction.registry import MODELS, TASK_UTILS
 from torch.utils.data import DataLoader
 
@@ -28,6 +30,8 @@ def knn_baselines(bank_loader: DataLoader, query_loader: DataLoader) -> dict[str
     found = {'raw': [each['raw'] for each in clips], **compare_spaces(BASELINE_SPACES, *clips)}
     rows = {}
     for row, (bank_feats, query_feats) in found.items():
-        knn = knn_accuracy(bank_feats, bank.labels, query_feats, query.labels, ks=[1])
+        bank, query = replace(bank, features=bank_feats), replace(query, features=query_feats)
+        (feats, labels), asked = ((x.features, x.labels) for x in (bank.labeled(), query.labeled()))
+        knn = knn_accuracy(feats, labels, *asked, ks=[1])
         rows[row] = knn['top1_k1']
     return rows

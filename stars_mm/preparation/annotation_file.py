@@ -1,8 +1,8 @@
 """The project's one annotation format: reads it, picks a split, writes it.
 
 It is mmaction2's pickle: ``dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, label,
-keypoint (M, T, V, C), total_frames)])``. For those who will not open a pickle there is the same as
-an ``.npz`` (:mod:`.flat_arrays`).
+keypoint (M, T, V, C), total_frames)])``; a clip of no known class has no ``label``. For those who
+will not open a pickle there is the same as an ``.npz`` (:mod:`.flat_arrays`).
 """
 
 import io
@@ -184,8 +184,8 @@ def save_annotations(path: str, annotations: Iterable[dict], splits: Splits, **e
 
     Args:
         path (str): The file. One that is there is replaced once the new one is complete.
-        annotations (Iterable[dict]): Each with ``frame_dir``, ``label``,
-            ``keypoint`` (M, T, V, C) and ``total_frames``.
+        annotations (Iterable[dict]): Each with ``frame_dir``, ``keypoint`` (M, T, V, C) and
+            ``total_frames``, and with ``label`` where its class is known.
         splits (dict): The names of each split's clips.
         **extra: Further entries, such as ``class_names``, written after the annotations.
 

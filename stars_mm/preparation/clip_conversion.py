@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stars_mm.preparation.inspection.clip_stats import measure_clip
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.recording import Clip, ClipLeftOut, Recording
 
@@ -97,7 +98,7 @@ def convert_clip(
     options: ConversionOptions,
     keep_absent: bool,
 ) -> dict:
-    """A clip as it is stored, or why it is left out."""
+    """A clip as it is stored, and its :class:`ClipStats` in plain types; or why it is left out."""
     try:
         clip = recording.load()
         arrays, filled = _prepare(clip, layout, unit, options, keep_absent)
@@ -109,7 +110,9 @@ def convert_clip(
         raise ValueError(f'{recording.place}: {error}') from error
     notes = {**(clip.notes or {}), 'joints interpolated': filled}
     notes = {what: int(count) for what, count in notes.items() if count}
-    return dict(name=recording.name, arrays=arrays, notes=notes)
+    stats = measure_clip(arrays)
+    stats = tuple(stats._replace(jump=stats.jump and tuple(stats.jump)))
+    return dict(name=recording.name, arrays=arrays, notes=notes, stats=stats)
 
 
 def _prepare(

@@ -82,10 +82,13 @@ def is_class_list(label: Any) -> bool:
 
 
 def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
-    """Says what is wrong with the label of a clip, 0 to ``num_classes`` - 1, or a list of such."""
+    """Says what is wrong with the label of a clip, 0 to ``num_classes`` - 1, or a list of such. A
+    clip may have none, unless it is to be a list."""
     label: Any = clip.get('label')
     is_list = multi_class and is_class_list(label)
-    if multi_class and not is_list and label is not None:
+    if label is None and not multi_class:
+        return None
+    if multi_class and not is_list:
         return f'label is {label!r}, no list of classes'
     for value in label if is_list else [label]:
         if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):

@@ -18,6 +18,8 @@ from stars_mm.preparation import resumable
 from stars_mm.preparation.annotation_file import check_suffix, save_annotations
 from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
 from stars_mm.preparation.conversion_report import ConversionReport
+from stars_mm.preparation.inspection.clip_stats import ClipStats, Jump
+from stars_mm.preparation.inspection.inspect_file import inspect_measured
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.splits import SplitRule
@@ -81,23 +83,42 @@ def convert(
             workers,
             length_hint(known.recordings),
         )
-        digests, frames = _collect(groups, listed, options, report, problems)
+        digests, stats, shape = _collect(groups, listed, options, report, problems)
         if problems:
             resumable.raise_problems(problems)
         clips = [listed[name] for name in digests]
         report.class_names = _class_names(clips, classes)
         labels = {name: n for n, name in enumerate(report.class_names)}
-        report.clips = {clip.name: (labels[str(clip.label)], frames[clip.name]) for clip in clips}
+        report.clips = {
+            clip.name: (
+                None if clip.label is None else labels[str(clip.label)],
+                stats[clip.name].frames,
+            )
+            for clip in clips
+        }
+        report.subjects = {
+            clip.name: str(clip.subject) for clip in clips if clip.subject is not None
+        }
         report.splits = split.apply(clips)
         for name in known.distinct:
             _add_distinct(report, name, digests)
         stored = replace(layout, unit='m' if unit in METRES else unit)
+        report.inspection = inspect_measured(
+            [_about(listed[name], report.clips[name]) for name in digests],
+            report.splits,
+            report.class_names or None,
+            dst,
+            dict(enumerate(stats.values())),
+            {shape: len(stats)},
+            {'float32': len(stats)},
+            stored.unit,
+        )
         content = ''.join(f'{clip.name} {clip.label} {digests[clip.name]}\n' for clip in clips)
         save_annotations(
             dst,
             _annotations(groups, listed, report.clips),
             report.splits,
-            class_names=report.class_names,
+            **({'class_names': report.class_names} if report.class_names else {}),
             layout=layout.name,
             skeleton=stored.to_dict(),
             provenance=dict(
@@ -150,22 +171,24 @@ def _collect(
     options: ConversionOptions,
     report: ConversionReport,
     problems: list[str],
-) -> tuple[dict[str, str], dict[str, int]]:
-    """Counts what was made; gives digest and frames of each clip that is to be stored."""
+) -> tuple[dict[str, str], dict[str, ClipStats], tuple[int, int]]:
+    """Counts what was made; gives digest and measures of each clip that is to be stored, and the
+    joints and coordinates of all."""
     digests: dict[str, str] = {}
-    frames: dict[str, int] = {}
+    stats: dict[str, ClipStats] = {}
     usual = ''
+    V = C = 0
     for clip in resumable.read_groups(groups):
         name = clip['name']
         if 'left_out' in clip:
             report.dropped[name] = clip['left_out']
             continue
         arrays = clip['arrays']
-        *_, V, C = arrays['keypoint'].shape
+        shape = arrays['keypoint'].shape[2:]
         scores = 'scores' if 'keypoint_score' in arrays else 'no scores'
-        form = f'{V} joints, {C} coordinates and {scores}'
+        form = f'{shape[0]} joints, {shape[1]} coordinates and {scores}'
         if not usual:
-            first, usual = listed[name].place, form
+            first, usual, (V, C) = listed[name].place, form, shape
         if form != usual:
             problem = f'has {form}; {first} has {usual}. All clips must be alike.'
             if options.invalid == 'drop':
@@ -175,27 +198,33 @@ def _collect(
             continue
         for what, count in clip['notes'].items():
             report.notes[what][name] = count
-        frames[name] = arrays['keypoint'].shape[1]
+        measured = ClipStats(*clip['stats'])
+        stats[name] = measured._replace(jump=measured.jump and Jump(*measured.jump))
         content = b''.join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
         digests[name] = hashlib.sha256(content).hexdigest()
     if not digests and not problems:
         why = next(iter(report.dropped.items()), 'the reader yields none')
         raise ValueError(f'no clip is left: {len(report.dropped)} were dropped, such as {why}.')
-    return digests, frames
+    return digests, stats, (V, C)
 
 
 def _annotations(
-    groups: list[str], listed: dict[str, Recording], clips: dict[str, tuple[int, int]]
+    groups: list[str], listed: dict[str, Recording], clips: dict[str, tuple[int | None, int]]
 ) -> Iterator[dict]:
     for clip in resumable.read_groups(groups):
-        if clip['name'] not in clips:
-            continue
-        label, frames = clips[clip['name']]
-        recording = listed[clip['name']]
-        who = dict(subject=recording.subject, camera=recording.camera)
-        who = {key: str(value) for key, value in who.items() if value is not None}
-        named = dict(frame_dir=recording.name, label=label, total_frames=frames)
-        yield {**named, **who, **clip['arrays']}
+        name = clip['name']
+        if name in clips:
+            yield {**_about(listed[name], clips[name]), **clip['arrays']}
+
+
+def _about(recording: Recording, clip: tuple[int | None, int]) -> dict:
+    """An annotation without its arrays."""
+    label, frames = clip
+    named = dict(frame_dir=recording.name, label=label, total_frames=frames)
+    if label is None:
+        del named['label']
+    who = dict(subject=recording.subject, camera=recording.camera)
+    return {**named, **{key: str(value) for key, value in who.items() if value is not None}}
 
 
 def _add_distinct(report: ConversionReport, split: str, digests: dict[str, str]) -> None:
@@ -214,7 +243,10 @@ def _add_distinct(report: ConversionReport, split: str, digests: dict[str, str])
 def _class_names(clips: Sequence[Recording], classes: Sequence[str] | None) -> list[str]:
     found: dict[str, Recording] = {}
     for clip in clips:
-        found.setdefault(str(clip.label), clip)
+        if clip.label is not None:
+            found.setdefault(str(clip.label), clip)
+    if not found:
+        return []
     if classes is None:
         return sorted(found, key=_natural)
     classes = [str(name) for name in classes]

@@ -32,6 +32,10 @@ def write_npz(
     Raises:
         ValueError: Names the clip that does not fit.
     """
+    for clip in (clip for clips in parts.values() for clip in clips):
+        if clip.get('label') is None:
+            wanted = "and the authors' arrays need one of every clip"
+            raise ValueError(f'clip {clip.get("frame_dir")!r}: has no label, {wanted}.')
     one_hot = np.eye(num_classes)
     with written_whole(path) as partial, zipfile.ZipFile(partial, 'w') as archive:
         for part, clips in parts.items():

@@ -8,6 +8,9 @@ import numpy as np
 
 from stars_mm.preparation.layouts import SkeletonLayout
 
+#: What of a clip's notes is to be warned of: numbers of frames that its file lacks.
+FRAMES_LACKING = 'frames lacking, by the numbers of the others'
+
 
 class Clip(NamedTuple):
     """What is in a recording: ``keypoints`` (M persons, T frames, V joints, C = 2 or 3
@@ -33,7 +36,7 @@ class Recording:
 
     Args:
         name (str): Name of the clip; no two have the same.
-        label (str or int): Name or number of its class.
+        label (str or int, optional): Name or number of its class; None where it is not known.
         subject (str or int, optional): Who is seen. Splits by subject need it.
         keypoints (np.ndarray or callable): As in :class:`Clip`. Or a function without arguments
             that gives such an array, or a :class:`Clip`: it is called when the clip is converted,
@@ -47,7 +50,7 @@ class Recording:
     """
 
     name: str
-    label: str | int
+    label: str | int | None = None
     subject: str | int | None = None
     keypoints: np.ndarray | Callable | None = None
     scores: np.ndarray | None = None

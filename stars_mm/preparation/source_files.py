@@ -5,7 +5,7 @@ import os
 import os.path as osp
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -113,6 +113,19 @@ def _wanted(files: Iterable[SourceFile], suffixes: str | tuple[str, ...]) -> lis
         for file in files
         if file.path.lower().endswith(suffixes) and not osp.basename(file.path).startswith('.')
     ]
+
+
+def labels_of_folders(files: Sequence[SourceFile]) -> list[str | None]:
+    """The name of the folder that each file lies in: its class. None where all of them lie directly
+    in their source, so that none has a class; a ValueError where only some do."""
+    labels = [file.parent or None for file in files]
+    bare = next((file for file, label in zip(files, labels) if label is None), None)
+    if bare is not None and any(labels):
+        raise ValueError(
+            f'{bare.where}: lies in no folder that would name its class, and others do. Move it '
+            "into one, or give --pattern, such as '{label}_{subject}_{take}', or --index."
+        )
+    return labels
 
 
 def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:

@@ -45,7 +45,8 @@ class SplitRule:
 
     def apply(self, clips: Sequence[Recording]) -> Splits:
         """Name of a split → names of its clips; a rule replaces what the clips themselves say of
-        ``xsub_*``, ``xview_*`` or ``clip_*``, with the splits inside the training split.
+        ``xsub_*``, ``xview_*`` or ``clip_*``, with the splits inside the training split. Where
+        nothing is said of clips that have neither label nor subject, all are in one, ``train``.
 
         Raises:
             ValueError: If a clip lacks what the rule goes by, a name is that
@@ -58,6 +59,9 @@ class SplitRule:
             splits = _replace(splits, parts)
         if self.val_cameras is not None:
             splits = _replace(splits, _by(clips, 'camera', self.val_cameras, 'xview'))
+        asked = splits or self.val_fraction is not None or self.over == 'clip'
+        if not asked and all(clip.label is None and clip.subject is None for clip in clips):
+            return dict(train=[clip.name for clip in clips])
         if self.val_fraction is not None or not splits:
             splits = _replace(splits, self._draw(clips, self.val_fraction or 0.3))
         for name, names in splits.items():
@@ -70,7 +74,8 @@ class SplitRule:
         rng = np.random.default_rng(self.seed)
         if self.over == 'clip':
             chosen = set()
-            for label in sorted({clip.label for clip in clips}, key=str):
+            labels = {c.label for c in clips} - {None} or {None}  # of some, others train
+            for label in sorted(labels, key=str):
                 names = [c.name for c in clips if c.label == label]
                 chosen |= set(_share(names, fraction, rng))
             return _part(clips, 'clip', [clip.name in chosen for clip in clips])

@@ -12,12 +12,13 @@ import io
 import pickle
 import re
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from mmengine.fileio import get_local_path
-from torch.storage import TypedStorage
+
+if TYPE_CHECKING:  # who reads arrays alone does not wait for torch
+    import torch
 
 #: The dtypes of plain data: booleans, numbers, text, bytes and objects, the
 #: last being lists of what this module allows.
@@ -82,14 +83,18 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode('latin1')
 
 
-def _storage(raw: bytes) -> TypedStorage:
+def _storage(raw: bytes) -> 'torch.TypedStorage':
+    import torch
+
     return torch.load(io.BytesIO(raw), map_location='cpu', weights_only=True)
 
 
 def _tensor(
-    storage: TypedStorage, offset: int, size: tuple, stride: tuple, *_: Any
-) -> torch.Tensor:
-    if not isinstance(storage, TypedStorage):
+    storage: 'torch.TypedStorage', offset: int, size: tuple, stride: tuple, *_: Any
+) -> 'torch.Tensor':
+    import torch
+
+    if not isinstance(storage, torch.storage.TypedStorage):
         raise UnsafePickleError(f'a tensor has a storage {storage!r}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
     is_outside = 0 not in size and last >= storage.size()  # torch would enlarge the storage

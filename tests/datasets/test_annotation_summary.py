@@ -140,3 +140,20 @@ def test_the_recipe_takes_the_file(tmp_path, monkeypatch, repo_root, layout, cha
     places = clips[:, :, 0, ..., :channels]
     size = (places - places.mean(-2, keepdim=True)).square().sum(-1).mean(-1).sqrt()
     assert meters or 0.3 < size.median() < 0.6  # noise, and the time warp evens it out
+
+
+def test_a_file_without_labels(tmp_path, make_clip):
+    path = str(tmp_path / 'a.pkl')
+    clips = [make_clip(n, (1, 9, 17, 3)) for n in range(4)]
+    for clip in clips:
+        del clip['label']
+    names = [clip['frame_dir'] for clip in clips]
+    save_annotations(path, clips, dict(train=names), layout='h36m-17')
+    found = summarize_annotations(path)
+    assert found['num_classes'] is None
+    assert found['train_split'] == found['val_split'] == 'train'
+    save_annotations(
+        path, [dict(clip, label=1) for clip in clips], dict(train=names), layout='h36m-17'
+    )
+    with pytest.raises(ValueError, match='val_split=None is none of its splits'):
+        summarize_annotations(path)

@@ -69,7 +69,7 @@ def test_gives_back_what_was_written(folder):
     assert index['summary'] == wanted
 
 
-@pytest.mark.parametrize('label, wanted', [(4, 5), ([0, 6], 7), (None, None)])
+@pytest.mark.parametrize('label, wanted', [(4, 5), ([0, 6], 7), (None, 2)])
 def test_classes_without_names(tmp_path, make_clip, label, wanted):
     write_clip_store(tmp_path, [make_clip(1), make_clip(0, label=label)], None, {}, SOURCE)
     assert ClipStore(tmp_path).index['summary']['num_classes'] == wanted

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mmaction.registry import DATASETS
 
-from stars_mm.datasets import SkeletonDataset
-from stars_mm.engine.features import ClipList
+from stars_mm.datasets import SkeletonDataset, UnionDataset, collate_clips, save_annotations
+from stars_mm.engine.features import UNLABELED, ClipList
 
 
 @pytest.mark.parametrize('poses_2d', [False, True])
@@ -142,3 +142,33 @@ def test_arguments_are_checked(write, clips):
     ):
         with pytest.raises(ValueError, match=message):
             SkeletonDataset(path, [], **options)
+
+
+def test_clips_without_a_label(write, clips):
+    """Missing or None, they are packed without one, and collated with those that have one."""
+    del clips[0]['label']
+    clips[1]['label'] = None
+    pipeline = [
+        dict(type='TemporalCropResize', clip_len=8, p_interval=1.0),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_dir')),
+    ]
+    dataset = SkeletonDataset(write(clips), pipeline, split='train', num_classes=3)
+    batch = collate_clips([dataset[n] for n in range(4)])
+    for samples in (batch['data_samples'], pickle.loads(pickle.dumps(batch['data_samples']))):
+        labels = [sample.get('gt_label') for sample in samples]
+        assert labels[:2] == [None, None] and [int(n) for n in labels[2:]] == [2, 0]
+    assert ClipList.from_dataset(dataset).labels == [UNLABELED, UNLABELED, 2, 0]
+
+
+def test_names_of_the_classes(tmp_path, clips):
+    """Where mmengine looks for them, and those who list clips."""
+    path = str(tmp_path / 'a.npz')
+    save_annotations(path, clips, {}, class_names=['sit', 'run', 'wave'])
+    dataset = SkeletonDataset(path, [])
+    assert dataset.metainfo['classes'] == ['sit', 'run', 'wave']
+    assert ClipList.from_dataset(dataset).class_names == ['sit', 'run', 'wave']
+    other = SkeletonDataset(path, [], metainfo=dict(classes=['a']))
+    assert other.metainfo['classes'] == ['a']
+    assert UnionDataset([dataset, dataset]).metainfo == dataset.metainfo
+    assert 'classes' not in UnionDataset([dataset, other]).metainfo

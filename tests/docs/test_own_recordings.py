@@ -40,7 +40,9 @@ def give(command, monkeypatch):
     """Gives a command in this process, which has imported torch already."""
     words = shlex.split(command)
     monkeypatch.setattr(sys, 'argv', words[1:])
-    runpy.run_path(words[1], run_name='__main__')
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(words[1], run_name='__main__')
+    assert not end.value.code
 
 
 def make_lab(folder, classes=4, subjects=6, takes=2):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.engine.features import UNLABELED, ClipList, FeatureSet
 
 
 def part(indices: list) -> FeatureSet:
@@ -44,6 +44,27 @@ def test_list_of_clips():
     assert (found.names, found.labels) == (['b', 'a'], [2, 0])
     assert found.source == 'a.pkl'
     clips.split = 'val'
-    clips.append(dict(frame_dir='c'))
-    with pytest.raises(ValueError, match="'val' of a.pkl: clip 'c' has the label None"):
+    clips.insert(0, dict(frame_dir='c'))
+    found = ClipList.from_dataset(clips)
+    assert (found.names, found.labels) == (['c', 'b', 'a'], [UNLABELED, 2, 0])
+    found = found.labeled()
+    assert (found.names, found.labels, found.class_names) == (['b', 'a'], [2, 0], None)
+    assert found.labeled() is found
+    clips[1:] = [dict(frame_dir='d', label=None)]
+    with pytest.raises(ValueError, match="'val' of a.pkl: no clip has a label.*no-validate"):
+        ClipList.from_dataset(clips).labeled()
+    clips.append(dict(frame_dir='e', label=[1, 2]))
+    with pytest.raises(ValueError, match=r"clip 'e' has the label \[1, 2\]"):
         ClipList.from_dataset(clips)
+
+
+def test_samples_without_a_label():
+    samples = [dict(feature=torch.ones(2) * n, sample_idx=n, frame_dir=f'c{n}') for n in range(4)]
+    samples[2]['gt_label'] = torch.tensor([5])
+    samples[0]['gt_label'] = torch.tensor([0])
+    found = FeatureSet.from_samples(samples)
+    assert found.labels.tolist() == [0, UNLABELED, 5, UNLABELED]
+    kept = found.labeled()
+    assert kept.names == ['c0', 'c2'] and kept.labels.tolist() == [0, 5]
+    assert kept.sample_idx.tolist() == [0, 2] and kept.features.tolist() == [[0, 0], [2, 2]]
+    assert kept.labeled() is kept

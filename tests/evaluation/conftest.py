@@ -10,6 +10,9 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from stars_mm.cli import test, train
+from stars_mm.cli.main import parse_command
+from stars_mm.cli.train import build_runner
 from stars_mm.preparation.annotation_file import save_annotations
 
 COMMON = """
@@ -123,15 +126,15 @@ def recipe(make_recipe, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run_in_process(load_tool):
+def run_in_process():
     """Takes the place of ``run_tool``: the same command line, without a process of its own."""
-    tools = {name: load_tool(name) for name in ('train.py', 'test.py')}
+    commands = {'train.py': train, 'test.py': test}
     count = itertools.count()
 
     def _run(name: str, arguments: list, log: Path, num_processes: int = 1) -> None:
-        tool, name = tools[name], name.removesuffix('.py')
-        cfg = tool.load_config(tool.parse_args([str(argument) for argument in arguments]))
+        command, name = commands[name], name.removesuffix('.py')
+        cfg = command.load_config(parse_command(name, [str(argument) for argument in arguments]))
         cfg.experiment_name = f'{log.parent.name}_{next(count)}'  # its own log
-        getattr(tool.build_runner(cfg), name)()
+        getattr(build_runner(cfg), name)()
 
     return _run

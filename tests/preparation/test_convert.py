@@ -11,8 +11,9 @@ from stars_mm.preparation import resumable
 from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.preparation.clip_conversion import ConversionOptions
 from stars_mm.preparation.convert import convert
+from stars_mm.preparation.inspection import inspect_annotations
 from stars_mm.preparation.layouts import get_layout
-from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
+from stars_mm.preparation.recording import FRAMES_LACKING, Clip, Recording, RecordingSet, leave_out
 from stars_mm.utils.safe_pickle import load_pickle
 
 STICK = dict(name='stick', joints=['hip', 'hand', 'foot'], parents=[None, 0, 0], center=0)
@@ -230,3 +231,62 @@ def _end(_):
 def test_a_worker_that_is_ended_is_said(tmp_path):
     with pytest.raises(RuntimeError, match='ended from outside'):
         resumable.convert_in_groups(make(tmp_path), _end, '', str(tmp_path / 'a'), workers=2)
+
+
+@pytest.mark.parametrize('suffix', ['pkl', 'npz'])
+def test_labels_that_are_not_known(tmp_path, suffix):
+    """The absence is kept; class_names are those of the others."""
+    path = str(tmp_path / f'a.{suffix}')
+    clips = [Recording(f'c{n}', None, n % 2, ONES + n) for n in range(4)]
+    report = convert(clips, path, STICK)
+    extra = {}
+    found, _ = load_annotations(path, extra)
+    assert all('label' not in clip for clip in found) and 'class_names' not in extra
+    assert report.class_names == [] and report.clips['c3'] == (None, 4)
+    clips[2].label = 'wave'
+    text = convert(clips, path, STICK).as_text()
+    found, _ = load_annotations(path, extra)
+    assert [clip.get('label') for clip in found] == [None, None, 0, None]
+    assert extra['class_names'] == ['wave']
+    rows = [line.split() for line in text.splitlines()]
+    assert ['no', 'label', '1', '2'] in rows or ['no', 'label', '2', '1'] in rows
+
+
+def walking(number, frames=20):
+    """A body of 1.5 m that goes on and waves."""
+    rng, time = np.random.default_rng(number), np.linspace(0, 3, frames)[:, None, None]
+    return [[0, 1, 0], [0, 1.5, 0], [0, 0, 0]] + 0.1 * np.sin(time + rng.random((1, 3, 3)))
+
+
+def test_the_report_says_what_inspecting_the_file_says(tmp_path):
+    path = str(tmp_path / 'a.pkl')
+    clips = [Recording(f'c{n}', n % 2, n % 4, walking(n)) for n in range(16)]
+    clips[5].keypoints = clips[4].keypoints  # another subject's: across the splits, perhaps
+    clips[6].keypoints[9, 1] += 2  # a leap
+    clips[7].keypoints = clips[7].keypoints[:1].repeat(20, 0)
+    extra = {}
+    report = convert(clips, path, STICK)
+    annotations, splits = load_annotations(path, extra)
+    found = inspect_annotations(annotations, splits, extra['class_names'], path, unit='m')
+    assert report.warnings() == found.warnings and not found.faults
+    assert {'copy_label', 'jump', 'still'} <= {one.kind for one in found.warnings}
+    assert report.inspection.as_dict() == found.as_dict()
+
+
+def test_what_is_to_be_looked_at_the_gravest_first(tmp_path):
+    gaps = {FRAMES_LACKING: 3}
+    clips = [
+        Recording(f'c{n}', 'wave', f's{n}', partial(Clip, 1000 * walking(n), None, gaps))
+        for n in range(6)
+    ]
+    report = convert(clips, str(tmp_path / 'a.pkl'), STICK)
+    text = report.as_text()
+    starts = [line.split(' (')[0] for line in text.splitlines()]
+    order = ['error unit', 'warning own_subject', 'warning frames_lacking', 'warning one_class']
+    places = [starts.index(start) for start in order]
+    assert places == sorted(places)
+    assert "    'c3': 3" in text and "    'c0': 's0'" in text
+    trains, tests = (report.splits[f'xsub_{part}'] for part in ('train', 'val'))
+    who = ', '.join(f'{name.replace("c", "s")} (1)' for name in sorted(tests))
+    assert f'xsub_val: {len(tests)} clips of {len(tests)} subjects: {who}' in text.splitlines()
+    assert len(trains) + len(tests) == 6

@@ -93,3 +93,17 @@ PARTLY = clips(split=lambda s: 'x' if s == 'a' else None)
 def test_what_cannot_be_parted(arguments, some, message):
     with pytest.raises(ValueError, match=message):
         SplitRule(**arguments).apply(some)
+
+
+def test_clips_without_labels():
+    bare = [Recording(f'c{n}') for n in range(8)]
+    assert SplitRule().apply(bare) == dict(train=[f'c{n}' for n in range(8)])
+    drawn = SplitRule(over='clip', val_fraction=0.25).apply(bare)
+    assert {name: len(names) for name, names in drawn.items()} == dict(clip_train=6, clip_val=2)
+    with pytest.raises(ValueError, match='subject of .* is not known'):
+        SplitRule(val_fraction=0.5).apply(bare)
+    known = [Recording(f'd{n}', 'walk') for n in range(4)]
+    drawn = SplitRule(over='clip', val_fraction=0.5).apply(bare + known)
+    assert {name[0] for name in drawn['clip_val']} == {'d'}  # none without a label is judged
+    seen = SplitRule().apply([Recording(f'{s}{n}', None, s) for s in 'ab' for n in range(2)])
+    assert {len({name[0] for name in names}) for names in seen.values()} == {1}

@@ -124,7 +124,7 @@ def test_a_bad_file_is_named_dropped_or_mended(tool, lab, capsys):
     content = run(tool, lab, '--invalid', 'drop')
     assert len(content['annotations']) == 5
     assert sum(content['provenance']['left_out'].values()) == 1
-    assert 'dropped: 1 clips\nleft out, 1 clips: ' in capsys.readouterr().out
+    assert 'note: left out, 1 clips: ' in capsys.readouterr().out
     content = run(tool, lab, '--missing', 'interpolate')
     filled = content['annotations'][4]['keypoint'][0, :, 1] * 1000
     np.testing.assert_allclose(filled, [[4, 5, 6], [6, 7, 8], [8, 9, 10]], rtol=1e-5)

@@ -42,6 +42,32 @@ def publish(load_tool, tmp_path):
     return _publish
 
 
+SPACE = """
+custom_hooks = [dict(type='SimilarityTargetHook', dataloader=dict(
+    batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='SkeletonDataset', ann_file='{ann_file}', test_mode=True, pipeline=[
+        dict(type='TemporalCropResize', clip_len=16, p_interval=0.95),
+        dict(type='FormatGCNInput', num_person=1),
+        dict(type='PackActionInputs', meta_keys=('sample_idx',))])))]
+"""
+
+
+def test_space_is_fitted_to_what_similarities_are_taught_of(publish, tmp_path, write, make_clip):
+    """The positions' mean, by the file's clips; what was published is what is read back."""
+    from stars_mm.apis.packed_space import load_space
+
+    clips = [make_clip(n, (1, 16, 15, 3)) for n in range(7)]
+    ann_file = write(clips)
+    publish(text=CONFIG + SPACE.format(ann_file=ann_file))
+    entry = json.loads((tmp_path / 'out/index.json').read_text())['some-15']
+    path = tmp_path / 'out' / entry['space']
+    assert file_sha256(path) == entry['space_sha256']
+    space = load_space(safetensors.torch.load_file(path))
+    assert space.parts == ('positions', 'distances', 'joints')
+    mean = space.whitenings['positions'].mean
+    assert len(mean) == 16 * 15 * 3 and 0 < mean.abs().max() < 9
+
+
 def test_file_and_index(publish, tmp_path, capsys):
     """Half of the encoder's bytes, nothing of the head; another one is added, the same one anew is
     the same to the byte."""
@@ -57,6 +83,9 @@ def test_file_and_index(publish, tmp_path, capsys):
     facts = dict(layout='common-15', num_frames=16, seed=1, epoch=3, iter=30)
     facts['config'] = 'configs/mine/small.py'
     index = json.loads((tmp_path / 'out/index.json').read_text())
+    assert index['some-15'].pop('pipeline') == [dict(type='MapJoints')]
+    model = index['some-15'].pop('model')
+    assert model['type'] == 'STARS' and model['backbone']['embed_dims'] == 16
     assert index == {'some-15': dict(file=path.name, sha256=file_sha256(path), **facts)}
     with safetensors.safe_open(path, framework='pt') as file:
         meta = json.loads(file.metadata()['meta'])
@@ -68,7 +97,8 @@ def test_file_and_index(publish, tmp_path, capsys):
     publish('other')
     assert path.read_bytes() == before
     both = json.loads((tmp_path / 'out/index.json').read_text())
-    assert both.keys() == {'some-15', 'other'} and both['some-15'] == index['some-15']
+    assert both.keys() == {'some-15', 'other'}
+    assert {key: both['some-15'][key] for key in index['some-15']} == index['some-15']
     names = {'index.json', 'some-15.safetensors', 'other.safetensors'}
     assert {one.name for one in (tmp_path / 'out').iterdir()} == names
 

@@ -15,7 +15,7 @@ from stars_mm.evaluation.protocols.training_run import training_identity
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.utils import shipped_encoders
 from stars_mm.utils.checkpoint import read_checkpoint
-from stars_mm.utils.shipped_encoders import FOLDER, checkpoint_path
+from stars_mm.utils.shipped_encoders import FOLDER, checkpoint_path, space_path
 from stars_mm.utils.weights_file import file_sha256, read_weights
 
 KNOWN = shipped_encoders.shipped_encoders()
@@ -42,15 +42,17 @@ def test_files_are_those_of_the_index():
     """Each is small enough for a wheel, and there is none that the index does not know."""
     assert 'common-15' in KNOWN
     assert {path.name for path in FOLDER.glob('*.safetensors')} == {
-        entry['file'] for entry in KNOWN.values()
+        entry[key] for entry in KNOWN.values() for key in ('file', 'space') if key in entry
     }
     for name, entry in KNOWN.items():
         path = FOLDER / entry['file']
         assert path.stat().st_size <= 8_000_000
         assert entry['sha256'] == file_sha256(path)
         _, meta = read_weights(path)
-        said = {key: value for key, value in entry.items() if key not in ('file', 'sha256')}
+        about_files = ('file', 'sha256', 'space', 'space_sha256', 'model', 'pipeline')
+        said = {key: value for key, value in entry.items() if key not in about_files}
         assert {key: meta[key] for key in said} == said
+        assert space_path(name) is None or file_sha256(space_path(name)) == entry['space_sha256']
 
 
 def test_common_15_fits_its_config(cfg, build):

@@ -87,7 +87,7 @@ def measure(encode: SkeletonInferencer, file: str, draws: int) -> dict[str, dict
             mean, std = 100 * np.mean(rows, 0), 100 * np.std(rows, 0)
             keys = ('accuracy', 'refused_at_5', 'false_refusals', 'refused')
             found[f'{row} {shots}'] = {
-                key: [round(m, 1), round(s, 1)] for key, m, s in zip(keys, mean, std)
+                key: [round(float(m), 1), round(float(s), 1)] for key, m, s in zip(keys, mean, std)
             }
             print(path, row, shots, found[f'{row} {shots}'], flush=True)
     return found

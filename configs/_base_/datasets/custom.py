@@ -43,6 +43,8 @@ batch_size = min(batch_size, train_clips)
 protocol_batch_size = min(32, train_clips)
 # whole epochs, as near as they come to the iterations
 per_epoch = max(train_clips // batch_size, 1)
+given = int('{{$PRETRAIN_EPOCHS:0}}')  # --pretrain-epochs of train.py
+pretrain_iters = given * per_epoch or pretrain_iters
 pretrain_epochs = max(round(pretrain_iters / per_epoch), 1)
 tune_epochs = max(round(0.3 * pretrain_iters / per_epoch), 1)
 
@@ -91,5 +93,7 @@ val_evaluator = [
     dict(type='KNNMetric', topk_neighbors=neighbors[-3:], temperature=0.1),
 ]
 test_evaluator = [dict(type='KNNMetric', topk_neighbors=neighbors[:4]), dict(type='ClusterMetric')]
-del data, layout, min_frames, mirror, neighbors, num_frames, per_epoch, pretrain_iters, start
+if num_classes is None:  # recordings without labels: nothing to judge by
+    val_cfg = val_dataloader = val_evaluator = None
+del data, given, layout, min_frames, mirror, neighbors, num_frames, per_epoch, pretrain_iters, start
 del splits, summary, train_clips, train_split, turn, val_split

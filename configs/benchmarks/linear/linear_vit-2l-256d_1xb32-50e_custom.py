@@ -5,6 +5,8 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 
+if _base_.num_classes is None:
+    raise ValueError(f'ann_file={_base_.ann_file!r}: no clip has a label to be learned.')
 model = dict(
     backbone=_base_.encoder, cls_head=dict(num_classes=_base_.num_classes, in_channels=256)
 )

@@ -15,7 +15,7 @@ class BaselineHook(Hook):
 
     Compared is the nearest neighbor (k = 1, percent) of the validation's query in its bank, by raw
     coordinates and by feature spaces of the clips alone. Where there is no validation by features,
-    or a clip has no class, nothing is said.
+    or no clip has a class, nothing is said.
     """
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class BaselineHook(Hook):
         ]
         try:
             for loader in loaders:
-                ClipList.from_dataset(loader.dataset)
-        except ValueError:  # a clip without a class
+                ClipList.from_dataset(loader.dataset).labeled()
+        except ValueError:  # nothing to judge by
             return
         bank, query = loaders
         self.baselines = TASK_UTILS.build(

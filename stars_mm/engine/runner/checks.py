@@ -3,14 +3,20 @@
 import os.path as osp
 from collections.abc import Iterator
 
+import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from torch import nn
 from torch.utils.data import DataLoader
 
+from stars_mm.engine.features import clip_infos
 from stars_mm.preparation.annotation_file import missing_file_error
+from stars_mm.preparation.inspection.clip_stats import guess_units, measure_clip, unit_fault
 from stars_mm.utils.checkpoint import check_checkpoint
+
+#: So many clips tell the size of a data set's bodies.
+_MEASURED_CLIPS = 32
 
 
 def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
@@ -107,6 +113,15 @@ def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
             f'{path}: the data set has num_classes={classes}, but model.cls_head.num_classes='
             f'{expected} in {cfg.filename}. Set the two to the same number.'
         )
+    if hasattr(model, 'cls_head'):
+        unlabeled = [clip for clip in clip_infos(dataset) if clip.get('label') is None]
+        if unlabeled:
+            raise ValueError(
+                f'{path}: {len(unlabeled)} of {len(dataset)} clips have no label, such as '
+                f'{unlabeled[0].get("frame_dir")!r}, and {type(model).__name__} learns labels. '
+                'Label them, or name those that have one in a `subset`.'
+            )
+    _check_unit(dataset, path)
     _, M, T, V, C = dataset[0]['inputs'].shape
     for key, value, axis in (
         ('num_frames', T, 'frames after the pipeline (its clip_len)'),
@@ -125,6 +140,21 @@ def check_dataset(dataset: BaseDataset, model: nn.Module, cfg: Config) -> None:
             f'{path}: holds clips of {persons} persons, but the pipeline keeps {M}. Set '
             f'num_person={persons} in FormatGCNInput in {cfg.filename}.'
         )
+
+
+def _check_unit(dataset: BaseDataset, path: str) -> None:
+    """Raise a ValueError where some clips are of a size that contradicts the file's unit."""
+    layout = getattr(dataset, 'layout', None)
+    if layout is None:
+        return
+    chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), _MEASURED_CLIPS)).astype(int)
+    clips = [dataset.get_data_info(number) for number in chosen.tolist()]
+    measured = [measure_clip(clip) for clip in clips]
+    reach = max(clip.reach for clip in measured)
+    units = guess_units([clip.size for clip in measured], reach, clips[0]['keypoint'].shape[3])
+    fault = unit_fault(layout.unit, units)
+    if fault:
+        raise ValueError(f'{path}: {fault}.')
 
 
 def _dataset_cfgs(cfg: Config) -> Iterator[dict]:

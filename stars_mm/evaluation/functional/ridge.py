@@ -52,7 +52,7 @@ def fit_ridge(
     scale = np.sqrt(((bank - mean) ** 2).mean()) or 1.0
     with threadpool_limits(limits=1):
         classifier = RidgeClassifierCV(alphas).fit((bank - mean) / scale, targets)
-    weight, bias = classifier.coef_ / scale, classifier.intercept_
+    weight, bias = np.atleast_2d(classifier.coef_ / scale), np.atleast_1d(classifier.intercept_)
     if len(weight) == 1:  # of two classes the second alone has a score
         weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])
     return weight, bias - weight @ mean

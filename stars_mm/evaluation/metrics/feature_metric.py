@@ -20,9 +20,10 @@ class FeatureMetric(BaseMetric):
 
     def prepare(self, bank: ClipList, query: ClipList, work_dir: str | None = None) -> None:
         """Look at the clips before their features are computed, in the folder of a run; a
-        ValueError if the metric cannot be computed for them."""
+        ValueError if the metric cannot be computed for them. Those without a label do not
+        count."""
         self.work_dir = work_dir
-        self.check_clips(bank, query)
+        self.check_clips(bank.labeled(), query.labeled())
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Raise a ValueError where the metric cannot be computed; see :meth:`prepare`."""
@@ -49,7 +50,7 @@ class FeatureMetric(BaseMetric):
                 f'{type(self).__name__} got no features of the {role}. Run it under FeatureValLoop '
                 'or FeatureTestLoop, which take a bank_dataloader.'
             )
-        whole = FeatureSet.cat(parts)
+        whole = FeatureSet.cat(parts).labeled()
         finite = whole.features.isfinite().all(dim=1)
         if not finite.all():
             first = int(whole.sample_idx[~finite][0])

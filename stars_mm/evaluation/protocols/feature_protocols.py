@@ -48,12 +48,12 @@ class FeatureProtocol(Protocol):
             return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
         if self.name == 'ridge':
             return RidgeMetric(draws=settings.draws, seed=settings.seed)
-        clips = len(self.reader.clips('bank').labels)
+        clips = len(self.reader.clips('bank').labeled().labels)
         return KNNMetric([k for k in _KS if k <= clips])
 
     def check(self) -> None:
         self.reader.check(self.settings.encoder)
-        self.metric.check_clips(*(self.reader.clips(role) for role in ROLES))
+        self.metric.prepare(*(self.reader.clips(role) for role in ROLES))
 
     def identity(self) -> dict:
         settings = self.settings
@@ -70,7 +70,7 @@ class FeatureProtocol(Protocol):
 
     def run(self, folder: Path) -> dict:
         settings = self.settings
-        bank, query = (self.reader.clips(role) for role in ROLES)
+        bank, query = (self.reader.clips(role).labeled() for role in ROLES)
         self.metric.work_dir = str(folder)  # keeps the list of examples
         baselines = self.clip_scores()
         encoders = dict(
@@ -114,7 +114,7 @@ class FeatureProtocol(Protocol):
 
     def _score(self, features: BankAndQuery) -> dict[str, dict[str, float]]:
         """``scores``, and ``spread`` of those that have one."""
-        found = self.metric.compute(features['bank'], features['query'])
+        found = self.metric.compute(*(features[role].labeled() for role in ROLES))
         found = {key: round(value, 4) for key, value in found.items()}
         spread = {}
         for end in _SPREADS:
@@ -136,7 +136,7 @@ class FeatureProtocol(Protocol):
 
     def _novelty(self) -> str:
         """Whether the encoder's training had these classes, as far as the configs say."""
-        asked = set(self.reader.clips('query').labels)
+        asked = set(self.reader.clips('query').labeled().labels)
         file = self.reader.loader_cfg('query').dataset.ann_file
         trained = leaf_datasets(self.settings.cfg.train_dataloader.dataset)
         train = next((dataset for dataset in trained if dataset['ann_file'] == file), None)

@@ -10,6 +10,7 @@ from stars_mm.evaluation.protocols.clip_rows import RAW_ROWS, clip_rows
 from stars_mm.evaluation.protocols.features import (
     GEOMETRY_ROWS,
     PUBLISHED,
+    ROLES,
     BankAndQuery,
     FeatureReader,
 )
@@ -25,7 +26,7 @@ def score(features: BankAndQuery, seed: int = 0) -> dict[str, float]:
     """Scores of the features of ``bank`` and ``query``: ``knn_top1`` (k = 1) and ``knn_k2`` … in
     percent, and those of :func:`cluster_scores` (not of several views of the query); the seed is
     that of k-means."""
-    bank, query = features['bank'], features['query']
+    bank, query = (features[role].labeled() for role in ROLES)
     ks = [k for k in _KS if k <= len(bank.labels)]
     knn = knn_accuracy(bank.features, bank.labels, query.features, query.labels, ks)
     scores = {'knn_top1' if k == 1 else f'knn_k{k}': knn[f'top1_k{k}'] for k in ks}
@@ -48,6 +49,8 @@ def score_stages(
         tuple: Row → scores; row → features of the query, the published ones of the encoders; and
         what :func:`lost_to` says of each stage.
     """
+    for role in ROLES:
+        reader.clips(role).labeled()  # or says that nothing can be judged
     results: dict[str, dict[str, float]] = {}
     queries = {}
     for row, features in clip_rows(reader, [*(RAW_ROWS if raw else ()), *GEOMETRY_ROWS]):
@@ -78,7 +81,7 @@ def score_stages(
 
 def describe(reader: FeatureReader, stages: list[TrainedStage], seed: int) -> dict:
     """What the numbers rest on, for the ``meta`` entry of the results."""
-    bank, query = (reader.clips(role) for role in ('bank', 'query'))
+    bank, query = (reader.clips(role).labeled() for role in ROLES)
     clips = dict(bank=len(bank.labels), query=len(query.labels))
     return dict(
         seed=seed,

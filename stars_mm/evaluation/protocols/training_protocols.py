@@ -89,7 +89,7 @@ class TrainingProtocol(Protocol):
             for mode in ('train', 'val'):
                 dataset = DATASETS.build(cfg[f'{mode}_dataloader'].dataset)
                 check_dataset(dataset, model, cfg)
-                clips.append(ClipList.from_dataset(dataset))
+                clips.append(ClipList.from_dataset(dataset).labeled())
         train, val = clips
         unknown = sorted(set(val.labels) - set(train.labels))
         if unknown:

@@ -16,6 +16,10 @@ JUMP_OF_MEDIAN = 10
 _BODY = {'metres': (0.4, 3.5), 'centimetres': (40, 350), 'millimetres': (400, 3500)}
 
 
+#: A body beyond this is of no declared metres, whoever it may be of and whatever is seen of it.
+_METRES = (0.1, 10)
+
+
 class Jump(NamedTuple):
     """The largest step of a clip that is too large for a body; all numbers count from 0."""
 
@@ -141,3 +145,19 @@ def guess_units(sizes: Sequence[float], reach: float, dims: int) -> Units:
         if low <= size <= high:
             return Units(name, size, dims, body)
     return Units('unknown', size, dims, body)
+
+
+def unit_fault(declared: str | None, units: Units) -> str | None:
+    """Says how a file whose layout declares a unit contradicts the size of its bodies.
+
+    Metres alone are refused: what is in another unit is scaled by the size of its bodies.
+    """
+    low, high = _METRES
+    if declared != 'm' or not np.isfinite(units.body_size) or low <= units.body_size <= high:
+        return None
+    looks = f'; {units.name}, it seems' if units.name in ('centimetres', 'millimetres') else ''
+    unit = dict(centimetres='cm', millimetres='mm').get(units.name, 'cm, mm or px')
+    return (
+        f'the layout declares metres, and {units.why}{looks}. Convert it again with --unit '
+        f'{unit}, or other where no unit is known'
+    )

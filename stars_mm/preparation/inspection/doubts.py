@@ -103,8 +103,9 @@ def copy_doubts(report: Inspection) -> list[Finding]:
     return found + finding('copy_label', f'{message}, and another label', relabelled)
 
 
-def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
-    """Classes without clips, or without clips to train on; unusable ``class_names``."""
+def class_doubts(report: Inspection, class_names: Any, unlabeled: list[int]) -> list[Finding]:
+    """Clips without labels, by position; classes without clips, or without clips to train on;
+    unusable ``class_names``."""
     found = []
     if class_names is not None and class_list(class_names) is None:
         message = f'class_names is {shown(class_names)}, no list of text'
@@ -113,9 +114,16 @@ def class_doubts(report: Inspection, class_names: Any) -> list[Finding]:
     found += finding('class_names', 'classes have one name', twice)
     present, clips = report.whole.class_counts, len(report.names)
     if clips and not present:
-        uses = 'masked motion prediction can use the file, tuning as well, and no evaluation'
-        found.append(Finding('no_label', f'no clip has a label: {uses}', clips))
-    elif report.num_classes > len(present):
+        uses = 'both stages of training can use the file, and no evaluation'
+        return [*found, Finding('no_label', f'no clip has a label: {uses}', clips)]
+    message = 'clips have no label: they train, and are not judged'
+    found += finding('no_label', message, (shown(report.names[n]) for n in unlabeled))
+    if len(present) == 1:
+        (label,) = present
+        message = 'there is a single class: nothing can be told apart. If it is the name of a '
+        message += 'folder, the folder above may be the one to convert'
+        found += finding('one_class', message, [report.class_name(label) or f'class {label}'])
+    if report.num_classes > len(present):
         absent = (f'class {n}' for n in range(report.num_classes) if n not in present)
         message = f'of {report.num_classes} classes some have no clip'
         count = report.num_classes - len(present)

@@ -53,8 +53,7 @@ def label_faults(
     annotations: list[dict], key: str, num_classes: int, named: bool, multi_class: bool
 ) -> list[Finding]:
     """Labels that are no class from 0 to ``num_classes`` - 1, which are the file's ``class_names``
-    or up to its largest label. None where no clip has a label: masked motion prediction needs none.
-    """
+    or up to its largest label. A clip without a label is no fault: pretraining needs none."""
     if all(clip.get('label') is None for clip in annotations):
         return []
     cases = [

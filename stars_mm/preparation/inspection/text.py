@@ -37,7 +37,7 @@ def as_text(report: Inspection) -> str:
     if report.pairs:
         pairs = ', '.join(f'{plain(one)} and {plain(other)}' for one, other in report.pairs)
         lines.append(f'compared for common clips: {pairs}')
-    lines += _findings('fault', report.faults) + _findings('warning', report.warnings)
+    lines += finding_lines('fault', report.faults) + finding_lines('warning', report.warnings)
     verdict = 'training cannot use it as it is' if report.faults else 'sound'
     counts = _counted(len(report.faults), 'fault'), _counted(len(report.warnings), 'warning')
     return '\n'.join([*lines, f'{verdict}: {", ".join(counts)}'])
@@ -62,7 +62,8 @@ def _table(rows: list[list[str]]) -> list[str]:
     return lines
 
 
-def _findings(kind: str, findings: list[Finding]) -> list[str]:
+def finding_lines(kind: str, findings: list[Finding]) -> list[str]:
+    """Findings of one kind, such as 'warning', each with its first cases."""
     lines = []
     for found in findings:
         lines.append(f'{kind} {found.kind} ({found.count}): {found.message}')

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from stars_mm.preparation.recording import Recording, RecordingSet
-from stars_mm.preparation.source_files import SourceFile, find_files
+from stars_mm.preparation.source_files import SourceFile, find_files, labels_of_folders
 
 #: CMU's joints at the places of 'h36m-17'.
 H36M = tuple(
@@ -34,22 +34,24 @@ class Joint(NamedTuple):
 
 
 def read(src: str, joints: Sequence[str] = H36M, step: int = 4) -> RecordingSet:
-    """Lists the clips of a folder or zip with one folder a class.
+    """Lists the clips of a folder or zip with one folder a class, or with none: clips without
+    labels.
 
     Args:
         src (str): The folder or zip.
         joints (sequence[str]): Those to take, in the layout's order.
         step (int): Every how manieth frame; CMU has 120 a second.
     """
+    files = find_files(src, '.bvh')
     recordings = [
         Recording(
             name=file.name,
-            label=file.parent,
+            label=label,
             subject=file.stem.split('_')[0],
             keypoints=partial(load, file, tuple(joints), step),
             source=file.where,
         )
-        for file in find_files(src, '.bvh')
+        for file, label in zip(files, labels_of_folders(files))
     ]
     return RecordingSet(recordings, layout='h36m-17', unit='other')
 

@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.readers import tables
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet
-from stars_mm.preparation.source_files import SourceFile, find_files
+from stars_mm.preparation.source_files import SourceFile, find_files, labels_of_folders
 
 _PARSERS = {
     '.csv': tables.parse_csv,
@@ -46,24 +46,27 @@ def path_pattern(template: str) -> Pattern:
 
 
 def read_index(path: str) -> dict[str, dict]:
-    """Reads a CSV whose header names the columns name, label and optionally subject, split and
-    camera: name → its row, with ``line``; empty cells are None. A ValueError names file and line.
+    """Reads a CSV whose header names the column name and optionally label, subject, split and
+    camera: name → its row, with ``line``; empty cells are None. Whether a comma, a semicolon or a
+    tab parts cells, the header tells. A ValueError names file and line.
     """
     rows: dict[str, dict] = {}
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
-        reader = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
+        comma = max(',;\t', key=text.partition('\n')[0].count)
+        lines = io.StringIO(text, newline='')
+        reader = csv.DictReader(lines, delimiter=comma, skipinitialspace=True)
         columns = reader.fieldnames or []
-        if not {'name', 'label'} <= set(columns) or not set(columns) <= set(_INDEX_COLUMNS):
-            known = 'name,label and may name subject,split,camera'
+        if 'name' not in columns or not set(columns) <= set(_INDEX_COLUMNS):
+            known = 'name and may name label,subject,split,camera'
             raise ValueError(f'line 1 must name the columns {known}; it has {",".join(columns)}.')
         for row in reader:
             line = f'line {reader.line_num}'
             if None in row or None in row.values():
                 raise ValueError(f'{line} has not {len(columns)} columns.')
             row = {key: value.strip() or None for key, value in row.items()}
-            if row['name'] is None or row['label'] is None:
-                raise ValueError(f'{line}: name or label is empty.')
+            if row['name'] is None:
+                raise ValueError(f'{line}: name is empty.')
             if row['name'] in rows:
                 other = rows[row['name']]['line']
                 raise ValueError(f'{line}: {row["name"]!r} is in line {other} too.')
@@ -93,7 +96,8 @@ def read(
             in the folder without the ending.
         layout (str, dict or SkeletonLayout): The joints; there is no default.
         pattern (str, optional): Where label, subject, camera and split stand in that name; see
-            :func:`path_pattern`. By default the label is the name of the folder of a file.
+            :func:`path_pattern`. By default the label is the name of the folder of a file; where
+            all files lie in ``src`` itself, clips have no label.
         index (str, optional): A CSV that says it for each name; see :func:`read_index`. Files that
             it does not name are left out.
         channels (str, optional): What the numbers of a joint are; see :class:`TableOptions`.
@@ -122,7 +126,7 @@ def read(
     if index:
         described = _describe_by_index(files, index)
     else:
-        described = {name: _describe_by_path(file, pattern) for name, file in files.items()}
+        described = _describe_by_path(files, pattern)
     recordings = []
     for name, fields in described.items():
         read_clip = partial(load, files[name], options)
@@ -135,21 +139,20 @@ def load(file: SourceFile, options: tables.TableOptions) -> Clip:
     return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
 
 
-def _describe_by_path(file: SourceFile, pattern: str | None) -> dict:
-    """Label, subject and so on as a clip's path says them."""
+def _describe_by_path(files: dict[str, SourceFile], pattern: str | None) -> dict[str, dict]:
+    """Label, subject and so on as the clips' paths say them."""
     if pattern is None:
-        if '/' not in file.name:
-            way = "Give --pattern, such as '{label}_{subject}_{take}', or --index."
-            raise ValueError(f'{file.where}: lies in no folder that would name its class. {way}')
-        return dict(label=file.parent)
-    match = path_pattern(pattern).fullmatch(file.name)
-    if match is None:
-        why = f'{file.name!r} does not match the pattern {pattern!r}'
-        raise ValueError(f'{file.where}: {why}. Rename it, or correct --pattern.')
-    fields = match.groupdict()
-    if 'label' not in fields:
-        raise ValueError(f'--pattern {pattern!r}: has no {{label}}.')
-    return {key: fields.get(key) for key in _INDEX_COLUMNS[1:]}
+        labels = labels_of_folders(list(files.values()))
+        return {name: dict(label=label) for name, label in zip(files, labels)}
+    described, template = {}, path_pattern(pattern)
+    for name, file in files.items():
+        match = template.fullmatch(name)
+        if match is None:
+            why = f'{name!r} does not match the pattern {pattern!r}'
+            raise ValueError(f'{file.where}: {why}. Rename it, or correct --pattern.')
+        fields = match.groupdict()
+        described[name] = {key: fields.get(key) for key in _INDEX_COLUMNS[1:]}
+    return described
 
 
 def _describe_by_index(files: dict[str, SourceFile], index: str) -> dict[str, dict]:

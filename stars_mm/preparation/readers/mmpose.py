@@ -8,7 +8,6 @@ changes from frame to frame, so they are followed here.
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stars_mm.preparation.recording import Clip
 
@@ -75,6 +74,8 @@ def _read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
 def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
     """Joins the bodies of all frames to tracks (T, V, C + 1): a body goes to the track whose last
     position is nearest, all bodies of a frame together at the least total distance."""
+    from scipy.optimize import linear_sum_assignment  # not by those who want its name alone
+
     T = len(frames)
     tracks: list[np.ndarray] = []
     last: list[np.ndarray] = []

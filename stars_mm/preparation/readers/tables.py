@@ -15,7 +15,7 @@ import numpy as np
 
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.readers.mmpose import is_mmpose, parse_mmpose
-from stars_mm.preparation.recording import Clip
+from stars_mm.preparation.recording import FRAMES_LACKING, Clip
 
 CHANNELS = ('xy', 'xyz', 'xyc', 'xyzc')
 _AXES = dict(
@@ -208,17 +208,28 @@ def _with_header(header: list[str], rows: _Rows, options: TableOptions) -> Clip:
         such = f'{len(missing)} columns, such as {missing[0]}'
         raise ValueError(f"lacks {such}, of layout '{layout.name}'.")
     values = _numbers(rows, [columns[key] for key in wanted], header)
-    values = _by_person(values.reshape(len(rows), layout.num_joints, -1), header, rows)
-    return split_channels(values, options._replace(channels=channels))
+    values, lacking = _by_person(values.reshape(len(rows), layout.num_joints, -1), header, rows)
+    clip = split_channels(values, options._replace(channels=channels))
+    return clip._replace(notes={FRAMES_LACKING: lacking})
 
 
-def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray:
-    """(rows, V, C) → (M, T, V, C), by the columns frame and person."""
+def _usual_step(frames: np.ndarray) -> float:
+    return float(np.median(np.diff(frames))) if len(frames) > 1 else 0
+
+
+def _count_lacking(frames: np.ndarray, step: float) -> int:
+    """How many frames lack between the first and the last of sorted numbers."""
+    return int(np.maximum(np.round(np.diff(frames) / step) - 1, 0).sum()) if step else 0
+
+
+def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> tuple[np.ndarray, int]:
+    """(rows, V, C) → (M, T, V, C), by the columns frame and person; and how many frames lack of
+    persons who are seen before and after them."""
     special = {_plain(cell): c for c, cell in enumerate(header)}
     frame, person = special.get('frame'), special.get('person')
     if frame is None:
         if person is None:
-            return values[None]
+            return values[None], 0
         raise ValueError("has a column 'person' and none 'frame'.")
     frames = _numbers(rows, [frame], header)[:, 0]
     if person is None:
@@ -226,7 +237,7 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray
         if len(late):
             line, (one, other) = rows[late[0] + 1][0], frames[late[0] : late[0] + 2]
             raise ValueError(f'line {line}: frame {other:g} comes after frame {one:g}.')
-        return values[None]
+        return values[None], _count_lacking(frames, _usual_step(frames))
     names = [cells[person] for _, cells in rows]
     persons = {name: m for m, name in enumerate(dict.fromkeys(names))}
     times, places = np.unique(frames, return_inverse=True)
@@ -237,4 +248,6 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> np.ndarray
             raise ValueError(f'line {number}: person {name} is in frame {times[t]:g} twice.')
         seen.add((name, t))
         out[persons[name], t] = value
-    return out
+    step = _usual_step(times)
+    lacking = [_count_lacking(np.sort(frames[np.array(names) == name]), step) for name in persons]
+    return out, sum(lacking)

@@ -1,11 +1,14 @@
 """What can be found wrong is found before anything is trained."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 from torch import nn
 
-from stars_mm.engine.runner.checks import check_pretrained, check_queue
+from stars_mm.engine.runner.checks import check_dataset, check_pretrained, check_queue
 
 
 @pytest.fixture
@@ -126,3 +129,51 @@ def test_queue_on_two_processes(load_cfg, tmp_path):
     both.head, both.contrast_head = nn.Identity(), model.head
     with pytest.raises(ValueError, match='model.contrast_head.queue_size=7'):
         check_queue(cfg, both, world_size=2)
+
+
+def written(ann_file, path, change, **extra) -> str:
+    content = pickle.loads(Path(ann_file).read_bytes())
+    for number, clip in enumerate(content['annotations']):
+        change(number, clip)
+    path.write_bytes(pickle.dumps(dict(content, **extra)))
+    return str(path)
+
+
+def test_bodies_of_another_unit(load_cfg, build, ann_file, tmp_path):
+    """Where the file says that it is in metres."""
+    joints = dict(joints=list('abcde'), parents=[None, *'aaaa'], center='b', name='five')
+    extra = dict(skeleton=dict(joints, unit='m'))
+    metres = written(ann_file, tmp_path / 'm.pkl', lambda n, clip: None, **extra)
+
+    def as_mm(number, clip):
+        clip['keypoint'] *= 300
+
+    mm = written(ann_file, tmp_path / 'mm.pkl', as_mm, **extra)
+    other = dict(skeleton=dict(joints, unit='other'))
+    for path, wrong in (
+        (metres, False),
+        (mm, True),
+        (written(mm, tmp_path / 'o.pkl', lambda n, c: None, **other), False),
+    ):
+        runner = build(load_cfg(tmp_path / 'run', everywhere('ann_file', path), name='mamp'))
+        if wrong:
+            with pytest.raises(ValueError, match=r'mm\.pkl: the layout declares metres.*--unit mm'):
+                runner.build_train_loop(runner.cfg.train_cfg)
+        else:
+            runner.build_train_loop(runner.cfg.train_cfg)
+
+
+def test_a_classifier_needs_labels(load_cfg, ann_file, tmp_path):
+    def unlabel(number, clip):
+        if number in (2, 7):
+            del clip['label']
+
+    cfg = load_cfg(tmp_path)
+    dataset = dict(cfg.test_dataloader.dataset, split='xsub_train')
+    dataset['ann_file'] = written(ann_file, tmp_path / 'some.pkl', unlabel)
+    dataset = DATASETS.build(dataset)
+    check_dataset(dataset, MODELS.build(cfg.model), cfg)
+    head = dict(type='LinearProbeHead', num_classes=3, in_channels=16)
+    model = dict(type='RecognizerGCN', backbone=cfg.model.backbone, cls_head=head)
+    with pytest.raises(ValueError, match=r"2 of 21 clips have no label, such as 'clip2', and Rec"):
+        check_dataset(dataset, MODELS.build(model), cfg)

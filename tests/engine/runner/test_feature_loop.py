@@ -1,4 +1,5 @@
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -174,3 +175,30 @@ def test_training_does_not_depend_on_validation(
     build(load_cfg(tmp_path, {**often, 'stages.0.options': often})).train()
     assert_same_run(tmp_path, trained)
     assert_same_run(tmp_path / 'pretrain', trained / 'pretrain')
+
+
+def test_clips_without_a_label_are_not_judged(cfg, build, ann_file, tmp_path):
+    """What is found is what a file without them gives."""
+    content = pickle.loads(Path(ann_file).read_bytes())
+    for number in (3, 4, 22, 31):
+        del content['annotations'][number]['label']
+    paths = [tmp_path / 'some.pkl', tmp_path / 'without.pkl', tmp_path / 'none.pkl']
+    paths[0].write_bytes(pickle.dumps(content))
+    kept = [clip for clip in content['annotations'] if 'label' in clip]
+    names = {clip['frame_dir'] for clip in kept}
+    split = {k: [name for name in v if name in names] for k, v in content['split'].items()}
+    paths[1].write_bytes(pickle.dumps(dict(split=split, annotations=kept)))
+    for clip in kept:
+        del clip['label']
+    paths[2].write_bytes(pickle.dumps(content))
+    cfg.test_evaluator += [dict(type='RidgeMetric'), dict(type='FewShotMetric', shots=(1, 2))]
+    found = []
+    for path in map(str, paths):
+        cfg.test_dataloader.dataset.ann_file = path
+        cfg.test_cfg.bank_dataloader.dataset.ann_file = path
+        if path.endswith('none.pkl'):
+            with pytest.raises(ValueError, match='none.pkl: no clip has a label.*Label some'):
+                build(cfg).test()
+        else:
+            found.append(build(cfg).test())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)

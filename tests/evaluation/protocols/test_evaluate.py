@@ -14,6 +14,8 @@ from scipy.spatial.transform import Rotation
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import KNeighborsClassifier
 
+from stars_mm.cli import evaluate as evaluate_command
+from stars_mm.cli.main import parse_command
 from stars_mm.evaluation import functional
 from stars_mm.evaluation.functional.feature_space import build_feature_space
 from stars_mm.evaluation.functional.ridge import ridge_accuracy
@@ -21,15 +23,18 @@ from stars_mm.evaluation.protocols import training_run
 from stars_mm.preparation.annotation_file import save_annotations
 
 
+def run_evaluate(argv):
+    evaluate_command.main(parse_command('evaluate', argv))
+
+
 @pytest.fixture
-def evaluate(load_tool, recipe, tmp_path):
+def evaluate(recipe, tmp_path):
     """``evaluate('knn linear', '--no-raw')``: runs the tool; gives what it wrote."""
-    tool = load_tool('analysis/evaluate.py')
 
     def _evaluate(protocols, options='', checkpoint='epoch_4.pth', config='recipe.py') -> dict:
         command = [str(recipe / config), str(recipe / checkpoint), *options.split()]
         command += ['--work-dir', str(tmp_path / 'run'), '--json', str(tmp_path / 'out.json')]
-        tool.main([*command, '--protocols', *protocols.split()])
+        run_evaluate([*command, '--protocols', *protocols.split()])
         return json.loads((tmp_path / 'out.json').read_text())
 
     return _evaluate
@@ -168,7 +173,7 @@ def test_rows_without_learning_and_of_the_encoder(evaluate, by_hand, recipe, tmp
     assert line in page
 
 
-def test_small_banks_pairs_and_two_coordinates(load_tool, make_recipe, save_model, tmp_path):
+def test_small_banks_pairs_and_two_coordinates(make_recipe, save_model, tmp_path):
     """Five clips of two persons to compare with; 2D clips, which no turn is tried on."""
     folder = make_recipe(tmp_path)
     for shape, channels in (((2, 12, 9, 3), 3), ((1, 12, 9, 2), 2)):
@@ -190,7 +195,7 @@ def test_small_banks_pairs_and_two_coordinates(load_tool, make_recipe, save_mode
         save_model(recipe, folder / 'epoch_1.pth', 0)
         arguments = [str(recipe), str(folder / 'epoch_1.pth'), '--work-dir', str(folder / 'run')]
         protocols = '--protocols knn few-shot ridge --shots 1 --episodes 3 --draws 1'.split()
-        load_tool('analysis/evaluate.py').main([*arguments, *protocols])
+        run_evaluate([*arguments, *protocols])
         found = json.loads((folder / 'run/evaluation.json').read_text())
         assert list(found['knn']['scores']) == ['top1_k1', 'top1_k2', 'top1_k5']
         assert ('raw_best_of_turns' in found['few-shot']['baselines']) == (channels == 3)

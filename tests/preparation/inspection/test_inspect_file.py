@@ -54,7 +54,7 @@ CHANGES = {
     'no keypoint': (lambda clips, splits: clips[1].pop('keypoint'), dict(clip=1)),
     'other joints in val': (other_joints_in_val, dict(clip=2)),
     'label in text': (lambda clips, splits: clips[1].update(label='1'), dict(label=1)),
-    'no label': (lambda clips, splits: clips[1].pop('label'), dict(label=1)),
+    'no label': (lambda clips, splits: clips[1].pop('label'), {}),
     'missing': (lambda clips, splits: splits['val'].extend('xy'), dict(missing=2)),
     'empty split': (lambda clips, splits: splits.update(val=[]), dict(split=1)),
     'a number for a split': (lambda clips, splits: splits.update(val=3), dict(split=1)),
@@ -183,3 +183,21 @@ def test_text_of_a_stranger_is_harmless(clips):
     text = as_text(report)
     assert all(c.isprintable() for c in text.replace('\n', ''))
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_some_clips_without_a_label_and_a_single_class(clips):
+    del clips[1]['label']
+    for clip in clips[2:]:
+        clip['label'] = 0
+    report = inspect_annotations(clips, None, ['wave'])
+    assert not report.faults
+    found = cases(report.warnings)
+    assert found == dict(no_label=("'clip1'",), one_class=('wave',))
+
+
+def test_a_unit_that_the_bodies_contradict(clips):
+    for clip in clips:
+        clip['keypoint'] = clip['keypoint'].astype(np.float32) * 500
+    assert not inspect_annotations(clips, None).faults
+    (fault,) = inspect_annotations(clips, None, unit='m').faults
+    assert (fault.kind, fault.count) == ('unit', 6) and '--unit mm' in fault.message

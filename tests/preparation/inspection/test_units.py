@@ -1,7 +1,9 @@
+import re
+
 import numpy as np
 import pytest
 
-from stars_mm.preparation.inspection.clip_stats import guess_units
+from stars_mm.preparation.inspection.clip_stats import guess_units, unit_fault
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,22 @@ from stars_mm.preparation.inspection.clip_stats import guess_units
 )
 def test_guess(name, sizes, reach, dims):
     assert guess_units(sizes, reach, dims).name == name
+
+
+@pytest.mark.parametrize(
+    'declared, size, dims, said',
+    [
+        ('m', 1.7, 3, None),
+        ('m', 0.3, 3, None),  # hands, or a child who sits
+        ('m', 1700, 3, 'millimetres, it seems.*--unit mm'),
+        ('m', 170, 3, 'centimetres, it seems.*--unit cm'),
+        ('m', 0.01, 3, 'measures 0.01.*--unit cm, mm or px, or other'),
+        ('m', 300, 2, 'declares metres.*measures 300'),
+        ('px', 300, 2, None),
+        ('other', 1700, 3, None),
+        (None, 1700, 3, None),
+    ],
+)
+def test_declared_units(declared, size, dims, said):
+    found = unit_fault(declared, guess_units([size], 2 * size, dims))
+    assert found is None if said is None else re.search(said, found)

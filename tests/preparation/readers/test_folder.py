@@ -87,8 +87,9 @@ def test_index(tmp_path):
         ('name,label\na,wave\nx/a,wave\n', "line 3: 'x/a' is the file of an ear"),
         ('name,label\na,wave\na,wave\n', "line 3: 'a' is in line 2 too"),
         ('name,label\na\n', 'line 2 has not 2 columns'),
-        ('name,label\na,\n', 'line 2: name or label is empty'),
-        ('file,label\na,b\n', 'line 1 must name the columns name,label'),
+        ('name,label\n,wave\n', 'line 2: name is empty'),
+        ('file,label\na,b\n', 'line 1 must name the columns name and may name label'),
+        ('name;label\na,wave\n', 'line 2 has not 2 columns'),
         ('name,label\n', 'names no clip'),
     ],
 )
@@ -102,9 +103,7 @@ def test_bad_folders(tmp_path):
     src = make(tmp_path, 'a.npy')
     for options, error, message in (
         ({}, ValueError, 'Give --layout, one of .*kard-15'),
-        (dict(layout=STICK), ValueError, r'a\.npy: lies in no folder'),
         (dict(layout=STICK, pattern='{label}_{b}'), ValueError, "'a' does not match the pattern"),
-        (dict(layout=STICK, pattern='{subject}'), ValueError, r'has no \{label\}'),
         (dict(layout=STICK, channels='zyx'), ValueError, "channels='zyx': choose"),
         (dict(layout=STICK, index='none.csv'), FileNotFoundError, '--index none.csv'),
     ):
@@ -113,3 +112,26 @@ def test_bad_folders(tmp_path):
     (tmp_path / 'lab/a.csv').write_text('1,2')
     with pytest.raises(ValueError, match=r'a\.npy: has the same name as .*a\.csv'):
         read(src, STICK, pattern='{label}')
+
+
+def test_clips_without_labels(tmp_path):
+    """A flat folder, a pattern without label, an index without the column or with empty cells."""
+    src = make(tmp_path, 's1_a.npy', 's2_b.npy')
+    flat = [('s1_a', None, None, None, None), ('s2_b', None, None, None, None)]
+    assert described(read(src, STICK)) == flat
+    assert described(read(src, STICK, pattern='{subject}_{take}'))[1][:3] == ('s2_b', None, 's2')
+    index = index_file(tmp_path, 'name,subject\ns1_a,ada\n')
+    assert described(read(src, STICK, index=index)) == [('s1_a', None, 'ada', None, None)]
+    for comma in (';', '\t'):
+        rows = 'name,label,subject\ns1_a,,"x,y"\ns2_b, sit ,z\n'.replace('"x,y"', 'Q')
+        index = index_file(tmp_path, rows.replace(',', comma).replace('Q', 'x,y'))
+        assert described(read(src, STICK, index=index)) == [
+            ('s1_a', None, 'x,y', None, None),
+            ('s2_b', 'sit', 'z', None, None),
+        ]
+
+
+def test_files_beside_folders(tmp_path):
+    src = make(tmp_path, 'wave/a.npy', 'lost.npy')
+    with pytest.raises(ValueError, match=r'lost\.npy: lies in no folder.*and others do'):
+        read(src, STICK)

@@ -144,3 +144,25 @@ def test_npy_and_json(shape):
 def test_bad_content(parse, content, message):
     with pytest.raises(ValueError, match=message):
         parse(content, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    'frames, lacking',
+    [
+        ([3, 4, 5], 0),
+        ([0, 2, 4, 6, 12], 2),  # every second frame
+        ([1, 2, 5, 6, 7, 9], 3),
+        ([0.0, 0.033, 0.067, 0.1, 0.2], 2),  # seconds
+        ([7], 0),
+    ],
+)
+def test_frames_that_lack(frames, lacking):
+    clip = parse_csv(csv_text([[n, *ROW] for n in frames], ['frame', *XY]), OPTIONS)
+    assert sum(clip.notes.values()) == lacking
+    assert clip.keypoints.shape[1] == len(frames)
+
+
+def test_a_person_who_is_away():
+    rows = [['a', n, *ROW] for n in range(6)] + [['b', n, *ROW] for n in (1, 2, 4)]
+    clip = parse_csv(csv_text(rows, ['person', 'frame', *XY]), OPTIONS)
+    assert sum(clip.notes.values()) == 1  # b in frame 3

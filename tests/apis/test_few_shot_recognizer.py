@@ -1,0 +1,194 @@
+"""Learns, recognizes, refuses, is saved and comes back."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from stars_mm.apis import FewShotRecognizer
+from stars_mm.apis.packed_space import shipped_space
+from stars_mm.cli import main
+from tests.apis.conftest import skeleton
+
+LABELS = ('wave', 'sit', 'kick')
+
+
+@pytest.fixture(scope='module')
+def learned(encode, recordings):
+    return FewShotRecognizer(encode).learn(recordings, layout='ntu-25')
+
+
+def new(label: str) -> np.ndarray:
+    return skeleton(label, take=3)
+
+
+def test_names_what_it_has_not_seen(learned):
+    """The layout is that of the examples: nobody says it again."""
+    found = learned([new(label) for label in LABELS])
+    assert [one['label'] for one in found] == list(LABELS)
+    for one in found:
+        assert one['scores'].keys() == set(LABELS) and one['score'] == max(one['scores'].values())
+        assert [n['label'] for n in one['neighbours']][:2] == [one['label']] * 2
+        assert one['neighbours'][0]['similarity'] == one['similarity']
+
+
+def test_similarity_is_that_of_the_space(learned, encode):
+    """By the parts, with their whitening written out."""
+    found = learned(new('sit'))[0]
+    space, parts = learned.space, encode.parts(new('sit'), learned.space.parts, layout='ntu-25')
+    rows = []
+    for part, whitening in space.whitenings.items():
+        row = (parts[part].flatten(1).double() - whitening.mean) @ whitening.projection
+        rows.append(row / row.norm())
+    feature = torch.cat(rows, 1) / len(rows) ** 0.5
+    near = (learned.features.double() @ feature[0]).max()
+    assert found['similarity'] == pytest.approx(float(near), abs=1e-4)
+
+
+def test_none_of_these(learned):
+    """A body that turns somersaults is nearer to no class than classes are to each other."""
+    clip = skeleton('wave', 0)
+    angle = np.linspace(0, 4 * np.pi, clip.shape[1])
+    turn = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], -1)
+    clip[..., 1:] = np.einsum('tij,mtvj->mtvi', turn.reshape(-1, 2, 2), clip[..., 1:])
+    one = learned(clip)[0]
+    assert not one['known'] and one['similarity'] < learned.threshold
+    assert all(one['known'] for one in learned([skeleton(label, 1) for label in LABELS]))
+
+
+def test_saved_and_loaded(learned, tmp_path):
+    path = tmp_path / 'actions.npz'
+    learned.save(path)
+    again = FewShotRecognizer.load(path, device='cpu')
+    clips = [new(label) for label in LABELS]
+    assert again(clips) == learned(clips)
+    assert again.summary() == learned.summary()
+    with np.load(path, allow_pickle=False) as file:  # numbers and text alone
+        assert all(file[key].dtype.kind in 'fU' for key in file.files)
+
+
+def test_classes_come_and_go(encode, recordings, learned):
+    files = {label: [str(recordings / label / f'{n}.npy') for n in range(2)] for label in LABELS}
+    two = {label: files[label] for label in LABELS[:2]}
+    recognizer = FewShotRecognizer(encode).learn(two, layout='ntu-25')
+    assert recognizer(new('kick'))[0]['label'] != 'kick'
+    recognizer.add({'kick': files['kick']})
+    clips = [new(label) for label in LABELS]
+
+    def judged(one):
+        return [(o['label'], o['score'], o['known']) for o in one(clips)]
+
+    assert judged(recognizer) == judged(FewShotRecognizer(encode).learn(files, layout='ntu-25'))
+    recognizer.remove('wave')
+    assert recognizer.classes == ['sit', 'kick']
+    assert [one['label'] for one in recognizer(clips)][1:] == ['sit', 'kick']
+    recognizer.remove('sit')
+    with pytest.raises(ValueError, match="'kick' cannot be removed"):
+        recognizer.remove('kick')
+    with pytest.raises(ValueError, match="'jump' cannot be removed. Known are kick"):
+        recognizer.remove('jump')
+
+
+def test_shots_are_drawn_by_the_seed(encode, recordings):
+    first, same, other = (
+        FewShotRecognizer(encode).learn(recordings, shots=1, seed=seed, layout='ntu-25').examples
+        for seed in (0, 0, 2)
+    )
+    assert first == same != other and len(first) == 3
+
+
+def test_unlabeled_clips_are_neighbors(encode, recordings, learned, tmp_path):
+    """Drawn to mutual neighbors: the features change, and the file keeps what is needed."""
+    clips = [skeleton(label, take) for label in LABELS for take in (4, 5)]
+    more = FewShotRecognizer(encode).learn(recordings, unlabeled=clips, layout='ntu-25')
+    found = more([new(label) for label in LABELS])
+    assert [one['label'] for one in found] == list(LABELS)
+    assert found[0]['similarity'] != learned(new('wave'))[0]['similarity']
+    more.save(tmp_path / 'more.npz')
+    again = FewShotRecognizer.load(tmp_path / 'more.npz', device='cpu')
+    assert again(new('wave')) == more(new('wave'))
+
+
+def test_an_encoder_without_a_space_gets_one_of_all_that_is_known(encode, recordings):
+    from dataclasses import replace
+
+    from stars_mm.apis import SkeletonInferencer
+
+    own = SkeletonInferencer(replace(encode.encoder, name='mine'), device='cpu')
+    assert shipped_space(own.encoder) is None and shipped_space(encode.encoder) is not None
+    recognizer = FewShotRecognizer(own).learn(recordings, layout='ntu-25')
+    bank = own.parts(recordings, recognizer.space.parts, layout='ntu-25')
+    expected = recognizer.space.__class__(recognizer.space.parts).fit(bank).transform(bank)
+    found, expected = (x @ x.t() for x in (recognizer.features, expected))
+    torch.testing.assert_close(found.sum(), expected.sum(), atol=1e-3, rtol=1e-3)
+    assert [o['label'] for o in recognizer([new(label) for label in LABELS])] == list(LABELS)
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ('evil', 'w'))
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda arrays: arrays.pop('features'),
+        lambda arrays: arrays.update(features=arrays['features'][:2]),
+        lambda arrays: arrays.update(about=np.array('{"format": "other"}')),
+        lambda arrays: arrays.update(about=np.array([Evil()], object)),
+        lambda arrays: arrays.update(encoder=np.array('{}')),
+        lambda arrays: arrays.pop('space/joints/mean'),
+    ],
+)
+def test_what_is_no_recognizer_is_refused(learned, tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    learned.save('a.npz')
+    with np.load('a.npz') as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez('b.npz', **arrays)
+    with pytest.raises(ValueError, match='b.npz: .*(recognizer|encoder)'):
+        FewShotRecognizer.load('b.npz')
+    assert not (tmp_path / 'evil').exists()
+
+
+def test_torn_files_are_named(learned, tmp_path):
+    learned.save(tmp_path / 'a.npz')
+    whole = (tmp_path / 'a.npz').read_bytes()
+    for part in (0, 10, len(whole) // 2, len(whole) - 1):
+        (tmp_path / 'b.npz').write_bytes(whole[:part])
+        with pytest.raises(ValueError, match='b.npz: is no recognizer'):
+            FewShotRecognizer.load(tmp_path / 'b.npz')
+    (tmp_path / 'b.npz').write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(ValueError, match='b.npz: is no recognizer'):
+        FewShotRecognizer.load(tmp_path / 'b.npz')
+    with pytest.raises(FileNotFoundError, match='stars-mm learn makes one'):
+        FewShotRecognizer.load(tmp_path / 'gone.npz')
+
+
+def test_commands(recordings, tmp_path, capsys):
+    """learn, recognize, learn --add and --remove, as one types them."""
+    out, found = str(tmp_path / 'actions.npz'), tmp_path / 'found.json'
+    main(['learn', str(recordings), out, '--layout', 'ntu-25'])
+    assert 'wave  2 examples' in capsys.readouterr().out
+    np.save(tmp_path / 'new.npy', new('kick'))
+    main(['recognize', out, str(tmp_path / 'new.npy'), '--json', str(found)])
+    assert capsys.readouterr().out.split()[::2] == ['new', 'kick']
+    (one,) = json.loads(found.read_text())
+    assert one['name'] == 'new' and one['label'] == 'kick' and one['known'] is True
+    main(['learn', out, '--remove', 'kick'])
+    assert FewShotRecognizer.load(out).classes == ['sit', 'wave']
+    (tmp_path / 'more').mkdir()
+    (recordings / 'kick').rename(tmp_path / 'more' / 'kick')
+    main(['learn', str(tmp_path / 'more'), out, '--add'])
+    assert FewShotRecognizer.load(out).classes == ['sit', 'wave', 'kick']
+    (tmp_path / 'more' / 'kick').rename(recordings / 'kick')
+
+
+def test_nothing_learned_yet(encode):
+    with pytest.raises(ValueError, match='call learn'):
+        FewShotRecognizer(encode)(new('wave'), layout='ntu-25')
+    with pytest.raises(ValueError, match="classifier='svm': choose auto"):
+        FewShotRecognizer(encode, 'svm')

@@ -1,0 +1,136 @@
+"""Features by the inferencer are those of the data sets and models that training uses."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from stars_mm.apis import SkeletonInferencer
+from stars_mm.apis.encoder import PackedEncoder
+from stars_mm.engine.features import extract_features
+from stars_mm.evaluation.protocols.features import Encoder
+from stars_mm.preparation.annotation_file import save_annotations
+from tests.apis.conftest import skeleton
+
+
+@pytest.fixture(scope='module')
+def ann_file(tmp_path_factory):
+    clips = [
+        dict(frame_dir=f'{label}{n}', label=k, keypoint=skeleton(label, n), total_frames=40)
+        for k, label in enumerate(('wave', 'sit'))
+        for n in range(2)
+    ]
+    path = str(tmp_path_factory.mktemp('data') / 'ann.pkl')
+    save_annotations(path, clips, {}, class_names=['wave', 'sit'], layout='ntu-25')
+    return path
+
+
+def test_features_are_those_of_the_test_loop(encode, ann_file, repo_root):
+    """Independent path: the config's data set, loader and model."""
+    cfg = Config.fromfile(repo_root / 'configs/stars_union.py')
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    model = Encoder.load('stars://common-15').build_model(cfg)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        dataset = DATASETS.build(
+            dict(type='SkeletonDataset', ann_file=ann_file, pipeline=pipeline, test_mode=True)
+        )
+    samples = [dataset[n] for n in range(len(dataset))]
+    batch = dict(
+        inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples]
+    )
+    expected = extract_features(model, [batch]).features.numpy()
+    found = encode(ann_file)
+    assert found.dtype == np.float32 and found.shape == (4, 256)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_layouts_are_mapped_by_name(encode):
+    """Shuffled joints of a layout of one's own that has the same names."""
+    from stars_mm.preparation.layouts import get_layout
+
+    layout, clip = get_layout('ntu-25'), skeleton('wave', 0)
+    order = np.random.default_rng(0).permutation(25).tolist()
+    mine = dict(
+        name='mine',
+        joints=[layout.joints[n] for n in order],
+        parents=[layout.joints[layout.parents[n]] for n in order],
+        center='spine_mid',
+    )
+    one = encode(clip, layout='ntu-25')
+    np.testing.assert_allclose(encode(clip[:, :, order], layout=mine), one, atol=1e-5)
+
+
+def test_pixels_are_turned_up_and_scaled(encode):
+    """2D in pixels, y downwards, is the flat body in metres of the same size."""
+    from stars_mm.preparation.layouts import get_layout
+
+    coco = get_layout('coco-17')
+    flat = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 20, 17, 2)).astype(np.float32)
+    pixels = 300 * flat * np.float32([1, -1]) + 640
+    solid = np.concatenate([flat, np.zeros_like(flat[..., :1])], -1)
+    in_metres = dict(coco.to_dict(), unit='other')  # scaled as pixels are
+    np.testing.assert_allclose(
+        encode(pixels, layout='coco-17'), encode(solid, layout=in_metres), atol=1e-4
+    )
+
+
+def test_wrong_joints_are_an_error(encode):
+    with pytest.raises(ValueError, match='has 20 joints; layout .ntu-25. has 25'):
+        encode(np.ones((1, 9, 20, 3)), layout='ntu-25')
+    with pytest.raises(ValueError, match='cannot be mapped'):
+        encode(
+            np.random.rand(1, 9, 2, 3),
+            layout=dict(joints=['a', 'b'], parents=[None, 'a'], center='a'),
+        )
+    with pytest.raises(ValueError, match='There is no clip'):
+        encode([])
+
+
+def test_model_names(repo_root, tmp_path):
+    assert PackedEncoder.load('common-15').name == 'common-15'
+    with pytest.raises(ValueError, match='no name of model-index.yml .*common-15'):
+        PackedEncoder.load('comon-15')
+    with pytest.raises(ValueError, match='Give a checkpoint'):
+        PackedEncoder.load(repo_root / 'configs/stars_union.py')
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        PackedEncoder.load(repo_root / 'configs/stars_union.py', tmp_path / 'gone.pth')
+
+
+def test_config_and_checkpoint_are_the_encoder_that_ships(repo_root, encode):
+    """The index of what ships says what its config says."""
+    loaded = PackedEncoder.load(repo_root / 'configs/stars_union.py', 'stars://common-15')
+    assert (loaded.model, loaded.pipeline) == (encode.encoder.model, encode.encoder.pipeline)
+    for name, weight in encode.encoder.weights.items():
+        torch.testing.assert_close(loaded.weights[name], weight)
+
+
+def test_arrays_there_and_back(encode):
+    arrays = encode.encoder.to_arrays()
+    again = SkeletonInferencer(PackedEncoder.from_arrays(arrays, 'file'), device='cpu')
+    clip = skeleton('wave', 0)
+    np.testing.assert_array_equal(again(clip, layout='ntu-25'), encode(clip, layout='ntu-25'))
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda about: about['model'].update(type='os.system'), "type='os.system'"),
+        (lambda about: about['model']['backbone'].update(type='subprocess.run'), 'subprocess'),
+        (lambda about: about['model']['backbone'].update(init_cfg=dict(type='x')), 'init_cfg'),
+        (lambda about: about['pipeline'].append(dict(type='LoadImageFromFile')), 'LoadImage'),
+        (lambda about: about['pipeline'][0].update(source='/etc/passwd.json'), 'source'),
+        (lambda about: about['model'].pop('backbone'), 'file: '),
+        (lambda about: about.pop('pipeline'), 'pipeline'),
+    ],
+)
+def test_a_strangers_file_builds_nothing_else(encode, change, message):
+    arrays = encode.encoder.to_arrays()
+    about = json.loads(str(arrays['encoder']))
+    change(about)
+    arrays['encoder'] = np.array(json.dumps(about))
+    with pytest.raises(ValueError, match=message):
+        PackedEncoder.from_arrays(arrays, 'file')
