@@ -34,23 +34,24 @@ def model_zoo() -> str:
     for collection in index['Collections']:
         paper = collection['Paper']
         lines += [f'## {collection["Name"]}', '', f'[{paper["Title"]}]({paper["URL"]})', '']
-        lines += ['| name | trained on | config | weights |', '|---|---|---|---|']
+        lines += ['| name | trained on | config |', '|---|---|---|']
         for model in index['Models']:
             if model['In Collection'] != collection['Name']:
                 continue
             data = model['Metadata']['Training Data']
             data = data if isinstance(data, str) else ', '.join(data)
-            weights = ''
+            name = model['Name']
             if 'Weights' in model:
                 card = model['README'].removeprefix('docs/')
-                weights = f'[`{model["Weights"]}`]({card}), {model["License"]}'
-            lines.append(f'| {model["Name"]} | {data} | `{model["Config"]}` | {weights} |')
+                name = f'[`{model["Weights"]}`]({card}), weights under {model["License"]}'
+            lines.append(f'| {name} | {data} | `{model["Config"]}` |')
         lines.append('')
     return '\n'.join(lines)
 
 
 html_theme = 'furo'
 html_title = 'stars_mm'
+html_show_copyright = False
 
 myst_enable_extensions = ['colon_fence', 'substitution']
 myst_heading_anchors = 4
