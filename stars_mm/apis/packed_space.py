@@ -7,7 +7,12 @@ import safetensors.torch
 import torch
 
 from stars_mm.apis.encoder import PackedEncoder
-from stars_mm.evaluation.functional.feature_space import FEATURE_SPACES, FeatureSpace
+from stars_mm.evaluation.functional.feature_space import (
+    CLIP_PARTS,
+    ENCODER_PARTS,
+    FEATURE_SPACES,
+    FeatureSpace,
+)
 from stars_mm.utils.shipped_encoders import shipped_encoders, space_path
 
 #: The space of recognition.
@@ -39,8 +44,8 @@ def pack_space(space: FeatureSpace) -> dict[str, np.ndarray]:
 
 def load_space(arrays: Mapping) -> FeatureSpace:
     """A fitted space of arrays or tensors."""
-    parts = list(dict.fromkeys(key.split('/')[1] for key in arrays if key.startswith('space/')))
-    space = FeatureSpace(parts)
+    found = {key.split('/')[1] for key in arrays if key.startswith('space/')}
+    space = FeatureSpace([part for part in (*CLIP_PARTS, *ENCODER_PARTS) if part in found])
     for part, whitening in space.whitenings.items():
         mean, projection = (
             torch.as_tensor(arrays[f'space/{part}/{key}']).double()
