@@ -253,6 +253,12 @@ class FewShotRecognizer:
         return torch.tensor([number for _, number in self.examples])
 
     @property
+    def compared(self) -> Tensor:
+        """Tensor: What a clip is compared with, (n, K): :attr:`features`, drawn to their mutual
+        neighbors where there are clips without class."""
+        return self._pulled(self.features[:0])[0][: len(self.examples)]
+
+    @property
     def classifier(self) -> Scores:
         """Scores (N, classes) of features (N, K)."""
         return self._classifier
@@ -321,8 +327,7 @@ class FewShotRecognizer:
             ) from error
 
     def _fit(self) -> 'FewShotRecognizer':
-        bank, _ = self._pulled(self.features[:0])
-        features, labels = bank[: len(self.examples)], self.labels
+        features, labels = self.compared, self.labels
         name = self.asked
         if name == 'auto':
             name, self.accuracy = choose_classifier(features, labels, len(self.classes))

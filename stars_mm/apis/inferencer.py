@@ -160,13 +160,9 @@ class SkeletonInferencer:
 def _pipeline(
     encoder: PackedEncoder, scaled: bool
 ) -> tuple[list[BaseTransform], MotionTimeWarp | None, list[BaseTransform]]:
-    """The encoder's transforms: those before the one that redraws time, that one, the others. For
-    clips that are not in metres, bodies get the size of grown-ups."""
-    steps = encoder.pipeline
-    places = [n for n, step in enumerate(steps) if step['type'] == 'CenterSkeleton']
-    if scaled and places and not any(step['type'] == 'ScaleSkeleton' for step in steps):
-        after = places[0] + 1
-        steps = [*steps[:after], dict(type='ScaleSkeleton', size=0.5), *steps[after:]]
+    """The encoder's transforms for clips that are in metres, or not: those before the one that
+    redraws time, that one, the others."""
+    steps = with_size(encoder.pipeline) if scaled else encoder.pipeline
     built = PackedEncoder(encoder.name, encoder.model, steps, {}).build_pipeline().transforms
     places = [n for n, step in enumerate(built) if isinstance(step, MotionTimeWarp)]
     if not places:
@@ -188,3 +184,13 @@ def warp_together(warp: MotionTimeWarp, found: Sequence[dict]) -> None:
         clips = torch.from_numpy(np.stack([results['keypoint'] for results in alike]))
         for results, clip in zip(alike, warp_time(clips, warp.share, warp.smoothing)):
             results['keypoint'] = clip.numpy()
+
+
+def with_size(steps: list[dict]) -> list[dict]:
+    """An encoder's transforms for clips that are not in metres: bodies get the size of grown-ups
+    once they are centred."""
+    places = [n for n, step in enumerate(steps) if step['type'] == 'CenterSkeleton']
+    if not places or any(step['type'] == 'ScaleSkeleton' for step in steps):
+        return steps
+    after = places[0] + 1
+    return [*steps[:after], dict(type='ScaleSkeleton', size=0.5), *steps[after:]]

@@ -110,8 +110,9 @@ def convert_clip(
         raise ValueError(f'{recording.place}: {error}') from error
     notes = {**(clip.notes or {}), 'joints interpolated': filled}
     notes = {what: int(count) for what, count in notes.items() if count}
-    stats = measure_clip(arrays)
-    stats = tuple(stats._replace(jump=stats.jump and tuple(stats.jump)))
+    measured = measure_clip(arrays)._asdict()
+    jump = measured['jump']
+    stats = tuple({**measured, 'jump': jump and tuple(jump)}.values())
     return dict(name=recording.name, arrays=arrays, notes=notes, stats=stats)
 
 
