@@ -103,7 +103,7 @@ class LiveRecognizer:
         longest = self._lengths[-1] / self.fps
         while self._frames and self._frames[0][0] < now - longest:
             self._frames.popleft()
-        if self._seen is not None and now - self._seen < self.every - 0.5 / self.fps:
+        if self._seen is not None and now - self._seen < self.every - 0.4 / self.fps:
             return None
         return self._change(now)
 
@@ -138,7 +138,7 @@ class LiveRecognizer:
         found = []
         for length in self._lengths:
             at = now - np.arange(length - 1, -1, -1) / self.fps
-            if times[0] > at[0] + 1 / self.fps:
+            if times[0] > at[0] + 0.5 / self.fps:
                 break
             after = np.searchsorted(times, at).clip(1, max(len(times) - 1, 1))
             step = times[after] - times[after - 1]

@@ -33,9 +33,13 @@ def example_frames(recognizer: 'FewShotRecognizer', fps: float | None) -> np.nda
 
 
 def window_lengths(frames: Sequence[float], quantiles: Sequence[float] = LENGTHS) -> list[int]:
-    """Numbers of frames of windows for examples of so many frames, the shortest first."""
-    found = np.quantile(np.asarray(frames, float), quantiles).round()
-    return sorted({max(int(length), _SHORTEST) for length in found})
+    """Numbers of frames of windows for examples of so many frames, the shortest first, each at
+    least a twentieth longer than the one before."""
+    lengths: list[int] = []
+    for length in np.quantile(np.asarray(frames, float), quantiles).round().clip(_SHORTEST):
+        if not lengths or length >= 1.05 * lengths[-1]:
+            lengths.append(int(length))
+    return lengths
 
 
 def window_spans(present: np.ndarray, lengths: Sequence[int], step: int) -> list[tuple[int, int]]:

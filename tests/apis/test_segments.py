@@ -61,6 +61,7 @@ def test_windows_are_all_over_the_recording():
     assert spans == sorted(expected)
     assert window_lengths([30, 30, 30]) == [30]
     assert window_lengths([1, 2]) == [8]
+    assert window_lengths(range(100, 111)) == [101, 107]
 
 
 @pytest.fixture(scope='module')
@@ -70,9 +71,9 @@ def learned(encode, recordings):
 
 @pytest.fixture(scope='module')
 def long_recording():
-    """Wave, nobody, kick, sit: unseen takes."""
-    parts = [skeleton('wave', 2), np.zeros((1, 30, 25, 3), 'f4')]
-    return np.concatenate([*parts, skeleton('kick', 3), skeleton('sit', 2)], axis=1)
+    """Wave, nobody, kick: unseen takes."""
+    parts = [skeleton('wave', 2), np.zeros((1, 30, 25, 3), 'f4'), skeleton('kick', 3)]
+    return np.concatenate(parts, axis=1)
 
 
 def test_says_what_is_done_when(learned, long_recording, tmp_path):
@@ -80,8 +81,8 @@ def test_says_what_is_done_when(learned, long_recording, tmp_path):
     again = FewShotRecognizer.load(tmp_path / 'actions.npz', device='cpu')
     assert again.frames == [40, 47] * 3
     found = again.segments(long_recording, fps=20)
-    assert [one['label'] for one in found] == ['wave', 'kick', 'sit']
-    for one, (begin, end) in zip(found, [(0, 54), (84, 145), (145, 199)]):
+    assert [one['label'] for one in found] == ['wave', 'kick']
+    for one, (begin, end) in zip(found, [(0, 54), (84, 145)]):
         shared = min(end, one['end']) - max(begin, one['begin'])
         assert shared > 0.6 * (end - begin) and one['name'] == 'array'
         assert one['begin_time'] == one['begin'] / 20 and one['end_time'] == one['end'] / 20
@@ -91,7 +92,7 @@ def test_windows_are_as_long_as_the_examples_in_seconds(encode, recordings, long
     """Every second frame, said so, gives segments of half the frames."""
     learned = FewShotRecognizer(encode).learn(recordings, layout='ntu-25', fps=30)
     found = learned.segments(long_recording[:, ::2], fps=15)
-    assert [one['label'] for one in found] == ['wave', 'kick', 'sit']
+    assert [one['label'] for one in found] == ['wave', 'kick']
     assert found[1]['begin'] == pytest.approx(42, abs=4)
 
 

@@ -21,16 +21,16 @@ def run(monkeypatch, capsys, name, *options):
 
 
 def test_replay_writes_every_frame_in_its_time(monkeypatch, capsys, tmp_path):
-    clip = np.random.default_rng(0).normal(size=(2, 12, 17, 3)).astype('f4')
+    clip = np.random.default_rng(0).normal(size=(2, 12, 25, 3)).astype('f4')
     clip[1, 5:] = 0  # the second person leaves
     np.save(tmp_path / 'one.npy', clip)
     waited = []
     monkeypatch.setattr('time.sleep', waited.append)
     monkeypatch.setattr('time.monotonic', lambda: sum(waited))
-    options = ('--layout', 'coco-17', '--fps', 10, '--speed', 4)
+    options = ('--layout', 'ntu-25', '--fps', 10, '--speed', 4)
     lines = run(monkeypatch, capsys, 'replay.py', tmp_path / 'one.npy', *options)
     assert sum(waited) == pytest.approx(12 / 10 / 4)
-    for number, frame in enumerate(parse_frame(line, 17) for line in lines):
+    for number, frame in enumerate(parse_frame(line, 25) for line in lines):
         assert frame.time == pytest.approx(number / 10)
         np.testing.assert_array_equal(frame.keypoints, clip[: 1 + (number < 5), number])
     assert number == 11
