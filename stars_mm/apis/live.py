@@ -13,6 +13,8 @@ from stars_mm.apis.window_comparison import WindowComparison
 from stars_mm.preparation.clip_conversion import METRES, stored_coordinates
 from stars_mm.preparation.layouts import get_layout
 
+#: Windows are as long as these quantiles of the examples.
+LENGTHS = (0.1, 0.3, 0.5)
 #: How much a class that was seen counts less after the usual length of an example.
 FADING = 0.3
 GAP = 0.5  # seconds without anybody after which what was before does not count
@@ -56,7 +58,7 @@ class LiveRecognizer:
         self.unit = self.options.unit or self.layout.unit
         self._stored = replace(self.layout, unit='m' if self.unit in METRES else self.unit)
         frames = example_frames(recognizer, fps)
-        self._lengths = window_lengths(frames)
+        self._lengths = window_lengths(frames, LENGTHS)
         self._fading = FADING * fps / float(np.median(frames))  # a second
         self._follower = PersonFollower(self.layout)
         self._frames: deque[tuple[float, np.ndarray]] = deque()

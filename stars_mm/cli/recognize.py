@@ -22,6 +22,8 @@ import os
 import sys
 from collections.abc import Iterable
 
+import torch
+
 from stars_mm.apis import FewShotRecognizer, LiveRecognizer
 from stars_mm.apis.frame_lines import parse_frame
 from stars_mm.cli.reading import add_reading, reading
@@ -75,6 +77,8 @@ def watch(args: argparse.Namespace, lines: Iterable[str]) -> None:
     unknown = set(options) - {'layout', 'unit', 'up'}
     if unknown:
         raise ValueError(f'--stream: takes no --{" --".join(sorted(unknown))}.')
+    # A second thread gains little on clips one by one, and loses much beside a pose estimator.
+    torch.set_num_threads(1)
     live = LiveRecognizer(FewShotRecognizer.load(args.actions), args.fps or 30, **options)
     print(f'recognizes {len(live.recognizer.classes)} actions', file=sys.stderr, flush=True)
     try:
