@@ -63,6 +63,7 @@ class LiveRecognizer:
         self._follower = PersonFollower(self.layout)
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._count = 0
+        self._least = max(recognizer.threshold - SLACK, -1.0)
         self._compare = WindowComparison(recognizer)
         self._forget()
         self._label: str | None = None
@@ -120,15 +121,15 @@ class LiveRecognizer:
             self._held -= self._fading * (now - self._seen)
         self._seen = now
         if windows:
-            _, similarities = self._compare([windows], keep=1)
-            self._held = np.maximum(self._held, similarities[0])
+            _, similarities = self._compare([windows], keep=1, least=self._least)
+            self._held = np.vstack([self._held, similarities]).max(axis=0)
         best = int(self._held.argmax())
-        known = bool(self._held[best] >= max(self.recognizer.threshold - SLACK, -1.0) and windows)
+        known = bool(self._held[best] >= self._least and windows)
         label = self.recognizer.classes[best] if known else None
         if label == self._label:
             return None
         self._label = label
-        score = round(float(max(self._held[best], -1.0)), 4)
+        score = round(float(max(self._held[best], 0)), 4)
         return dict(time=round(now, 3), label=label, known=known, score=score)
 
     def _windows(self, now: float) -> list[InputClip]:

@@ -117,6 +117,7 @@ def find_segments(
     """What is done when in a recording; see :meth:`FewShotRecognizer.segments`."""
     compare = WindowComparison(recognizer)
     frames = example_frames(recognizer, fps)
+    none = recognizer.threshold - SLACK
     usual = float(np.median(frames))
     present = clip.keypoint.any(axis=(0, 2, 3))
     spans = window_spans(present, window_lengths(frames), max(round(usual / STARTS), 1))
@@ -125,13 +126,13 @@ def find_segments(
     groups = [list(group) for _, group in groupby(spans, key=lambda span: span[0])]
     for start in range(0, len(groups), _GROUPS):
         some = groups[start : start + _GROUPS]
-        chosen, similarities = compare([[clip.cut(*span) for span in group] for group in some], 2)
+        chosen, similarities = compare(
+            [[clip.cut(*span) for span in group] for group in some], 2, none
+        )
         windows = [span for group in some for span in group]
         compared += [windows[number] for number in chosen]
         values.append(similarities)
-    found = best_segments(
-        compared, np.concatenate(values), len(present), recognizer.threshold - SLACK, COST * usual
-    )
+    found = best_segments(compared, np.concatenate(values), len(present), none, COST * usual)
     segments = []
     for begin, end, number, value in found:
         segment = dict(begin=begin, end=end, label=recognizer.classes[number])

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
 
 
+#: By how much the encoder may raise the similarity of a window that its geometry has. On UTD-MHAD
+#: and KARD the difference has a standard deviation of 0.03.
+_MARGIN = 0.1
+
+
 class WindowComparison:
     """Compares windows of a recording with a recognizer's examples, those that are worth it.
 
@@ -38,13 +43,15 @@ class WindowComparison:
         self.examples = F.normalize(torch.cat([blocks[name] for name in names], dim=1))
 
     def __call__(
-        self, groups: Sequence[Sequence[InputClip]], keep: int
+        self, groups: Sequence[Sequence[InputClip]], keep: int, least: float
     ) -> tuple[list[int], np.ndarray]:
         """Cosine of windows to the nearest example of every class.
 
         Args:
             groups (Sequence[Sequence[InputClip]]): Windows that exclude each other.
-            keep (int): So many of each group are encoded.
+            keep (int): At most so many of each group are encoded.
+            least (float): Cosine that counts: none is encoded whose geometry alone is farther from
+                it than the encoder could make up for.
 
         Returns:
             tuple[list[int], np.ndarray]: Numbers of the windows that were, counted through all
@@ -57,6 +64,9 @@ class WindowComparison:
             parts = encode.measure(inputs, self.geometry.parts)
             near = (self.geometry.transform(parts) @ self.examples.t()).amax(dim=1)
             chosen = _best_of_each(near, [len(group) for group in groups], keep)
+            chosen = [number for number in chosen if near[number] >= least - _MARGIN]
+            if not chosen:
+                return [], np.empty((0, len(self.recognizer.classes)))
             parts = {name: part[chosen] for name, part in parts.items()}
         parts.update(encode.measure(inputs[chosen], self.encoded))
         return chosen, self.recognizer.similarities(space.transform(parts)).numpy()

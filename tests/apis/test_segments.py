@@ -112,7 +112,7 @@ def test_windows_are_compared_as_clips_are(learned, encode):
     """Those that are encoded are the most similar by geometry, and their similarities those of the
     clips one by one."""
     clips = list(encode.read([skeleton('wave', n) for n in range(5)], layout='ntu-25'))
-    chosen, found = WindowComparison(learned)([clips[:3], clips[3:]], keep=1)
+    chosen, found = WindowComparison(learned)([clips[:3], clips[3:]], keep=1, least=-1)
     one_by_one = [learned.similarities(learned.place([clip])).numpy()[0] for clip in clips]
     np.testing.assert_allclose(found, np.stack(one_by_one)[chosen], atol=1e-5)
     names = learned.space.parts
@@ -123,5 +123,11 @@ def test_windows_are_compared_as_clips_are(learned, encode):
         examples = learned.features.view(len(learned.features), len(names), -1)[:, positions]
         near.append(float((examples * feature).sum((1, 2)).max()))
     assert chosen == [int(np.argmax(near[:3])), 3 + int(np.argmax(near[3:]))]
-    everything, _ = WindowComparison(learned)([clips[:3], clips[3:]], keep=9)
+    groups = [clips[:3], clips[3:]]
+    everything, _ = WindowComparison(learned)(groups, keep=9, least=-1)
     assert everything == [0, 1, 2, 3, 4]
+    near = np.array(near) / len(positions) * len(names)  # cosines
+    some, found = WindowComparison(learned)(groups, keep=9, least=np.median(near) + 0.1)
+    assert some == np.flatnonzero(near >= np.median(near)).tolist() and len(found) == len(some) > 2
+    nothing, found = WindowComparison(learned)(groups, keep=9, least=1.2)
+    assert nothing == [] and found.shape == (0, 3)
