@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pattern',
         help="where label and subject stand in a clip's path, such as "
         "'{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; by default the label is the name "
-        'of its folder',
+        'of its folder, and in a folder without folders there is none',
     )
-    add('--index', help='CSV with the columns name,label and any of subject,split,camera')
+    add('--index', help='CSV with the column name and any of label,subject,split,camera')
     add('--channels', choices=CHANNELS, help='the numbers of a joint, c being its confidence')
     add('--num-person', type=int, help="persons to keep of mmpose's predictions (default: 2)")
     add = parser.add_argument_group('which clips test').add_argument
