@@ -62,7 +62,7 @@ def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
         {name for name in files(folder / 'stars_mm') if not name.startswith('.mim/')}
         for folder in (repo_root, installed)
     )
-    endings = ('.py', '.txt', '.typed', '.json', '.safetensors')
+    endings = ('.py', '.txt', '.typed', '.json', '.safetensors', '.html', '.css', '.js')
     assert wheel == {name for name in source if name.endswith(endings)}
     assert 'encoders/common-15.safetensors' in wheel
 
