@@ -39,7 +39,7 @@ for (const space of data.spaces) {
 }
 const state = {
   space: data.spaces.find((space) => space.row === data.space) || data.spaces[0],
-  clip: -1, list: tests, listTitle: '', before: [], color: '', picked: new Set(),
+  clip: -1, list: tests, before: [], color: '', picked: new Set(),
 };
 const neighborsOf = (clip) => Array.from(state.space.neighbors.subarray(clip * state.space.k, (clip + 1) * state.space.k));
 /** The class of the nearest clip in the bank that has one. */
@@ -356,7 +356,7 @@ function drawNeighbors() {
 
 const LISTED = 300;
 function setList(title, clips) {
-  Object.assign(state, { list: clips, listTitle: title });
+  state.list = clips;
   $('list-all').hidden = clips === tests;
   $('list-title').textContent = `${title} (${clips.length.toLocaleString('en')})`;
   $('list').replaceChildren(...clips.slice(0, LISTED).map((clip) => {
@@ -656,8 +656,7 @@ function useSpace() {
     drawConfusion();
     drawClasses();
   }
-  const place = state.list;
-  setList(...(state.list === tests ? ['Test clips', tests] : [state.listTitle, place]));
+  setList('Test clips', tests);
   if (state.clip >= 0) choose(state.clip);
 }
 $('space').value = state.space.row;
