@@ -19,7 +19,7 @@ def nearest_example(features: Tensor, labels: Tensor, num_classes: int) -> Score
 
     def scores(queries: Tensor) -> Tensor:
         near = F.normalize(queries) @ F.normalize(features).t()  # (N, examples)
-        found = near.new_full((len(near), num_classes), -1)
+        found = near.new_full((near.shape[0], num_classes), -1)
         return found.scatter_reduce(1, labels.expand_as(near), near, 'amax')
 
     return scores
@@ -40,7 +40,7 @@ def linear(features: Tensor, labels: Tensor, num_classes: int) -> Scores:
     weight, bias = (torch.from_numpy(x).to(features) for x in fit_ridge(features, labels))
 
     def scores(queries: Tensor) -> Tensor:
-        found = queries.new_full((len(queries), num_classes), -1)
+        found = queries.new_full((queries.shape[0], num_classes), -1)
         found[:, present] = (queries @ weight.t() + bias + 1) / 2
         return found
 

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--checkpoint', help="the config's weights")
     add('--shots', type=int, help='take so many examples of each class, drawn at random')
     add('--seed', type=int, default=0, help='of the draw')
+    add('--fps', type=float, help='frames a second of the examples, where later ones have others')
     choices = ('auto', *CLASSIFIERS)
     add('--classifier', choices=choices, default='auto', help='(default: the best on the examples)')
     add('--unlabeled', help='recordings whose classes nobody knows, to compare by')
@@ -52,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         encode = SkeletonInferencer(args.model, args.checkpoint)
         recognizer = FewShotRecognizer(encode, args.classifier).learn(
-            args.examples, args.shots, args.seed, args.unlabeled, **options
+            args.examples, args.shots, args.seed, args.unlabeled, args.fps, **options
         )
     recognizer.save(args.out)
     print(recognizer.summary())

@@ -90,7 +90,7 @@ def without_traceback(run: Callable[[], int | None]) -> int | None:
             raise
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        print('\ninterrupted', file=sys.stderr)
         sys.exit(130)
 
 

@@ -11,6 +11,11 @@ from stars_mm.evaluation.functional.geometry import joint_distances, positions
 _MEASURES = dict(positions=positions, distances=joint_distances, raw=lambda clips: clips.flatten(1))
 
 
+def measure_clips(clips: Tensor, parts: Sequence[str]) -> dict[str, Tensor]:
+    """Some of ``CLIP_PARTS`` (N, …) of clips (N, clips, M, T, V, C), by name."""
+    return {part: _MEASURES[part](clips) for part in parts}
+
+
 @MODELS.register_module()
 class PartFeatures(BaseModel):
     """Measures what a :class:`FeatureSpace` is made of: a data sample's ``feature`` is all parts in
@@ -48,7 +53,7 @@ class PartFeatures(BaseModel):
 
     def measure(self, inputs: Tensor, parts: Sequence[str]) -> dict[str, Tensor]:
         """Some parts (N, …) of clips (N, clips, M, T, V, C), by name."""
-        found = {part: _MEASURES[part](inputs) for part in parts if part in CLIP_PARTS}
+        found = measure_clips(inputs, [part for part in parts if part in CLIP_PARTS])
         if len(found) < len(parts):
             own = dict(inputs=inputs, data_samples=None)
             found.update(self.encoder.extract_parts(self.encoder.data_preprocessor(own)['inputs']))

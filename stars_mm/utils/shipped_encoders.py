@@ -10,6 +10,11 @@ SCHEME = 'stars://'
 #: Holds the files, and ``index.json``: name → file, sha256, config, layout, num_frames, …
 FOLDER = Path(__file__).resolve().parents[1] / 'encoders'
 INDEX = 'index.json'
+#: Name → the terms on which it may be used.
+LICENSES = {
+    'common-15': 'CC BY-NC 4.0: the weights are for non-commercial research alone, since those who '
+    'recorded the data that they were learned from allow no more (docs/models/common-15.md)'
+}
 
 
 def shipped_encoders(folder: Path = FOLDER) -> dict[str, dict]:

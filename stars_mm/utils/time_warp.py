@@ -44,7 +44,8 @@ def even_steps(x: Tensor, share: float, smoothing: int) -> tuple[Tensor, Tensor]
     # cumsum has no deterministic form on GPUs, and a product of matrices may be less precise
     end = (lasts[..., None] * lasts.new_ones(T - 1, T).triu(1)).sum(1)  # (B, T)
     when = torch.arange(T, device=x.device) * (end[:, -1:] / (T - 1))
-    before = torch.searchsorted(end, when, right=True).clamp(max=T - 1) - 1
+    # the last frame that ends by then, which searchsorted finds, too, but ONNX does not know
+    before = (end[:, None] <= when[..., None]).sum(2).clamp(max=T - 1) - 1
     weight = (when - end.gather(1, before)) / lasts.gather(1, before).clamp(min=1e-12)
     return before, weight.clamp(0, 1)
 
@@ -53,7 +54,7 @@ def at_steps(x: Tensor, before: Tensor, weight: Tensor) -> Tensor:
     """Clips (B, M, T, …) at the frames that :func:`even_steps` gives, interpolated; a person who is
     absent from one of the two is as in the nearer one.
     """
-    clip = torch.arange(len(x), device=x.device)[:, None, None]
+    clip = torch.arange(x.shape[0], device=x.device)[:, None, None]
     person = torch.arange(x.shape[1], device=x.device)[:, None]
     before, weight = before[:, None], weight[:, None]
     there = _there(x)

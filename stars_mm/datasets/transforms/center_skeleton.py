@@ -8,7 +8,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 #: Distance (metres) under which two joints give no direction.
-_NO_DIRECTION = 1e-6
+NO_DIRECTION = 1e-6
 
 
 def turn_to_x(direction: np.ndarray) -> np.ndarray:
@@ -17,7 +17,7 @@ def turn_to_x(direction: np.ndarray) -> np.ndarray:
     """
     x, _, z = np.asarray(direction, dtype=np.float64)
     length = np.hypot(x, z)
-    if length < _NO_DIRECTION:
+    if length < NO_DIRECTION:
         return np.eye(3, dtype=np.float32)
     cos, sin = x / length, z / length
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
@@ -30,7 +30,7 @@ def turn_to_y(direction: np.ndarray) -> np.ndarray:
     to_x = turn_to_x(direction)
     x, y, _ = np.float64(to_x @ direction)
     length = np.hypot(x, y)
-    if length < _NO_DIRECTION:
+    if length < NO_DIRECTION:
         return np.eye(3, dtype=np.float32)
     cos, sin = y / length, x / length
     up = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)

@@ -51,11 +51,12 @@ def _in_parts(clips: Tensor, coefficients: int, measure: Callable[[Tensor], Tens
             f'Clips must have the shape (N, clips, M, T, V, C), got {tuple(clips.shape)}.'
         )
     basis = cosine_basis(clips.shape[3], coefficients).to(clips)
-    parts = [
-        torch.einsum('kt,ncmtvd->nmkvd', basis, measure(part)) / clips.shape[1]
-        for part in clips.split(_CLIPS)
+    # an exported graph does not know how many clips there will be
+    parts = [clips] if torch.compiler.is_compiling() else clips.split(_CLIPS)
+    waves = [
+        torch.einsum('kt,ncmtvd->nmkvd', basis, measure(part)) / clips.shape[1] for part in parts
     ]
-    return torch.cat(parts).flatten(1)
+    return torch.cat(waves).flatten(1)
 
 
 def cosine_basis(frames: int, coefficients: int) -> Tensor:

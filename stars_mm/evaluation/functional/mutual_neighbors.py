@@ -4,11 +4,13 @@ from torch import Tensor
 
 from stars_mm.evaluation.functional.knn import nearest_neighbors
 
+#: Neighbors, weight of their mean and power of the similarity, unless something else is said.
+K, WEIGHT, POWER = 20, 1.0, 6
 _ROWS = 4096  # whose neighbors are added up at a time
 
 
 def pull_to_mutual_neighbors(
-    bank: Tensor, query: Tensor, k: int = 20, weight: float = 1.0, power: float = 6
+    bank: Tensor, query: Tensor, k: int = K, weight: float = WEIGHT, power: float = POWER
 ) -> tuple[Tensor, Tensor]:
     """Draw every feature towards its mutual neighbors in a bank without labels.
 

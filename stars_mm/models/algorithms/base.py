@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from stars_mm.models.utils.masking import motion_aware_masking, patchify, random_masking
-from stars_mm.models.utils.views import clip_features
+from stars_mm.models.utils.views import clip_features, clip_parts
 
 
 class BaseSkeletonSSL(BaseModel):
@@ -95,10 +95,7 @@ class BaseSkeletonSSL(BaseModel):
             ``joints``, what :meth:`extract_joint_feat` gives, (N, V′, C′).
         """
         self._check_clips(inputs)
-        x = self.backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
-        parts = dict(published=x.mean(dim=(1, 3, 4)), joints=x.mean(dim=(1, 3)).mT)
-        views = inputs.shape[:2]
-        return {name: part.unflatten(0, views).mean(dim=1) for name, part in parts.items()}
+        return clip_parts(self.backbone, inputs)
 
     def clip_features(self, inputs: Tensor) -> Tensor:
         """Feature of every clip: (N, clips, M, T, V, C) → (N, clips, C′)."""

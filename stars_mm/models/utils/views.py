@@ -15,6 +15,15 @@ def clip_features(backbone: nn.Module, inputs: Tensor) -> Tensor:
     return x.mean(dim=(1, 3, 4)).reshape(N, num_clips, -1)
 
 
+def clip_parts(backbone: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    """What a feature space is made of, by one pass of the encoder: ``published``, the mean over
+    all tokens of clips (N, clips, M, T, V, C), (N, C′), and ``joints``, that of each joint,
+    (N, V′, C′)."""
+    x = backbone(inputs.flatten(0, 1))  # (N·clips, M, C′, T′, V′)
+    parts = dict(published=x.mean(dim=(1, 3, 4)), joints=x.mean(dim=(1, 3)).mT)
+    return {name: part.unflatten(0, inputs.shape[:2]).mean(dim=1) for name, part in parts.items()}
+
+
 def view_pairs(num_views: int) -> list[tuple[int, int]]:
     """Ordered pairs of different views; of a single view with itself."""
     return list(permutations(range(num_views), 2)) or [(0, 0)]
