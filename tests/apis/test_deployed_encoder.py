@@ -158,7 +158,10 @@ def test_pipelines_of_our_configs(name, repo_root):
 @pytest.mark.parametrize(
     'pipeline, message',
     [
-        ([dict(type='RandomRot'), *one_end()], r'RandomRot\(.*cannot be exported, only MapJoints, '),
+        (
+            [dict(type='RandomRot'), *one_end()],
+            r'RandomRot\(.*cannot be exported, only MapJoints, ',
+        ),
         ([dict(CROP, p_interval=(0.5, 1.0)), *one_end()[2:]], 'crops at random'),
         ([dict(type='CenterSkeleton'), *one_end()[2:]], 'needs TemporalCropResize once'),
         ([CROP], 'FormatGCNInput at its end'),
