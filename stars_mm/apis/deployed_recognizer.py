@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from stars_mm.apis.deployed_encoder import DeployedEncoder
 from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
 from stars_mm.evaluation.functional.feature_space import CLIP_PARTS
-from stars_mm.evaluation.functional.mutual_neighbors import K, POWER, WEIGHT
+from stars_mm.evaluation.functional.mutual_neighbors import POWER, WEIGHT, K
 from stars_mm.evaluation.part_features import measure_clips
 from stars_mm.preparation.layouts import SkeletonLayout
 
@@ -23,10 +23,7 @@ class DeployedRecognizer(DeployedEncoder):
     outputs = ('label', 'scores', 'similarity', 'known', 'feature')
 
     def __init__(
-        self,
-        recognizer: FewShotRecognizer,
-        layout: SkeletonLayout,
-        coordinates: int | None = None,
+        self, recognizer: FewShotRecognizer, layout: SkeletonLayout, coordinates: int | None = None
     ) -> None:
         super().__init__(recognizer.encode.encoder, layout, coordinates)
         self.whitenings = nn.ModuleDict(
