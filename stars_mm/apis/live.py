@@ -4,14 +4,12 @@ from collections import deque
 from dataclasses import replace
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
 from stars_mm.apis.inputs import InputClip, ReadOptions
 from stars_mm.apis.person_follower import PersonFollower
 from stars_mm.apis.segments import SLACK, example_frames, window_lengths
-from stars_mm.evaluation.functional.feature_space import CLIP_PARTS, FeatureSpace
+from stars_mm.apis.window_comparison import WindowComparison
 from stars_mm.preparation.clip_conversion import METRES, stored_coordinates
 from stars_mm.preparation.layouts import get_layout
 
@@ -63,7 +61,7 @@ class LiveRecognizer:
         self._follower = PersonFollower(self.layout)
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._count = 0
-        self._geometry = _geometry(recognizer)
+        self._compare = WindowComparison(recognizer)
         self._forget()
         self._label: str | None = None
 
@@ -105,7 +103,7 @@ class LiveRecognizer:
         longest = self._lengths[-1] / self.fps
         while self._frames and self._frames[0][0] < now - longest:
             self._frames.popleft()
-        if self._seen is not None and now - self._seen < self.every - 0.5 / self.fps:
+        if self._seen is not None and now - self._seen < self.every - 0.4 / self.fps:
             return None
         return self._change(now)
 
@@ -120,7 +118,8 @@ class LiveRecognizer:
             self._held -= self._fading * (now - self._seen)
         self._seen = now
         if windows:
-            self._held = np.maximum(self._held, self._similarities(windows))
+            _, similarities = self._compare([windows], keep=1)
+            self._held = np.maximum(self._held, similarities[0])
         best = int(self._held.argmax())
         known = bool(self._held[best] >= max(self.recognizer.threshold - SLACK, -1.0) and windows)
         label = self.recognizer.classes[best] if known else None
@@ -139,7 +138,7 @@ class LiveRecognizer:
         found = []
         for length in self._lengths:
             at = now - np.arange(length - 1, -1, -1) / self.fps
-            if times[0] > at[0] + 1 / self.fps:
+            if times[0] > at[0] + 0.5 / self.fps:
                 break
             after = np.searchsorted(times, at).clip(1, max(len(times) - 1, 1))
             step = times[after] - times[after - 1]
@@ -147,33 +146,3 @@ class LiveRecognizer:
             window = poses[after - 1] * (1 - weight) + poses[after] * weight
             found.append(InputClip('stream', window[None].astype(np.float32), self._stored))
         return found
-
-    def _similarities(self, windows: list[InputClip]) -> np.ndarray:
-        """Cosine of the window that fits best to the nearest example of every class."""
-        recognizer = self.recognizer
-        inputs = recognizer.encode.prepare_all(windows)
-        parts: dict[str, torch.Tensor] = {}
-        if self._geometry is not None:
-            space, examples = self._geometry
-            parts = recognizer.encode.measure(inputs, space.parts)
-            best = int((space.transform(parts) @ examples.t()).amax(dim=1).argmax())
-            parts = {name: part[best : best + 1] for name, part in parts.items()}
-            inputs = inputs[best : best + 1]
-        others = [name for name in recognizer.space.parts if name not in parts]
-        parts.update(recognizer.encode.measure(inputs, others))
-        features = recognizer.space.transform(parts)
-        return recognizer.similarities(features).amax(dim=0).numpy()
-
-
-def _geometry(recognizer: FewShotRecognizer) -> tuple[FeatureSpace, torch.Tensor] | None:
-    """The parts of a recognizer's space that need no encoder, and the examples (n, K) in them; None
-    where there are no others, or none."""
-    whitenings = recognizer.space.whitenings
-    names = [name for name in whitenings if name in CLIP_PARTS]
-    if not names or len(names) == len(whitenings):
-        return None
-    space = FeatureSpace(names)
-    space.whitenings = {name: whitenings[name] for name in names}
-    widths = [whitening.projection.shape[1] for whitening in whitenings.values()]
-    blocks = dict(zip(whitenings, recognizer.features.split(widths, dim=1)))
-    return space, F.normalize(torch.cat([blocks[name] for name in names], dim=1))

@@ -40,31 +40,48 @@ class PersonFollower:
             )
         if self._last is not None and self._last.shape[-1] != bodies.shape[2]:
             raise ValueError(f'keypoints have {bodies.shape[2]} numbers, those before had others.')
-        bodies[~np.isfinite(bodies)] = np.nan
-        if scores is not None:
-            scores = np.asarray(scores, np.float64).reshape(len(bodies), 1, V)
-        missing, present = (x[:, 0] for x in find_missing(bodies[:, None], scores))
-        bodies, missing = bodies[present], missing[present]
+        missing = np.zeros(bodies.shape[:2], bool)
+        if scores is not None or not (np.isfinite(bodies).all() and bodies.any(axis=(1, 2)).all()):
+            bodies, missing = _find_missing(bodies, scores)
         if not len(bodies):
             return None
-        bodies[missing] = np.nan
-        size = np.linalg.norm(np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1), axis=-1)
-        best = int(size.argmax())
-        if self._last is not None:
-            far = np.nanmean(np.linalg.norm(bodies - self._last, axis=-1), axis=1)  # (M, )
-            best = int(far.argmin())
-            if far[best] > max(size[best], np.ptp(self._last, axis=0).max()):
-                return None
-        self._last = self._fill(bodies[best], missing[best])
+        best = self._nearest(bodies, missing)
+        if best is None:
+            return None
+        body, lost = bodies[best], missing[best]
+        self._last = self._fill(self._last, body, lost) if lost.any() else body
         return self._last
 
-    def _fill(self, body: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        if self._last is not None:
-            return np.where(missing[:, None], self._last, body)
-        filled = np.where(missing[:, None], np.nanmean(body, axis=0), body)
+    def _nearest(self, bodies: np.ndarray, missing: np.ndarray) -> int | None:
+        """Number of the person that is followed; None where it is not among those."""
+        there = ~missing[..., None]
+        high = np.where(there, bodies, -np.inf).max(axis=1)
+        size = np.sqrt(((high - np.where(there, bodies, np.inf).min(axis=1)) ** 2).sum(axis=1))
+        if self._last is None:
+            return int(size.argmax())
+        far = np.sqrt(((bodies - self._last) ** 2).sum(axis=2))
+        far = np.where(missing, 0, far).sum(axis=1) / (~missing).sum(axis=1)
+        best = int(far.argmin())
+        last_size = np.linalg.norm(np.ptp(self._last, axis=0))
+        return best if far[best] <= max(size[best], last_size) else None
+
+    def _fill(self, last: np.ndarray | None, body: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """A body (V, C) with its missing joints where they were in the last one (V, C)."""
+        if last is not None:
+            return np.where(missing[:, None], last, body)
+        filled = np.where(missing[:, None], body[~missing].mean(axis=0), body)
         for joint in np.flatnonzero(missing):
             end = joint
             while missing[end] and self.layout.parents[end] != end:
                 end = self.layout.parents[end]
             filled[joint] = filled[end]
         return filled
+
+
+def _find_missing(bodies: np.ndarray, scores: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Those of bodies (M, V, C) that are there, and which of their joints are missing, (M, V)."""
+    if scores is not None:
+        scores = np.asarray(scores, np.float64).reshape(len(bodies), 1, -1)
+    bodies = np.where(np.isfinite(bodies), bodies, np.nan)
+    missing, present = (found[:, 0] for found in find_missing(bodies[:, None], scores))
+    return bodies[present], missing[present]

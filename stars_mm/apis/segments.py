@@ -1,11 +1,13 @@
 """Long recordings cut into segments: what is done when."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stars_mm.apis.inputs import InputClip
+from stars_mm.apis.window_comparison import WindowComparison
 
 if TYPE_CHECKING:
     from stars_mm.apis.few_shot_recognizer import FewShotRecognizer
@@ -19,7 +21,7 @@ COST = 0.02
 #: A frame of a segment may be so much less similar to an example than a clip that is known.
 SLACK = 0.1
 _SHORTEST = 8  # frames of a window
-_WINDOWS = 512  # encoded before their features are forgotten
+_GROUPS = 32  # of windows that begin together, compared at a time
 
 
 def example_frames(recognizer: 'FewShotRecognizer', fps: float | None) -> np.ndarray:
@@ -31,9 +33,13 @@ def example_frames(recognizer: 'FewShotRecognizer', fps: float | None) -> np.nda
 
 
 def window_lengths(frames: Sequence[float], quantiles: Sequence[float] = LENGTHS) -> list[int]:
-    """Numbers of frames of windows for examples of so many frames, the shortest first."""
-    found = np.quantile(np.asarray(frames, float), quantiles).round()
-    return sorted({max(int(length), _SHORTEST) for length in found})
+    """Numbers of frames of windows for examples of so many frames, the shortest first, each at
+    least a twentieth longer than the one before."""
+    lengths: list[int] = []
+    for length in np.quantile(np.asarray(frames, float), quantiles).round().clip(_SHORTEST):
+        if not lengths or length >= 1.05 * lengths[-1]:
+            lengths.append(int(length))
+    return lengths
 
 
 def window_spans(present: np.ndarray, lengths: Sequence[int], step: int) -> list[tuple[int, int]]:
@@ -109,16 +115,22 @@ def find_segments(
     recognizer: 'FewShotRecognizer', clip: InputClip, fps: float | None = None
 ) -> list[dict]:
     """What is done when in a recording; see :meth:`FewShotRecognizer.segments`."""
+    compare = WindowComparison(recognizer)
     frames = example_frames(recognizer, fps)
     usual = float(np.median(frames))
     present = clip.keypoint.any(axis=(0, 2, 3))
     spans = window_spans(present, window_lengths(frames), max(round(usual / STARTS), 1))
+    compared: list[tuple[int, int]] = []
     values = [np.empty((0, len(recognizer.classes)))]
-    for start in range(0, len(spans), _WINDOWS):
-        windows = [clip.cut(*span) for span in spans[start : start + _WINDOWS]]
-        values.append(recognizer.similarities(recognizer.place(windows)).numpy())
+    groups = [list(group) for _, group in groupby(spans, key=lambda span: span[0])]
+    for start in range(0, len(groups), _GROUPS):
+        some = groups[start : start + _GROUPS]
+        chosen, similarities = compare([[clip.cut(*span) for span in group] for group in some], 2)
+        windows = [span for group in some for span in group]
+        compared += [windows[number] for number in chosen]
+        values.append(similarities)
     found = best_segments(
-        spans, np.concatenate(values), len(present), recognizer.threshold - SLACK, COST * usual
+        compared, np.concatenate(values), len(present), recognizer.threshold - SLACK, COST * usual
     )
     segments = []
     for begin, end, number, value in found:
