@@ -17,13 +17,7 @@ project = 'stars_mm'
 author = 'the authors of stars_mm'
 version = release = __version__
 
-extensions = [
-    'myst_nb',
-    'sphinx.ext.autodoc',
-    'sphinx.ext.autosummary',
-    'sphinx.ext.napoleon',
-    'sphinx.ext.viewcode',
-]
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon']
 exclude_patterns = ['_build', '_templates']
 
 

@@ -114,7 +114,7 @@ def test_model_index(repo_root):
     index = yaml.safe_load((repo_root / 'model-index.yml').read_text())
     recipes = [
         path.relative_to(repo_root).as_posix()
-        for pattern in ('*.py', 'mamp/*.py', 'stars/*.py')
+        for pattern in ('*.py', 'mamp/*.py', 'similarity/*.py', 'stars/*.py')
         for path in (repo_root / 'configs').glob(pattern)
     ]
     shipped = [model for model in index['Models'] if 'Weights' in model]

@@ -91,13 +91,15 @@ def deploy(
     coordinates: int | None = None,
 ) -> tuple[DeployedEncoder, dict[str, str]]:
     """The module that :func:`export` writes, and what the file says of it."""
-    if not isinstance(model, (PackedEncoder, FewShotRecognizer)):
+    if isinstance(model, (str, Path)):
         if str(model).endswith('.npz'):
             model = FewShotRecognizer.load(model, device='cpu')
         else:
             model = PackedEncoder.load(model, checkpoint)
-    learned = model if isinstance(model, FewShotRecognizer) else None
-    encoder: PackedEncoder = learned.encode.encoder if learned else model
+    if isinstance(model, FewShotRecognizer):
+        learned, encoder = model, model.encode.encoder
+    else:
+        learned, encoder = None, model
     layout = layout or (learned and learned.layout) or encoder.layout
     if layout is None:
         raise ValueError(
@@ -137,7 +139,7 @@ def write_program(
             with written_whole(out) as partial, open(partial, 'wb') as file:
                 torch.export.save(program, file, extra_files={'metadata.json': _text(metadata)})
             return [out]
-        graph = torch.onnx.export(
+        graph: Any = torch.onnx.export(
             program,
             dynamo=True,
             input_names=['keypoint'],

@@ -15,6 +15,7 @@ from stars_mm.datasets.transforms import MotionTimeWarp
 from stars_mm.evaluation.functional.feature_space import CLIP_PARTS, ENCODER_PARTS
 from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.utils.progress import progress
 from stars_mm.utils.time_warp import warp_time
 
 
@@ -81,7 +82,7 @@ class SkeletonInferencer:
     ) -> dict[str, Tensor]:
         """What a :class:`FeatureSpace` is made of: the name of each part → (N, …) float32."""
         rows: dict[str, list[Tensor]] = {name: [] for name in names}
-        clips = self.read(inputs, **options)
+        clips = iter(progress(self.read(inputs, **options), what='clips encoded'))
         while batch := list(islice(clips, self.batch_size)):
             for name, part in self.measure(self.prepare_all(batch), names).items():
                 rows[name].append(part)

@@ -10,10 +10,10 @@ EXAMPLES is a folder with a folder a class, or an annotation file. OUT.npz holds
 
 import argparse
 
-from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
-from stars_mm.apis.classifiers import CLASSIFIERS
-from stars_mm.apis.inputs import labeled
 from stars_mm.cli.reading import add_reading, reading
+
+#: Those of :mod:`stars_mm.apis.classifiers`; help does not wait for torch.
+CLASSIFIERS = ('nearest-example', 'class-mean', 'linear')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
+    from stars_mm.apis.inputs import labeled
+
     options = reading(args)
     if args.add or args.remove:
         recognizer = FewShotRecognizer.load(args.out)

@@ -22,10 +22,6 @@ import os
 import sys
 from collections.abc import Iterable
 
-import torch
-
-from stars_mm.apis import FewShotRecognizer, LiveRecognizer
-from stars_mm.apis.frame_lines import parse_frame
 from stars_mm.cli.reading import add_reading, reading
 from stars_mm.utils.atomic import write_text
 
@@ -42,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stars_mm.apis import FewShotRecognizer
+
     if args.stream:
         if args.inputs or args.segments or args.json:
             raise ValueError('--stream: takes no INPUT, --segments or --json.')
@@ -73,6 +71,11 @@ def main(args: argparse.Namespace) -> None:
 
 def watch(args: argparse.Namespace, lines: Iterable[str]) -> None:
     """Read frames until they end, and write what is done when it changes."""
+    import torch
+
+    from stars_mm.apis import FewShotRecognizer, LiveRecognizer
+    from stars_mm.apis.frame_lines import parse_frame
+
     options = reading(args)
     unknown = set(options) - {'layout', 'unit', 'up'}
     if unknown:

@@ -2,15 +2,14 @@
 
 import argparse
 import importlib.util
-import re
 import runpy
-import shlex
 import sys
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config, ConfigDict
+from page_commands import ROOT, page_commands, split_commands
 
 from stars_mm.cli.main import main as stars_mm_main
 from stars_mm.engine.runner.stages import find_stage_config
@@ -18,8 +17,6 @@ from stars_mm.evaluation.protocols.evaluate import PROTOCOLS, SEMI
 from stars_mm.preparation.layouts import known_layouts
 from stars_mm.preparation.readers.lookup import known_readers
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 #: Programs of others, whose options are theirs.
 OTHERS = {'cd', 'export', 'mkdir', 'mypy', 'pip', 'ruff', 'sphinx-build', 'wget'}
 #: Scripts that hand their arguments on to a tool, but for these.
@@ -33,32 +30,9 @@ LAUNCHERS = {
 STAND_INS = {'CONFIG', 'CHECKPOINT'}
 
 
-def split_commands(block: str):
-    """Yields the simple commands of a block of shell, each a list of words."""
-    block = re.sub(r'(?m)(^|\s)#.*$', '', block.replace('\\\n', ' '))
-    block = re.sub(r'\$\([^)]*\)', 'CHECKPOINT', block)
-    lexer = shlex.shlex(block, posix=True, punctuation_chars=';&|<>\n')
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = ' \t', True, ''
-    words: list[str] = []
-    for word in [*lexer, '\n']:
-        if not set(word) <= set(';&|\n'):
-            words.append(word)
-            continue
-        while words and re.match(r'[A-Z_]+=', words[0]):
-            words.pop(0)  # a variable of the environment
-        if words:
-            yield words[: words.index('>')] if '>' in words else words
-        words = []
-
-
-def collect():
-    for page in PAGES:
-        for block in re.findall(r'^```bash\n(.*?)^```', page.read_text(), re.M | re.S):
-            for words in split_commands(block):
-                yield str(page.relative_to(ROOT)), words
-
-
-COMMANDS = [pytest.param(*found, id=f'{found[0]}: {" ".join(found[1])}') for found in collect()]
+COMMANDS = [
+    pytest.param(*found, id=f'{found[0]}: {" ".join(found[1])}') for found in page_commands()
+]
 
 
 class Parsed(Exception):

@@ -63,6 +63,7 @@ def open_page(browser, tmp_path):
         page.on('console', lambda m: wrong.append(m.text) if m.type == 'error' else None)
         page.on('request', lambda r: None if r.url.startswith(('file:', 'data:', 'blob:'))
                 else wrong.append(r.url))  # fmt: skip
+        page.set_default_timeout(120_000)  # a machine may be busy
         page.goto(file.as_uri())
         page.wait_for_selector('html[data-ready]', state='attached')
         page.wait_for_selector('#map-plot .nsewdrag', state='attached')

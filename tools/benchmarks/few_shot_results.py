@@ -7,17 +7,20 @@ prints, for each annotation file FILE:TRAIN:TEST and number of examples, the mea
 accuracy of ``FewShotRecognizer``, and of the same classifier on what needs no encoder. For the
 refusal, half of the classes, drawn anew each time, are learned, and the clips of all are shown:
 what is refused of the others at the threshold that refuses 5 % of the clips of the known classes,
-and by the recognizer's own threshold how many of either.
+and by the recognizer's own threshold how many of either. --flat drops the third axis of all clips
+first, as a camera that they face would.
 """
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
+from stars_mm.apis.inputs import InputClip
 from stars_mm.apis.packed_space import shipped_space
 from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.utils.atomic import write_text
@@ -53,10 +56,19 @@ def learn(encode: SkeletonInferencer, train: np.ndarray, labels: np.ndarray, pla
     return recognizer, classes
 
 
-def measure(encode: SkeletonInferencer, file: str, draws: int) -> dict[str, dict]:
+def flatten(clip: InputClip) -> InputClip:
+    """A clip as an image shows it, y downwards."""
+    return replace(clip, keypoint=clip.keypoint[..., :2] * np.array([1, -1], np.float32))
+
+
+def measure(
+    encode: SkeletonInferencer, file: str, draws: int, flat: bool = False
+) -> dict[str, dict]:
     """Row and number of examples → accuracy and refusals in percent, mean over draws."""
     path, *splits = file.rsplit(':', 2)
     roles = [list(encode.read(path, split=split)) for split in splits]
+    if flat:
+        roles = [[flatten(clip) for clip in clips] for clips in roles]
     y_train, y_test = (np.array([clip.label for clip in clips]) for clips in roles)
     train, test = (encode.parts(clips, PARTS) for clips in roles)
     found: dict[str, dict] = {}
@@ -99,11 +111,12 @@ def main(argv=None) -> None:
     )
     parser.add_argument('files', nargs='+', metavar='FILE:TRAIN:TEST')
     parser.add_argument('--draws', type=int, default=20)
+    parser.add_argument('--flat', action='store_true', help='recordings in 2D')
     parser.add_argument('--json', required=True)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     encode = SkeletonInferencer()
-    results = {file: measure(encode, file, args.draws) for file in args.files}
+    results = {file: measure(encode, file, args.draws, args.flat) for file in args.files}
     write_text(args.json, json.dumps(results, indent=1) + '\n')
 
 

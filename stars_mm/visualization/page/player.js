@@ -133,7 +133,7 @@ class Stage {
   }
 
   drawView({ canvas, clip, mode }) {
-    const dots = Math.min(window.devicePixelRatio || 1, 2);
+    const dots = 2; // sharp wherever the canvas lies between pixels
     const width = Math.round(canvas.clientWidth * dots), height = Math.round(canvas.clientHeight * dots);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const ink = canvas.getContext('2d');

@@ -39,7 +39,7 @@ for (const space of data.spaces) {
 }
 const state = {
   space: data.spaces.find((space) => space.row === data.space) || data.spaces[0],
-  clip: -1, list: tests, listTitle: '', before: [], color: '', picked: new Set(),
+  clip: -1, list: tests, before: [], color: '', picked: new Set(),
 };
 const neighborsOf = (clip) => Array.from(state.space.neighbors.subarray(clip * state.space.k, (clip + 1) * state.space.k));
 /** The class of the nearest clip in the bank that has one. */
@@ -97,11 +97,12 @@ function plot(element, build, after = () => {}) {
       margin: { l: 46, r: 12, t: 12, b: 40 }, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
       font: { color: css('quiet'), size: 12, family: 'system-ui, sans-serif' },
       hoverlabel: { bgcolor: css('card'), bordercolor: css('line'), font: { color: css('text') } },
+      modebar: { bgcolor: 'rgba(0,0,0,0)', color: css('quiet'), activecolor: css('text') },
       showlegend: false, ...layout,
     };
     whole.xaxis = { ...axis, ...layout.xaxis };
     whole.yaxis = { ...axis, ...layout.yaxis };
-    const settings = { displaylogo: false, responsive: true, displayModeBar: 'hover', modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'toImage'], ...config };
+    const settings = { displaylogo: false, responsive: true, displayModeBar: false, ...config };
     Plotly.react(element, traces, whole, settings).then(() => after(element));
     element.isDrawn = true;
   };
@@ -246,6 +247,7 @@ const drawMap = plot($('map-plot'), () => ({
     margin: { l: 4, r: 4, t: 4, b: 4 }, hovermode: 'closest', dragmode: coarse ? false : 'pan', uirevision: state.space.row,
     xaxis: { visible: false }, yaxis: { visible: false, scaleanchor: 'x' }, annotations: classMarks(), shapes: choiceMarks(),
   },
+  config: { displayModeBar: true, modeBarButtons: [[...(coarse ? [] : ['pan2d', 'zoom2d']), 'zoomIn2d', 'zoomOut2d', 'resetScale2d']] },
 }), (element) => {
   if (element.isBound) return;
   element.isBound = true;
@@ -356,7 +358,7 @@ function drawNeighbors() {
 
 const LISTED = 300;
 function setList(title, clips) {
-  Object.assign(state, { list: clips, listTitle: title });
+  state.list = clips;
   $('list-all').hidden = clips === tests;
   $('list-title').textContent = `${title} (${clips.length.toLocaleString('en')})`;
   $('list').replaceChildren(...clips.slice(0, LISTED).map((clip) => {
@@ -414,7 +416,7 @@ const drawConfusion = plot($('confusion'), () => {
   const sums = table.map((row) => row.reduce((a, b) => a + b, 0));
   const ticks = { tickvals: classes.map((_, n) => n), ticktext: classes.map((name) => plain(name.length > 24 ? `${name.slice(0, 22)}…` : name)), tickfont: { size: size > 40 ? 8 : 11 } };
   const few = size <= 32;
-  const shade = isDark() ? [[0, '#181e27'], [0.001, '#1f3145'], [1, '#6fb5f5']] : [[0, '#ffffff'], [0.001, '#e6f0fa'], [1, '#0b62b0']];
+  const shade = isDark() ? [[0, '#181e27'], [0.001, '#1f3145'], [1, '#2b78c2']] : [[0, '#ffffff'], [0.001, '#e6f0fa'], [1, '#0b62b0']];
   return {
     traces: [{
       type: 'heatmap', z: table.map((row, n) => row.map((count) => (sums[n] ? (100 * count) / sums[n] : 0))), zmin: 0, zmax: 100,
@@ -427,7 +429,6 @@ const drawConfusion = plot($('confusion'), () => {
       xaxis: { ...ticks, showgrid: false, title: { text: 'taken for' }, tickangle: -45 },
       yaxis: { ...ticks, showgrid: false, autorange: 'reversed', title: { text: 'class' } },
     },
-    config: { displayModeBar: false },
   };
 }, (element) => {
   if (element.isBound) return;
@@ -504,7 +505,6 @@ function drawFewShot() {
       showlegend: true, legend: { orientation: 'h', y: -0.22 }, margin: { l: 50, r: 12, t: 8, b: 40 }, dragmode: false,
       xaxis: { type: 'category', title: { text: 'examples a class' } }, yaxis: { title: { text: 'accuracy (%)' } },
     },
-    config: { displayModeBar: false },
   }));
 }
 
@@ -533,8 +533,7 @@ function drawCurves() {
           shapes: untrained(key).map(({ value }) => ({ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value, line: { color: css('bank'), dash: 'dot', width: 1.2 } })),
           annotations: untrained(key).map(({ title, value }) => ({ xref: 'paper', x: 0.01, y: value, xanchor: 'left', yanchor: 'bottom', showarrow: false, text: plain(title), font: { size: 9.5 } })),
         },
-        config: { displayModeBar: false },
-      }));
+          }));
     }
   }
 }
@@ -656,8 +655,7 @@ function useSpace() {
     drawConfusion();
     drawClasses();
   }
-  const place = state.list;
-  setList(...(state.list === tests ? ['Test clips', tests] : [state.listTitle, place]));
+  setList('Test clips', tests);
   if (state.clip >= 0) choose(state.clip);
 }
 $('space').value = state.space.row;
