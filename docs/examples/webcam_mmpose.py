@@ -11,8 +11,6 @@ import argparse
 import json
 import time
 
-from mmpose.apis import MMPoseInferencer
-
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -20,6 +18,9 @@ def main() -> None:
     parser.add_argument('--pose2d', default='human', help="one of mmpose's models")
     parser.add_argument('--fps', type=float, help="of a video; a webcam's frames come when they do")
     args = parser.parse_args()
+
+    from mmpose.apis import MMPoseInferencer
+
     pose = MMPoseInferencer(pose2d=args.pose2d)
     for number, result in enumerate(pose(args.input)):
         when = number / args.fps if args.fps else time.monotonic()

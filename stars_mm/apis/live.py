@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -44,14 +45,15 @@ class LiveRecognizer:
     """
 
     def __init__(
-        self, recognizer: FewShotRecognizer, fps: float = 30, every: float = 0.25, **options: str
+        self, recognizer: FewShotRecognizer, fps: float = 30, every: float = 0.25, **options: Any
     ) -> None:
         for key, value in (('fps', fps), ('every', every)):
             if not 0 < value < float('inf'):
                 raise ValueError(f'{key}={value!r}: must be positive.')
         self.recognizer = recognizer
         self.fps, self.every = fps, every
-        self.options = ReadOptions(**{'layout': recognizer.layout, **options})
+        given: dict[str, Any] = {'layout': recognizer.layout, **options}
+        self.options = ReadOptions(**given)
         if self.options.layout is None:
             raise ValueError('what are the joints? Give the layout.')
         self.layout = get_layout(self.options.layout)

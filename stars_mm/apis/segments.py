@@ -32,7 +32,9 @@ def example_frames(recognizer: 'FewShotRecognizer', fps: float | None) -> np.nda
     return rate * np.array(recognizer.frames)
 
 
-def window_lengths(frames: Sequence[float], quantiles: Sequence[float] = LENGTHS) -> list[int]:
+def window_lengths(
+    frames: Sequence[float] | np.ndarray, quantiles: Sequence[float] = LENGTHS
+) -> list[int]:
     """Numbers of frames of windows for examples of so many frames, the shortest first, each at
     least a twentieth longer than the one before."""
     lengths: list[int] = []
@@ -119,7 +121,7 @@ def find_segments(
     frames = example_frames(recognizer, fps)
     none = recognizer.threshold - SLACK
     usual = float(np.median(frames))
-    present = clip.keypoint.any(axis=(0, 2, 3))
+    present = np.asarray(clip.keypoint.any(axis=(0, 2, 3)))
     spans = window_spans(present, window_lengths(frames), max(round(usual / STARTS), 1))
     compared: list[tuple[int, int]] = []
     values = [np.empty((0, len(recognizer.classes)))]

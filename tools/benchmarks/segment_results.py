@@ -6,13 +6,10 @@ Clips of the split's test part, of one subject and one camera, are put one after
 recording, each moved over the ground to where the one before ended, with 10 frames in between that
 go straight from one to the other and count nowhere. No two neighbors are of one class. The actions
 are learned from so many clips of each class of the training part, drawn anew for every tenth
-recording: once all classes, once two thirds of them, and the others' frames are none of them. Rows:
-
-segments      FewShotRecognizer.segments
-raw           the same, in half-whitened coordinates fitted to the training part's clips
-windows       windows as long as the median example, one after another, each on its own
-
-Frame accuracy, and F1 of segments by an overlap of half of intersection over union.
+recording: once all classes, once two thirds of them, and the others' frames are none of them. Rows
+are FewShotRecognizer.segments; raw, the same in half-whitened coordinates fitted to the training
+part's clips; windows as long as the median example, one after another, each on its own. Given are
+frame accuracy, and F1 of segments that have at least half of their union with a true one in common.
 """
 
 import argparse
@@ -28,6 +25,10 @@ from stars_mm.preparation.annotation_file import clip_key, load_annotations
 
 NONE, UNCOUNTED = '(none)', '(transition)'
 TRANSITION, SHORTEST = 10, 8  # frames between clips; of a clip that is taken
+
+
+def read(encode: SkeletonInferencer, path: str, split: str) -> list[InputClip]:
+    return [c for c in encode.read(path, split=split) if c.keypoint.shape[1] >= SHORTEST]
 
 
 def join(clips: list[InputClip]) -> tuple[InputClip, np.ndarray]:
@@ -68,8 +69,7 @@ def segments_of(labels: np.ndarray) -> list[tuple]:
 def match_segments(found: np.ndarray, truth: np.ndarray, least: float = 0.5) -> tuple[int, ...]:
     """Right, wrong and missed segments: one is right by the true one of its class that it overlaps
     most, if at least by this share of their union, and no other has it (Lea et al., CVPR 2017)."""
-    true, taken = segments_of(truth), set()
-    predicted = segments_of(found)
+    predicted, true, taken = segments_of(found), segments_of(truth), set()
     for begin, end, label in predicted:
         share = [
             (min(end, e) - max(begin, b)) / (max(end, e) - min(begin, b)) if own == label else -1
@@ -99,9 +99,8 @@ def draw(recognizer, clips, features, classes, shots, seed) -> FewShotRecognizer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    how = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=how)
     add = parser.add_argument
     add('annotations', help='annotation file with class names')
     add('--split', default='xsub', help='before _train and _val (default: %(default)s)')
@@ -109,21 +108,16 @@ def main() -> None:
     add('--recordings', type=int, default=40)
     args = parser.parse_args()
     encode = SkeletonInferencer()
-    train, test = (
-        [c for c in encode.read(args.annotations, split=f'{args.split}_{part}')
-         if c.keypoint.shape[1] >= SHORTEST]
-        for part in ('train', 'val')
-    )  # fmt: skip
-    annotations = load_annotations(args.annotations)[0]
-    key = clip_key(annotations)
-    place = {a[key]: (str(a.get('subject')), str(a.get('camera'))) for a in annotations}
+    train, test = (read(encode, args.annotations, args.split + part) for part in ('_train', '_val'))
+    about = load_annotations(args.annotations)[0]
+    key = clip_key(about)
+    place = {one[key]: (str(one.get('subject')), str(one.get('camera'))) for one in about}
     cases = recordings(test, [place[clip.name] for clip in test], args.recordings)
     bank = encode.parts(train, ('positions', 'distances', 'joints', 'raw'))
     combined, raw = shipped_space(encode.encoder), FeatureSpace(['raw']).fit(bank)
+    segments = FewShotRecognizer.segments
     ways = dict(
-        segments=(combined, lambda r, clip: r.segments(clip)),
-        raw=(raw, lambda r, clip: r.segments(clip)),
-        windows=(combined, plain_windows),
+        segments=(combined, segments), raw=(raw, segments), windows=(combined, plain_windows)
     )
     features = {name: space.transform(bank) for name, (space, _) in ways.items()}
     labels = sorted({clip.label for clip in train})
@@ -131,8 +125,7 @@ def main() -> None:
     for shots in args.shots:
         for share in (1.0, 2 / 3):
             for name, (space, find) in ways.items():
-                right = frames = 0
-                counts = np.zeros(3)
+                right, frames, counts = 0, 0, np.zeros(3)
                 recognizer = FewShotRecognizer(encode, 'nearest-example')
                 recognizer.space = space
                 for number, (clip, truth) in enumerate(cases):
