@@ -123,7 +123,8 @@ class LiveRecognizer:
             self._held -= self._fading * (now - self._seen)
         self._seen = now
         if windows:
-            _, similarities = self._compare([windows], keep=1, least=self._least)
+            least = max(self._least, self._held.max())  # what is farther changes no label
+            _, similarities = self._compare([windows], keep=1, least=least)
             self._held = np.vstack([self._held, similarities]).max(axis=0)
         best = int(self._held.argmax())
         known = bool(self._held[best] >= self._least and windows)
