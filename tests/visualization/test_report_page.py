@@ -27,7 +27,7 @@ def test_nothing_of_the_data_becomes_a_tag_and_nothing_is_fetched(page_of):
     data = page_of(12, 8, CLASSES)
     page = report_page(f'{EVIL} & co', data)
     tags = Tags(page).tags
-    assert [tag for tag, _ in tags].count('script') == 4  # data, plotly, player, report
+    assert [tag for tag, _ in tags].count('script') == 3  # data, plotly, the page's own
     assert [tag for tag, _ in tags].count('h1') == 1
     assert not [attrs for _, attrs in tags if 'src' in attrs]
     links = [attrs['href'] for _, attrs in tags if attrs.get('href')]
