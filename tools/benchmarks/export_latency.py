@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from timing import alternate, machine, markdown_table
+from timing import Seconds, alternate, machine, markdown_table
 
 from stars_mm.apis import SkeletonInferencer
 from stars_mm.apis.deployed_encoder import DeployedEncoder
@@ -63,8 +63,9 @@ def main(argv=None) -> None:
     print(machine(torch.device('cpu')) | dict(onnxruntime=onnxruntime.__version__))
     columns = {'threads': '{threads}', 'clips at a time': '{batch}'}
     columns |= {'clip by clip': '{pipeline:.1f}', 'torch': '{torch:.1f}'}
-    columns |= {'onnxruntime': '{onnx:.1f}', 'torch / it': '{ratio:.2f}'}
-    columns |= {'8 bits': '{int8:.1f}', 'torch / 8 bits': '{int8_ratio:.2f}'}
+    columns |= {'onnxruntime': '{onnx:.1f}', '8 bits': '{int8:.1f}'}
+    columns |= {'torch / onnxruntime': '{onnx_ratio:.2f}', 'torch / 8 bits': '{int8_ratio:.2f}'}
+    columns |= {'by processor': '{onnx_processor:.2f}', 'and': '{int8_processor:.2f}'}
     print(markdown_table(speed, columns))
     columns = {'precision': '{name}', 'MB': '{megabytes:.1f}', 'largest difference': '{apart:.1e}'}
     columns |= {f'kNN, {name} (%)': f'{{{name}:.1f}}' for name in OUTPUTS}
@@ -115,9 +116,12 @@ def time_it(
             calls[name] = partial(session.run, None, {'keypoint': array})
         alternate(calls, 3)  # allocates
         times = alternate(calls, args.repeats)
-        row = {name: 1000 * min(one.clock for one in some) / batch for name, some in times.items()}
-        row.update(threads=threads, batch=batch, ratio=row['torch'] / row['onnx'])
-        rows.append(dict(row, int8_ratio=row['torch'] / row['int8']))
+        least = {name: Seconds(*map(min, zip(*some))) for name, some in times.items()}
+        row = {name: 1000 * one.clock / batch for name, one in least.items()}
+        for name in sessions:
+            row[f'{name}_ratio'] = least['torch'].clock / least[name].clock
+            row[f'{name}_processor'] = least['torch'].processor / least[name].processor
+        rows.append(dict(row, threads=threads, batch=batch))
     return rows
 
 
