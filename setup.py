@@ -76,6 +76,7 @@ setup(
         'stars_mm': ['py.typed'],
         'stars_mm.encoders': ['*.json', '*.safetensors'],
         'stars_mm.preparation.readers': ['*.txt'],
+        'stars_mm.visualization': ['page/*'],
     },
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),

@@ -62,7 +62,7 @@ def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
         {name for name in files(folder / 'stars_mm') if not name.startswith('.mim/')}
         for folder in (repo_root, installed)
     )
-    endings = ('.py', '.txt', '.typed', '.json', '.safetensors')
+    endings = ('.py', '.txt', '.typed', '.json', '.safetensors', '.html', '.css', '.js')
     assert wheel == {name for name in source if name.endswith(endings)}
     assert 'encoders/common-15.safetensors' in wheel
 
@@ -114,7 +114,7 @@ def test_model_index(repo_root):
     index = yaml.safe_load((repo_root / 'model-index.yml').read_text())
     recipes = [
         path.relative_to(repo_root).as_posix()
-        for pattern in ('*.py', 'mamp/*.py', 'stars/*.py')
+        for pattern in ('*.py', 'mamp/*.py', 'similarity/*.py', 'stars/*.py')
         for path in (repo_root / 'configs').glob(pattern)
     ]
     shipped = [model for model in index['Models'] if 'Weights' in model]

@@ -119,7 +119,7 @@ run "$work_dir/train.log" python tools/train.py "$config" --seed "$seed" \
 
 step 4/5 "Report: random encoder, MAMP, STARS"
 run "$work_dir/report.log" python tools/analysis/make_report.py "$config" \
-    --work-dir "$work_dir" --seed "$seed" ${options[@]+"${options[@]}"}
+    --work-dir "$work_dir" --seed "$seed"
 
 step 5/5 "Results"
 python - "$work_dir/report" <<'END'

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stars_mm.apis.classifiers import CLASSIFIERS, Scores, choose_classifier
+from stars_mm.apis.classifiers import CLASSIFIERS, Scores, choose_classifier, nearest_example
 from stars_mm.apis.encoder import PackedEncoder
 from stars_mm.apis.inferencer import SkeletonInferencer
 from stars_mm.apis.inputs import InputClip, draw_examples, labeled
 from stars_mm.apis.packed_space import example_space, load_space, pack_space, shipped_space
 from stars_mm.apis.rejection import similarity_threshold
+from stars_mm.apis.segments import find_segments
 from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.evaluation.functional.mutual_neighbors import pull_to_mutual_neighbors
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout
@@ -52,6 +53,8 @@ class FewShotRecognizer:
         self.asked = classifier
         self.classes: list[str] = []
         self.examples: list[tuple[str, int]] = []  #: name and number of the class of each
+        self.frames: list[int] = []  #: of each example
+        self.fps: float | None = None  #: frames a second of the examples
         self.unlabeled: Tensor | None = None  #: features of clips without class, (U, K)
         self.accuracy: dict[str, float] = {}  #: of each classifier, examples left out in turn, %
         self._layout: SkeletonLayout | None = None
@@ -62,6 +65,7 @@ class FewShotRecognizer:
         shots: int | None = None,
         seed: int = 0,
         unlabeled: Any = None,
+        fps: float | None = None,
         **options: Any,
     ) -> 'FewShotRecognizer':
         """Learn classes from examples, in place of what was known before.
@@ -72,6 +76,8 @@ class FewShotRecognizer:
             seed (int): Of the draw.
             unlabeled: Inputs whose classes nobody knows, such as everything that was recorded so
                 far: features are drawn to their mutual neighbors among them and the examples.
+            fps (float, optional): Frames a second of the examples, where recordings that are cut
+                into segments, or streams, may have others.
             **options: How inputs are read, as in :class:`SkeletonInferencer`.
 
         Raises:
@@ -82,6 +88,7 @@ class FewShotRecognizer:
         clips = [clip for some in found.values() for clip in some]
         others = [] if unlabeled is None else list(self.encode.read(unlabeled, **options))
         self._layout = clips[0].layout
+        self.frames, self.fps = _frames(clips), fps
         space = shipped_space(self.encode.encoder)
         if space is None:  # fitted to all that is at hand
             space = example_space()
@@ -89,8 +96,8 @@ class FewShotRecognizer:
             space.fit(self.encode.parts(bank, space.parts))
         self.space = space
         named = [(clip.name, n) for n, some in enumerate(found.values()) for clip in some]
-        more = self._place(others) if others else None
-        return self.learn_features(self._place(clips), named, list(found), more)
+        more = self.place(others) if others else None
+        return self.learn_features(self.place(clips), named, list(found), more)
 
     def learn_features(
         self,
@@ -124,7 +131,8 @@ class FewShotRecognizer:
         found = labeled(examples, self._reading(options))
         clips = [clip for some in found.values() for clip in some]
         self.classes += [label for label in found if label not in self.classes]
-        self.features = torch.cat([self.features, self._place(clips)])
+        self.features = torch.cat([self.features, self.place(clips)])
+        self.frames += _frames(clips)
         for label, some in found.items():
             self.examples += [(clip.name, self.classes.index(label)) for clip in some]
         return self._fit()
@@ -138,6 +146,7 @@ class FewShotRecognizer:
         kept = [number for number, (_, own) in enumerate(self.examples) if own != gone]
         self.classes.remove(label)
         self.features = self.features[kept]
+        self.frames = [self.frames[number] for number in kept] if self.frames else []
         self.examples = [(name, own - (own > gone)) for name, own in self.examples if own != gone]
         return self._fit()
 
@@ -157,8 +166,42 @@ class FewShotRecognizer:
         """
         self._check_learned()
         clips = list(self.encode.read(inputs, **vars(self._reading(options))))
-        found = self.judge(self._place(clips))
+        found = self.judge(self.place(clips))
         return [dict(name=clip.name, **one) for clip, one in zip(clips, found)]
+
+    def segments(self, inputs: Any, fps: float | None = None, **options: Any) -> list[dict]:
+        """What is done when in recordings that show one action after another.
+
+        Windows as long as the examples are compared with them, and those that together explain a
+        recording best are its segments; see :mod:`stars_mm.apis.segments`.
+
+        Args:
+            inputs: As of :class:`SkeletonInferencer`.
+            fps (float, optional): Frames a second of the inputs.
+            **options: How they are read, as in :meth:`__call__`.
+
+        Returns:
+            list[dict]: ``name`` of the recording; ``begin``, the first frame, and ``end``, that
+            after the last; ``begin_time`` and ``end_time``, the same in seconds, where ``fps`` is
+            given; ``label``; ``score``, the similarity to the nearest example. What lies between
+            the segments is none of the classes.
+        """
+        self._check_learned()
+        clips = self.encode.read(inputs, **vars(self._reading(options)))
+        return [
+            dict(name=clip.name, **one) for clip in clips for one in find_segments(self, clip, fps)
+        ]
+
+    def place(self, clips: Sequence[InputClip]) -> Tensor:
+        """Features of clips in :attr:`space`, (N, K) of unit length."""
+        return self.space.transform(self.encode.parts(clips, self.space.parts))
+
+    def similarities(self, features: Tensor) -> Tensor:
+        """Cosine of features (N, K) in :attr:`space` to the nearest example of every class,
+        (N, classes)."""
+        bank, queries = self._pulled(features)
+        examples = bank[: len(self.examples)]
+        return nearest_example(examples, self.labels, len(self.classes))(queries)
 
     def judge(self, features: Tensor) -> list[dict]:
         """What :meth:`__call__` says, but the name, of features (N, K) in :attr:`space`."""
@@ -229,6 +272,8 @@ class FewShotRecognizer:
             format=FORMAT,
             classes=self.classes,
             examples=self.examples,
+            frames=self.frames,
+            fps=self.fps,
             asked=self.asked,
             layout=None if self._layout is None else self._layout.to_dict(),
         )
@@ -266,6 +311,8 @@ class FewShotRecognizer:
             encoder = PackedEncoder.from_arrays(arrays, str(path))
             found = cls(SkeletonInferencer(encoder, **kwargs), about['asked'])
             found.space = load_space(arrays)
+            found.frames = [int(frames) for frames in about['frames']]
+            found.fps = about['fps'] and float(about['fps'])
             found._layout = about['layout'] and get_layout(about['layout'])
             unlabeled = arrays.get('unlabeled')
             return found.learn_features(
@@ -295,9 +342,6 @@ class FewShotRecognizer:
             return self.features, queries
         return pull_to_mutual_neighbors(torch.cat([self.features, self.unlabeled]), queries)
 
-    def _place(self, clips: Sequence[InputClip]) -> Tensor:
-        return self.space.transform(self.encode.parts(clips, self.space.parts))
-
     def _reading(self, options: dict) -> Any:
         """How inputs are read: their layout is that of the examples, unless something else is
         said."""
@@ -306,3 +350,7 @@ class FewShotRecognizer:
     def _check_learned(self) -> None:
         if not self.classes:
             raise ValueError('The recognizer knows no class yet: call learn(examples) first.')
+
+
+def _frames(clips: Sequence[InputClip]) -> list[int]:
+    return [clip.keypoint.shape[1] for clip in clips]

@@ -1,17 +1,22 @@
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 from torch import Tensor
 
 from stars_mm.apis.encoder import PackedEncoder
 from stars_mm.apis.inputs import InputClip, ReadOptions, read_clips
+from stars_mm.datasets.transforms import MotionTimeWarp
 from stars_mm.evaluation.functional.feature_space import CLIP_PARTS, ENCODER_PARTS
 from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.utils.progress import progress
+from stars_mm.utils.time_warp import warp_time
 
 
 class SkeletonInferencer:
@@ -53,7 +58,9 @@ class SkeletonInferencer:
         self.device = torch.device(device or get_device())
         self.batch_size = batch_size
         self.options = ReadOptions(**options)
-        self._pipelines = {scaled: _pipeline(model, scaled) for scaled in (False, True)}
+        self._first = {}
+        for scaled in (False, True):
+            self._first[scaled], self._warp, self._last = _pipeline(model, scaled)
         self._model = PartFeatures(CLIP_PARTS + ENCODER_PARTS, model.build()).to(self.device)
 
     def __call__(self, inputs: Any, **options: Any) -> np.ndarray:
@@ -75,28 +82,44 @@ class SkeletonInferencer:
     ) -> dict[str, Tensor]:
         """What a :class:`FeatureSpace` is made of: the name of each part → (N, …) float32."""
         rows: dict[str, list[Tensor]] = {name: [] for name in names}
-        batch: list[Tensor] = []
-        clips = self.read(inputs, **options)
-        while True:
-            clip = next(clips, None)
-            if clip is not None:
-                batch.append(self.prepare(clip))
-            if batch and (clip is None or len(batch) == self.batch_size):
-                for name, part in self._measure(torch.stack(batch), names).items():
-                    rows[name].append(part)
-                batch = []
-            if clip is None:
-                break
+        clips = iter(progress(self.read(inputs, **options), what='clips encoded'))
+        while batch := list(islice(clips, self.batch_size)):
+            for name, part in self.measure(self.prepare_all(batch), names).items():
+                rows[name].append(part)
         if not all(rows.values()):
             raise ValueError('There is no clip to encode.')
         return {name: torch.cat(parts) for name, parts in rows.items()}
 
     def prepare(self, clip: InputClip) -> Tensor:
-        """A clip as the encoder takes it, (clips, M, T, V, C) float32.
+        """A clip as the encoder takes it, (clips, M, T, V, C) float32; see :meth:`prepare_all`."""
+        return self.prepare_all([clip])[0]
+
+    def prepare_all(self, clips: Sequence[InputClip]) -> Tensor:
+        """Clips as the encoder takes them, (N, clips, M, T, V, C) float32.
 
         Raises:
-            ValueError: If its joints or coordinates are not those that the encoder takes.
+            ValueError: If their joints or coordinates are not those that the encoder takes.
         """
+        found = [self._begin(clip) for clip in clips]
+        if self._warp is not None:
+            warp_together(self._warp, found)
+        batch = []
+        for clip, made in zip(clips, found):
+            for step in self._last:
+                made = step(made)
+            inputs = torch.from_numpy(made['keypoint']).float()
+            V, C = inputs.shape[-2:]
+            wanted = (self.encoder.num_joints or V, self.encoder.in_channels)
+            if (V, C) != wanted:
+                raise ValueError(
+                    f'{clip.name}: has {V} joints of {C} numbers, and {self.encoder.name} takes '
+                    f'{wanted[0]} of {wanted[1]}.'
+                )
+            batch.append(inputs)
+        return torch.stack(batch)
+
+    def _begin(self, clip: InputClip) -> dict:
+        """What the pipeline makes of a clip until its time is redrawn."""
         keypoint, layout = clip.keypoint, clip.layout
         in_metres = layout is None or layout.unit == 'm'
         flat = keypoint.shape[-1] == 2 and self.encoder.in_channels == 3
@@ -114,19 +137,13 @@ class SkeletonInferencer:
             results['layout'] = layout
         if clip.score is not None and self.encoder.in_channels == keypoint.shape[-1] + 1:
             results['keypoint_score'] = clip.score
-        made = self._pipelines[flat or not in_metres](results)
-        inputs = torch.from_numpy(made['keypoint']).float()
-        V, C = inputs.shape[-2:]
-        wanted = (self.encoder.num_joints or V, self.encoder.in_channels)
-        if (V, C) != wanted:
-            raise ValueError(
-                f'{clip.name}: has {V} joints of {C} numbers, and {self.encoder.name} takes '
-                f'{wanted[0]} of {wanted[1]}.'
-            )
-        return inputs
+        for step in self._first[flat or not in_metres]:
+            results = step(results)
+        return results
 
-    @torch.no_grad()
-    def _measure(self, inputs: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    @torch.inference_mode()
+    def measure(self, inputs: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+        """Parts of what :meth:`prepare_all` gives: the name of each → (N, …) float32."""
         found = self._model.measure(inputs.to(self.device), names)
         return {name: part.float().cpu() for name, part in found.items()}
 
@@ -141,10 +158,33 @@ class SkeletonInferencer:
         return None if self.encoder.layout is None else get_layout(self.encoder.layout)
 
 
-def _pipeline(encoder: PackedEncoder, scaled: bool) -> Any:
-    """The encoder's transforms, for clips that are in metres, or not."""
+def _pipeline(
+    encoder: PackedEncoder, scaled: bool
+) -> tuple[list[BaseTransform], MotionTimeWarp | None, list[BaseTransform]]:
+    """The encoder's transforms for clips that are in metres, or not: those before the one that
+    redraws time, that one, the others."""
     steps = with_size(encoder.pipeline) if scaled else encoder.pipeline
-    return PackedEncoder(encoder.name, encoder.model, steps, {}).build_pipeline()
+    built = PackedEncoder(encoder.name, encoder.model, steps, {}).build_pipeline().transforms
+    places = [n for n, step in enumerate(built) if isinstance(step, MotionTimeWarp)]
+    if not places:
+        return built, None, []
+    return built[: places[0]], built[places[0]], built[places[0] + 1 :]
+
+
+def warp_together(warp: MotionTimeWarp, found: Sequence[dict]) -> None:
+    """What the transform does to each of several clips, those of one shape at once: most of its
+    time would go into starting small operations."""
+    shapes: dict[tuple, list[dict]] = {}
+    for results in found:
+        shapes.setdefault(results['keypoint'].shape, []).append(results)
+    for shape, alike in shapes.items():
+        if shape[1] < 2 or any('keypoint_score' in results for results in alike):
+            for results in alike:
+                warp(results)
+            continue
+        clips = torch.from_numpy(np.stack([results['keypoint'] for results in alike]))
+        for results, clip in zip(alike, warp_time(clips, warp.share, warp.smoothing)):
+            results['keypoint'] = clip.numpy()
 
 
 def with_size(steps: list[dict]) -> list[dict]:

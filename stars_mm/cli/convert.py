@@ -24,8 +24,8 @@ from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.preparation.layouts.layout import UNITS
 from stars_mm.preparation.readers.lookup import call_reader, get_reader, known_readers
 from stars_mm.preparation.readers.tables import CHANNELS
-from stars_mm.preparation.resumable import all_cores
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.installation import all_cores
 
 #: Options that are handed to the reader, where they are given.
 READER_OPTIONS = ('layout', 'pattern', 'index', 'channels', 'num_person')
@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pattern',
         help="where label and subject stand in a clip's path, such as "
         "'{label}/{subject}_{take}' or 'a{label}_s{subject}_*'; by default the label is the name "
-        'of its folder',
+        'of its folder, and in a folder without folders there is none',
     )
-    add('--index', help='CSV with the columns name,label and any of subject,split,camera')
+    add('--index', help='CSV with the column name and any of label,subject,split,camera')
     add('--channels', choices=CHANNELS, help='the numbers of a joint, c being its confidence')
     add('--num-person', type=int, help="persons to keep of mmpose's predictions (default: 2)")
     add = parser.add_argument_group('which clips test').add_argument
@@ -126,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         report = run(args)
     except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f'\nerror: {error}')
+        sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         print(
             f'\ninterrupted. Give the command again to go on; what is done is in '
@@ -136,4 +136,4 @@ def main(args: argparse.Namespace) -> None:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(f'\n{report.as_text()}\nwritten to {args.dst}')
+    print(f'{report.as_text()}\nwritten to {args.dst}')

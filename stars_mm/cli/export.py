@@ -12,7 +12,6 @@ features. docs/export.md has programs that use them.
 
 import argparse
 
-from stars_mm.apis.export import export
 from stars_mm.preparation.layouts import known_layouts
 
 
@@ -36,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stars_mm.apis.export import export
+
     for path in export(
         args.model, args.out, args.checkpoint, args.layout, args.coordinates, args.int8
     ):

@@ -10,15 +10,15 @@ too), 2 if it cannot be read or the command is wrong.
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError
-
-from mmengine.utils import ProgressBar
 
 from stars_mm.preparation.annotation_file import load_annotations
 from stars_mm.preparation.inspection import as_text, inspect_annotations
 from stars_mm.preparation.layouts import joint_parents, stored_layout
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,17 +37,6 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ValueError(f'--json {args.json}: is the annotation file itself')
     if args.layout:
         joint_parents(args.layout)  # names those that are known
-
-
-def track(clips):
-    """Iterates over the clips, and shows on the terminal how far it is."""
-    bar = ProgressBar(len(clips), file=sys.stderr) if clips else None
-    done = 0
-    for number, clip in enumerate(clips, 1):
-        yield clip
-        if number % 100 == 0 or number == len(clips):
-            bar.update(number - done)
-            done = number
 
 
 def choose_bones(report, args, extra):
@@ -72,13 +61,14 @@ def run(args):
         layout = stored_layout(extra, args.file)
     except ValueError:  # said where bones are drawn
         layout = None
+    track = partial(progress, what='clips inspected')
     report = inspect_annotations(
         annotations, splits, extra.get('class_names'), args.file, track, unit=layout and layout.unit
     )
-    print(f'\n{as_text(report)}')
+    print(as_text(report))
     if args.json:
-        with written_whole(args.json) as partial:
-            partial.write_text(json.dumps(report.as_dict(), indent=2) + '\n')
+        with written_whole(args.json) as unfinished:
+            unfinished.write_text(json.dumps(report.as_dict(), indent=2) + '\n')
     if args.pictures:
         from stars_mm.visualization.annotation_pictures import draw_inspection
 

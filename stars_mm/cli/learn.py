@@ -10,10 +10,10 @@ EXAMPLES is a folder with a folder a class, or an annotation file. OUT.npz holds
 
 import argparse
 
-from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
-from stars_mm.apis.classifiers import CLASSIFIERS
-from stars_mm.apis.inputs import labeled
 from stars_mm.cli.reading import add_reading, reading
+
+#: Those of :mod:`stars_mm.apis.classifiers`; help does not wait for torch.
+CLASSIFIERS = ('nearest-example', 'class-mean', 'linear')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--checkpoint', help="the config's weights")
     add('--shots', type=int, help='take so many examples of each class, drawn at random')
     add('--seed', type=int, default=0, help='of the draw')
+    add('--fps', type=float, help='frames a second of the examples, where later ones have others')
     choices = ('auto', *CLASSIFIERS)
     add('--classifier', choices=choices, default='auto', help='(default: the best on the examples)')
     add('--unlabeled', help='recordings whose classes nobody knows, to compare by')
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
+    from stars_mm.apis.inputs import labeled
+
     options = reading(args)
     if args.add or args.remove:
         recognizer = FewShotRecognizer.load(args.out)
@@ -52,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         encode = SkeletonInferencer(args.model, args.checkpoint)
         recognizer = FewShotRecognizer(encode, args.classifier).learn(
-            args.examples, args.shots, args.seed, args.unlabeled, **options
+            args.examples, args.shots, args.seed, args.unlabeled, args.fps, **options
         )
     recognizer.save(args.out)
     print(recognizer.summary())

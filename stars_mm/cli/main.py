@@ -27,6 +27,9 @@ COMMANDS = {
 #: Those that need nothing of mmaction2, and so do not wait for it.
 ALONE = ('convert', 'inspect', 'doctor')
 
+#: Those whose options are told without it, too.
+LATE = (*ALONE, 'learn', 'recognize', 'export')
+
 #: An error of one of these types, raised by this package, is the user's to mend.
 MENDABLE = (ImportError, OSError, RuntimeError, ValueError)
 
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
             describe(chosen[argv[0]], argv[0])
         args = parser.parse_args(argv)
         args.command_line = shlex.join(['stars-mm', *argv])
-        return args.run(args)
+        return call(args.command, args)
 
     return without_traceback(run)
 
@@ -55,8 +58,7 @@ def run_script(command: str, argv: Sequence[str] | None = None) -> int | None:
     """Run a command as the script of ``tools/`` that goes by another name."""
 
     def run() -> int | None:
-        args = parse_command(command, sys.argv[1:] if argv is None else argv)
-        return args.run(args)
+        return call(command, parse_command(command, sys.argv[1:] if argv is None else argv))
 
     return without_traceback(run)
 
@@ -70,14 +72,22 @@ def parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def call(command: str, args: argparse.Namespace) -> int | None:
+    """Run a command, with all parts registered where it may need them."""
+    if command not in ALONE:
+        stars_mm.register()
+    return args.run(args)
+
+
 def describe(parser: argparse.ArgumentParser, command: str) -> None:
     """Give a parser the help and the options of a command."""
-    if command not in ALONE:
+    if command not in LATE:
         stars_mm.register()
     module = importlib.import_module(f'stars_mm.cli.{command}')
     parser.description = module.__doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     module.add_arguments(parser)
+
     parser.set_defaults(run=module.main)
 
 
@@ -90,7 +100,7 @@ def without_traceback(run: Callable[[], int | None]) -> int | None:
             raise
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        print('\ninterrupted', file=sys.stderr)
         sys.exit(130)
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 
-from stars_mm.apis.inputs import ReadOptions
 from stars_mm.preparation.layouts import known_layouts
 from stars_mm.preparation.layouts.layout import UNITS
 from stars_mm.preparation.readers.lookup import known_readers
 from stars_mm.preparation.readers.tables import CHANNELS
+
+#: Those of :class:`stars_mm.apis.inputs.ReadOptions`.
+OPTIONS = ('layout', 'reader', 'split', 'unit', 'up', 'channels')
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +24,4 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 def reading(args: argparse.Namespace) -> dict:
     """The options that were given."""
-    names = ReadOptions.__dataclass_fields__
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir', help='where the metrics go (default: work_dirs/<name of the config>)'
     )
-    parser.add_argument('--dump', metavar='PKL', help='file for the predictions')
+    text = 'file for the predictions: a .json with names, or a .pkl of the data samples'
+    parser.add_argument('--dump', metavar='FILE', help=text)
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -78,12 +79,13 @@ def draw_results(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def dump_predictions(cfg: Config, path: str) -> None:
-    if not path.endswith(('.pkl', '.pickle')):
-        raise ValueError(f'--dump: {path!r} does not end in .pkl or .pickle')
+    from stars_mm.evaluation.metrics import dump_metric
+
+    metric = dump_metric(path, cfg.test_cfg)
     evaluators = cfg.test_evaluator
     if not isinstance(evaluators, (list, tuple)):
         evaluators = [evaluators]
-    cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
+    cfg.test_evaluator = [*evaluators, metric]
 
 
 def main(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from mmengine.logging import print_log
 from stars_mm.datasets.clip_store import ClipStore, write_clip_store
 from stars_mm.preparation.annotation_file import load_annotations, missing_file_error
 from stars_mm.utils.atomic import remove, written_whole
+from stars_mm.utils.installation import cache_folder
 from stars_mm.utils.weights_file import file_sha256
 
 fcntl: Any = None  # Windows has none
@@ -40,10 +41,9 @@ def file_stamp(path: str | Path) -> list[int]:
 def store_places(ann_file: str) -> list[Path]:
     """Where the clip store of an annotation file may lie, the best place first: for a file on a
     remote backend the user's cache alone."""
-    cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     name = osp.abspath(ann_file) if osp.exists(ann_file) else ann_file
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    places = [Path(cache, 'stars_mm', f'{osp.basename(ann_file)}.{digest}.map')]
+    places = [cache_folder() / f'{osp.basename(ann_file)}.{digest}.map']
     if osp.exists(ann_file):
         places.insert(0, Path(f'{ann_file}.map'))
     return places

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 #: Stands for the class of a clip that has no label.
 UNLABELED = -1
+#: So many classes are named in a message.
+_MAX_TITLES = 10
 
 
 @dataclass
@@ -42,6 +44,12 @@ class ClipList:
                 )
         class_names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
         return cls(names, labels, source, class_names)
+
+    def titles(self, labels: Iterable[int]) -> str:
+        """The names of some classes, or their numbers where none are known, for messages."""
+        names, classes = dict(enumerate(self.class_names or ())), sorted(set(labels))
+        more = ', …' * (len(classes) > _MAX_TITLES)
+        return ', '.join(str(names.get(label, label)) for label in classes[:_MAX_TITLES]) + more
 
     def labeled(self) -> 'ClipList':
         """The clips that have a label.

@@ -110,8 +110,9 @@ def convert_clip(
         raise ValueError(f'{recording.place}: {error}') from error
     notes = {**(clip.notes or {}), 'joints interpolated': filled}
     notes = {what: int(count) for what, count in notes.items() if count}
-    stats = measure_clip(arrays)
-    stats = tuple(stats._replace(jump=stats.jump and tuple(stats.jump)))
+    measured = measure_clip(arrays)._asdict()
+    jump = measured['jump']
+    stats = tuple({**measured, 'jump': jump and tuple(jump)}.values())
     return dict(name=recording.name, arrays=arrays, notes=notes, stats=stats)
 
 
@@ -120,7 +121,7 @@ def _prepare(
 ) -> tuple[dict[str, np.ndarray], int]:
     """``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V) as they are stored, float32, and
     the number of joints that were filled in."""
-    *_, V, C = clip.keypoints.shape
+    V = clip.keypoints.shape[2]
     if V != layout.num_joints:
         raise ValueError(f"has {V} joints; layout '{layout.name}' has {layout.num_joints}.")
     keypoints, scores = clip.keypoints.astype(np.float64), clip.scores
@@ -134,13 +135,18 @@ def _prepare(
         raise ValueError(f'{where}, one of {int(missing.sum())}. {way}')
     kept = present.any(axis=1) | keep_absent
     keypoints = fill_missing(keypoints, missing, present, layout)[kept]
-    if options.up == 'z' and C == 3:
-        keypoints = keypoints[..., [0, 2, 1]] * (1, 1, -1)
-    arrays = dict(keypoint=_float32(keypoints * METRES.get(unit, 1.0)))
+    arrays = dict(keypoint=_float32(stored_coordinates(keypoints, unit, options.up)))
     if scores is not None and options.scores:
         scores = np.where(missing | ~present[..., None], 0, scores)
         arrays['keypoint_score'] = _float32(scores[kept])
     return arrays, int(missing.sum())
+
+
+def stored_coordinates(keypoints: np.ndarray, unit: str, up: str) -> np.ndarray:
+    """Coordinates (…, C) with y upwards, centimetres and millimetres as metres."""
+    if up == 'z' and keypoints.shape[-1] == 3:
+        keypoints = keypoints[..., [0, 2, 1]] * (1, 1, -1)
+    return keypoints * METRES.get(unit, 1.0)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

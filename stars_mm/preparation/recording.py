@@ -9,7 +9,7 @@ import numpy as np
 from stars_mm.preparation.layouts import SkeletonLayout
 
 #: What of a clip's notes is to be warned of: numbers of frames that its file lacks.
-FRAMES_LACKING = 'frames lacking, by the numbers of the others'
+FRAMES_LACKING = 'frames are missing, by their numbers'
 
 
 class Clip(NamedTuple):

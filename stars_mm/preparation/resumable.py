@@ -23,23 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.utils import ProgressBar
 
 from stars_mm.preparation.recording import Recording
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.progress import Progress
 from stars_mm.utils.safe_pickle import load_pickle
 
 #: So many recordings, or a few more of one source, are converted together.
 GROUP_SIZE = 32
 #: So many bad recordings are listed.
 MAX_PROBLEMS = 20
-
-
-def all_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def convert_in_groups(
@@ -74,7 +67,7 @@ def convert_in_groups(
     os.makedirs(folder, exist_ok=True)
     if 0 < total <= GROUP_SIZE:
         workers = 1
-    progress, paths, before = ProgressBar(total), [], 0
+    paths, before = [], 0
     pending: deque[Future] = deque()
     problems: list[str] = []
 
@@ -84,7 +77,7 @@ def convert_in_groups(
             problems.extend(wrong)
             progress.update(count)
 
-    with _open_pool(workers) as pool:
+    with _open_pool(workers) as pool, Progress(total, 'recordings converted') as progress:
         for group in _groups(recordings):
             paths.append(osp.join(folder, f'{_key(group, options)}.pkl'))
             if osp.exists(paths[-1]):

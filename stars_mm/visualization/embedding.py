@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
+from stars_mm.evaluation.functional import nearest_neighbors
 from stars_mm.visualization.style import class_style, new_figure, report_style
 
 # More points than this hide each other and take minutes to place.
@@ -34,6 +36,25 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.nd
         return solver.fit_transform(normalize(features))
 
 
+def map_places(features: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Places (N, 2) of all features (N, C): ``MAX_POINTS`` of them by :func:`tsne`, the others at
+    the mean of their five nearest (by cosine) among those. Features that are too few for t-SNE are
+    placed by their first two principal components."""
+    count = len(features)
+    if count < 4:
+        centered = features - features.mean(0)
+        axes = np.linalg.svd(centered, full_matrices=False)[2][:2]
+        return np.pad(centered @ axes.T, ((0, 0), (0, 2 - len(axes))))
+    picked = pick_points(count, seed)
+    placed = tsne(features[picked], seed)
+    if len(picked) == count:
+        return placed
+    index = nearest_neighbors(torch.from_numpy(features[picked]), torch.from_numpy(features), 5)[1]
+    places = placed[index.numpy()].mean(axis=1)
+    places[picked] = placed
+    return places
+
+
 def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
     """Sorted indices of the samples to draw: all, or a seeded choice of ``limit``."""
     if count <= limit:
@@ -42,23 +63,17 @@ def pick_points(count: int, seed: int, limit: int = MAX_POINTS) -> np.ndarray:
 
 
 def plot_tsne(
-    panels: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    path: str | Path,
-    names: Mapping[int, str],
-    seed: int = 0,
+    panels: Mapping[str, np.ndarray], labels: np.ndarray, path: str | Path, names: Mapping[int, str]
 ) -> None:
-    """Draw the same clips as several encoders see them, heading → features (N, C), colored by class
-    (N,); ``names`` are the classes' in the legend. The seed is that of t-SNE and of the choice of
-    clips."""
-    kept = pick_points(len(labels), seed)
+    """Draw the same clips as several encoders see them, heading → places (N, 2) of
+    :func:`map_places`, colored by class (N,); ``names`` are the classes' in the legend."""
     columns = min(len(names), 7 if len(panels) > 1 else 3)
     rows = -(-len(names) // columns)
     size = (4.1 * len(panels), 4.7 + 0.22 * rows)
     with report_style():
         figure, (axes,) = new_figure(1, len(panels), figsize=size)
-        for axis, (title, features) in zip(axes, panels.items()):
-            _scatter(axis, tsne(features[kept], seed), labels[kept], names)
+        for axis, (title, places) in zip(axes, panels.items()):
+            _scatter(axis, places, labels, names)
             axis.set_title(title)
         axes[0].set_ylabel('t-SNE axis 2 (no unit)')
         style = dict(fontsize=8.5, handletextpad=0.1, columnspacing=1.0)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stars_mm.models.heads.mamp_head import motion, target_statistics
 from stars_mm.models.utils.masking import patchify, unpatchify
+from stars_mm.visualization.clip_frames import present_persons
 from stars_mm.visualization.skeleton import (
     INCHES,
     Drawing,
@@ -37,15 +38,6 @@ class MaskedClip:
     true: np.ndarray  # (M, T, V, 3) the recording
     hidden: np.ndarray  # (M, T, V) bool, joints of hidden tokens
     predicted: np.ndarray  # (M, T, V, 3) integrated predictions
-
-    def present(self) -> list[int]:
-        """Persons that are there: not all zeros, not a repeated one."""
-        found: list[int] = []
-        for person, clip in enumerate(self.true):
-            repeated = any(np.array_equal(clip, self.true[p]) for p in found)
-            if np.abs(clip).max() > 0 and not repeated:
-                found.append(person)
-        return found
 
 
 @dataclass(frozen=True)
@@ -138,7 +130,7 @@ class _ClipRow:
     """The three panels of one clip: recording, kept tokens, prediction."""
 
     def __init__(self, axes: Sequence, clip: MaskedClip) -> None:
-        self.persons, self.hidden = clip.present(), clip.hidden
+        self.persons, self.hidden = present_persons(clip.true), clip.hidden
         self.true = project(clip.true)
         self.guess = project(np.where(clip.hidden[..., None], clip.predicted, clip.true))
         bones = bones_of(clip.true.shape[2])
@@ -178,7 +170,7 @@ def write_masked_gif(
     tokens, prediction; and a caption under them. Clips of more than ``max_frames`` skip frames."""
     lines = caption.count('\n') + 1 if caption else 0
     size = (3 * INCHES + 0.7, INCHES * len(clips) + 0.75 + 0.15 * lines)
-    kept = 1 - np.mean([clip.hidden[clip.present()].mean() for clip in clips])
+    kept = 1 - np.mean([clip.hidden[present_persons(clip.true)].mean() for clip in clips])
     titles = ('recording', f'shown: {100 * kept:.0f} % of tokens', 'predicted (grey: truth)')
     with report_style():
         figure, axes = new_figure(len(clips), 3, figsize=size)

@@ -1,6 +1,7 @@
 """Features by the inferencer are those of the data sets and models that training uses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,3 +135,20 @@ def test_a_strangers_file_builds_nothing_else(encode, change, message):
     arrays['encoder'] = np.array(json.dumps(about))
     with pytest.raises(ValueError, match=message):
         PackedEncoder.from_arrays(arrays, 'file')
+
+
+def test_a_batch_is_prepared_as_its_clips_are_by_the_pipeline(encode):
+    """Clips of several lengths and numbers of persons, in metres and not, by mmcv's Compose."""
+    two = np.concatenate([skeleton('wave', 1), np.zeros_like(skeleton('wave', 1))])
+    two[1, 10:30] = two[0, 10:30] + 1
+    clips = list(encode.read([skeleton('sit', n) for n in range(3)] + [two], layout='ntu-25'))
+    clips += encode.read(100 * skeleton('kick', 0), layout='ntu-25', unit='other')
+    made = encode.prepare_all(clips)
+    for number, clip in enumerate(clips):
+        steps = list(encode.encoder.pipeline)
+        if clip.layout.unit != 'm':
+            steps.insert(2, dict(type='ScaleSkeleton', size=0.5))
+        results = dict(keypoint=clip.keypoint.copy(), layout=clip.layout, frame_dir='')
+        slow = replace(encode.encoder, pipeline=steps).build_pipeline()(results)['keypoint']
+        np.testing.assert_allclose(made[number].numpy(), slow, atol=1e-5)
+        assert torch.equal(encode.prepare(clip), made[number])

@@ -5,8 +5,12 @@ import sys
 
 import pytest
 
+from stars_mm.apis import classifiers
+from stars_mm.apis.inputs import ReadOptions
+from stars_mm.cli import learn
 from stars_mm.cli import main as package_main
 from stars_mm.cli.main import COMMANDS, main
+from stars_mm.cli.reading import OPTIONS
 
 #: Script of ``tools/`` → the command that it is.
 SCRIPTS = {
@@ -83,12 +87,25 @@ LIGHT = """if True:
 
 
 @pytest.mark.parametrize(
-    ('argv', 'loaded'), [('--help', set()), ('convert --help', {'numpy', 'mmengine'})]
+    ('argv', 'loaded'),
+    [
+        ('--help', set()),
+        ('convert --help', {'numpy', 'mmengine'}),
+        ('learn --help', {'numpy'}),
+        ('recognize --help', {'numpy'}),
+        ('export --help', {'numpy'}),
+    ],
 )
 def test_what_a_command_waits_for(argv, loaded, run_command):
     done = run_command(sys.executable, '-c', LIGHT, *argv.split())
     assert eval(done.stdout.splitlines()[-1]) == loaded
     assert done.stderr == ''
+
+
+def test_choices_that_help_lists_without_torch():
+    """They are those of the modules that are imported late."""
+    assert OPTIONS == tuple(ReadOptions.__dataclass_fields__)
+    assert learn.CLASSIFIERS == tuple(classifiers.CLASSIFIERS)
 
 
 @pytest.mark.slow

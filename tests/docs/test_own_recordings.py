@@ -38,7 +38,7 @@ def place(tmp_path, monkeypatch):
 
 def give(command, monkeypatch):
     """Gives a command in this process, which has imported torch already."""
-    words = shlex.split(command)
+    words = shlex.split(command, comments=True)
     monkeypatch.setattr(sys, 'argv', words[1:])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(words[1], run_name='__main__')

@@ -75,8 +75,8 @@ def test_a_list_is_repeated(evaluate, tmp_path):
 def test_clips_that_cannot_be_drawn_from():
     metric = METRICS.build(dict(type='FewShotMetric'))
     for bank, query, message in (
-        ([0, 1, 2] * 5, [0, 1], r'1 classes of the bank .* the query, such as 2\. .*`labels`'),
-        ([0, 1] * 5, [0, 1, 7, 9], '2 classes of the query .* the bank, such as 7'),
+        ([0, 1, 2] * 5, [0, 1], r'1 classes of the bank .* the query: 2\. .*`labels`'),
+        ([0, 1] * 5, [0, 1, 7, 9], '2 classes of the query .* the bank: 7, 9'),
         ([0, 1, 0, 1, 1], [0, 1], 'the bank: 5 shots are more than class 0 has: 2 .* 2 of 2'),
     ):
         bank = ClipList([f'b{n}' for n in range(len(bank))], bank, 'the bank')

@@ -223,8 +223,12 @@ def test_test_settings(settings):
     assert cfg.default_hooks.visualization == dict(type='VisualizationHook', **drawn)
     with pytest.raises(ValueError, match='visualization'):
         settings('test', 'epoch_1.pth --show')
-    with pytest.raises(ValueError, match="'out.json'"):
-        settings('test', 'last.pth --dump out.json')
+    cfg = settings('test', 'last.pth --dump out.json')
+    assert cfg.test_evaluator[-1] == dict(type='ClassifierPredictions', out_file_path='out.json')
+    cfg = settings('test', 'last.pth --dump out.json --cfg-options test_cfg.bank_dataloader.a=1')
+    assert cfg.test_evaluator[-1]['type'] == 'FeaturePredictions'
+    with pytest.raises(ValueError, match="'out.txt' does not end in .json"):
+        settings('test', 'last.pth --dump out.txt')
 
 
 @pytest.mark.parametrize('full_mmcv', [True, False])

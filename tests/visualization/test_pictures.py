@@ -20,7 +20,7 @@ def test_tsne_keeps_neighbors_by_cosine(tmp_path):
     np.testing.assert_array_equal(points, tsne(features))
 
     path = tmp_path / 'tsne.png'
-    panels = dict(before=features, after=features)
+    panels = dict(before=points, after=points)
     plot_tsne(panels, labels, path, {0: 'walk', 1: 'sit', 4: 'run'})
     with Image.open(path) as image:
         width, height = image.size

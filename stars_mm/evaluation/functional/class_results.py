@@ -37,7 +37,7 @@ class Neighbors(NamedTuple):
 
     names: Sequence[str]  # of the bank's B clips
     labels: Sequence[int]  # of the bank's B clips
-    index: np.ndarray  # places in the bank of the nearest of each of N clips, (N, k)
+    places: np.ndarray  # places in the bank of the nearest of each of N clips, (N, k)
     similarity: np.ndarray  # and their cosine, (N, k)
 
 
@@ -83,20 +83,20 @@ def named_predictions(
     if neighbors is not None:
         numbers |= {int(n) for n in neighbors.labels}
     titles = {number: class_title(number, class_names) for number in numbers}
-    found = [
+    found: list[dict[str, Any]] = [
         dict(name=str(name), label=titles[int(label)], predicted=titles[int(taken)], neighbours=[])
         for name, label, taken in zip(names, labels, predicted, strict=True)
     ]
     if neighbors is not None:
-        rows = zip(found, neighbors.index, neighbors.similarity, strict=True)
-        for prediction, index, similarity in rows:
+        rows = zip(found, neighbors.places, neighbors.similarity, strict=True)
+        for prediction, places, similarity in rows:
             prediction['neighbours'] = [
                 dict(
                     name=str(neighbors.names[place]),
                     label=titles[int(neighbors.labels[place])],
                     similarity=round(float(value), 4),
                 )
-                for place, value in zip(index, similarity)
+                for place, value in zip(places, similarity)
             ]
     return found
 

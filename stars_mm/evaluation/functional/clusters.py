@@ -70,7 +70,7 @@ def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
     least two.
 
     Both are means over pairs of different clips, so that a large class counts by its pairs. With u
-    the directions of the features, the cosines of all pairs of a class add up to |Σu|² − Σ|u|².
+    the directions of the features, the cosines of all pairs of a class add up to ``|Σu|² − Σ|u|²``.
 
     Returns:
         dict[str, float]: ``intra`` and ``inter`` (0…2), and ``ratio`` =

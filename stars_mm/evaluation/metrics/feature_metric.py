@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
+from torch import Tensor
 
 from stars_mm.engine.features import ClipList, FeatureSet
 
@@ -27,6 +28,10 @@ class FeatureMetric(BaseMetric):
 
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Raise a ValueError where the metric cannot be computed; see :meth:`prepare`."""
+
+    def predict(self, bank: FeatureSet, query: FeatureSet) -> Tensor | None:
+        """Class of each query clip, (Q, ), of a metric that says one."""
+        return None
 
     @abstractmethod
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:

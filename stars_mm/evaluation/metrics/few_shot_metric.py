@@ -80,15 +80,15 @@ class FewShotMetric(FeatureMetric):
     def check_clips(self, bank: ClipList, query: ClipList) -> None:
         """Check the classes, and that there are enough clips to draw."""
         classes, asked = set(bank.labels), set(query.labels)
-        for absent, source, other in (
-            (classes - asked, bank.source, query.source),
-            (asked - classes, query.source, bank.source),
+        for absent, clips, other in (
+            (classes - asked, bank, query),
+            (asked - classes, query, bank),
         ):
             if absent:
                 raise ValueError(
-                    f'FewShotMetric: {len(absent)} classes of {source} have no clip in {other}, '
-                    f'such as {min(absent)}. Bank and query must have the same classes: choose '
-                    'them by `labels` of the two data sets.'
+                    f'FewShotMetric: {len(absent)} classes of {clips.source} have no clip in '
+                    f'{other.source}: {clips.titles(absent)}. Bank and query must have the same '
+                    'classes: choose them by `labels` of the two data sets.'
                 )
         self._draw(bank.names, bank.labels, bank.source)
 
@@ -112,6 +112,8 @@ class FewShotMetric(FeatureMetric):
         if self.exemplars is None and self.work_dir is not None:
             path = Path(self.work_dir) / f'{self.prefix}_exemplars.json'
             settings = dict(ways=self.ways, episodes=self.episodes, shots=self.shots)
+            if names := (self.dataset_meta or {}).get('classes'):
+                settings['class_names'] = names
             write_draws(path, draws, bank.names, seed=self.seed, **settings)
         scores = {}
         for (kind, n), values in found.items():

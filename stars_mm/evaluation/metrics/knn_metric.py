@@ -4,8 +4,14 @@ import torch
 from mmaction.registry import METRICS
 from mmengine.dist import all_gather_object, all_reduce, get_dist_info, get_world_size
 from mmengine.logging import MMLogger
+from torch import Tensor
 
 from stars_mm.engine.features import ClipList, FeatureSet
+from stars_mm.evaluation.functional.class_results import (
+    class_results,
+    frequent_confusions,
+    worst_classes,
+)
 from stars_mm.evaluation.functional.knn import knn_predict
 from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
@@ -64,9 +70,13 @@ class KNNMetric(FeatureMetric):
         if unknown:
             raise ValueError(
                 f'KNNMetric: {len(unknown)} classes of {query.source} have no clip in the bank, '
-                f'{bank.source}, such as {unknown[0]}; its classes are {sorted(set(bank.labels))}. '
+                f'{bank.source}: {query.titles(unknown)}; it has {bank.titles(bank.labels)}. '
                 'Evaluate on the same classes: choose the data sets, or their `labels`.'
             )
+
+    def predict(self, bank: FeatureSet, query: FeatureSet) -> Tensor:
+        """Class of each query clip, by its nearest neighbor."""
+        return knn_predict(bank.features, bank.labels, query.features)[0]
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Compute the metric; several processes get all features, and each
@@ -94,7 +104,23 @@ class KNNMetric(FeatureMetric):
                 bank.features, bank.labels, feats, self.topk_neighbors, self.temperature
             )
             hits += (predictions == labels).sum(dim=1)
+            if world_size == 1:
+                self._log_classes(labels, predictions[0])
         if world_size > 1:
             all_reduce(hits)
         accuracy = hits.double() / len(query.labels) * 100
         return {f'top1_k{k}': value for k, value in zip(self.topk_neighbors, accuracy.tolist())}
+
+    def _log_classes(self, labels: Tensor, predicted: Tensor) -> None:
+        """Name what is recognized least, where the data set has names."""
+        classes = (self.dataset_meta or {}).get('classes')
+        if not classes:
+            return
+        found = class_results(labels.tolist(), labels.numpy(), predicted.numpy(), classes)
+        worst = [f'{row["name"]} {row["accuracy"]:.1f} %' for row in worst_classes(found, 3)]
+        pairs = [f'{one} → {other} ({n})' for one, other, n in frequent_confusions(found, 3)]
+        if worst:
+            MMLogger.get_current_instance().info(
+                f'{self.prefix}, k = {self.topk_neighbors[0]}: least recognized '
+                f'{", ".join(worst)}; most often taken for another {", ".join(pairs)}'
+            )

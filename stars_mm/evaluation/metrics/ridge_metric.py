@@ -2,9 +2,10 @@ from statistics import mean, stdev
 
 import torch
 from mmaction.registry import METRICS
+from torch import Tensor
 
 from stars_mm.engine.features import ClipList, FeatureSet
-from stars_mm.evaluation.functional.ridge import draw_labeled, ridge_accuracy
+from stars_mm.evaluation.functional.ridge import draw_labeled, ridge_accuracy, ridge_predict
 from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
 
 
@@ -47,10 +48,15 @@ class RidgeMetric(FeatureMetric):
         unknown = sorted(set(query.labels) - set(bank.labels))
         if unknown or len(set(bank.labels)) < 2:
             raise ValueError(
-                f'RidgeMetric: {bank.source} has the classes {sorted(set(bank.labels))}, and '
-                f'{query.source} has {unknown or "none"} beside. It needs two classes, and all '
-                "of the query's in the bank: choose the data sets, or their `labels`."
+                f'RidgeMetric: {bank.source} has {bank.titles(bank.labels)}, and '
+                f'{query.source} has {query.titles(unknown) or "no others"} beside. It needs two '
+                "classes, and all of the query's in the bank: choose the data sets, or their "
+                '`labels`.'
             )
+
+    def predict(self, bank: FeatureSet, query: FeatureSet) -> Tensor:
+        """Class of each query clip, by all labels of the bank."""
+        return ridge_predict(bank.features, bank.labels, query.features)
 
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Accuracy with all labels and with few; see :class:`RidgeMetric`."""

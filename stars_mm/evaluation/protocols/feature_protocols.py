@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from stars_mm.engine.runner.checks import leaf_datasets
+from stars_mm.evaluation.functional.class_results import class_results, find_neighbors
 from stars_mm.evaluation.metrics import (
     ClusterMetric,
     FeatureMetric,
@@ -45,7 +46,9 @@ class FeatureProtocol(Protocol):
         if self.name == 'clusters':
             return ClusterMetric(seed=settings.seed)
         if self.name == 'few-shot':
-            return FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+            metric = FewShotMetric(settings.shots, settings.episodes, seed=settings.seed)
+            metric.dataset_meta = dict(classes=self.reader.class_names())
+            return metric
         if self.name == 'ridge':
             return RidgeMetric(draws=settings.draws, seed=settings.seed)
         clips = len(self.reader.clips('bank').labeled().labels)
@@ -98,6 +101,15 @@ class FeatureProtocol(Protocol):
             result['spread_of'] = f'95 % interval of the {draws}'
             if self.name == 'ridge':
                 result['spread_of'] = f'standard deviation of {settings.draws} draws'
+        found = encoders['checkpoint'][PUBLISHED]
+        learned, asked = (found[role].labeled() for role in ROLES)
+        predicted = self.metric.predict(learned, asked)
+        if predicted is not None:
+            neighbors = find_neighbors(learned.features, bank.names, bank.labels, asked.features)
+            class_names = self.reader.class_names()
+            result['by_class'] = class_results(
+                query.names, query.labels, predicted.numpy(), class_names, neighbors
+            )
         for sentence in result['lost_to']:
             print_log(f'{self.name}: {sentence}', logger='current', level=logging.WARNING)
         return result

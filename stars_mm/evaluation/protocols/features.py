@@ -24,6 +24,7 @@ from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.progress import progress
 from stars_mm.utils.shipped_encoders import checkpoint_path
 from stars_mm.utils.weights_file import read_weights
 
@@ -186,7 +187,8 @@ class FeatureReader:
         loader = self.loader(role)
         name = type(getattr(model, 'encoder', None) or model).__name__
         print_log(f'{name}: features of the {role}, {len(loader.dataset)} clips', logger='current')
-        return extract_features(model.to(get_device()), loader)
+        batches = progress(loader, what=f'batches of the {role} encoded')
+        return extract_features(model.to(get_device()), batches)
 
 
 def build_random_model(cfg: Config, seed: int) -> nn.Module:

@@ -66,4 +66,5 @@ class Protocol(ABC):
     def run(self, folder: Path) -> dict:
         """Run it in a folder of its own; gives ``scores`` by name, ``spread`` by name where there
         is one and ``spread_of`` which says of what, ``baselines`` (row → scores), ``epoch``,
-        ``protocol`` in words, and more."""
+        ``protocol`` in words, ``by_class`` where it predicts classes, in the format of
+        :mod:`~stars_mm.evaluation.functional.class_results`, and more."""

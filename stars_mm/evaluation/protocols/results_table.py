@@ -1,5 +1,7 @@
 """What rows and measures are called, and the page of an evaluation in Markdown."""
 
+from stars_mm.evaluation.functional.class_results import frequent_confusions, worst_classes
+from stars_mm.preparation.inspection import plain
 from stars_mm.utils.markdown import markdown_table
 
 ROW_TITLES = {
@@ -43,7 +45,11 @@ def row_title(row: str) -> str:
     for space, title in SPACE_TITLES.items():
         if row.endswith(f'_{space}') and row not in ROW_TITLES:
             return f'{row_title(row.removesuffix(f"_{space}"))}, {title}'
-    return ROW_TITLES.get(row, f'stage "{row}"')
+    if row in ROW_TITLES:
+        return ROW_TITLES[row]
+    method, _, stage = row.partition('_')  # an earlier stage of the same method
+    title = ROW_TITLES.get(method, method).split(' (')[0]
+    return f'{title}, stage "{stage}"' if stage else f'stage "{row}"'
 
 
 def measure_title(measure: str) -> str:
@@ -87,6 +93,7 @@ def results_page(results: dict) -> str:
         f'# {meta["checkpoint"]["path"]}',
         markdown_table(lines, text_columns=2),
         *_features(protocols),
+        *_classes(protocols),
         '\n'.join(_notes(meta, protocols)),
         f'```\n{meta["command"]}\n```\n',
     ]
@@ -141,6 +148,27 @@ def _features(protocols: dict) -> list[str]:
             lines.append([f'{title}: {how}', *cells])
     lost = [f'- {name}: {text}' for name, found in compared.items() for text in found['lost_to']]
     return [markdown_table(lines), *(['\n'.join(lost)] if lost else [])]
+
+
+def _classes(protocols: dict) -> list[str]:
+    """The table of the classes that each protocol recognizes worst, and what is taken for what."""
+    lines, confused = [['protocol', 'worst classes', 'top-1 (%)', 'clips']], []
+    for name, found in protocols.items():
+        results = found.get('by_class')
+        if not results:
+            continue
+        for row in worst_classes(results):
+            accuracy = format_measure(row['accuracy'], 'accuracy')
+            lines.append([name, _cell(row['name']), accuracy, str(row['clips'])])
+        pairs = [f'{_cell(a)} → {_cell(b)} ({n})' for a, b, n in frequent_confusions(results)]
+        if pairs:
+            confused.append(f'- {name}, most often taken for another: {", ".join(pairs)}')
+    return [markdown_table(lines, text_columns=2), '\n'.join(confused)] if confused else []
+
+
+def _cell(name: str) -> str:
+    """A name of a file's class, so that it stays in its cell."""
+    return plain(name, width=60).replace('|', '/')
 
 
 def _notes(meta: dict, protocols: dict) -> list[str]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from stars_mm.engine.runner.stages import build_stage_cfg, check_stages, latest_checkpoint
+from stars_mm.engine.runner.stages import latest_checkpoint
 from stars_mm.evaluation.protocols.features import Encoder
 
 
@@ -24,35 +24,42 @@ class TrainedStage(NamedTuple):
         return meta['iter'] / (meta['epoch'] or meta['iter'])
 
 
-def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
-    """The checkpoints of all stages of a config in the order of training, the config's own last, in
-    the ``--work-dir`` of ``tools/train.py``.
+def trained_cfg(work_dir: Path, name: str = '*') -> Config:
+    """The whole config of a training, as mmengine leaves it in its ``--work-dir``: that of the
+    ``name`` of the file that was trained, or the newest.
 
     Raises:
-        ValueError: If the config names no earlier stage.
-        FileNotFoundError: If a stage has no checkpoint; says how to make it.
+        FileNotFoundError: If there is none.
     """
-    stages = cfg.get('stages') or []
-    if not stages:
-        raise ValueError(
-            f'{cfg.filename}: `stages` names no stage that comes before its own training; a report '
-            'compares the stages of one run.'
+    files = sorted(work_dir.glob(f'{name}.py'), key=lambda file: file.stat().st_mtime)
+    if not files:
+        raise FileNotFoundError(
+            f'{work_dir}: holds no {name}.py, the config that a training leaves in its --work-dir. '
+            'Name the folder that was given to train.'
         )
-    check_stages(stages, cfg)
-    cfg.setdefault('randomness', dict(seed=None))
-    own = Config(cfg.to_dict(), filename=cfg.filename)
-    own.work_dir = str(work_dir)
-    cfgs = {stage['name']: build_stage_cfg(cfg, stage, str(work_dir)) for stage in stages}
+    return Config.fromfile(files[-1])
+
+
+def find_stages(cfg: Config, work_dir: Path) -> list[TrainedStage]:
+    """The checkpoints of all stages of a trained config in the order of training, its own last, in
+    the ``--work-dir`` of the training; an earlier stage that was not trained there, since a
+    checkpoint was given, is left out.
+
+    Raises:
+        FileNotFoundError: If a stage has no checkpoint.
+    """
+    folders = {stage['name']: work_dir / stage['name'] for stage in cfg.get('stages') or []}
+    cfgs = {name: trained_cfg(folder) for name, folder in folders.items() if folder.is_dir()}
     found: dict[str, TrainedStage] = {}
-    for name, stage_cfg in reversed([*cfgs.items(), ('own', own)]):
+    for name, stage_cfg in reversed([*cfgs.items(), ('own', cfg)]):
         row = row_of(stage_cfg)
         row = f'{row}_{name}' if row in found else row
+        stage_cfg.work_dir = str(folders.get(name, work_dir))
         checkpoint = latest_checkpoint(stage_cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
-                f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of '
-                f'stage "{row}". Train it: python tools/train.py '
-                f'{shown(cfg.filename)} --work-dir {shown(work_dir)} --resume'
+                f'{stage_cfg.work_dir}: holds no checkpoint (last_checkpoint) of stage "{row}". '
+                'Finish its training by the command that began it, with --resume.'
             )
         found[row] = TrainedStage(row, stage_cfg, Encoder.load(checkpoint))
     return [*reversed(found.values())]

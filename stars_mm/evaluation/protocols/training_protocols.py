@@ -18,7 +18,11 @@ from stars_mm.datasets.label_subsets import write_subsets
 from stars_mm.engine.features import ClipList
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
 from stars_mm.evaluation.protocols.protocol import Protocol, Settings
-from stars_mm.evaluation.protocols.training_run import run_training, training_identity
+from stars_mm.evaluation.protocols.training_run import (
+    predictions_by_class,
+    run_training,
+    training_identity,
+)
 from stars_mm.utils.checkpoint import check_checkpoint
 
 #: A share of the training clips, in percent.
@@ -95,7 +99,7 @@ class TrainingProtocol(Protocol):
         if unknown:
             raise ValueError(
                 f'{cfg.filename}: {len(unknown)} classes of {val.source} have no clip in '
-                f'{train.source}, such as {unknown[0]}. Train and test on the same classes.'
+                f'{train.source}: {val.titles(unknown)}. Train and test on the same classes.'
             )
         if self.percent is not None:
             self._check_draws(len(train.labels))
@@ -139,6 +143,8 @@ class TrainingProtocol(Protocol):
             protocol=f'{_HOW[self.kind].format(percent=self.percent)}; '
             f'{Path(self.cfg.filename).stem}',
         )
+        if self.kind in ('linear', 'finetune'):
+            result['by_class'] = predictions_by_class(self.cfg, folder)
         if self.kind == 'semi':
             result.update(percent=self.percent, num_clips=self.num_clips)
         spread = ''

@@ -18,6 +18,17 @@ from stars_mm.utils.shipped_encoders import checkpoint_path
 _METRIC = 'acc/top1'
 
 
+def predictions_by_class(cfg: Config, work_dir: Path) -> dict:
+    """What a finished training's last checkpoint makes of each test clip, in the format of
+    :mod:`~stars_mm.evaluation.functional.class_results`, by a test of its own."""
+    path = work_dir / 'predictions.json'
+    if not path.is_file():
+        _test(cfg, work_dir, '--dump', path)
+    found = json.loads(path.read_text(encoding='utf-8'))
+    del found['predictions']
+    return found
+
+
 def run_training(
     cfg: Config, checkpoint: str | Path, work_dir: Path, seed: int = 0, num_processes: int = 1
 ) -> dict:
@@ -135,7 +146,7 @@ def _read_result(cfg: Config, work_dir: Path) -> dict:
     return dict(accuracy=100.0 * found[last], epoch=last, best_of_test=best_of_test)
 
 
-def _test(cfg: Config, work_dir: Path) -> float:
+def _test(cfg: Config, work_dir: Path, *options: str | Path) -> float:
     """Accuracy of the last checkpoint, 0 to 1, by a test of its own."""
     folder = work_dir / 'test'
     arguments = [
@@ -143,6 +154,7 @@ def _test(cfg: Config, work_dir: Path) -> float:
         latest_checkpoint(str(work_dir)),
         '--work-dir',
         folder,
+        *options,
     ]
     run_tool('test.py', arguments, work_dir / 'test.out')
     found = json.loads(max(folder.glob('2*/2*.json')).read_text())

@@ -135,7 +135,8 @@ def guess_units(sizes: Sequence[float], reach: float, dims: int) -> Units:
     if not known.size:
         return Units('unknown', float('nan'), dims, 'there is no body')
     size = float(np.median(known))
-    body = f'a body measures {size:.3g}, the diagonal of the box around it'
+    shown = f'{size:.3g}' if size < 1000 else f'{size:.0f}'
+    body = f'a body measures {shown}, the diagonal of the box around it'
     if dims == 2:
         name = 'pixels' if size > 10 else 'normalised'
         return Units(name, size, dims, f'2D, and {body}')

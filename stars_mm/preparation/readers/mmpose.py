@@ -32,7 +32,7 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
     """
     frames = content['instance_info'] if isinstance(content, dict) else content
     bodies = [
-        _read_frame(frame, f'instance_info[{i}]', num_joints) for i, frame in enumerate(frames)
+        read_frame(frame, f'instance_info[{i}]', num_joints) for i, frame in enumerate(frames)
     ]
     seen = [t for t, frame in enumerate(bodies) if len(frame)]
     if not seen:
@@ -44,8 +44,10 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
     return Clip(kept[..., :-1], kept[..., -1])
 
 
-def _read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
-    """The bodies of a frame, (persons, V, C + 1), the score last."""
+def read_frame(frame: Any, where: str, num_joints: int) -> np.ndarray:
+    """The bodies of a frame, ``dict(instances=[dict(keypoints, keypoint_scores), …])``, as
+    (persons, V, C + 1), the score last; a ValueError that begins with ``where`` for anything
+    else."""
     if not isinstance(frame, dict) or not isinstance(frame.get('instances'), list):
         raise ValueError(f"{where} has no list 'instances'. It is no prediction of a video.")
     bodies = []

@@ -1,3 +1,6 @@
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
 from mmaction.registry import DATASETS, HOOKS
@@ -75,3 +78,23 @@ def test_nothing_is_said_where_nothing_can_be_compared(
     hook.before_train(runner)
     assert not any('learning' in text or 'Learned' in text for _, text in said)
     assert not hook.baselines
+
+
+def test_clips_without_a_label_do_not_count(load_cfg, build, ann_file, tmp_path):
+    content = pickle.loads(Path(ann_file).read_bytes())
+    bare = (0, 5, 11, 24, 30)
+    for number in bare:
+        del content['annotations'][number]['label']
+    (tmp_path / 'some.pkl').write_bytes(pickle.dumps(content))
+    cfg = load_cfg(tmp_path, name='mamp')
+    (bank, bank_labels), (query, labels) = map(
+        clips_of, (cfg.val_cfg.bank_dataloader, cfg.val_dataloader)
+    )
+    judged = [[n for n in range(21) if n not in bare], [n for n in range(11) if n + 21 not in bare]]
+    known = [(bank, bank_labels), (query, labels)]
+    known = [(x[kept], [y[n] for n in kept]) for (x, y), kept in zip(known, judged)]
+    for loader in (cfg.val_cfg.bank_dataloader, cfg.val_dataloader):
+        loader.dataset.ann_file = str(tmp_path / 'some.pkl')
+    hook = HOOKS.build(dict(type='BaselineHook'))
+    hook.before_train(build(cfg))
+    assert hook.baselines['raw'] == pytest.approx(nearest(*known))

@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -146,6 +147,8 @@ def test_dump_and_extract_features(cfg, build, tmp_path):
     """``--dump`` keeps the features of both sets, told apart."""
     path = tmp_path / 'features.pkl'
     cfg.test_evaluator.append(dict(type='DumpResults', out_file_path=str(path)))
+    told = path.with_suffix('.json')
+    cfg.test_evaluator.append(dict(type='FeaturePredictions', out_file_path=str(told)))
     runner = build(cfg)
     runner.test()
     dumped = pickle.loads(path.read_bytes())
@@ -159,6 +162,10 @@ def test_dump_and_extract_features(cfg, build, tmp_path):
         torch.testing.assert_close(found, feats, rtol=1e-4, atol=1e-5)
         assert [int(sample['gt_label']) for sample in chosen] == labels.tolist()
         assert [sample['sample_idx'] for sample in chosen] == list(range(len(labels)))
+
+    told = json.loads(told.read_text())
+    assert [clip['name'] for clip in told['predictions']] == [f'clip{21 + n}' for n in range(11)]
+    assert [clip['label'] for clip in told['predictions']] == [f'class {n}' for n in labels]
 
     found = extract_features(runner.model, runner.test_dataloader)
     torch.testing.assert_close(found.features, feats, rtol=1e-4, atol=1e-5)

@@ -66,7 +66,7 @@ def test_neighbors_are_the_nearest_by_cosine():
             for n in order
         ]
     few = find_neighbors(feats[0][:2], names[:2], labels[:2], feats[1])
-    assert few.index.shape == (6, 2)
+    assert few.places.shape == (6, 2)
 
 
 def test_worst_and_most_frequent():

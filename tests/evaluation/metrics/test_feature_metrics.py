@@ -3,6 +3,7 @@ import torch
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 
 from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
@@ -96,14 +97,29 @@ def test_features_that_cannot_be_judged(data):
     [
         (
             [0, 1, 2],
-            [0, 4, 5, 4],
-            r'2 classes of the test .* the train split, such as 4; .* \[0, 1, 2\].*`labels`',
+            [0, 3, 4, 3],
+            r'2 classes of the test .* the train split: run, 4; it has walk, sit, 2\..*`labels`',
         ),
         ([0, 1], [0, 1], r'\(1, 3\) are more than the 2 clips .* the train'),
     ],
 )
 def test_clips_that_neighbors_cannot_judge(bank, query, message):
     metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1, 3)))
-    bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split')
+    bank = ClipList(list('abcd')[: len(bank)], bank, 'the train split', ['walk', 'sit'])
+    names = ['walk', 'sit', 'wave', 'run']
     with pytest.raises(ValueError, match=message):
-        metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split'))
+        metric.prepare(bank, ClipList(list('efgh')[: len(query)], query, 'the test split', names))
+
+
+def test_what_neighbors_take_for_what_is_logged(monkeypatch):
+    """In the names of the data set."""
+    metric = METRICS.build(dict(type='KNNMetric', topk_neighbors=(1,)))
+    metric.dataset_meta = dict(classes=['walk', 'sit'])
+    feats = torch.eye(4)
+    bank = FeatureSet(feats, torch.tensor([0, 0, 1, 1]), torch.arange(4))
+    query = FeatureSet(feats, torch.tensor([0, 1, 1, 1]), torch.arange(4))
+    lines = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lines.append)
+    assert metric.compute(bank, query) == dict(top1_k1=75.0)
+    wanted = 'knn, k = 1: least recognized sit 66.7 %; most often taken for another sit → walk (1)'
+    assert lines[-1] == wanted

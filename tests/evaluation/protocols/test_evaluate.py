@@ -11,6 +11,8 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from scipy.spatial.transform import Rotation
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.metrics import confusion_matrix
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -18,7 +20,7 @@ from stars_mm.cli import evaluate as evaluate_command
 from stars_mm.cli.main import parse_command
 from stars_mm.evaluation import functional
 from stars_mm.evaluation.functional.feature_space import build_feature_space
-from stars_mm.evaluation.functional.ridge import ridge_accuracy
+from stars_mm.evaluation.functional.ridge import ALPHAS, ridge_accuracy
 from stars_mm.evaluation.protocols import training_run
 from stars_mm.preparation.annotation_file import save_annotations
 
@@ -290,6 +292,9 @@ def test_a_training_and_its_table(evaluate, by_hand, run_in_process, monkeypatch
     linear = found['linear']
     assert (linear['epoch'], linear['seed']) == (1, 3) and 'spread' not in linear
     assert linear['scores']['accuracy'] == pytest.approx(linear['accuracy'], abs=1e-3)
+    right = np.trace(linear['by_class']['confusion'])
+    assert linear['accuracy'] == pytest.approx(100 * right / 21, abs=1e-3)
+    assert [row['clips'] for row in linear['by_class']['per_class']] == [7, 7, 7]
     raw = found['meta']['comparison']['baselines']['raw']
     assert raw == pytest.approx(neighbors(*by_hand['raw']), abs=1e-3)
     table = (tmp_path / 'out.md').read_text()
@@ -309,7 +314,7 @@ REFUSED = [
     ('semi-2', '', 'semi-2: 2 % of 40 clips are 1; there must'),
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
     ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
-    ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .* as 2"),
+    ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .*: wave\."),
     ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
     ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
     ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth does not fit'),
@@ -336,3 +341,41 @@ def test_refused_before_anything_runs(evaluate, tmp_path):
     with pytest.raises(ValueError, match=r'linear\.py: its test has no bank_'):
         evaluate('knn', config='linear.py')
     assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
+
+
+def test_results_by_class(evaluate, by_hand, tmp_path):
+    """With names, against scikit-learn on features by hand."""
+    found = evaluate('knn ridge clusters few-shot', '--no-raw --episodes 2 --draws 1')
+    assert ['by_class' in found[name] for name in ('clusters', 'few-shot')] == [False] * 2
+    (bank, bank_labels, bank_names), (query, labels, names) = by_hand['checkpoint']
+    classes = ['walk', 'sit', 'wave']
+    oracle = KNeighborsClassifier(5, metric='cosine').fit(bank, bank_labels)
+    distance, places = oracle.kneighbors(query)
+    learned = [(x.double() - bank.double().mean(0)).numpy() for x in (bank, query)]
+    learned = [x / learned[0].std() for x in learned]
+    ridge = RidgeClassifierCV(ALPHAS).fit(learned[0], bank_labels).predict(learned[1])
+    for name, predicted in (('knn', bank_labels[places[:, 0]].numpy()), ('ridge', ridge)):
+        by_class = found[name]['by_class']
+        assert by_class['classes'] == classes
+        assert by_class['confusion'] == confusion_matrix(labels, predicted).tolist()
+        wrong = [n for n in range(21) if predicted[n] != labels[n]]
+        assert 0 < len(wrong) == len(by_class['mistakes'])
+        key = 'top1_k1' if name == 'knn' else 'accuracy'
+        assert found[name]['scores'][key] == pytest.approx(100 - 100 * len(wrong) / 21, abs=1e-3)
+        for n, told in zip(wrong, by_class['mistakes']):
+            assert (told['name'], told['label']) == (names[n], classes[labels[n]])
+            assert told['predicted'] == classes[predicted[n]]
+            near = told['neighbours']
+            assert [one['name'] for one in near] == [bank_names[place] for place in places[n]]
+            assert [one['label'] for one in near] == [classes[bank_labels[p]] for p in places[n]]
+            cosine = [one['similarity'] for one in near]
+            assert cosine == pytest.approx((1 - distance[n]).tolist(), abs=1e-3)
+    page = (tmp_path / 'out.md').read_text()
+    worst = min(found['ridge']['by_class']['per_class'], key=lambda row: row['accuracy'])
+    assert f'| ridge | {worst["name"]} | {worst["accuracy"]:.1f} | {worst["clips"]} |' in page
+    counts = np.array(found['knn']['by_class']['confusion']) * (1 - np.eye(3, dtype=int))
+    row, column = np.unravel_index(counts.argmax(), (3, 3))
+    confused = f'{classes[row]} → {classes[column]} ({counts.max()})'
+    assert f'- knn, most often taken for another: {confused}' in page
+    (path,) = (tmp_path / 'run').glob('few-shot_*/fewshot_exemplars.json')
+    assert json.loads(path.read_text())['class_names'] == classes

@@ -96,11 +96,15 @@ def test_transfer_counts_its_seeds(build, monkeypatch, tmp_path):
         found = dict(epoch=3, seconds=2.0, batch_size=16, config='c', checkpoint='e')
         return dict(found, accuracy=50.0 + seed, best_of_test=dict(accuracy=70.0, epoch=1))
 
-    monkeypatch.setattr('stars_mm.evaluation.protocols.training_protocols.run_training', fake)
+    module = 'stars_mm.evaluation.protocols.training_protocols'
+    monkeypatch.setattr(f'{module}.run_training', fake)
+    monkeypatch.setattr(f'{module}.predictions_by_class', lambda cfg, folder: dict(in_it=folder))
     found = build('transfer', draws=3, seed=7, num_processes=4).run(tmp_path)
     assert trained == [(f'seed{seed}', seed, 4, 4) for seed in (7, 8, 9)]
     assert found['scores'] == dict(accuracy=58.0) and found['spread'] == dict(accuracy=1.0)
-    build('linear', draws=3, seed=7).run(tmp_path / 'linear')
+    assert 'by_class' not in found
+    found = build('linear', draws=3, seed=7).run(tmp_path / 'linear')
+    assert found['by_class'] == dict(in_it=tmp_path / 'linear')
     assert trained[3:] == [('linear', 7, 16, 1)]
 
 

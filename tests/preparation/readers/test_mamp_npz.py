@@ -171,3 +171,11 @@ def test_clips_that_do_not_fit(tmp_path, shape, message):
     with pytest.raises(ValueError, match=message):
         export(tmp_path / 'out.npz', dict(test_0=np.ones(shape)), [0], 4, num_frames=6)
     assert not os.listdir(tmp_path)
+
+
+def test_clips_without_a_label_are_not_for_them(tmp_path):
+    clip = dict(frame_dir='a', keypoint=np.zeros((1, 4, 25, 3)), total_frames=4)
+    with pytest.raises(
+        ValueError, match="clip 'a': has no label, and the authors' arrays need one"
+    ):
+        write_npz(str(tmp_path / 'x.npz'), dict(train=[clip], test=[]), 60)
