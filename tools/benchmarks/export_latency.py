@@ -27,6 +27,8 @@ from stars_mm.evaluation.functional.knn import knn_accuracy
 from stars_mm.utils.atomic import write_text
 
 OUTPUTS = ('feature', 'joints')
+#: Of the table → what is timed.
+HEADS = {'clip by clip': 'pipeline', 'torch': 'torch', 'onnxruntime': 'onnx', '8 bits': 'int8'}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -62,10 +64,10 @@ def main(argv=None) -> None:
         accuracy = judge_it(files, inferencer, bank, query)
     print(machine(torch.device('cpu')) | dict(onnxruntime=onnxruntime.__version__))
     columns = {'threads': '{threads}', 'clips at a time': '{batch}'}
-    columns |= {'clip by clip': '{pipeline:.1f}', 'torch': '{torch:.1f}'}
-    columns |= {'onnxruntime': '{onnx:.1f}', '8 bits': '{int8:.1f}'}
+    for way in ('clock', 'processor'):
+        for head, name in HEADS.items():
+            columns[f'{head}, {way}'] = f'{{{name}.{way}:.1f}}'
     columns |= {'torch / onnxruntime': '{onnx_ratio:.2f}', 'torch / 8 bits': '{int8_ratio:.2f}'}
-    columns |= {'by processor': '{onnx_processor:.2f}', 'and': '{int8_processor:.2f}'}
     print(markdown_table(speed, columns))
     columns = {'precision': '{name}', 'MB': '{megabytes:.1f}', 'largest difference': '{apart:.1e}'}
     columns |= {f'kNN, {name} (%)': f'{{{name}:.1f}}' for name in OUTPUTS}
@@ -100,8 +102,8 @@ def time_it(
     threads: int,
     args: argparse.Namespace,
 ) -> list[dict]:
-    """Milliseconds a clip, for each number of clips at a time: the shortest, since other programs
-    can only make it longer."""
+    """Milliseconds a clip, for each number of clips at a time: the fewest, since other programs
+    can only add to them. Ratios are those of the processor's time."""
     torch.set_num_threads(threads)
     sessions = dict(zip(('onnx', 'int8'), (open_session(path, threads) for path in files)))
     rows = []
@@ -116,12 +118,12 @@ def time_it(
             calls[name] = partial(session.run, None, {'keypoint': array})
         alternate(calls, 3)  # allocates
         times = alternate(calls, args.repeats)
-        least = {name: Seconds(*map(min, zip(*some))) for name, some in times.items()}
-        row = {name: 1000 * one.clock / batch for name, one in least.items()}
+        row: dict = dict(threads=threads, batch=batch)
+        for name, some in times.items():
+            row[name] = Seconds(*(1000 * min(one) / batch for one in zip(*some)))
         for name in sessions:
-            row[f'{name}_ratio'] = least['torch'].clock / least[name].clock
-            row[f'{name}_processor'] = least['torch'].processor / least[name].processor
-        rows.append(dict(row, threads=threads, batch=batch))
+            row[f'{name}_ratio'] = row['torch'].processor / row[name].processor
+        rows.append(row)
     return rows
 
 
