@@ -80,7 +80,7 @@ def test_pixels_are_turned_up_and_scaled(encode):
 
 
 def test_confidences_of_2d_joints_are_not_depth(encode):
-    """They are left out by an encoder of 3D joints, and are the last channel of one that maps none."""
+    """An encoder of 3D joints leaves them out; they are the last channel of one that maps none."""
     from stars_mm.apis.inputs import InputClip
     from stars_mm.preparation.layouts import get_layout
 
