@@ -39,7 +39,8 @@ def test_nothing_of_the_data_becomes_a_tag_and_nothing_is_fetched(page_of):
 @pytest.fixture(scope='module')
 def browser():
     playwright = pytest.importorskip('playwright.sync_api', reason='needs playwright')
-    path = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('chrome')
+    names = ('chromium', 'chromium-browser', 'google-chrome')
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip('needs Chromium, as the package chromium of a distribution')
     with playwright.sync_playwright() as driver:
