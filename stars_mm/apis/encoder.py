@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.package_files import find_config, package_path
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
 from stars_mm.utils.weights_file import read_weights
 
@@ -31,7 +33,6 @@ TRANSFORM_TYPES = (
     *('FormatGCNInput', 'PreNormalize3D', 'PreNormalize2D', 'UniformSampleFrames', 'PoseDecode'),
     *('GenSkeFeat', 'JointToBone', 'ToMotion', 'MergeSkeFeat'),
 )
-_ROOT = Path(__file__).resolve().parents[2]
 _INDEX = 'model-index.yml'
 
 
@@ -70,7 +71,7 @@ class PackedEncoder:
             model, checkpoint = config, checkpoint or weights
         if checkpoint is None:
             raise ValueError(f'{model}: no weights are known of it. Give a checkpoint.')
-        return cls.from_config(Config.fromfile(model), checkpoint)
+        return cls.from_config(Config.fromfile(find_config(model)), checkpoint)
 
     @classmethod
     def from_config(cls, cfg: Config, checkpoint: str | Path) -> 'PackedEncoder':
@@ -199,18 +200,13 @@ def check_sources(pipeline: list[dict], source: str) -> None:
 
 def _look_up(name: str) -> tuple[str, str | None]:
     """Config and weights of a name of ``model-index.yml``."""
-    folder = next((f for f in (_ROOT, _ROOT / 'stars_mm' / '.mim') if (f / _INDEX).is_file()), None)
-    if folder is None:
-        raise FileNotFoundError(f'{_INDEX} is gone. Install stars_mm anew.')
-    models = yaml.safe_load((folder / _INDEX).read_text(encoding='utf-8'))['Models']
+    models = yaml.safe_load(package_path(_INDEX).read_text(encoding='utf-8'))['Models']
     entries = {entry['Name']: entry for entry in models}
     if name not in entries:
-        from difflib import get_close_matches
-
         near = ', '.join(get_close_matches(name, entries, n=3, cutoff=0.3)) or 'none alike'
         ships = ', '.join(SCHEME + one for one in shipped_encoders())
         raise ValueError(
             f'model={name!r}: is no config (.py) and no name of {_INDEX} (there is {near}). The '
             f'encoders that ship are {ships}.'
         )
-    return str(folder / entries[name]['Config']), entries[name].get('Weights')
+    return entries[name]['Config'], entries[name].get('Weights')

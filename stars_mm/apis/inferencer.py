@@ -123,6 +123,8 @@ class SkeletonInferencer:
         keypoint, layout = clip.keypoint, clip.layout
         in_metres = layout is None or layout.unit == 'm'
         flat = keypoint.shape[-1] == 2 and self.encoder.in_channels == 3
+        # an encoder that maps no joints may have been trained on x, y and confidence
+        flat = flat and (clip.score is None or self.encoder.layout is not None)
         if flat:  # an image: y points down
             zero = np.zeros_like(keypoint[..., :1])
             keypoint = np.concatenate([keypoint * np.array([1, -1], np.float32), zero], -1)

@@ -22,6 +22,7 @@ from stars_mm.evaluation.protocols.evaluate import PROTOCOLS, evaluate
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.evaluation.protocols.protocol import Settings
 from stars_mm.evaluation.protocols.results_table import results_page
+from stars_mm.utils.package_files import find_config
 
 # protocols whose configs take options, by the recipe's names for them
 KINDS = ('linear', 'finetune', 'semi', 'transfer', 'fewshot')
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
                 f'--{name.replace("_", "-")}: {getattr(args, name)} must be 1 or more.'
             )
     MMLogger.get_instance('evaluate')
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     work_dir = args.work_dir or Path('work_dirs') / (f'{Path(args.config).stem}_evaluation')

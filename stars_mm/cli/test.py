@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from stars_mm.cli.train import build_runner
+from stars_mm.utils.package_files import find_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says."""
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     cfg.merge_from_dict(args.cfg_options)
 
     cfg.launcher = args.launcher

@@ -18,6 +18,7 @@ from stars_mm.engine.runner.pretrain_length import (
     set_pretrain_epochs,
 )
 from stars_mm.engine.runner.stages import latest_checkpoint
+from stars_mm.utils.package_files import find_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says."""
     with pretrain_epochs_in_environment(args.pretrain_epochs):
-        cfg = Config.fromfile(args.config)
+        cfg = Config.fromfile(find_config(args.config))
     cfg.merge_from_dict(args.cfg_options)
     if args.pretrain_epochs is not None:
         print_log(f'--pretrain-epochs: {set_pretrain_epochs(cfg, args.pretrain_epochs)}')

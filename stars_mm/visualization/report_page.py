@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 _PARTS = files('stars_mm.visualization') / 'page'
+_SCRIPTS = ('player.js', 'common.js', 'map.js', 'clips.js', 'numbers.js', 'report.js')
 
 
 def report_page(title: str, data: dict[str, Any]) -> str:
@@ -21,8 +22,7 @@ def report_page(title: str, data: dict[str, Any]) -> str:
         title=html.escape(title),
         style=_read('report.css'),
         plotly=script(get_plotlyjs()),
-        player=_read('player.js'),
-        script=_read('report.js'),
+        scripts='\n'.join(_read(name) for name in _SCRIPTS),
         data=json.dumps(data, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c'),
     )
     return re.sub(r'\{\{(\w+)\}\}', lambda found: parts[found[1]], _read('report.html'))

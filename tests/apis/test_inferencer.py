@@ -79,6 +79,23 @@ def test_pixels_are_turned_up_and_scaled(encode):
     )
 
 
+def test_confidences_of_2d_joints_are_not_depth(encode):
+    """An encoder of 3D joints leaves them out; they are the last channel of one that maps none."""
+    from stars_mm.apis.inputs import InputClip
+    from stars_mm.preparation.layouts import get_layout
+
+    flat = np.random.default_rng(0).uniform(0, 300, (1, 20, 17, 2)).astype(np.float32)
+    score = np.random.default_rng(1).uniform(0, 1, (1, 20, 17)).astype(np.float32)
+    clip = InputClip('a', flat, get_layout('coco-17'), score=score)
+    np.testing.assert_array_equal(encode(clip), encode(flat, layout='coco-17'))
+
+    backbone = dict(encode.encoder.model['backbone'], num_joints=17, in_channels=3)
+    steps = [dict(type='FormatGCNInput', num_person=1)]
+    own = PackedEncoder('own', dict(encode.encoder.model, backbone=backbone), steps, {})
+    found = SkeletonInferencer(own, device='cpu').prepare(clip)
+    np.testing.assert_array_equal(found[0, 0], np.concatenate([flat[0], score[0, ..., None]], -1))
+
+
 def test_wrong_joints_are_an_error(encode):
     with pytest.raises(ValueError, match='has 20 joints; layout .ntu-25. has 25'):
         encode(np.ones((1, 9, 20, 3)), layout='ntu-25')

@@ -11,6 +11,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from stars_mm.utils.checkpoint import read_checkpoint
+from stars_mm.utils.package_files import package_path
 
 MISSING = object()
 
@@ -59,11 +60,9 @@ def find_stage_config(path: str, cfg: Config) -> str:
     Raises:
         FileNotFoundError: If there is none.
     """
-    package = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
     folders = [
         osp.dirname(osp.abspath(cfg.filename)) if cfg.filename else '.',
-        osp.join(package, '.mim', 'configs'),
-        osp.join(osp.dirname(package), 'configs'),
+        str(package_path('configs')),
         '.',
     ]
     for folder in folders:

@@ -6,19 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from stars_mm.utils.package_files import package_path
+
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SHOWN = 15  # lines of a failed tool's output that the error repeats
-
-
-def find_tool(name: str) -> Path:
-    """Find a tool by its path in ``tools/``, in a checkout or in an installed package;
-    FileNotFoundError if there is none."""
-    folders = [_PACKAGE.parent / 'tools', _PACKAGE / '.mim' / 'tools']
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    where = f'neither of {[str(folder) for folder in folders]}'
-    raise FileNotFoundError(f'{name} lies in {where}. Install stars_mm again.')
 
 
 def tool_command(
@@ -31,7 +22,7 @@ def tool_command(
         launcher = ['torch.distributed.run', '--standalone', f'--nproc_per_node={num_processes}']
         command += ['-m', *launcher]
         arguments = [*arguments, '--launcher', 'pytorch']
-    command += [str(find_tool(name)), *map(str, arguments)]
+    command += [str(package_path(f'tools/{name}')), *map(str, arguments)]
     paths = [str(_PACKAGE.parent), os.environ.get('PYTHONPATH')]
     return command, dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
