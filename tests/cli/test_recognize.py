@@ -71,7 +71,7 @@ def write(stream, frames, **extra):
 
 @pytest.mark.slow
 def test_a_stream_is_answered_while_it_lasts(stream):
-    """The answer comes while the input is open; bad lines are named and left out; Ctrl-C ends it."""
+    """The answer comes while the input is open; bad lines are named; Ctrl-C ends it."""
     write(stream, skeleton('wave', 2)[0][:10])
     stream.stdin.write('{"keypoints"\n\n[]\n')
     write(stream, skeleton('wave', 2)[0][10:])

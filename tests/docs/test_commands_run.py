@@ -53,6 +53,7 @@ ONLY_PARSED = {
     r'python docs/examples': 'tests/docs/test_examples.py',
     r'stars-mm (--|\w+ --help)': 'help: tests/cli',
     r'stars-mm recognize actions.npz new( |.csv)': 'as the one that runs',
+    r'stars-mm recognize actions.npz (long|--stream)': 'tests/cli/test_recognize.py',
 }
 
 
