@@ -1,5 +1,6 @@
 """Clips out of whatever a user has: files, folders, annotation files, arrays."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from stars_mm.preparation.annotation_file import SUFFIXES, clip_key, load_annotations, select_split
 from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
@@ -151,8 +153,7 @@ def _read_file(file: SourceFile, options: ReadOptions) -> InputClip:
             options = replace(options, unit=options.unit or 'other')
             keypoints: Any = partial(bvh.load, file, bvh.H36M, 1)
         else:
-            content = file.read()
-            layout = get_layout(layout or _layout_of_file(suffix, content))
+            layout = get_layout(layout or _layout_of_file(file, options))
             table = tables.TableOptions(layout, options.channels, 1)
             keypoints = partial(folder.load, file, table)
     except ValueError as error:
@@ -161,25 +162,40 @@ def _read_file(file: SourceFile, options: ReadOptions) -> InputClip:
     return _convert(recording, layout, options)
 
 
-def _layout_of_file(suffix: str, content: bytes) -> str:
-    """The layout that the columns of a CSV name, or mmpose's."""
-    fitting = []
-    if suffix in ('.csv', '.tsv'):
-        for name in known_layouts():
-            try:
-                tables.parse_csv(content, tables.TableOptions(get_layout(name)))
-            except ValueError:
-                continue
-            fitting.append(name)
-        header = content.splitlines()[:1]
-        if len(fitting) == 1 and header and any(c.isalpha() for c in header[0].decode('latin-1')):
-            return fitting[0]
-    elif suffix == '.json' and is_mmpose(tables.load_json(content)):
-        return 'coco-17'
-    raise ValueError(
-        'what are the joints? Give the layout, one of '
-        f'{", ".join(known_layouts())} or a .json or .yml file.'
-    )
+def _layout_of_file(file: SourceFile, options: ReadOptions) -> SkeletonLayout:
+    """The layout that the columns of a CSV name, mmpose's, or the only one that fits."""
+    content, suffix = file.read(), Path(file.path).suffix.lower()
+    if suffix == '.json' and is_mmpose(tables.load_json(content)):
+        return get_layout('coco-17')
+    fitting = {}
+    for layout in map(get_layout, known_layouts()):
+        try:
+            table = tables.TableOptions(layout, options.channels, 1)
+            fitting[layout.name] = folder.load(file, table).keypoints.shape[-1]
+        except ValueError:
+            continue
+    header = content.splitlines()[:1] if suffix in ('.csv', '.tsv') else []
+    is_named = bool(header) and any(byte.isalpha() for byte in header[0].decode('latin-1'))
+    return _only_one(fitting, file.where, is_named)
+
+
+def _only_one(fitting: dict[str, int], where: str, is_named: bool = False) -> SkeletonLayout:
+    """The only layout that fits, a guess where nothing names joints. Those in pixels have two
+    coordinates, and only they; ``fitting`` says how many each would have."""
+    found = [
+        name
+        for name, C in fitting.items()
+        if is_named or (get_layout(name).unit == 'px') == (C == 2)
+    ]
+    if len(found) != 1:
+        known = ', '.join(found or known_layouts())
+        raise ValueError(
+            f'what are the joints? Give the layout, one of {known} or a .json or .yml file.'
+        )
+    if not is_named:
+        guess = f'{where}: its joints are taken for {found[0]}, the only known layout that fits'
+        print_log(f'{guess}. Say the layout where it is another.', 'current', logging.WARNING)
+    return get_layout(found[0])
 
 
 def _convert(
@@ -187,10 +203,12 @@ def _convert(
 ) -> InputClip:
     """What the converter would store of a recording; missing joints are filled in."""
     if layout is None:
-        raise ValueError(
-            f'{recording.place}: what are the joints? Give the layout, one of '
-            f'{", ".join(known_layouts())} or a .json or .yml file.'
-        )
+        try:
+            *_, V, C = np.shape(recording.load().keypoints)
+            sizes = {name: get_layout(name).num_joints for name in known_layouts()}
+            layout = _only_one({name: C for name in sizes if sizes[name] == V}, recording.place)
+        except ValueError as error:
+            raise ValueError(f'{recording.place}: {error}') from error
     layout = get_layout(layout)
     unit = options.unit or layout.unit
     how = ConversionOptions(up=options.up, missing='interpolate')

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from stars_mm.apis import inputs
 from stars_mm.apis.inputs import ReadOptions, draw_examples, labeled, read_clips
 from stars_mm.preparation.annotation_file import save_annotations
 from stars_mm.preparation.layouts import get_layout
@@ -53,10 +54,43 @@ def test_header_says_the_layout(tmp_path, body):
 
 
 @pytest.mark.parametrize('kind', ['npy', 'csv', 'json'])
-def test_without_layout_the_remedy_is_named(tmp_path, body, kind):
+def test_the_only_layout_that_fits_is_taken_with_a_warning(tmp_path, body, kind):
     path = write(tmp_path, kind, body)
-    with pytest.raises(ValueError, match=rf'wave\.{kind}: what are the joints\? .*coco-17'):
+    (clip,) = read_clips(path, ReadOptions())
+    assert clip.layout.name == 'ntu-25'
+    np.testing.assert_array_equal(clip.keypoint, body)
+    (clip,) = read_clips(body, ReadOptions())
+    assert clip.layout.name == 'ntu-25'
+
+
+@pytest.mark.parametrize(
+    ('shape', 'layout'),
+    [((9, 17, 2), 'coco-17'), ((9, 17, 3), 'h36m-17'), ((9, 20, 3), 'kinect-20')],
+)
+def test_coordinates_decide_among_as_many_joints(shape, layout):
+    (clip,) = read_clips(np.random.rand(*shape), ReadOptions())
+    assert clip.layout.name == layout
+
+
+def test_guessing_says_so(body, monkeypatch):
+    said = []
+    monkeypatch.setattr(inputs, 'print_log', lambda *message: said.append(message[0]))
+    list(read_clips(body, ReadOptions()))
+    assert len(said) == 1 and 'taken for ntu-25' in said[0]
+    said.clear()
+    list(read_clips(body, ReadOptions(layout='ntu-25')))
+    assert not said
+
+
+@pytest.mark.parametrize('kind', ['npy', 'csv', 'json'])
+def test_where_several_layouts_fit_the_remedy_is_named(tmp_path, kind):
+    path = write(tmp_path, kind, np.random.rand(1, 9, 15, 3).astype(np.float32))
+    with pytest.raises(
+        ValueError, match=rf'wave\.{kind}: what are the joints\? .*kard-15, cad60-15'
+    ):
         list(read_clips(path, ReadOptions()))
+    with pytest.raises(ValueError, match='array.*what are the joints'):
+        list(read_clips(np.random.rand(9, 4, 3), ReadOptions()))
 
 
 def test_folder_gives_labels_and_an_iterable_all(tmp_path, body):
