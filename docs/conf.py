@@ -18,7 +18,7 @@ author = 'the authors of stars_mm'
 version = release = __version__
 
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon']
-exclude_patterns = ['_build', '_templates']
+exclude_patterns = ['_build', '_static', '_templates']
 
 
 def model_zoo() -> str:
@@ -46,6 +46,8 @@ def model_zoo() -> str:
 html_theme = 'furo'
 html_title = 'stars_mm'
 html_show_copyright = False
+html_static_path = ['_static']
+html_css_files = ['wide.css']
 
 myst_enable_extensions = ['colon_fence', 'substitution']
 myst_heading_anchors = 4
