@@ -254,8 +254,8 @@ class FewShotRecognizer:
 
     @property
     def compared(self) -> Tensor:
-        """Tensor: What a clip is compared with, (n, K): :attr:`features`, drawn to their mutual
-        neighbors where there are clips without class."""
+        """Tensor: What a clip is compared with, (n, K). These are :attr:`features`, drawn to their
+        mutual neighbors where there are clips without class."""
         return self._pulled(self.features[:0])[0][: len(self.examples)]
 
     @property
