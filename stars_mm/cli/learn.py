@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         for label in args.remove:
             recognizer.remove(label)
         if args.examples:
-            how = recognizer.encode.read_options({'layout': recognizer.layout, **options})
+            how = recognizer.reading(options)
             recognizer.add(labeled(args.examples, how))
     elif args.examples is None:
         raise ValueError('EXAMPLES: give a folder or an annotation file to learn from.')
