@@ -25,6 +25,8 @@ RUN = {
     ),
     'stars-mm learn examples actions.npz --layout coco-17': '',
     'stars-mm recognize actions.npz new_recordings --json found.json': '',
+    'stars-mm export actions.npz actions.onnx': '',
+    'stars-mm doctor': '',
     'python tools/benchmarks/decoder_flops.py': '',
 }
 
@@ -50,10 +52,12 @@ ONLY_PARSED = {
     r'python tools/data/inspect_annotations.py': 'as the one that runs',
     r'python tools/test.py CONFIG': 'stands for others',
     r'python -m timeit': 'measures mmengine',
-    r'python docs/examples': 'tests/docs/test_examples.py',
+    r'python docs/examples': 'tests/docs/test_examples.py, tests/apis/test_export.py',
     r'stars-mm (--|\w+ --help)': 'help: tests/cli',
     r'stars-mm recognize actions.npz new( |.csv)': 'as the one that runs',
     r'stars-mm recognize actions.npz (long|--stream)': 'tests/cli/test_recognize.py',
+    r'stars-mm export (stars|configs)': 'as the one that runs; tests/apis/test_export.py',
+    r'stars-mm report': 'of trainings; tests/evaluation/test_report.py',
 }
 
 
