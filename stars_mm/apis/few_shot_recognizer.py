@@ -269,8 +269,7 @@ class FewShotRecognizer:
     def save(self, path: str | Path) -> None:
         """Write the recognizer into one file, with the encoder: a ``.npz`` of numbers and text."""
         self._check_learned()
-        if not str(path).endswith('.npz'):
-            raise ValueError(f'{path}: a recognizer is saved as .npz.')
+        check_name(path)
         about = dict(
             format=FORMAT,
             classes=self.classes,
@@ -356,6 +355,12 @@ class FewShotRecognizer:
     def _check_learned(self) -> None:
         if not self.classes:
             raise ValueError('The recognizer knows no class yet: call learn(examples) first.')
+
+
+def check_name(path: str | Path) -> None:
+    """Raise a ValueError where a recognizer is not saved under a name."""
+    if not str(path).endswith('.npz'):
+        raise ValueError(f'{path}: a recognizer is saved as .npz.')
 
 
 def _frames(clips: Sequence[InputClip]) -> list[int]:

@@ -265,6 +265,8 @@ def draw_examples(
     found: Mapping[str, Sequence[InputClip]], shots: int, seed: int
 ) -> dict[str, list[InputClip]]:
     """So many clips of each class, or all where there are fewer, drawn by the seed."""
+    if shots < 1:
+        raise ValueError(f'shots={shots}: give a number of examples, 1 or more.')
     drawn = {}
     for number, (label, clips) in enumerate(sorted(found.items())):
         order = np.random.default_rng([seed, number]).permutation(len(clips))[:shots]

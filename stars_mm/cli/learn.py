@@ -41,8 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
+    from stars_mm.apis.few_shot_recognizer import check_name
     from stars_mm.apis.inputs import labeled
 
+    check_name(args.out)
     options = reading(args)
     if args.add or args.remove:
         recognizer = FewShotRecognizer.load(args.out)

@@ -212,6 +212,8 @@ def test_commands(recordings, tmp_path, capsys):
     assert one['name'] == 'new' and one['label'] == 'kick' and one['known'] is True
     main(['learn', out, '--remove', 'kick'])
     assert FewShotRecognizer.load(out).classes == ['sit', 'wave']
+    with pytest.raises(SystemExit, match='actions.txt: a recognizer is saved as .npz'):
+        main(['learn', str(tmp_path / 'gone'), 'actions.txt'])  # said before anything is read
     (tmp_path / 'more').mkdir()
     (recordings / 'kick').rename(tmp_path / 'more' / 'kick')
     main(['learn', str(tmp_path / 'more'), out, '--add'])
