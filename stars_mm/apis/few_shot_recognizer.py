@@ -17,7 +17,7 @@ from stars_mm.apis.rejection import similarity_threshold
 from stars_mm.apis.segments import find_segments
 from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.evaluation.functional.mutual_neighbors import pull_to_mutual_neighbors
-from stars_mm.preparation.layouts import SkeletonLayout, get_layout
+from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.utils.atomic import written_whole
 
 FORMAT = 'stars_mm recognizer 1'
@@ -58,6 +58,7 @@ class FewShotRecognizer:
         self.unlabeled: Tensor | None = None  #: features of clips without class, (U, K)
         self.accuracy: dict[str, float] = {}  #: of each classifier, examples left out in turn, %
         self._layout: SkeletonLayout | None = None
+        self._how: dict[str, str | None] = {'up': 'y', 'channels': None}  # examples were read
 
     def learn(
         self,
@@ -87,7 +88,9 @@ class FewShotRecognizer:
         found = known if shots is None else draw_examples(known, shots, seed)
         clips = [clip for some in found.values() for clip in some]
         others = [] if unlabeled is None else list(self.encode.read(unlabeled, **options))
-        self._layout = clips[0].layout
+        self._layout = clips[0].source_layout or clips[0].layout
+        how = self.encode.read_options(options)
+        self._how = dict(up=how.up, channels=how.channels)
         self.frames, self.fps = _frames(clips), fps
         space = shipped_space(self.encode.encoder)
         if space is None:  # fitted to all that is at hand
@@ -128,7 +131,7 @@ class FewShotRecognizer:
         """Learn further classes, or further examples of known ones: class → inputs."""
         if not self.classes:
             return self.learn(examples, **options)
-        found = labeled(examples, self._reading(options))
+        found = labeled(examples, self.reading(options))
         clips = [clip for some in found.values() for clip in some]
         self.classes += [label for label in found if label not in self.classes]
         self.features = torch.cat([self.features, self.place(clips)])
@@ -165,7 +168,7 @@ class FewShotRecognizer:
             ``neighbours``, the nearest examples, as dicts of ``name``, ``label``, ``similarity``.
         """
         self._check_learned()
-        clips = list(self.encode.read(inputs, **vars(self._reading(options))))
+        clips = list(self.encode.read(inputs, **vars(self.reading(options))))
         found = self.judge(self.place(clips))
         return [dict(name=clip.name, **one) for clip, one in zip(clips, found)]
 
@@ -187,7 +190,7 @@ class FewShotRecognizer:
             the segments is none of the classes.
         """
         self._check_learned()
-        clips = self.encode.read(inputs, **vars(self._reading(options)))
+        clips = self.encode.read(inputs, **vars(self.reading(options)))
         return [
             dict(name=clip.name, **one) for clip in clips for one in find_segments(self, clip, fps)
         ]
@@ -244,7 +247,7 @@ class FewShotRecognizer:
 
     @property
     def layout(self) -> SkeletonLayout | None:
-        """SkeletonLayout or None: The joints of the examples."""
+        """SkeletonLayout or None: The joints of the examples, in the unit that they came in."""
         return self._layout
 
     @property
@@ -266,8 +269,7 @@ class FewShotRecognizer:
     def save(self, path: str | Path) -> None:
         """Write the recognizer into one file, with the encoder: a ``.npz`` of numbers and text."""
         self._check_learned()
-        if not str(path).endswith('.npz'):
-            raise ValueError(f'{path}: a recognizer is saved as .npz.')
+        check_name(path)
         about = dict(
             format=FORMAT,
             classes=self.classes,
@@ -276,6 +278,7 @@ class FewShotRecognizer:
             fps=self.fps,
             asked=self.asked,
             layout=None if self._layout is None else self._layout.to_dict(),
+            how=self._how,
         )
         arrays: dict[str, Any] = dict(
             about=np.array(json.dumps(about)),
@@ -313,7 +316,9 @@ class FewShotRecognizer:
             found.space = load_space(arrays)
             found.frames = [int(frames) for frames in about['frames']]
             found.fps = about['fps'] and float(about['fps'])
-            found._layout = about['layout'] and get_layout(about['layout'])
+            if about['layout'] is not None:
+                found._layout = SkeletonLayout.from_dict(about['layout'])
+            found._how = {key: about['how'][key] for key in ('up', 'channels')}
             unlabeled = arrays.get('unlabeled')
             return found.learn_features(
                 torch.from_numpy(arrays['features']).float(),
@@ -342,14 +347,20 @@ class FewShotRecognizer:
             return self.features, queries
         return pull_to_mutual_neighbors(torch.cat([self.features, self.unlabeled]), queries)
 
-    def _reading(self, options: dict) -> Any:
-        """How inputs are read: their layout is that of the examples, unless something else is
-        said."""
-        return self.encode.read_options({'layout': self._layout, **options})
+    def reading(self, options: dict) -> Any:
+        """How inputs are read: as the examples, with their layout where the inputs do not say one,
+        unless something else is said."""
+        return self.encode.read_options({**self._how, 'usual_layout': self._layout, **options})
 
     def _check_learned(self) -> None:
         if not self.classes:
             raise ValueError('The recognizer knows no class yet: call learn(examples) first.')
+
+
+def check_name(path: str | Path) -> None:
+    """Raise a ValueError where a recognizer is not saved under a name."""
+    if not str(path).endswith('.npz'):
+        raise ValueError(f'{path}: a recognizer is saved as .npz.')
 
 
 def _frames(clips: Sequence[InputClip]) -> list[int]:

@@ -33,6 +33,7 @@ class InputClip:
         layout (SkeletonLayout, optional): Its joints; ``unit`` is that of ``keypoint``.
         label (str, optional): Its class, where the source says one.
         score (np.ndarray, optional): Confidence of each joint, (M, T, V).
+        source_layout (SkeletonLayout, optional): ``layout`` with the unit of what was read.
     """
 
     name: str
@@ -40,6 +41,7 @@ class InputClip:
     layout: SkeletonLayout | None
     label: str | None = None
     score: np.ndarray | None = None
+    source_layout: SkeletonLayout | None = None
 
     def cut(self, start: int, end: int) -> 'InputClip':
         """The frames from ``start`` up to and without ``end``."""
@@ -58,6 +60,8 @@ class ReadOptions:
         unit (str, optional): Of the coordinates.
         up (str): 'y', or 'z' where z points up.
         channels (str, optional): Numbers of a joint: 'xy', 'xyz', 'xyc' or 'xyzc'.
+        usual_layout (str, dict or SkeletonLayout, optional): Of inputs that do not say theirs,
+            where ``layout`` is None.
     """
 
     layout: str | dict | SkeletonLayout | None = None
@@ -66,6 +70,7 @@ class ReadOptions:
     unit: str | None = None
     up: str = 'y'
     channels: str | None = None
+    usual_layout: str | dict | SkeletonLayout | None = None
 
 
 def read_clips(inputs: Any, options: ReadOptions) -> Iterator[InputClip]:
@@ -119,7 +124,9 @@ def _read_annotations(path: str, options: ReadOptions) -> Iterator[InputClip]:
     extra: dict = {}
     annotations, splits = load_annotations(path, extra)
     clips, _ = select_split(annotations, splits, options.split, path)
-    layout = get_layout(options.layout) if options.layout else stored_layout(extra, path)
+    stored = None if options.layout else stored_layout(extra, path)
+    said = options.layout or stored or options.usual_layout
+    layout = None if said is None else get_layout(said)
     names, key = extra.get('class_names'), clip_key(annotations)
     for number, clip in enumerate(clips):
         label = clip.get('label')
@@ -167,6 +174,10 @@ def _layout_of_file(file: SourceFile, options: ReadOptions) -> SkeletonLayout:
     content, suffix = file.read(), Path(file.path).suffix.lower()
     if suffix == '.json' and is_mmpose(tables.load_json(content)):
         return get_layout('coco-17')
+    header = content.splitlines()[:1] if suffix in ('.csv', '.tsv') else []
+    is_named = bool(header) and any(byte.isalpha() for byte in header[0].decode('latin-1'))
+    if options.usual_layout is not None and not is_named:
+        return get_layout(options.usual_layout)
     fitting = {}
     for layout in map(get_layout, known_layouts()):
         try:
@@ -174,8 +185,6 @@ def _layout_of_file(file: SourceFile, options: ReadOptions) -> SkeletonLayout:
             fitting[layout.name] = folder.load(file, table).keypoints.shape[-1]
         except ValueError:
             continue
-    header = content.splitlines()[:1] if suffix in ('.csv', '.tsv') else []
-    is_named = bool(header) and any(byte.isalpha() for byte in header[0].decode('latin-1'))
     return _only_one(fitting, file.where, is_named)
 
 
@@ -202,6 +211,7 @@ def _convert(
     recording: Recording, layout: str | dict | SkeletonLayout | None, options: ReadOptions
 ) -> InputClip:
     """What the converter would store of a recording; missing joints are filled in."""
+    layout = layout or options.usual_layout
     if layout is None:
         try:
             *_, V, C = np.shape(recording.load().keypoints)
@@ -217,9 +227,13 @@ def _convert(
         raise ValueError(f'{recording.place}: {made["left_out"]}')
     stored = replace(layout, unit='m' if unit in METRES else unit)
     arrays = made['arrays']
-    label = None if recording.label in (None, '') else str(recording.label)
     return InputClip(
-        recording.name, arrays['keypoint'], stored, label, arrays.get('keypoint_score')
+        name=recording.name,
+        keypoint=arrays['keypoint'],
+        layout=stored,
+        label=None if recording.label in (None, '') else str(recording.label),
+        score=arrays.get('keypoint_score'),
+        source_layout=replace(layout, unit=unit),
     )
 
 
@@ -251,6 +265,8 @@ def draw_examples(
     found: Mapping[str, Sequence[InputClip]], shots: int, seed: int
 ) -> dict[str, list[InputClip]]:
     """So many clips of each class, or all where there are fewer, drawn by the seed."""
+    if shots < 1:
+        raise ValueError(f'shots={shots}: give a number of examples, 1 or more.')
     drawn = {}
     for number, (label, clips) in enumerate(sorted(found.items())):
         order = np.random.default_rng([seed, number]).permutation(len(clips))[:shots]

@@ -52,7 +52,11 @@ class LiveRecognizer:
                 raise ValueError(f'{key}={value!r}: must be positive.')
         self.recognizer = recognizer
         self.fps, self.every = fps, every
-        given: dict[str, Any] = {'layout': recognizer.layout, **options}
+        given: dict[str, Any] = {
+            **vars(recognizer.reading({})),
+            'layout': recognizer.layout,
+            **options,
+        }
         self.options = ReadOptions(**given)
         if self.options.layout is None:
             raise ValueError('what are the joints? Give the layout.')

@@ -41,15 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     from stars_mm.apis import FewShotRecognizer, SkeletonInferencer
+    from stars_mm.apis.few_shot_recognizer import check_name
     from stars_mm.apis.inputs import labeled
 
+    check_name(args.out)
     options = reading(args)
     if args.add or args.remove:
         recognizer = FewShotRecognizer.load(args.out)
         for label in args.remove:
             recognizer.remove(label)
         if args.examples:
-            how = recognizer.encode.read_options({'layout': recognizer.layout, **options})
+            how = recognizer.reading(options)
             recognizer.add(labeled(args.examples, how))
     elif args.examples is None:
         raise ValueError('EXAMPLES: give a folder or an annotation file to learn from.')

@@ -10,6 +10,8 @@ import torch
 from stars_mm.apis import FewShotRecognizer
 from stars_mm.apis.packed_space import shipped_space
 from stars_mm.cli import main
+from stars_mm.preparation.annotation_file import save_annotations
+from stars_mm.preparation.layouts import get_layout
 from tests.apis.conftest import skeleton
 
 LABELS = ('wave', 'sit', 'kick')
@@ -126,6 +128,36 @@ def test_an_encoder_without_a_space_gets_one_of_all_that_is_known(encode, record
     assert [o['label'] for o in recognizer([new(label) for label in LABELS])] == list(LABELS)
 
 
+def test_how_examples_were_read_is_not_said_again(encode, recordings, learned, tmp_path):
+    """Millimetres, z upwards: neither the layout, nor the unit, nor the axis is given twice; a file
+    that says its own joints is read by them."""
+    for label in LABELS:
+        for take in range(2):
+            clip = 1000 * skeleton(label, take)[..., [0, 2, 1]] * (1, -1, 1)
+            (tmp_path / 'mm' / label).mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / 'mm' / label / f'{take}.npy', clip)
+    how = dict(layout='ntu-25', unit='mm', up='z')
+    FewShotRecognizer(encode).learn(str(tmp_path / 'mm'), **how).save(tmp_path / 'mm.npz')
+    recognizer = FewShotRecognizer.load(tmp_path / 'mm.npz', device='cpu')
+    for one, other in zip(recognizer(str(tmp_path / 'mm')), learned(recordings)):
+        assert one['label'] == other['label']
+        assert one['similarity'] == pytest.approx(other['similarity'], abs=1e-3)
+
+    coco = get_layout('coco-17')
+    names = ','.join(f'{joint}_{axis}' for joint in coco.joints for axis in 'xy')
+    rows = np.random.default_rng(0).uniform(0, 300, (12, 34))
+    text = '\n'.join([names, *(','.join(map(str, row)) for row in rows)])
+    (tmp_path / 'image.csv').write_text(text)
+    expected = learned(rows.reshape(12, 17, 2), layout='coco-17')[0]
+    assert recognizer(str(tmp_path / 'image.csv'))[0]['scores'] == pytest.approx(
+        expected['scores'], abs=2e-3
+    )
+    clip = dict(frame_dir='a', label=0, keypoint=skeleton('sit', 1)[:, :, :20], total_frames=47)
+    save_annotations(str(tmp_path / 'other.pkl'), [clip], {}, layout='kinect-20')
+    (one,) = recognizer.encode.read(str(tmp_path / 'other.pkl'), **vars(recognizer.reading({})))
+    assert one.layout.name == 'kinect-20'
+
+
 class Evil:
     def __reduce__(self):
         return (open, ('evil', 'w'))
@@ -180,6 +212,8 @@ def test_commands(recordings, tmp_path, capsys):
     assert one['name'] == 'new' and one['label'] == 'kick' and one['known'] is True
     main(['learn', out, '--remove', 'kick'])
     assert FewShotRecognizer.load(out).classes == ['sit', 'wave']
+    with pytest.raises(SystemExit, match='actions.txt: a recognizer is saved as .npz'):
+        main(['learn', str(tmp_path / 'gone'), 'actions.txt'])  # said before anything is read
     (tmp_path / 'more').mkdir()
     (recordings / 'kick').rename(tmp_path / 'more' / 'kick')
     main(['learn', str(tmp_path / 'more'), out, '--add'])

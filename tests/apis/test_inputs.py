@@ -136,6 +136,8 @@ def test_labeled_and_drawn(body):
     assert {label: len(clips) for label, clips in found.items()} == {'b': 4, 'a': 1}
     drawn = draw_examples(found, 2, seed=0)
     assert {label: len(clips) for label, clips in drawn.items()} == {'b': 2, 'a': 1}
+    with pytest.raises(ValueError, match='shots=0: give'):
+        draw_examples(found, 0, seed=0)
     with pytest.raises(ValueError, match='says its class'):
         labeled([body], how)
     with pytest.raises(ValueError, match="class 'c' has no example"):

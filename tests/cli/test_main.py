@@ -104,7 +104,7 @@ def test_what_a_command_waits_for(argv, loaded, run_command):
 
 def test_choices_that_help_lists_without_torch():
     """They are those of the modules that are imported late."""
-    assert OPTIONS == tuple(ReadOptions.__dataclass_fields__)
+    assert (*OPTIONS, 'usual_layout') == tuple(ReadOptions.__dataclass_fields__)
     assert learn.CLASSIFIERS == tuple(classifiers.CLASSIFIERS)
 
 
