@@ -53,7 +53,9 @@ ONLY_PARSED = {
     r'python -m timeit': 'measures mmengine',
     r'python docs/examples': 'tests/docs/test_examples.py, tests/apis/test_export.py',
     r'stars-mm (--|\w+ --help)': 'help: tests/cli',
-    r'stars-mm recognize actions.npz new( |.csv)': 'as the one that runs',
+    r'stars-mm (learn examples actions.npz$|recognize actions.npz new( |.csv))': (
+        'as the ones that run'
+    ),
     r'stars-mm recognize actions.npz (long|--stream)': 'tests/cli/test_recognize.py',
     r'stars-mm export': 'half a minute; tests/apis/test_export.py',
     r'stars-mm report': 'of trainings; tests/evaluation/test_report.py',
