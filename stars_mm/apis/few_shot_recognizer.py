@@ -42,7 +42,7 @@ class FewShotRecognizer:
 
     space: FeatureSpace  #: in which clips are compared
     features: Tensor  #: of the examples in it, (n, K), of unit length
-    threshold: float  #: least similarity to an example of a clip that is known
+    threshold: float  #: least similarity to an example of a clip that is known; may be set
 
     def __init__(self, encode: SkeletonInferencer | None = None, classifier: str = 'auto') -> None:
         if classifier not in ('auto', *CLASSIFIERS):
@@ -277,6 +277,7 @@ class FewShotRecognizer:
             frames=self.frames,
             fps=self.fps,
             asked=self.asked,
+            threshold=self.threshold,
             layout=None if self._layout is None else self._layout.to_dict(),
             how=self._how,
         )
@@ -320,12 +321,14 @@ class FewShotRecognizer:
                 found._layout = SkeletonLayout.from_dict(about['layout'])
             found._how = {key: about['how'][key] for key in ('up', 'channels')}
             unlabeled = arrays.get('unlabeled')
-            return found.learn_features(
+            found.learn_features(
                 torch.from_numpy(arrays['features']).float(),
                 [(str(name), int(number)) for name, number in about['examples']],
                 [str(label) for label in about['classes']],
                 None if unlabeled is None else torch.from_numpy(unlabeled).float(),
             )
+            found.threshold = float(about['threshold'])
+            return found
         except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f'{path}: is no recognizer that stars-mm learn wrote, or not all of one ({error}).'

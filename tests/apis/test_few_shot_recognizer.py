@@ -67,6 +67,10 @@ def test_saved_and_loaded(learned, tmp_path):
     clips = [new(label) for label in LABELS]
     assert again(clips) == learned(clips)
     assert again.summary() == learned.summary()
+    again.threshold = 2.0
+    again.save(path)
+    stricter = FewShotRecognizer.load(path, device='cpu')
+    assert not any(one['known'] for one in stricter(clips))
     with np.load(path, allow_pickle=False) as file:  # numbers and text alone
         assert all(file[key].dtype.kind in 'fU' for key in file.files)
 

@@ -36,7 +36,7 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f'make_demo.py: {error}') from error
     clips, splits = data.pop('annotations'), data.pop('split')
-    save_annotations(args.dst, clips, splits, **data)
+    save_annotations(args.dst, clips, splits, layout='ntu-25', **data)
     frames = [clip['total_frames'] for clip in clips]
     pairs = Counter(clip['keypoint'].shape[0] for clip in clips)[2]
     counts = ', '.join(f'{name} {len(names)}' for name, names in splits.items())
