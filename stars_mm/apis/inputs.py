@@ -19,6 +19,7 @@ from stars_mm.preparation.readers.mmpose import is_mmpose
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files
 
+_GUESSED: set[str] = set()  # layouts of which it was said in this process
 FILES = ('.csv', '.tsv', '.npy', '.json', '.bvh')
 
 
@@ -174,8 +175,7 @@ def _layout_of_file(file: SourceFile, options: ReadOptions) -> SkeletonLayout:
     content, suffix = file.read(), Path(file.path).suffix.lower()
     if suffix == '.json' and is_mmpose(tables.load_json(content)):
         return get_layout('coco-17')
-    header = content.splitlines()[:1] if suffix in ('.csv', '.tsv') else []
-    is_named = bool(header) and any(byte.isalpha() for byte in header[0].decode('latin-1'))
+    is_named = suffix in ('.csv', '.tsv') and tables.names_joints(content)
     if options.usual_layout is not None and not is_named:
         return get_layout(options.usual_layout)
     fitting = {}
@@ -202,9 +202,15 @@ def _only_one(fitting: dict[str, int], where: str, is_named: bool = False) -> Sk
             f'what are the joints? Give the layout, one of {known} or a .json or .yml file.'
         )
     if not is_named:
-        guess = f'{where}: its joints are taken for {found[0]}, the only known layout that fits'
-        print_log(f'{guess}. Say the layout where it is another.', 'current', logging.WARNING)
+        _say_guess(found[0], where)
     return get_layout(found[0])
+
+
+def _say_guess(layout: str, where: str) -> None:
+    if layout not in _GUESSED:
+        _GUESSED.add(layout)
+        guess = f'{where}: the joints are taken for {layout}, the only known layout that fits'
+        print_log(f'{guess}. Say the layout where it is another.', 'current', logging.WARNING)
 
 
 def _convert(

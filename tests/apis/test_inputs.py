@@ -63,6 +63,17 @@ def test_the_only_layout_that_fits_is_taken_with_a_warning(tmp_path, body, kind)
     assert clip.layout.name == 'ntu-25'
 
 
+def test_numbers_in_powers_of_ten_are_no_names(tmp_path):
+    """As numpy.savetxt writes them: 60 numbers a frame are 20 joints in 3D, or 15 with confidences;
+    the usual layout decides."""
+    path = tmp_path / 'a.csv'
+    np.savetxt(path, np.random.rand(9, 60), delimiter=',')
+    with pytest.raises(ValueError, match='what are the joints'):
+        list(read_clips(path, ReadOptions()))
+    (clip,) = read_clips(path, ReadOptions(usual_layout='kinect-20'))
+    assert clip.keypoint.shape == (1, 9, 20, 3) and clip.layout.name == 'kinect-20'
+
+
 @pytest.mark.parametrize(
     ('shape', 'layout'),
     [((9, 17, 2), 'coco-17'), ((9, 17, 3), 'h36m-17'), ((9, 20, 3), 'kinect-20')],
@@ -75,7 +86,8 @@ def test_coordinates_decide_among_as_many_joints(shape, layout):
 def test_guessing_says_so(body, monkeypatch):
     said = []
     monkeypatch.setattr(inputs, 'print_log', lambda *message: said.append(message[0]))
-    list(read_clips(body, ReadOptions()))
+    monkeypatch.setattr(inputs, '_GUESSED', set())
+    list(read_clips([body, body], ReadOptions()))
     assert len(said) == 1 and 'taken for ntu-25' in said[0]
     said.clear()
     list(read_clips(body, ReadOptions(layout='ntu-25')))

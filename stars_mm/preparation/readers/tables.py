@@ -149,6 +149,13 @@ def parse_csv(content: bytes, options: TableOptions) -> Clip:
     return split_channels(values.reshape(len(rows), V, -1), options)
 
 
+def names_joints(content: bytes) -> bool:
+    """Whether the first line of a ``.csv`` holds anything but numbers."""
+    lines = content.decode('utf-8-sig', 'replace').splitlines()
+    first = next((line for line in lines if line.strip()), '')
+    return any(_number(cell.strip()) is None for cell in re.split('[,;\t]', first))
+
+
 def _number(cell: str) -> float | None:
     try:
         return float(cell or 'nan')
