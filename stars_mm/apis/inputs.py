@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from mmengine.logging import print_log
@@ -105,11 +106,14 @@ def read_clips(inputs: Any, options: ReadOptions) -> Iterator[InputClip]:
 
 def _read_path(path: str, options: ReadOptions) -> Iterator[InputClip]:
     if options.reader is not None:
-        found: Any = call_reader(get_reader(options.reader), path, {})
+        alone = Path(path).is_file() and not is_zipfile(path)  # readers list folders and zips
+        folder_or_zip = str(Path(path).parent) if alone else path
+        found: Any = call_reader(get_reader(options.reader), folder_or_zip, {})
         known = found if isinstance(found, RecordingSet) else RecordingSet(found)
         own = replace(options, unit=options.unit or known.unit)
         for recording in known:
-            yield _convert(recording, options.layout or known.layout, own)
+            if not alone or Path(recording.source) == Path(path):
+                yield _convert(recording, options.layout or known.layout, own)
     elif path.endswith(SUFFIXES):
         yield from _read_annotations(path, options)
     elif not path.lower().endswith(FILES) or Path(path).is_dir():

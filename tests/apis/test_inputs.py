@@ -1,6 +1,7 @@
 """Clips are the same in whatever form they come."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -133,6 +134,18 @@ def test_split_and_reader(tmp_path, body):
     assert clip.name == 'b' and clip.label == '0' and clip.keypoint.shape == (1, 5, 25, 3)
     with pytest.raises(ValueError, match="split='two': .* no such split"):
         list(read_clips(path, ReadOptions(split='two')))
+
+
+def test_one_file_of_a_data_set(data_dir, tmp_path):
+    """A recording as NTU RGB+D distributes it, alone and among the others of its folder."""
+    with zipfile.ZipFile(data_dir / 'ntu60_raw.zip') as archive:
+        archive.extractall(tmp_path)
+    files = sorted(tmp_path.rglob('*.skeleton'))
+    how = ReadOptions(reader='ntu60')
+    together = {clip.name: clip for clip in read_clips(str(files[0].parent), how)}
+    (alone,) = read_clips(str(files[-1]), how)
+    assert alone.name == files[-1].stem and len(together) > 1
+    np.testing.assert_array_equal(alone.keypoint, together[alone.name].keypoint)
 
 
 def test_what_is_not_there_is_named(tmp_path):
