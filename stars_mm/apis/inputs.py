@@ -179,14 +179,17 @@ def _layout_of_file(file: SourceFile, options: ReadOptions) -> SkeletonLayout:
     content, suffix = file.read(), Path(file.path).suffix.lower()
     if suffix == '.json' and is_mmpose(tables.load_json(content)):
         return get_layout('coco-17')
-    is_named = suffix in ('.csv', '.tsv') and tables.names_joints(content)
+    is_table = suffix in ('.csv', '.tsv')
+    is_named = is_table and tables.names_joints(content)
     if options.usual_layout is not None and not is_named:
         return get_layout(options.usual_layout)
+    if is_table:  # what the columns are shows in a line of names and one of numbers
+        content = b'\n'.join([line for line in content.splitlines() if line.strip()][:2])
     fitting = {}
     for layout in map(get_layout, known_layouts()):
         try:
             table = tables.TableOptions(layout, options.channels, 1)
-            fitting[layout.name] = folder.load(file, table).keypoints.shape[-1]
+            fitting[layout.name] = folder.parse(file.path, content, table).keypoints.shape[-1]
         except ValueError:
             continue
     return _only_one(fitting, file.where, is_named)

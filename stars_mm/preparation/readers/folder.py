@@ -136,7 +136,12 @@ def read(
 
 def load(file: SourceFile, options: tables.TableOptions) -> Clip:
     """What is in a clip's file."""
-    return _PARSERS[Path(file.path).suffix.lower()](file.read(), options)
+    return parse(file.path, file.read(), options)
+
+
+def parse(path: str, content: bytes, options: tables.TableOptions) -> Clip:
+    """What the content of a clip's file is, by the ending of its path."""
+    return _PARSERS[Path(path).suffix.lower()](content, options)
 
 
 def _describe_by_path(files: dict[str, SourceFile], pattern: str | None) -> dict[str, dict]:
