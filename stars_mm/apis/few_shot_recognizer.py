@@ -16,7 +16,7 @@ from stars_mm.apis.packed_space import example_space, load_space, pack_space, sh
 from stars_mm.apis.rejection import similarity_threshold
 from stars_mm.apis.segments import find_segments
 from stars_mm.evaluation.functional.feature_space import FeatureSpace
-from stars_mm.evaluation.functional.mutual_neighbors import pull_to_mutual_neighbors
+from stars_mm.evaluation.functional.mutual_neighbors import MutualNeighbors
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.utils.atomic import written_whole
 
@@ -42,6 +42,7 @@ class FewShotRecognizer:
 
     space: FeatureSpace  #: in which clips are compared
     features: Tensor  #: of the examples in it, (n, K), of unit length
+    _neighbors: MutualNeighbors | None  # examples and clips without class, where there are such
     threshold: float  #: least similarity to an example of a clip that is known; may be set
 
     def __init__(self, encode: SkeletonInferencer | None = None, classifier: str = 'auto') -> None:
@@ -202,14 +203,13 @@ class FewShotRecognizer:
     def similarities(self, features: Tensor) -> Tensor:
         """Cosine of features (N, K) in :attr:`space` to the nearest example of every class,
         (N, classes)."""
-        bank, queries = self._pulled(features)
-        examples = bank[: len(self.examples)]
-        return nearest_example(examples, self.labels, len(self.classes))(queries)
+        compare = nearest_example(self.compared, self.labels, len(self.classes))
+        return compare(self._pull(features))
 
     def judge(self, features: Tensor) -> list[dict]:
         """What :meth:`__call__` says, but the name, of features (N, K) in :attr:`space`."""
-        bank, queries = self._pulled(features)
-        near = queries @ bank[: len(self.examples)].t()  # (N, examples)
+        queries = self._pull(features)
+        near = queries @ self.compared.t()  # (N, examples)
         found = []
         for scores, row in zip(self.classifier(queries).tolist(), near):
             best = max(range(len(scores)), key=scores.__getitem__)
@@ -259,7 +259,9 @@ class FewShotRecognizer:
     def compared(self) -> Tensor:
         """Tensor: What a clip is compared with, (n, K). These are :attr:`features`, drawn to their
         mutual neighbors where there are clips without class."""
-        return self._pulled(self.features[:0])[0][: len(self.examples)]
+        if self._neighbors is None:
+            return self.features
+        return self._neighbors.pulled[: len(self.examples)]
 
     @property
     def classifier(self) -> Scores:
@@ -335,6 +337,9 @@ class FewShotRecognizer:
             ) from error
 
     def _fit(self) -> 'FewShotRecognizer':
+        self._neighbors = None
+        if self.unlabeled is not None:
+            self._neighbors = MutualNeighbors(torch.cat([self.features, self.unlabeled]))
         features, labels = self.compared, self.labels
         name = self.asked
         if name == 'auto':
@@ -344,11 +349,9 @@ class FewShotRecognizer:
         self.threshold = similarity_threshold(features, labels)
         return self
 
-    def _pulled(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of the examples, before those without class, and of queries."""
-        if self.unlabeled is None:
-            return self.features, queries
-        return pull_to_mutual_neighbors(torch.cat([self.features, self.unlabeled]), queries)
+    def _pull(self, queries: Tensor) -> Tensor:
+        """Features as those of the examples are compared."""
+        return queries if self._neighbors is None else self._neighbors.pull(queries)
 
     def reading(self, options: dict) -> Any:
         """How inputs are read: as the examples, with their layout where the inputs do not say one,

@@ -31,26 +31,44 @@ def pull_to_mutual_neighbors(
     Returns:
         tuple[Tensor, Tensor]: Bank and query, of unit length.
     """
-    bank, query = F.normalize(bank), F.normalize(query)
-    k = min(k, len(bank) - 1)
-    if k < 1:
-        return bank, query
-    near, places = nearest_neighbors(bank, bank, k + 1)
-    near, places = _without_self(near, places)
-    reach = near[:, -1]  # the least similarity that each one's k nearest have
+    found = MutualNeighbors(bank, k, weight, power)
+    return found.pulled, found.pull(query)
 
-    def pull(feats: Tensor, near: Tensor, places: Tensor) -> Tensor:
-        weights = near.clamp(min=0) ** power * (near >= reach[places])
+
+class MutualNeighbors:
+    """A bank that any number of queries are drawn to, by the arguments of
+    :func:`pull_to_mutual_neighbors`.
+
+    Attributes:
+        pulled (Tensor): The bank's own features, drawn, (B, C).
+    """
+
+    def __init__(self, bank: Tensor, k: int = 20, weight: float = 1.0, power: float = 6) -> None:
+        self.weight, self.power = weight, power
+        self.bank = self.pulled = F.normalize(bank)
+        self.k = min(k, len(bank) - 1)
+        if self.k < 1:
+            return
+        near, places = nearest_neighbors(self.bank, self.bank, self.k + 1)
+        near, places = _without_self(near, places)
+        self.reach = near[:, -1]  # the least similarity that each one's k nearest have
+        self.pulled = self._pull(self.bank, near, places)
+
+    def pull(self, query: Tensor) -> Tensor:
+        """Features (Q, C), of unit length, drawn to the bank."""
+        query = F.normalize(query)
+        if self.k < 1 or not len(query):
+            return query
+        return self._pull(query, *nearest_neighbors(self.bank, query, self.k))
+
+    def _pull(self, feats: Tensor, near: Tensor, places: Tensor) -> Tensor:
+        weights = near.clamp(min=0) ** self.power * (near >= self.reach[places])
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
-        return torch.cat(
-            [
-                F.normalize(f + weight * torch.einsum('nk,nkc->nc', w.to(f), bank[at.to(f.device)]))
-                for f, w, at in zip(*(x.split(_ROWS) for x in (feats, weights, places)))
-            ]
-        )
-
-    pulled = pull(bank, near, places)
-    return pulled, pull(query, *nearest_neighbors(bank, query, k)) if len(query) else query
+        drawn = []
+        for f, w, at in zip(*(x.split(_ROWS) for x in (feats, weights, places))):
+            mean = torch.einsum('nk,nkc->nc', w.to(f), self.bank[at.to(f.device)])
+            drawn.append(F.normalize(f + self.weight * mean))
+        return torch.cat(drawn)
 
 
 def _without_self(near: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
