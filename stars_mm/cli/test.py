@@ -6,12 +6,10 @@ first, so that what the other options say holds.
 
 import argparse
 import os
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
-from stars_mm.cli.train import build_runner
-from stars_mm.utils.package_files import find_config
+from stars_mm.cli.running import add_running, build_runner, read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,39 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     text = 'file for the predictions: a .json with names, or a .pkl of the data samples'
     parser.add_argument('--dump', metavar='FILE', help=text)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config: a.b=1, a.b="[1,2]", a.0.b=x',
-    )
     parser.add_argument('--show-dir', help='folder for pictures of results')
     parser.add_argument('--show', action='store_true', help='show the pictures in a window')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_running(parser)
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says."""
-    cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options)
-
-    cfg.launcher = args.launcher
+    cfg = read_config(args)
     cfg.load_from = args.checkpoint
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-
     if args.show or args.show_dir is not None:
         draw_results(cfg, args)
     if args.dump is not None:

@@ -6,19 +6,16 @@ first, so that what the other options say holds.
 
 import argparse
 import os
-from pathlib import Path
 
-from mmaction.registry import RUNNERS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
+from stars_mm.cli.running import add_running, build_runner, read_config
 from stars_mm.engine.runner.pretrain_length import (
     pretrain_epochs_in_environment,
     set_pretrain_epochs,
 )
 from stars_mm.engine.runner.stages import latest_checkpoint
-from stars_mm.utils.package_files import find_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,36 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms, which may be slower'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config: a.b=1, a.b="[1,2]", a.0.b=x',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_running(parser)
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says."""
     with pretrain_epochs_in_environment(args.pretrain_epochs):
-        cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args)
     if args.pretrain_epochs is not None:
         print_log(f'--pretrain-epochs: {set_pretrain_epochs(cfg, args.pretrain_epochs)}')
-
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
 
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -132,11 +108,6 @@ def use_mixed_precision(cfg: Config) -> None:
         )
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def build_runner(cfg: Config) -> Runner:
-    """The runner that the config names, mmengine's where it names none."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 
 from stars_mm.cli import test, train
 from stars_mm.cli.main import parse_command
-from stars_mm.cli.train import build_runner
+from stars_mm.cli.running import build_runner
 from stars_mm.preparation.annotation_file import save_annotations
 
 COMMON = """
