@@ -1,0 +1,52 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """A file, or a part of one, that cannot be used.
+
+    Args:
+        path (str or Path): The file.
+        problem (str): What is wrong with it: words that go on after a colon.
+        remedy (str): What to do, a sentence.
+        clip (str, optional): The clip, or another part of the file, that is meant.
+
+    Attributes:
+        path (str): The file.
+        clip (str or None): The part.
+    """
+
+    def __init__(self, path: object, problem: str, remedy: str = '', clip: object = None) -> None:
+        self.path = str(path)
+        self.clip = None if clip is None else str(clip)
+        self._arguments = path, problem, remedy, clip  # processes hand errors on
+        where = self.path if clip is None else f'{path}: {clip}'
+        super().__init__(f'{where}: {problem.rstrip(".")}.' + (f' {remedy}' if remedy else ''))
+
+    def __reduce__(self) -> tuple:
+        return type(self), self._arguments
+
+
+@contextmanager
+def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[None]:
+    """Raise an :class:`InputError` that names ``path`` in place of whatever broken content makes a
+    reader raise, the former as its cause.
+
+    A file that cannot be opened keeps the system's error, which names it; one that asks for more
+    than there is memory is broken content, too.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise InputError(path, _told(error), remedy, clip) from error
+    except Exception as error:  # broken bytes fail in many ways
+        raise InputError(path, _told(error), remedy, clip) from error
+
+
+def _told(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else ''
+    return f'cannot be read ({type(error).__name__}{": " if text else ""}{text})'
