@@ -10,7 +10,8 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
-from stars_mm.engine.runner.stages import build_stage_cfg, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
+from stars_mm.engine.runner.stages import build_stage_cfg
 
 SHORT = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg': dict(max_epochs=1)}}
 NO_VAL = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
@@ -136,7 +137,7 @@ def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     def look(rank):
         if rank == 0:
             time.sleep(0.5)
-            (tmp_path / 'epoch_9.pth').touch()
+            torch.save(dict(state_dict={}), tmp_path / 'epoch_9.pth')
             (tmp_path / 'last_checkpoint').write_text('epoch_9.pth')
         return latest_checkpoint(str(tmp_path))
 
