@@ -1,7 +1,7 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from mmaction.registry import MODELS, RUNNERS
@@ -80,6 +80,10 @@ class StagedRunner(Runner):
             randomness['seed'] = DEFAULT_SEED
         return super().from_cfg(cfg)
 
+    @cached_property
+    def _run_record(self) -> dict[str, Any]:
+        return run_record(self.cfg, self.world_size)
+
     @property
     def bare_model(self) -> nn.Module:
         """nn.Module: The model without its distributed wrapper."""
@@ -106,8 +110,9 @@ class StagedRunner(Runner):
         check_stages(stages, self.cfg)
         if self._resume and not self._load_from:
             self._load_from = latest_checkpoint(self.work_dir)
-            if self._load_from:
-                self._check_same_stages(stages)
+            self._check_same_run(stages)
+        elif self._resume:
+            self._check_same_run([])
         if not self._resume:
             forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
@@ -128,6 +133,8 @@ class StagedRunner(Runner):
             self._resume = False
             # the same draw whether the stages ran just now or long ago
             self.set_randomness(**self._randomness_cfg)
+        elif not self._load_from:
+            self._resume = False  # mmengine would look for itself
         return super().train()
 
     def test(self) -> dict:
@@ -185,7 +192,7 @@ class StagedRunner(Runner):
     @master_only
     def save_checkpoint(self, out_dir, filename, *args, meta=None, **kwargs):
         """Write a checkpoint, which says of which run it is, whole or not at all."""
-        meta = dict(meta or {}, run=run_record(self.cfg, self.world_size))
+        meta = dict(meta or {}, run=self._run_record)
         if '://' in out_dir:
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
@@ -194,7 +201,6 @@ class StagedRunner(Runner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        check_same_run(self.cfg, filename, self.world_size)
         super().resume(filename, *args, **kwargs)
         states = self._random_states
         if states is not None and len(states) != self.world_size:
@@ -287,13 +293,15 @@ class StagedRunner(Runner):
             )
         return checkpoint
 
-    def _check_same_stages(self, stages: list) -> None:
-        """Check that what the stages left is of this run, where its own training began already."""
-        for stage in stages:
-            cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
-            found = latest_checkpoint(cfg.work_dir)
-            if found:
-                check_same_run(cfg, found, self.world_size)
+    def _check_same_run(self, stages: list) -> None:
+        """Check that what is resumed, and what stages left before it, is of this run."""
+        if self._load_from:
+            check_same_run(self.cfg, self._load_from, self.world_size)
+            for stage in stages:
+                cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
+                found = latest_checkpoint(cfg.work_dir)
+                if found:
+                    check_same_run(cfg, found, self.world_size)
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those of the stages."""

@@ -1,0 +1,100 @@
+"""A run that a signal stops is the run that was not stopped."""
+
+import os
+import signal
+
+import pytest
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
+from stars_mm.engine.stop_signal import STOP_SIGNAL
+
+
+@HOOKS.register_module(force=True)
+class SendSignal(Hook):
+    """Sends this process a signal at an iteration of an epoch, or at a validation."""
+
+    def __init__(self, number: int, epoch: int, batch_idx: int, mode: str = 'train') -> None:
+        self.number, self.place, self.mode = number, (epoch, batch_idx), mode
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if self.mode == 'train' and (runner.epoch, batch_idx) == self.place:
+            os.kill(os.getpid(), self.number)
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if self.mode == 'val' and (runner.epoch, batch_idx) == self.place:
+            os.kill(os.getpid(), self.number)
+
+
+def stop(build, cfg, stage, epoch, batch_idx=2, number=signal.SIGTERM, mode='train'):
+    hook = dict(type='SendSignal', number=int(number), epoch=epoch, batch_idx=batch_idx, mode=mode)
+    if stage:
+        cfg.stages[0].options.custom_hooks = [hook]
+    else:
+        cfg.custom_hooks.append(hook)
+    with pytest.raises(SystemExit) as ended:
+        build(cfg).train()
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is signal.SIG_DFL and not STOP_SIGNAL.received
+
+
+@pytest.mark.parametrize(
+    'stage, epoch, batch_idx, number',
+    [
+        ('pretrain', 0, 1, signal.SIGTERM),
+        ('pretrain', 2, 4, signal.SIGUSR1),  # after the last iteration of an epoch
+        ('', 1, 2, signal.SIGTERM),
+    ],
+)
+def test_amid_an_epoch(
+    stage, epoch, batch_idx, number, load_cfg, build, trained, tmp_path, assert_same_run
+):
+    stop(build, load_cfg(tmp_path), stage, epoch, batch_idx, number)
+    saved = tmp_path / stage / f'iter_{5 * epoch + batch_idx + 1}.pth'
+    assert latest_checkpoint(str(tmp_path / stage)) == str(saved)
+    assert torch.load(saved)['meta']['epoch'] == epoch
+
+    build(load_cfg(tmp_path, dict(resume=True))).train()
+    assert_same_run(tmp_path / 'pretrain', trained / 'pretrain')
+    assert_same_run(tmp_path, trained)
+    assert not saved.exists()  # the next one took its place
+
+
+def test_amid_a_validation(load_cfg, build, trained, tmp_path, assert_same_run):
+    """It is not waited for, and nothing is lost."""
+    options = {'train_cfg.val_interval': 2, 'default_hooks.checkpoint.interval': 4}
+    cfg = load_cfg(tmp_path, options)
+    stop(build, cfg, '', 2, 0, mode='val')
+    saved = torch.load(latest_checkpoint(str(tmp_path)))['meta']
+    assert (saved['epoch'], saved['iter']) == (2, 10)
+    build(load_cfg(tmp_path, {**options, 'resume': True})).train()
+    assert_same_run(tmp_path, trained)
+
+
+def test_by_iterations(load_cfg, build, tmp_path):
+    """What an iteration draws is the same after a checkpoint as without it."""
+    options = {
+        'param_scheduler': [],
+        'train_dataloader.sampler.type': 'InfiniteSampler',
+        'default_hooks.checkpoint': dict(by_epoch=False, interval=4, max_keep_ckpts=1),
+        'default_hooks.logger.interval': 1,
+        'log_processor.by_epoch': False,
+        'custom_hooks': [],
+        **dict(val_cfg=None, val_dataloader=None, val_evaluator=None),
+    }
+
+    def load(name, **more):
+        cfg = load_cfg(tmp_path / name, {**options, **more}, 'mamp')
+        cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=9)
+        return cfg
+
+    build(load('whole')).train()
+    stop(build, load('stopped'), '', 0, 5)
+    found = {path.name for path in (tmp_path / 'stopped').glob('*.pth')}
+    assert found == {'iter_4.pth', 'iter_6.pth'}
+    build(load('stopped', resume=True)).train()
+    ours, theirs = (torch.load(tmp_path / name / 'iter_9.pth') for name in ('stopped', 'whole'))
+    for key in ('state_dict', 'optimizer'):
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
