@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 
 import pytest
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 
+from stars_mm.engine import stop_signal
 from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 from stars_mm.engine.stop_signal import STOP_SIGNAL
 
@@ -43,9 +45,10 @@ def stop(build, cfg, stage, epoch, batch_idx=2, number=signal.SIGTERM, mode='tra
 @pytest.mark.parametrize(
     'stage, epoch, batch_idx, number',
     [
-        ('pretrain', 0, 1, signal.SIGTERM),
-        ('pretrain', 2, 4, signal.SIGUSR1),  # after the last iteration of an epoch
-        ('', 1, 2, signal.SIGTERM),
+        ('pretrain', 2, 1, signal.SIGTERM),
+        # after the last iteration of an epoch
+        pytest.param('pretrain', 0, 4, signal.SIGUSR1, marks=pytest.mark.slow),
+        pytest.param('', 1, 2, signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_amid_an_epoch(
@@ -62,6 +65,7 @@ def test_amid_an_epoch(
     assert not saved.exists()  # the next one took its place
 
 
+@pytest.mark.slow
 def test_amid_a_validation(load_cfg, build, trained, tmp_path, assert_same_run):
     """It is not waited for, and nothing is lost."""
     options = {'train_cfg.val_interval': 2, 'default_hooks.checkpoint.interval': 4}
@@ -73,6 +77,7 @@ def test_amid_a_validation(load_cfg, build, trained, tmp_path, assert_same_run):
     assert_same_run(tmp_path, trained)
 
 
+@pytest.mark.slow
 def test_by_iterations(load_cfg, build, tmp_path):
     """What an iteration draws is the same after a checkpoint as without it."""
     options = {
@@ -98,3 +103,43 @@ def test_by_iterations(load_cfg, build, tmp_path):
     ours, theirs = (torch.load(tmp_path / name / 'iter_9.pth') for name in ('stopped', 'whole'))
     for key in ('state_dict', 'optimizer'):
         torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_two_ranks_stop_after_the_same_iteration(
+    load_cfg, build, two_ranks, tmp_path, assert_same_run
+):
+    """Though the signal reaches but one of them."""
+
+    def run(name, signaled=None, resume=False):
+        def train_rank(rank):
+            cfg = load_cfg(tmp_path / name, dict(resume=resume))
+            cfg.launcher = 'pytorch'
+            if signaled is not None:
+                place = (1, 0) if rank == signaled else (99, 0)
+                stop(build, cfg, '', *place)
+            else:
+                build(cfg).train()
+
+        two_ranks(train_rank)
+
+    run('whole')
+    run('stopped', signaled=1)
+    saved = torch.load(tmp_path / 'stopped/iter_3.pth')
+    assert saved['meta']['epoch'] == 1 and len(saved['random_states']) == 2
+    run('stopped', resume=True)
+    assert_same_run(tmp_path / 'stopped', tmp_path / 'whole')
+
+
+def test_again_ends_at_once():
+    pid = os.fork()
+    if not pid:
+        stop_signal.StopSignal().listen()
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # the same one
+        time.sleep(0.1)
+        stop_signal._SAME = 0.0
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM

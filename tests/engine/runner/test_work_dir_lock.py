@@ -8,7 +8,6 @@ import pytest
 from stars_mm.engine.runner import work_dir_lock
 from stars_mm.engine.runner.work_dir_lock import WorkDirLock
 
-
 HELD = []
 
 
