@@ -2,7 +2,9 @@
 room."""
 
 import resource
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def small_disk(tmp_path) -> Path:
     subprocess.run(['umount', '-l', path], check=True)
 
 
+@pytest.fixture
+def limit_files():
+    """``limit_files(size)``: no file grows beyond it; None is no limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def _limit(size: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
+
+    yield _limit
+    _limit(None)
+
+
 def files(work_dir: Path) -> dict:
     return {path: path.read_bytes() for path in work_dir.rglob('*') if path.suffix == '.pth'}
 
@@ -79,21 +93,61 @@ def test_no_room(stage, room, small_disk, load_cfg, build, trained, assert_same_
     assert_same_run(work_dir, trained)
 
 
-def test_a_checkpoint_that_cannot_be_written(load_cfg, build, trained, tmp_path, assert_same_run):
+def test_a_checkpoint_that_cannot_be_written(
+    load_cfg, build, trained, limit_files, tmp_path, assert_same_run
+):
     """The end of a quota, which no mount is needed for."""
 
     def train(**options):
+        options['default_hooks.checkpoint.max_keep_ckpts'] = 1
         build(load_cfg(tmp_path, options, 'mamp')).train()
 
     train(**{'train_cfg.max_epochs': 1})
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
-    try:
-        with pytest.raises(OSError, match=r'too large.*epoch_2.pth'):
-            train(resume=True)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(OSError, match=r'too large.*epoch_2.pth'):
+        limit_files(ROOM)
+        train(resume=True)
+    limit_files(None)
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
     assert not list(tmp_path.glob('*.partial'))
     train(resume=True)
     assert_same_run(tmp_path, trained / 'pretrain')
+
+
+@HOOKS.register_module(force=True)
+class Score(Hook):
+    """Adds a score to a validation, better from epoch to epoch, after which ``late`` is called."""
+
+    late: Callable[[], object] | None = None
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        metrics['score'] = runner.epoch
+        if runner.epoch == 2 and self.late:
+            self.late()
+
+
+@pytest.mark.slow
+def test_the_best_one_stays(load_cfg, build, limit_files, tmp_path, monkeypatch):
+    """Until a better one is there; and where it was before the folder was copied."""
+
+    def train(name, **options):
+        checkpoint = dict(save_best='score', rule='greater', interval=1)
+        options.update({'default_hooks.checkpoint': checkpoint, 'train_cfg.val_interval': 1})
+        options['train_cfg.max_epochs'] = 2
+        cfg = load_cfg(tmp_path / name, options, 'mamp')
+        cfg.custom_hooks = [dict(type='Score')]
+        build(cfg).train()
+
+    def best(name):
+        return [path.name for path in (tmp_path / name).glob('best_*.pth')]
+
+    monkeypatch.setattr(Score, 'late', lambda self: limit_files(ROOM // 10))
+    with pytest.raises(OSError, match='best_score_epoch_2.pth'):
+        train('a')
+    limit_files(None)
+    monkeypatch.setattr(Score, 'late', None)
+    assert best('a') == ['best_score_epoch_1.pth']
+    (tmp_path / 'a/epoch_2.pth').unlink()  # it was not validated
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    train('b', resume=True)
+    assert best('a') == ['best_score_epoch_1.pth']
+    assert best('b') == ['best_score_epoch_2.pth']

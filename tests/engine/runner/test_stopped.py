@@ -1,8 +1,10 @@
 """A run that a signal stops is the run that was not stopped."""
 
+import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,17 +15,23 @@ from stars_mm.engine import stop_signal
 from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 from stars_mm.engine.stop_signal import STOP_SIGNAL
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
 
 @HOOKS.register_module(force=True)
 class SendSignal(Hook):
-    """Sends this process a signal at an iteration of an epoch, or at a validation."""
+    """Sends this process and its workers a signal at an iteration of an epoch, or at a validation,
+    as Slurm does."""
 
     def __init__(self, number: int, epoch: int, batch_idx: int, mode: str = 'train') -> None:
         self.number, self.place, self.mode = number, (epoch, batch_idx), mode
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if self.mode == 'train' and (runner.epoch, batch_idx) == self.place:
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid, self.number)
             os.kill(os.getpid(), self.number)
+            time.sleep(0.5 if multiprocessing.active_children() else 0)
 
     def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
         if self.mode == 'val' and (runner.epoch, batch_idx) == self.place:
@@ -35,7 +43,7 @@ def stop(build, cfg, stage, epoch, batch_idx=2, number=signal.SIGTERM, mode='tra
     if stage:
         cfg.stages[0].options.custom_hooks = [hook]
     else:
-        cfg.custom_hooks.append(hook)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
     with pytest.raises(SystemExit) as ended:
         build(cfg).train()
     assert ended.value.code == 128 + number
@@ -75,6 +83,18 @@ def test_amid_a_validation(load_cfg, build, trained, tmp_path, assert_same_run):
     assert (saved['epoch'], saved['iter']) == (2, 10)
     build(load_cfg(tmp_path, {**options, 'resume': True})).train()
     assert_same_run(tmp_path, trained)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', STOP_SIGNALS)
+def test_workers_go_on(number, load_cfg, build, trained, tmp_path, assert_same_run):
+    """The signal reaches them as well; the batches that were theirs are not lost."""
+    options = {'train_dataloader.num_workers': 2, 'train_dataloader.prefetch_factor': 1}
+    cfg = load_cfg(tmp_path, options, 'mamp')
+    stop(build, cfg, '', 1, 1, number)
+    assert Path(latest_checkpoint(str(tmp_path))).stem == 'iter_7'
+    build(load_cfg(tmp_path, {**options, 'resume': True}, 'mamp')).train()
+    assert_same_run(tmp_path, trained / 'pretrain')
 
 
 @pytest.mark.slow
