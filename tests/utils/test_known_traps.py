@@ -98,7 +98,8 @@ def test_faults(install, changes, what, remedy):
 
 def test_the_maintained_forks(install):
     forks = dict(onedl_mmengine='0.10.12', onedl_mmcv='2.3.6')
-    assert find_traps(install(mmengine=None, mmcv_lite=None, **forks)) == []
+    found = find_traps(install(mmengine=None, mmcv_lite=None, **forks))
+    assert not any(finding.is_fault for finding in found)
 
 
 def test_notes(install, tmp_path):
