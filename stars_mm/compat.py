@@ -119,25 +119,16 @@ def allow_checkpoint_types() -> None:
 
     Since torch 2.6 only listed types are unpickled. An mmengine checkpoint
     holds its message hub: numbers of numpy, and ``HistoryBuffer`` with arrays.
-    These and no others are added to the list. numpy 2 moved the functions that
-    restore an array, and a checkpoint names them as the numpy that wrote it.
+    These and no others are added to the list, by constructors that check. It is for those who
+    call ``torch.load``: mmengine's loaders are ours, ``utils/checkpoint_sources.py``.
     """
-    import numpy as np
     import torch
-    from mmengine.logging import HistoryBuffer
 
     if _loads_message_hub():
         return
-    core = importlib.import_module('numpy._core' if hasattr(np, '_core') else 'numpy.core')
-    arrays = [
-        (getattr(core.multiarray, function), f'numpy.{name}.multiarray.{function}')
-        for name in ('core', '_core')
-        for function in ('_reconstruct', 'scalar')
-    ]
-    numbers = [type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')]
-    statistic = (_history_statistic, 'builtins.getattr')
-    listed = [HistoryBuffer, np.ndarray, np.dtype, *numbers, *arrays, statistic]
-    torch.serialization.add_safe_globals(listed)
+    from stars_mm.utils.checkpoint_types import MESSAGE_HUB
+
+    torch.serialization.add_safe_globals([(item, name) for name, item in MESSAGE_HUB.items()])
 
 
 def no_accelerator() -> bool:
@@ -268,22 +259,6 @@ def _loads_message_hub() -> bool:
     except pickle.UnpicklingError:
         return False
     return True
-
-
-def _history_statistic(owner, name: str):
-    """The ``getattr`` of checkpoints: it names methods of ``HistoryBuffer``.
-
-    A pickled ``HistoryBuffer`` holds its default statistics as calls of
-    ``getattr``. The real one would let a file reach anything.
-    """
-    from mmengine.logging import HistoryBuffer
-
-    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
-        return getattr(owner, name)
-    raise pickle.UnpicklingError(
-        f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint of mmengine does: it '
-        'is not loaded'
-    )
 
 
 def _names(function) -> tuple:
