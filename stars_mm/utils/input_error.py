@@ -1,5 +1,9 @@
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
 
 
 class InputError(ValueError):
@@ -46,6 +50,11 @@ def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[Non
         raise InputError(path, _told(path, error), remedy, clip) from error
     except Exception as error:  # broken bytes fail in many ways
         raise InputError(path, _told(path, error), remedy, clip) from error
+
+
+def shown(value: object) -> str:
+    """A value of a stranger's file on one line of a message."""
+    return ' '.join(_REPR.repr(value).split())
 
 
 def _told(path: object, error: Exception) -> str:
