@@ -3,11 +3,11 @@
     python tools/benchmarks/soak.py work_dirs/soak --hours 2 --csv work_dirs/soak.csv
 
 Works, each a process with workers of its own, side by side: `pretrain` is one long stage 1;
-`recipe` trains all stages again and again in one process; `use` learns, saves, loads, recognizes and follows
-streams. Of each are sampled, its workers included: memory (MiB, proportional set size), open files,
-threads, processes, and what its folder holds (MiB, without logs). The time is cut into eighths: the
-greatest value in each counts, the first two are warm-up, a line through the other six gives the
-growth in percent of the level, over all of the time. Linux only. Exits 1 where something
+`recipe` trains all stages again and again in one process; `use` learns, saves, loads, recognizes
+and follows streams. Of each are sampled, its workers included: memory (MiB, proportional set size),
+open files, threads, processes, and what its folder holds (MiB, without logs). The time is cut into
+eighths: the greatest value in each counts, the first two are warm-up, a line through the other six
+gives the growth in percent of the level, over all of the time. Linux only. Exits 1 where something
 grows by more than the limit, or a work fails.
 """
 
