@@ -23,10 +23,13 @@ import warnings
 import weakref
 
 MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
-#: import name, distribution, versions that work, what to type.
+#: The first mmcv that mmaction2 1.2.0 refuses.
+MMCV_BOUND = '2.2.0'
+#: import name, distribution, versions that work, what to type. The maintained forks onedl-mmengine
+#: and onedl-mmcv have the same import names.
 REQUIREMENTS = (
     ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
-    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2', MMCV),
+    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.4', MMCV),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
 
@@ -49,12 +52,32 @@ def check_requirements() -> None:
         needed = f'stars_mm needs {name}{versions}'
         if importlib.util.find_spec(module) is None:
             raise ImportError(f'{needed}, and none is installed: {command}')
-        found = importlib.import_module(module).__version__
+        with _mmcv_in_bounds() if module == 'mmaction' else contextlib.nullcontext():
+            found = importlib.import_module(module).__version__
 
         from packaging.specifiers import SpecifierSet
 
         if not SpecifierSet(versions).contains(found, prereleases=True):
             raise ImportError(f'{needed}, and {found} is installed: {command}')
+
+
+@contextlib.contextmanager
+def _mmcv_in_bounds():
+    """mmaction2 1.2.0 refuses mmcv from 2.2.0 on, by its version and for no fault.
+
+    While mmaction2 is imported, a newer mmcv, such as the maintained fork onedl-mmcv, tells the
+    last version below that bound. (mmaction2 is not maintained: no report of it is open.)
+    """
+    import mmcv
+    from packaging.version import Version
+
+    found = mmcv.__version__
+    if Version(found) >= Version(MMCV_BOUND):
+        mmcv.__version__ = '2.1.999'
+    try:
+        yield
+    finally:
+        mmcv.__version__ = found
 
 
 def provide_importlib_metadata() -> None:

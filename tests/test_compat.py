@@ -44,9 +44,20 @@ def test_unfit_or_missing_package_gives_one_sentence(monkeypatch):
 
 @pytest.mark.slow
 def test_our_sentence_comes_before_mmactions_assertion(tmp_path):
-    (tmp_path / 'mmcv.py').write_text('__version__ = "2.2.0"')
+    (tmp_path / 'mmcv.py').write_text('__version__ = "2.4.0"')
     error = run('import stars_mm', str(tmp_path)).stderr
-    assert '\nImportError: stars_mm needs mmcv>=2.0.0rc4,<2.2, and 2.2.0' in error
+    assert '\nImportError: stars_mm needs mmcv>=2.0.0rc4,<2.4, and 2.4.0' in error
+
+
+@pytest.mark.slow
+def test_newer_mmcv_is_not_refused():
+    result = run("""
+        import mmcv
+        mmcv.__version__ = '2.3.6'
+        import stars_mm, mmaction.models
+        assert mmcv.__version__ == '2.3.6'
+        """)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from stars_mm.engine.runner.stages import is_finished, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import is_finished, latest_checkpoint
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log

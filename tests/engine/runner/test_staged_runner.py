@@ -11,7 +11,8 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
-from stars_mm.engine.runner.stages import build_stage_cfg, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
+from stars_mm.engine.runner.stages import build_stage_cfg
 from stars_mm.utils import weights_file
 
 SHORT = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg': dict(max_epochs=1)}}
@@ -138,7 +139,7 @@ def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     def look(rank):
         if rank == 0:
             time.sleep(0.5)
-            (tmp_path / 'epoch_9.pth').touch()
+            torch.save(dict(state_dict={}), tmp_path / 'epoch_9.pth')
             (tmp_path / 'last_checkpoint').write_text('epoch_9.pth')
         return latest_checkpoint(str(tmp_path))
 
