@@ -27,6 +27,7 @@ from stars_mm.engine.runner.last_checkpoint import (
     latest_checkpoint,
     remove_partials,
 )
+from stars_mm.engine.runner.resumed_state import check_resumed, settings
 from stars_mm.engine.runner.run_record import check_same_run, run_record
 from stars_mm.engine.runner.stages import (
     build_stage_cfg,
@@ -40,8 +41,13 @@ from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
 from stars_mm.models.utils.transformer import compile_blocks
 from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
+from stars_mm.utils.input_error import reading
 
 DEFAULT_SEED = 0
+_TO_RESUME = (
+    "A training goes on from a checkpoint of its own, with its optimizer; another's weights are "
+    'for load_from alone.'
+)
 
 _CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
@@ -195,7 +201,10 @@ class StagedRunner(Runner):
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
         check_same_run(self.cfg, filename, self.world_size)
-        super().resume(filename, *args, **kwargs)
+        before = settings(self)
+        with reading(filename, _TO_RESUME):
+            super().resume(filename, *args, **kwargs)
+            check_resumed(self, before)
         states = self._random_states
         if states is not None and len(states) != self.world_size:
             self.logger.warning(

@@ -149,6 +149,34 @@ def test_resuming_does_not_run_the_config_of_an_old_checkpoint(trained, load_cfg
     assert not (tmp_path / 'it_ran').exists()
 
 
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda c: c.pop('meta'), 'resume|epoch'),
+        (lambda c: c['meta'].pop('iter'), "'iter'"),
+        (lambda c: c['meta'].update(epoch='4'), 'refused, its "meta" has epoch=\'4\''),
+        (lambda c: c.update(meta=[1]), 'refused, its "meta" is a list'),
+        (lambda c: c.update(optimizer=[1]), 'refused, its "optimizer" is a list'),
+        (lambda c: c['optimizer']['state'].clear() or c['optimizer'].pop('param_groups'), 'groups'),
+        (lambda c: c['optimizer']['param_groups'][0].update(lr='1'), 'optimizer lr is not'),
+        (lambda c: c['optimizer']['state'][1].update(exp_avg=torch.zeros(1)), 'no exp_avg of shap'),
+        (lambda c: c['param_schedulers'][0].update(by_epoch='a'), 'schedulers by_epoch is not'),
+        (lambda c: c['param_schedulers'][0].update(step=3), r"schedulers have \['step'\]"),
+        (lambda c: c.update(message_hub={1: 2}), 'log_scalars'),
+        (lambda c: c['state_dict'].update({3: torch.ones(1)}), 'refused, .* 3 is no tensor'),
+        (lambda c: c['state_dict'].update({'backbone.norm.weight': 'a'}), 'norm.weight. is no ten'),
+        (lambda c: c.update(state_dict=torch.ones(2)), 'refused, .* is no tensor'),
+    ],
+)
+def test_a_resumed_training_is_of_its_form(change, message, trained, load_cfg, build, tmp_path):
+    content = torch.load(trained / 'pretrain/epoch_4.pth')
+    change(content)
+    torch.save(content, tmp_path / 'a.pth')
+    options = dict(load_from=str(tmp_path / 'a.pth'), resume=True)
+    with pytest.raises(InputError, match=f'a.pth: .*({message})'):
+        build(load_cfg(tmp_path / 'run', options, 'mamp')).train()
+
+
 def test_a_url_is_fetched_once_and_its_hash_checked(folder, url, trained):
     content = (trained / 'epoch_4.pth').read_bytes()
     (folder / 'a.pth').write_bytes(content)
