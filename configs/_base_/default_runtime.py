@@ -11,6 +11,7 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=5, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
+    non_finite=dict(type='NonFiniteHook'),
 )
 
 env_cfg = dict(

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from stars_mm.utils.checkpoint import read_checkpoint
+from stars_mm.utils.input_error import InputError
 
 #: Keys of a config that may differ: they say how a loop is watched and fed, and how long it is.
 _LOADING = (
@@ -73,6 +74,8 @@ def check_same_run(cfg: Config, checkpoint: str, world_size: int) -> None:
             'It is taken for one of this config, seed and data.'
         )
         return
+    if not isinstance(there, dict):
+        raise InputError(checkpoint, f'its meta has {there!r:.80} as the record of its run')
     here = run_record(cfg, world_size)
     if there.pop('length', None) != here.pop('length'):
         if there.pop('param_scheduler', None) != here.pop('param_scheduler'):

@@ -19,7 +19,7 @@ from torch import nn
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.launcher_watch import end_with_launcher
 from stars_mm.engine.optimizers import freeze_untrained_layers
-from stars_mm.engine.random_state import get_random_state
+from stars_mm.engine.random_state import get_random_state, set_random_state
 from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
 from stars_mm.engine.runner.last_checkpoint import (
     forget_checkpoints,
@@ -27,6 +27,7 @@ from stars_mm.engine.runner.last_checkpoint import (
     latest_checkpoint,
     remove_partials,
 )
+from stars_mm.engine.runner.resumed_state import check_resumed, settings
 from stars_mm.engine.runner.run_record import check_same_run, run_record
 from stars_mm.engine.runner.stages import (
     build_stage_cfg,
@@ -40,8 +41,13 @@ from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
 from stars_mm.models.utils.transformer import compile_blocks
 from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
+from stars_mm.utils.input_error import reading
 
 DEFAULT_SEED = 0
+_TO_RESUME = (
+    "A training goes on from a checkpoint of its own, with its optimizer; another's weights are "
+    'for load_from alone.'
+)
 
 _CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
@@ -201,15 +207,21 @@ class StagedRunner(Runner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        super().resume(filename, *args, **kwargs)
+        before, drawing = settings(self), get_random_state()
+        with reading(filename, _TO_RESUME):
+            super().resume(filename, *args, **kwargs)
+            check_resumed(self, before)
+            for state in self._random_states or []:
+                set_random_state(state)  # raises an error where it is none
+        set_random_state(drawing)
         states = self._random_states
-        if states is not None and len(states) != self.world_size:
+        if states and len(states) != self.world_size:
             self.logger.warning(
                 f'{filename}: was saved by {len(states)} processes, and there are '
                 f'{self.world_size} now: the rest of the epoch draws other random numbers.'
             )
-            states = [get_random_state()] * self.world_size
-        self.train_loop.random_state = states and states[self.rank]
+            states = [drawing] * self.world_size
+        self.train_loop.random_state = states[self.rank] if states else None
 
     def load_checkpoint(
         self,

@@ -13,7 +13,7 @@ from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
-from stars_mm.utils.shipped_encoders import checkpoint_path
+from stars_mm.utils.checkpoint_sources import local_file
 
 _METRIC = 'acc/top1'
 
@@ -51,7 +51,7 @@ def run_training(
     identity = training_identity(cfg, checkpoint, seed, batch_size)
     record = _read_record(work_dir, identity)
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    cfg.load_from = os.path.abspath(checkpoint_path(checkpoint))
+    cfg.load_from = os.path.abspath(local_file(checkpoint))
     if record['result'] is None:
         _write_record(work_dir, record)
         done = latest_checkpoint(str(work_dir))
@@ -88,7 +88,7 @@ def training_identity(
     dataset = dataset_key(loader.pop('dataset'))
     return dict(
         seed=str(seed),
-        checkpoint=file_digest(checkpoint_path(checkpoint)),
+        checkpoint=file_digest(local_file(checkpoint)),
         batch_size=str(batch_size),
         clips=cache_key(dataset),
         config=cache_key(dict(settings, train_dataloader=loader)),
