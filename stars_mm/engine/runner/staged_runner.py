@@ -207,10 +207,11 @@ class StagedRunner(Runner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        before, drawing = settings(self), get_random_state()
+        before = settings(self)
         with reading(filename, _TO_RESUME):
             super().resume(filename, *args, **kwargs)
             check_resumed(self, before)
+            drawing = get_random_state()
             for state in self._random_states or []:
                 set_random_state(state)  # raises an error where it is none
         set_random_state(drawing)
