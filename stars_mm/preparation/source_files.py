@@ -139,7 +139,7 @@ def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
     found: dict[str, SourceFile] = {}
     for file in files:
         if file.stem in found:
-            other = f"and '{found[file.stem].where}' have one name"
+            other = f"this and '{found[file.stem].where}' have one name"
             raise InputError(file.where, other, 'Remove one of them.')
         found[file.stem] = file
     return dict(sorted(found.items()))
