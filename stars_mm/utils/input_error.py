@@ -45,7 +45,7 @@ def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[Non
     except InputError:
         raise
     except OSError as error:
-        if error.errno is not None:
+        if error.filename is not None:
             raise
         raise InputError(path, _told(path, error), remedy, clip) from error
     except Exception as error:  # broken bytes fail in many ways

@@ -25,7 +25,9 @@ from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import reading
 from stars_mm.utils.progress import progress
+from stars_mm.utils.safe_arrays import load_npz
 from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
@@ -216,7 +218,8 @@ def _encoder_cfg(cfg: Config) -> dict:
 def _read_features(path: Path) -> dict[str, BankAndQuery]:
     """What :func:`_write_features` wrote."""
     found: dict[str, BankAndQuery] = {}
-    with np.load(path, allow_pickle=False) as arrays:
+    with reading(path, 'Remove it: it is made again.'):
+        arrays = load_npz(path)
         about = {
             role: dict(
                 labels=torch.from_numpy(arrays[f'{role}/labels']),
@@ -225,7 +228,7 @@ def _read_features(path: Path) -> dict[str, BankAndQuery]:
             )
             for role in ROLES
         }
-        for name in arrays.files:
+        for name in arrays:
             role, _, row = name.partition('/features/')
             if row:
                 features = FeatureSet(torch.from_numpy(arrays[name]), **about[role])

@@ -14,6 +14,7 @@ from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
 from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import reading
 
 _METRIC = 'acc/top1'
 
@@ -24,9 +25,10 @@ def predictions_by_class(cfg: Config, work_dir: Path) -> dict:
     path = work_dir / 'predictions.json'
     if not path.is_file():
         _test(cfg, work_dir, '--dump', path)
-    found = json.loads(path.read_text(encoding='utf-8'))
-    del found['predictions']
-    return found
+    with reading(path, 'Remove it: it is made again.'):
+        found = json.loads(path.read_text(encoding='utf-8'))
+        del found['predictions']
+        return found
 
 
 def run_training(
@@ -105,9 +107,10 @@ def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
                 f'no {path.name}. Choose another work directory.'
             )
         return dict(identity=identity, seconds=0.0, result=None)
-    record = json.loads(path.read_text())
-    before = record['identity']
-    keys = sorted({*before, *identity})
+    with reading(path, f'Remove {work_dir}, and train again.'):
+        record = json.loads(path.read_text())
+        before = record['identity']
+        keys = sorted({*before, *identity})
     differing = [key for key in keys if before.get(key) != identity.get(key)]
     if differing:
         raise ValueError(
