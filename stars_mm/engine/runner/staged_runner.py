@@ -3,19 +3,19 @@ import os.path as osp
 from collections.abc import Sequence
 from typing import Any
 
-from mmaction.registry import MODELS, RUNNERS
+from mmaction.registry import RUNNERS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.visualization import Visualizer
 from torch import nn
 
 from stars_mm.compat import no_accelerator
-from stars_mm.engine.optimizers import freeze_untrained_layers
-from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
+from stars_mm.engine.runner.checked_runner import CheckedRunner
+from stars_mm.engine.runner.checks import check_pretrained
+from stars_mm.engine.runner.rehearsal import rehearse
 from stars_mm.engine.runner.stages import (
     build_stage_cfg,
     check_stages,
@@ -23,7 +23,6 @@ from stars_mm.engine.runner.stages import (
     forget_checkpoints,
     is_finished,
     latest_checkpoint,
-    without_mixed_precision,
 )
 from stars_mm.models.utils.transformer import compile_blocks
 from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
@@ -32,7 +31,7 @@ DEFAULT_SEED = 0
 
 
 @RUNNERS.register_module()
-class StagedRunner(Runner):
+class StagedRunner(CheckedRunner):
     """Runner that first trains the stages that come before its config.
 
     A config switches it on by ``runner_type = 'StagedRunner'`` and names the
@@ -65,11 +64,6 @@ class StagedRunner(Runner):
             randomness['seed'] = DEFAULT_SEED
         return super().from_cfg(cfg)
 
-    @property
-    def bare_model(self) -> nn.Module:
-        """nn.Module: The model without its distributed wrapper."""
-        return self.model.module if is_model_wrapper(self.model) else self.model
-
     def train(self) -> nn.Module:
         """Train the stages that are not finished, then this config; returns the trained model."""
         stages = self.cfg.get('stages') or []
@@ -80,10 +74,7 @@ class StagedRunner(Runner):
         if self._load_from:
             stages = []
         stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
-        check_runs(
-            [(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] + [(self.cfg, self.bare_model)],
-            self.world_size,
-        )
+        rehearse([*stage_cfgs, self.cfg])
         if stages:
             self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
@@ -100,26 +91,6 @@ class StagedRunner(Runner):
         """Test a checkpoint, which has to hold the classifier if there is one."""
         self._needs_classifier = True
         return super().test()
-
-    def build_train_loop(self, loop):
-        """Build the training loop and check that its data fit the model."""
-        loop = super().build_train_loop(loop)
-        if isinstance(loop, EpochBasedTrainLoop):
-            check_batches(loop.dataloader, self.world_size, self.cfg)
-            self.logger.info(
-                f'To be trained: {loop.max_epochs} epochs of {len(loop.dataloader)} iterations, '
-                f'{loop.max_iters} in all'
-            )
-        check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
-        return loop
-
-    def build_val_loop(self, loop):
-        """Build the validation loop and check that its data fit the model."""
-        return self._check_eval_loop(super().build_val_loop(loop))
-
-    def build_test_loop(self, loop):
-        """Build the test loop and check that its data fit."""
-        return self._check_eval_loop(super().build_test_loop(loop))
 
     def load_checkpoint(
         self,
@@ -143,20 +114,6 @@ class StagedRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def build_model(self, model):
-        """Build the model, its frozen layers frozen: DDP, which wraps it next, must not wait for
-        their gradients."""
-        model = super().build_model(model)
-        optim_wrapper = self.cfg.get('optim_wrapper') or {}
-        freeze_untrained_layers(model, optim_wrapper.get('paramwise_cfg') or {})
-        return model
-
-    def build_optim_wrapper(self, optim_wrapper):
-        """Build the optimizer wrapper, without mixed precision on the CPU."""
-        if isinstance(optim_wrapper, dict) and no_accelerator():
-            optim_wrapper = without_mixed_precision(optim_wrapper)
-        return super().build_optim_wrapper(optim_wrapper)
-
     def _maybe_compile(self, target: str) -> None:
         """Compile the transformer blocks, if the config says so."""
         options = self.cfg.get('compile')
@@ -169,8 +126,6 @@ class StagedRunner(Runner):
         self.logger.info(f'compile: {number} transformer blocks; the first iterations are slow.')
 
     def _prepare_stages(self, stages: list) -> None:
-        # a misspelt option shows now, not when the stages are trained
-        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
             forget_checkpoints([osp.join(self.work_dir, stage['name']) for stage in stages])
             forget_checkpoints([self.work_dir])
@@ -211,9 +166,3 @@ class StagedRunner(Runner):
         ):
             instances = manager._instance_dict
             instances[instance.instance_name] = instances.pop(instance.instance_name)
-
-    def _check_eval_loop(self, loop):
-        for dataloader in (loop.dataloader, getattr(loop, 'bank_dataloader', None)):
-            if dataloader is not None:
-                check_dataset(dataloader.dataset, self.bare_model, self.cfg)
-        return loop
