@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import torch
@@ -184,12 +185,12 @@ def _check_names(part: Mapping, key: str, built: Any, at: str) -> Iterator[str]:
     if all_known:
         known = set(_PLAIN[key])
     elif callable(built):
-        known, all_known = arguments_of(built)
-        known |= {'type', '_scope_', '_delete_', *_TAKEN_OUT.get(key, ())}
+        found, all_known = arguments_of(built)
+        known = found | {'type', '_scope_', '_delete_', *_TAKEN_OUT.get(key, ())}
     elif key == 'clip_grad':
         by_value = part.get('type', 'norm') == 'value'
-        known, all_known = arguments_of(clip_grad_value_ if by_value else clip_grad_norm_)
-        known.add('type')
+        found, all_known = arguments_of(clip_grad_value_ if by_value else clip_grad_norm_)
+        known = found | {'type'}
     for name in part if known else ():
         if name not in known and (all_known or get_close_matches(name, known, 1, _NEAR)):
             owner = getattr(built, '__name__', key)
@@ -208,14 +209,20 @@ def _check_paramwise(part: Mapping, at: str) -> Iterator[str]:
         names = _names(registry.OPTIM_WRAPPER_CONSTRUCTORS)
         yield f'{at}.constructor = {name!r} is not known.{_nearest(name, names)}'
         return
-    classes = [one for one in constructor.__mro__ if one is not object]
-    known = {option for one in classes for option in _READ.findall(inspect.getsource(one))}
+    known = _options_of(constructor)
     for option in options:
         if option not in known and get_close_matches(option, known, 1, _NEAR):
             yield (
                 f'{at}.paramwise_cfg.{option} = {options[option]!r} is read by nothing.'
                 f'{_nearest(option, known)}'
             )
+
+
+@cache
+def _options_of(constructor: type) -> set[str]:
+    """What is read of ``paramwise_cfg``."""
+    classes = [one for one in constructor.__mro__ if one is not object]
+    return {option for one in classes for option in _READ.findall(inspect.getsource(one))}
 
 
 def _check_numbers(part: Mapping, at: str) -> Iterator[str]:
@@ -227,6 +234,7 @@ def _check_numbers(part: Mapping, at: str) -> Iterator[str]:
             yield f'{at}.{name} = {value!r} must be 1 or more.'
 
 
+@cache
 def arguments_of(part: Callable) -> tuple[set[str], bool]:
     """Names of the arguments of a class or function, with those of the classes that it hands its
     ``**kwargs`` on to, and whether it takes no others."""

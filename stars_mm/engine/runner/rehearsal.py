@@ -22,12 +22,14 @@ from torch.utils.data import DataLoader
 
 from stars_mm.engine.runner.checked_runner import CheckedRunner, named
 from stars_mm.engine.runner.checks import check_ann_files, check_queue, check_weights
+from stars_mm.engine.runner.config_check import check_config
 from stars_mm.utils.checkpoint import check_checkpoint
 
 
 def rehearse(cfgs: list[Config]) -> None:
     """Build all parts of trainings that follow one another without training, and check whether they
-    fit. Data sets that are the same are opened once.
+    fit. Data sets that are the same are opened once; of the first training, which starts now and
+    builds them next, none is.
 
     No random number is drawn that anyone misses, and nothing is left: no file, no line in a log, no
     global instance.
@@ -37,6 +39,7 @@ def rehearse(cfgs: list[Config]) -> None:
         OSError: If a file is missing.
     """
     for cfg in cfgs:
+        check_config(cfg)
         check_ann_files(cfg)
         check_weights(cfg)
     with _traceless() as folder:
@@ -48,7 +51,7 @@ def rehearse(cfgs: list[Config]) -> None:
             check_checkpoint(run.model.state_dict(), following.model, source)
             run.check_leaves_checkpoint()
         opened: list[tuple[dict, BaseDataset]] = []
-        for run in runs:
+        for run in runs[1:]:
             run.build_all(opened)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.runner.checked_runner import CheckedRunner
-from stars_mm.engine.runner.checks import check_pretrained
+from stars_mm.engine.runner.checks import check_ann_files, check_pretrained, check_queue
 from stars_mm.engine.runner.rehearsal import rehearse
 from stars_mm.engine.runner.stages import (
     build_stage_cfg,
@@ -74,8 +74,10 @@ class StagedRunner(CheckedRunner):
         if self._load_from:
             stages = []
         stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
-        rehearse([*stage_cfgs, self.cfg])
+        check_ann_files(self.cfg)
+        check_queue(self.cfg, self.bare_model, self.world_size)
         if stages:
+            rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = cfg.get('load_from') or self._load_from

@@ -1,16 +1,21 @@
 """What is misspelt or cannot be meant in the last stage is found before the first begins."""
 
+import copy
 import random
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
+from stars_mm.cli.main import parse_command
+from stars_mm.cli.running import build_runner
+from stars_mm.cli.train import load_config
 from stars_mm.engine.runner.rehearsal import rehearse
-from stars_mm.engine.runner.stages import build_stage_cfg
+from stars_mm.engine.runner.stages import build_stage_cfg, check_stages
 
 SCHEDULE = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 PIPELINE = 'train_dataloader.dataset.pipeline'
@@ -99,21 +104,32 @@ FIRST = [
     ({'model.neck.depht': 1}, r"mamp\.py: model.neck.depht = 1.*'depth'"),
     ({'optim_wrapper.paramwise_cfg': dict(norm_decay_mul=0)}, 'norm_decay_mul = 0 .*norm_decay_mu'),
     ({'default_hooks.checkpoint': None}, r'mamp\.py: default_hooks.checkpoint: a stage needs'),
-    ({'param_scheduler': [dict(SCHEDULE, begin=4, end=4)]}, r'mamp\.py: param_scheduler: '),
     ({'load_from': 'nowhere.pth'}, r'mamp\.py: load_from: .*nowhere\.pth'),
 ]
 
 
+@pytest.fixture(scope='module')
+def plain(load_cfg, tmp_path_factory) -> Config:
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        yield load_cfg(tmp_path_factory.mktemp('nowhere'))
+
+
+@pytest.fixture(scope='module')
+def plain_first(plain) -> Config:
+    return build_stage_cfg(plain, plain.stages[0], plain.work_dir)
+
+
 @pytest.fixture
-def expect(load_cfg, build, tmp_path):
+def expect(plain, plain_first):
     def _expect(message: str, options: dict, stage: dict) -> None:
-        cfg = load_cfg(tmp_path / 'run', options)
-        if stage:
-            cfg.stages[0].options.update(stage)
+        cfg = copy.deepcopy(plain)
+        cfg.merge_from_dict(options)
         with pytest.raises((ValueError, FileNotFoundError), match=f'(?s){message}') as caught:
-            build(cfg).train()
+            check_stages(cfg.stages, cfg)
+            cfg.stages[0].options.update(stage)
+            first = build_stage_cfg(cfg, cfg.stages[0], cfg.work_dir) if stage else plain_first
+            rehearse([first, cfg])
         assert '.py' in str(caught.value)
-        assert not list(tmp_path.rglob('*.pth')) + list(tmp_path.rglob('pretrain'))
 
     return _expect
 
@@ -131,6 +147,14 @@ def test_in_the_first_stage(expect, options, message):
 def test_all_faults_at_once(expect):
     options = {'train_cfg.max_epoch': 3, 'train_dataloader.batch_size': 0}
     expect("batch_size = 0.*\n.*'max_epochs'|'max_epochs'.*\n.*batch_size = 0", options, {})
+
+
+def test_nothing_is_trained_before(load_cfg, build, tmp_path):
+    """A schedule of the last stage that ends before it begins."""
+    cfg = load_cfg(tmp_path, {'param_scheduler': [dict(SCHEDULE, begin=3, end=1)]})
+    with pytest.raises(ValueError, match='param_scheduler: end should be larger than begin'):
+        build(cfg).train()
+    assert not list(tmp_path.rglob('*.pth')) + list(tmp_path.rglob('pretrain'))
 
 
 def test_a_rehearsal_leaves_nothing(load_cfg, build, tmp_path):
@@ -153,5 +177,29 @@ def test_a_rehearsal_leaves_nothing(load_cfg, build, tmp_path):
 def test_own_variables_and_unset_parts_are_no_faults(load_cfg, build, tmp_path):
     options = dict(ann_file='a', dataset_type='b', bank_dataloader={}, lr=1, val_pipeline=[])
     options |= dict(val_cfg=None, val_dataloader=None, val_evaluator=None, default_hooks=None)
-    cfg = load_cfg(tmp_path, options)
-    rehearse([cfg])
+    rehearse([load_cfg(tmp_path, name='mamp'), load_cfg(tmp_path, options)])
+
+
+@pytest.mark.parametrize(
+    'word, message',
+    [
+        ('optim_wraper.optimizer.lr=1', r"stars\.py: the option 'optim_wraper'.*'optim_wrapper'"),
+        ('ann_file=a.pkl', r"the option 'ann_file' does not exist"),
+        ('center=[]', "the option 'center' is a variable of the file"),
+        ('train_cfg.max_epoch=3', "train_cfg.max_epoch = 3.*'max_epochs'"),
+        ('runner_tpye=Runner', "'runner_tpye' .*'runner_type'"),
+    ],
+)
+def test_options_of_the_command_line(recipe, tmp_path, word, message):
+    argv = [str(recipe), '--work-dir', str(tmp_path), '--cfg-options', word]
+    with pytest.raises(ValueError, match=message):
+        build_runner(load_config(parse_command('train', argv)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_runner_that_is_misspelt(plain):
+    """mmengine's own would be taken, which knows no stages."""
+    cfg = copy.deepcopy(plain)
+    cfg.runner_tpye = cfg.pop('runner_type')
+    with pytest.raises(ValueError, match="runner_tpye .*'runner_type'"):
+        build_runner(cfg)
