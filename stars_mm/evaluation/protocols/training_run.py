@@ -1,6 +1,7 @@
 """One training of a benchmark config, in processes of its own."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
+from stars_mm.utils.input_error import InputError
+from stars_mm.utils.json_file import read_json
 from stars_mm.utils.shipped_encoders import checkpoint_path
 
 _METRIC = 'acc/top1'
@@ -24,8 +27,8 @@ def predictions_by_class(cfg: Config, work_dir: Path) -> dict:
     path = work_dir / 'predictions.json'
     if not path.is_file():
         _test(cfg, work_dir, '--dump', path)
-    found = json.loads(path.read_text(encoding='utf-8'))
-    del found['predictions']
+    found = read_json(path, remedy='Remove it: the test is made again.')
+    found.pop('predictions', None)
     return found
 
 
@@ -105,15 +108,20 @@ def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
                 f'no {path.name}. Choose another work directory.'
             )
         return dict(identity=identity, seconds=0.0, result=None)
-    record = json.loads(path.read_text())
-    before = record['identity']
+    remedy = 'Choose another work directory, or remove this one.'
+    record = read_json(path, remedy=remedy)
+    before, seconds, result = (record.get(key) for key in ('identity', 'seconds', 'result'))
+    if (
+        not isinstance(before, dict)
+        or not (type(seconds) in (int, float) and math.isfinite(seconds))
+        or not isinstance(result, dict | None)
+    ):
+        raise InputError(path, 'is no record of a training', remedy)
     keys = sorted({*before, *identity})
     differing = [key for key in keys if before.get(key) != identity.get(key)]
     if differing:
-        raise ValueError(
-            f'{work_dir} holds a training that differs in {differing}, or is of another version. '
-            'Choose another work directory, or remove this one.'
-        )
+        problem = f'holds a training that differs in {differing}, or is of another version'
+        raise InputError(work_dir, problem, remedy)
     return record
 
 
