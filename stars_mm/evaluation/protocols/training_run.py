@@ -1,7 +1,6 @@
 """One training of a benchmark config, in processes of its own."""
 
 import json
-import math
 import os
 import time
 from pathlib import Path
@@ -111,18 +110,15 @@ def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
     remedy = 'Choose another work directory, or remove this one.'
     record = read_json(path, remedy=remedy)
     before, seconds, result = (record.get(key) for key in ('identity', 'seconds', 'result'))
-    if (
-        not isinstance(before, dict)
-        or not (type(seconds) in (int, float) and math.isfinite(seconds))
-        or not isinstance(result, dict | None)
-    ):
+    is_time = type(seconds) in (int, float) and 0 <= seconds < 1e12
+    if not isinstance(before, dict) or not is_time or not isinstance(result, dict | None):
         raise InputError(path, 'is no record of a training', remedy)
     keys = sorted({*before, *identity})
     differing = [key for key in keys if before.get(key) != identity.get(key)]
     if differing:
         problem = f'holds a training that differs in {differing}, or is of another version'
         raise InputError(work_dir, problem, remedy)
-    return record
+    return dict(identity=before, seconds=float(seconds), result=result)
 
 
 def _write_record(work_dir: Path, record: dict) -> None:
