@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.package_files import find_config, package_path
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
 from stars_mm.utils.weights_file import read_weights
@@ -79,10 +80,7 @@ class PackedEncoder:
         where = cfg.filename or 'the config'
         if 'backbone' not in cfg.get('model', {}):
             raise ValueError(f'{where}: its model has no backbone. Give a config that trains one.')
-        path = checkpoint_path(checkpoint)
-        if not path.is_file():
-            raise FileNotFoundError(f'{checkpoint}: there is no such checkpoint.')
-        state, _ = read_weights(path)
+        state, _ = read_weights(local_file(checkpoint))
         packed = cls(Path(str(checkpoint)).stem, *describe_encoder(cfg), state)
         module = packed._module()
         check_checkpoint(state, module, str(checkpoint))

@@ -1,10 +1,13 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from mmaction.registry import MODELS, RUNNERS
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process, master_only
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
@@ -14,21 +17,33 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from stars_mm.compat import no_accelerator
+from stars_mm.engine.launcher_watch import end_with_launcher
 from stars_mm.engine.optimizers import freeze_untrained_layers
+from stars_mm.engine.random_state import get_random_state
 from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
+from stars_mm.engine.runner.last_checkpoint import (
+    forget_checkpoints,
+    is_finished,
+    latest_checkpoint,
+    remove_partials,
+)
+from stars_mm.engine.runner.run_record import check_same_run, run_record
 from stars_mm.engine.runner.stages import (
     build_stage_cfg,
     check_stages,
     find_stage_config,
-    forget_checkpoints,
-    is_finished,
-    latest_checkpoint,
     without_mixed_precision,
 )
+from stars_mm.engine.runner.train_loops import resumable
+from stars_mm.engine.runner.work_dir_lock import WorkDirLock
+from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
 from stars_mm.models.utils.transformer import compile_blocks
+from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
 
 DEFAULT_SEED = 0
+
+_CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
 
 @RUNNERS.register_module()
@@ -71,11 +86,30 @@ class StagedRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     def train(self) -> nn.Module:
-        """Train the stages that are not finished, then this config; returns the trained model."""
+        """Train the stages that are not finished, then this config; returns the trained model.
+
+        Raises:
+            RuntimeError: If another training works in the folder.
+            ValueError: If what is to be resumed is of another run.
+            OSError: If a disk is full; names the file, or the folder.
+        """
+        with WorkDirLock(self.work_dir), naming(self.work_dir):
+            if is_main_process():
+                remove_partials(self.work_dir)
+            try:
+                return self._train_all()
+            finally:
+                STOP_SIGNAL.release()
+
+    def _train_all(self) -> nn.Module:
         stages = self.cfg.get('stages') or []
         check_stages(stages, self.cfg)
         if self._resume and not self._load_from:
             self._load_from = latest_checkpoint(self.work_dir)
+            if self._load_from:
+                self._check_same_stages(stages)
+        if not self._resume:
+            forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
         if self._load_from:
             stages = []
@@ -103,7 +137,7 @@ class StagedRunner(Runner):
 
     def build_train_loop(self, loop):
         """Build the training loop and check that its data fit the model."""
-        loop = super().build_train_loop(loop)
+        loop = super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
         if isinstance(loop, EpochBasedTrainLoop):
             check_batches(loop.dataloader, self.world_size, self.cfg)
             self.logger.info(
@@ -121,6 +155,56 @@ class StagedRunner(Runner):
         """Build the test loop and check that its data fit."""
         return self._check_eval_loop(super().build_test_loop(loop))
 
+    @staticmethod
+    def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
+        """Build a data loader, whose workers do not end at a signal for the training."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(dataloader, dict):
+            loader.worker_init_fn = partial(outlive_signals, loader.worker_init_fn)
+        return loader
+
+    def register_hook(self, hook, priority=None):
+        """Register a hook; :class:`AtomicCheckpointHook` in the place of mmengine's own."""
+        if isinstance(hook, dict) and hook.get('type') in _CHECKPOINT_HOOKS:
+            hook = dict(hook, type='AtomicCheckpointHook')
+        super().register_hook(hook, priority)
+
+    def setup_env(self, env_cfg):
+        """Set up the processes; those of a launcher end with it."""
+        if self._launcher != 'none':
+            end_with_launcher()
+        super().setup_env(env_cfg)
+
+    @master_only
+    def dump_config(self):
+        """Write the config to the work directory, whole or not at all."""
+        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
+        with written_whole(osp.join(self.work_dir, name)) as partial_file:
+            partial_file.write_text(self.cfg.dump(), encoding='utf-8')
+
+    @master_only
+    def save_checkpoint(self, out_dir, filename, *args, meta=None, **kwargs):
+        """Write a checkpoint, which says of which run it is, whole or not at all."""
+        meta = dict(meta or {}, run=run_record(self.cfg, self.world_size))
+        if '://' in out_dir:
+            super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
+            return
+        with written_whole(osp.join(out_dir, filename)) as partial_file:
+            super().save_checkpoint(out_dir, partial_file.name, *args, meta=meta, **kwargs)
+
+    def resume(self, filename, *args, **kwargs):
+        """Go on from a checkpoint of this run, in the midst of an epoch, too."""
+        check_same_run(self.cfg, filename, self.world_size)
+        super().resume(filename, *args, **kwargs)
+        states = self._random_states
+        if states is not None and len(states) != self.world_size:
+            self.logger.warning(
+                f'{filename}: was saved by {len(states)} processes, and there are '
+                f'{self.world_size} now: the rest of the epoch draws other random numbers.'
+            )
+            states = [get_random_state()] * self.world_size
+        self.train_loop.random_state = states and states[self.rank]
+
     def load_checkpoint(
         self,
         filename: str,
@@ -134,6 +218,7 @@ class StagedRunner(Runner):
             ValueError: If a tensor has another shape than in the model, or no encoder is there.
         """
         checkpoint = read_checkpoint(filename, map_location)
+        self._random_states = checkpoint.get('random_states')
         check_checkpoint(
             checkpoint['state_dict'], self.bare_model, filename, self._needs_classifier
         )
@@ -173,7 +258,6 @@ class StagedRunner(Runner):
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
             forget_checkpoints([osp.join(self.work_dir, stage['name']) for stage in stages])
-            forget_checkpoints([self.work_dir])
         # the copy in work_dir has to find the stages from there
         for stage in stages:
             stage['config'] = find_stage_config(stage['config'], self.cfg)
@@ -183,6 +267,8 @@ class StagedRunner(Runner):
         """Train one stage; returns the path of its last checkpoint."""
         name = osp.basename(cfg.work_dir)
         done = latest_checkpoint(cfg.work_dir) if cfg.resume else None
+        if done:
+            check_same_run(cfg, done, self.world_size)
         if done and is_finished(cfg, done):
             self.logger.info(f'Stage {place}, "{name}", is finished: {done}')
             return done
@@ -197,9 +283,17 @@ class StagedRunner(Runner):
         if checkpoint is None:
             raise FileNotFoundError(
                 f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its config, {cfg.filename}, '
-                "needs default_hooks.checkpoint=dict(type='CheckpointHook')."
+                "needs default_hooks.checkpoint=dict(type='AtomicCheckpointHook')."
             )
         return checkpoint
+
+    def _check_same_stages(self, stages: list) -> None:
+        """Check that what the stages left is of this run, where its own training began already."""
+        for stage in stages:
+            cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
+            found = latest_checkpoint(cfg.work_dir)
+            if found:
+                check_same_run(cfg, found, self.world_size)
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those of the stages."""

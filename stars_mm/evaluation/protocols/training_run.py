@@ -8,14 +8,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from stars_mm.engine.runner.stages import is_finished, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import is_finished, latest_checkpoint
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
+from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.input_error import InputError
 from stars_mm.utils.json_file import read_json
-from stars_mm.utils.shipped_encoders import checkpoint_path
 
 _METRIC = 'acc/top1'
 
@@ -53,7 +53,7 @@ def run_training(
     identity = training_identity(cfg, checkpoint, seed, batch_size)
     record = _read_record(work_dir, identity)
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    cfg.load_from = os.path.abspath(checkpoint_path(checkpoint))
+    cfg.load_from = os.path.abspath(local_file(checkpoint))
     if record['result'] is None:
         _write_record(work_dir, record)
         done = latest_checkpoint(str(work_dir))
@@ -90,7 +90,7 @@ def training_identity(
     dataset = dataset_key(loader.pop('dataset'))
     return dict(
         seed=str(seed),
-        checkpoint=file_digest(checkpoint_path(checkpoint)),
+        checkpoint=file_digest(local_file(checkpoint)),
         batch_size=str(batch_size),
         clips=cache_key(dataset),
         config=cache_key(dict(settings, train_dataloader=loader)),

@@ -9,7 +9,8 @@ import numpy as np
 
 from stars_mm.preparation.annotation_file import Splits, select_split
 from stars_mm.preparation.clip_faults import find_faults, is_class_list, label_fault
-from stars_mm.preparation.inspection.report import Finding, finding, shown
+from stars_mm.preparation.inspection.report import Finding, finding
+from stars_mm.utils.input_error import shown
 
 
 def _name_of(clip: dict, key: str, number: int) -> str:

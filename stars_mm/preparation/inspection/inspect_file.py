@@ -14,7 +14,8 @@ from stars_mm.preparation.inspection.clip_stats import (
     measure_clip,
     unit_fault,
 )
-from stars_mm.preparation.inspection.report import Finding, Group, Inspection, shown
+from stars_mm.preparation.inspection.report import Finding, Group, Inspection
+from stars_mm.utils.input_error import shown
 
 
 def inspect_annotations(

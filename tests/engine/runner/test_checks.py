@@ -64,7 +64,7 @@ CASES = [
     (V, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),
     (
         V,
-        r'model of stage config .*mamp\.py does not fit.*24',
+        r'model of stage config .*mamp\.py: does not fit.*24',
         {},
         {'model.backbone.embed_dims': 24},
     ),
