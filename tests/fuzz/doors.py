@@ -29,7 +29,7 @@ from stars_mm.datasets import SkeletonDataset
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.datasets.clip_selection import read_subset
 from stars_mm.engine.features import FeatureSet
-from stars_mm.engine.runner.stages import latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 from stars_mm.evaluation.few_shot_lists import read_draws
 from stars_mm.evaluation.functional.class_results import class_results
 from stars_mm.evaluation.protocols.features import _read_features, _write_features
