@@ -218,7 +218,7 @@ def _encoder_cfg(cfg: Config) -> dict:
 def _read_features(path: Path) -> dict[str, BankAndQuery]:
     """What :func:`_write_features` wrote."""
     found: dict[str, BankAndQuery] = {}
-    with reading(path, 'Remove it: it is made again.'):
+    with reading(path, 'Remove it: it is computed again.'):
         arrays = load_npz(path)
         about = {
             role: dict(
@@ -232,8 +232,16 @@ def _read_features(path: Path) -> dict[str, BankAndQuery]:
             role, _, row = name.partition('/features/')
             if row:
                 features = FeatureSet(torch.from_numpy(arrays[name]), **about[role])
+                _check_features(features)
                 found.setdefault(row, {})[role] = features
     return found
+
+
+def _check_features(found: FeatureSet) -> None:
+    N = len(found.features)
+    counts = {len(part) for part in (found.labels, found.sample_idx, found.names or range(N))}
+    if counts != {N} or not found.features.isfinite().all():
+        raise ValueError(f'{N} features belong to {counts} clips, or are not finite')
 
 
 def _write_features(path: Path, found: dict[str, BankAndQuery]) -> None:
