@@ -1,7 +1,7 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from mmaction.registry import RUNNERS
@@ -17,7 +17,7 @@ from torch import nn
 
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.launcher_watch import end_with_launcher
-from stars_mm.engine.random_state import get_random_state
+from stars_mm.engine.random_state import get_random_state, set_random_state
 from stars_mm.engine.runner.checked_runner import CheckedRunner
 from stars_mm.engine.runner.checks import check_ann_files, check_pretrained, check_queue
 from stars_mm.engine.runner.last_checkpoint import (
@@ -81,6 +81,10 @@ class StagedRunner(CheckedRunner):
             randomness['seed'] = DEFAULT_SEED
         return super().from_cfg(cfg)
 
+    @cached_property
+    def _run_record(self) -> dict[str, Any]:
+        return run_record(self.cfg, self.world_size)
+
     def train(self) -> nn.Module:
         """Train the stages that are not finished, then this config; returns the trained model.
 
@@ -102,8 +106,9 @@ class StagedRunner(CheckedRunner):
         check_stages(stages, self.cfg)
         if self._resume and not self._load_from:
             self._load_from = latest_checkpoint(self.work_dir)
-            if self._load_from:
-                self._check_same_stages(stages)
+            self._check_same_run(stages)
+        elif self._resume:
+            self._check_same_run([])
         if not self._resume:
             forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
@@ -123,6 +128,8 @@ class StagedRunner(CheckedRunner):
             self._resume = False
             # the same draw whether the stages ran just now or long ago
             self.set_randomness(**self._randomness_cfg)
+        elif not self._load_from:
+            self._resume = False  # mmengine would look for itself
         return super().train()
 
     def test(self) -> dict:
@@ -164,7 +171,7 @@ class StagedRunner(CheckedRunner):
     @master_only
     def save_checkpoint(self, out_dir, filename, *args, meta=None, **kwargs):
         """Write a checkpoint, which says of which run it is, whole or not at all."""
-        meta = dict(meta or {}, run=run_record(self.cfg, self.world_size))
+        meta = dict(meta or {}, run=self._run_record)
         if '://' in out_dir:
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
@@ -173,19 +180,21 @@ class StagedRunner(CheckedRunner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        check_same_run(self.cfg, filename, self.world_size)
-        before = settings(self)
+        before, drawing = settings(self), get_random_state()
         with reading(filename, _TO_RESUME):
             super().resume(filename, *args, **kwargs)
             check_resumed(self, before)
+            for state in self._random_states or []:
+                set_random_state(state)  # raises an error where it is none
+        set_random_state(drawing)
         states = self._random_states
-        if states is not None and len(states) != self.world_size:
+        if states and len(states) != self.world_size:
             self.logger.warning(
                 f'{filename}: was saved by {len(states)} processes, and there are '
                 f'{self.world_size} now: the rest of the epoch draws other random numbers.'
             )
-            states = [get_random_state()] * self.world_size
-        self.train_loop.random_state = states and states[self.rank]
+            states = [drawing] * self.world_size
+        self.train_loop.random_state = states[self.rank] if states else None
 
     def load_checkpoint(
         self,
@@ -253,13 +262,15 @@ class StagedRunner(CheckedRunner):
             )
         return checkpoint
 
-    def _check_same_stages(self, stages: list) -> None:
-        """Check that what the stages left is of this run, where its own training began already."""
-        for stage in stages:
-            cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
-            found = latest_checkpoint(cfg.work_dir)
-            if found:
-                check_same_run(cfg, found, self.world_size)
+    def _check_same_run(self, stages: list) -> None:
+        """Check that what is resumed, and what stages left before it, is of this run."""
+        if self._load_from:
+            check_same_run(self.cfg, self._load_from, self.world_size)
+            for stage in stages:
+                cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
+                found = latest_checkpoint(cfg.work_dir)
+                if found:
+                    check_same_run(cfg, found, self.world_size)
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those of the stages."""
