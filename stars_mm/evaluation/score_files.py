@@ -8,6 +8,8 @@ import torch
 
 from stars_mm.evaluation.functional.fusion import ClassScores, nearest_scores
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import reading
+from stars_mm.utils.safe_arrays import load_npz
 from stars_mm.utils.safe_pickle import load_pickle
 
 _KEYS = ('names', 'scores', 'labels')
@@ -30,16 +32,18 @@ def read_scores(path: str | Path) -> ClassScores:
         how = f'Write it with tools/test.py CONFIG CHECKPOINT --dump {path}.'
         raise FileNotFoundError(f'{path}: there is no such score file. {how}')
     if path.suffix == '.npz':
-        return _read_npz(path)
+        with reading(path):
+            return _read_npz(path)
     if path.suffix not in ('.pkl', '.pickle'):
         raise ValueError(
             f'{path}: a score file is a .pkl that tools/test.py '
             '--dump wrote, or an .npz of fuse_scores.py.'
         )
-    samples = load_pickle(str(path), tensors=True)
-    if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
-        raise ValueError(f'{path}: holds no list of predictions, as test.py --dump writes it.')
-    return _from_predictions(samples, path)
+    with reading(path):
+        samples = load_pickle(str(path), tensors=True)
+        if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
+            raise ValueError('holds no list of predictions, as test.py --dump writes it.')
+        return _from_predictions(samples, path)
 
 
 def write_scores(path: str | Path, scores: ClassScores) -> None:
@@ -72,14 +76,12 @@ def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
 
 
 def _read_npz(path: Path) -> ClassScores:
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [key for key in _KEYS if key not in arrays]
-        if missing:
-            raise ValueError(
-                f'{path}: lacks the arrays {missing}; a score file holds {list(_KEYS)}.'
-            )
-        scores, labels = (torch.from_numpy(arrays[key]) for key in _KEYS[1:])
-        return ClassScores(arrays['names'].tolist(), scores, labels, str(path))
+    arrays = load_npz(path)
+    missing = [key for key in _KEYS if key not in arrays]
+    if missing:
+        raise ValueError(f'lacks the arrays {missing}; a score file holds {list(_KEYS)}.')
+    scores, labels = (torch.from_numpy(arrays[key]) for key in _KEYS[1:])
+    return ClassScores(arrays['names'].tolist(), scores, labels, str(path))
 
 
 def _each_once(samples: list[dict], path: Path) -> list[dict]:

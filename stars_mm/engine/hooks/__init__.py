@@ -1,3 +1,4 @@
+from stars_mm.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from stars_mm.engine.hooks.baseline_hook import BaselineHook
 from stars_mm.engine.hooks.collapse_hook import CollapseHook
 from stars_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
@@ -6,6 +7,7 @@ from stars_mm.engine.hooks.per_tensor_grad_clip_hook import PerTensorGradClipHoo
 from stars_mm.engine.hooks.similarity_target_hook import SimilarityTargetHook
 
 __all__ = [
+    'AtomicCheckpointHook',
     'BaselineHook',
     'CollapseHook',
     'EpochSeedHook',

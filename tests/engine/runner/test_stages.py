@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from stars_mm.engine.runner.stages import is_finished
+from stars_mm.engine.runner.last_checkpoint import is_finished
 
 
 @pytest.mark.parametrize('unit', ['epoch', 'iter'])
