@@ -4,37 +4,32 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from mmaction.registry import MODELS, RUNNERS
+from mmaction.registry import RUNNERS
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.visualization import Visualizer
 from torch import nn
 
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.launcher_watch import end_with_launcher
-from stars_mm.engine.optimizers import freeze_untrained_layers
 from stars_mm.engine.random_state import get_random_state, set_random_state
-from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
+from stars_mm.engine.runner.checked_runner import CheckedRunner
+from stars_mm.engine.runner.checks import check_ann_files, check_pretrained, check_queue
 from stars_mm.engine.runner.last_checkpoint import (
     forget_checkpoints,
     is_finished,
     latest_checkpoint,
     remove_partials,
 )
+from stars_mm.engine.runner.rehearsal import rehearse
 from stars_mm.engine.runner.resumed_state import check_resumed, settings
 from stars_mm.engine.runner.run_record import check_same_run, run_record
-from stars_mm.engine.runner.stages import (
-    build_stage_cfg,
-    check_stages,
-    find_stage_config,
-    without_mixed_precision,
-)
+from stars_mm.engine.runner.stages import build_stage_cfg, check_stages, find_stage_config
 from stars_mm.engine.runner.train_loops import resumable
 from stars_mm.engine.runner.work_dir_lock import WorkDirLock
 from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
@@ -53,7 +48,7 @@ _CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook
 
 
 @RUNNERS.register_module()
-class StagedRunner(Runner):
+class StagedRunner(CheckedRunner):
     """Runner that first trains the stages that come before its config.
 
     A config switches it on by ``runner_type = 'StagedRunner'`` and names the
@@ -90,11 +85,6 @@ class StagedRunner(Runner):
     def _run_record(self) -> dict[str, Any]:
         return run_record(self.cfg, self.world_size)
 
-    @property
-    def bare_model(self) -> nn.Module:
-        """nn.Module: The model without its distributed wrapper."""
-        return self.model.module if is_model_wrapper(self.model) else self.model
-
     def train(self) -> nn.Module:
         """Train the stages that are not finished, then this config; returns the trained model.
 
@@ -119,18 +109,17 @@ class StagedRunner(Runner):
             self._check_same_run(stages)
         elif self._resume:
             self._check_same_run([])
-        if not self._resume:
-            forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
         if self._load_from:
             stages = []
         stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
-        check_runs(
-            [(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] + [(self.cfg, self.bare_model)],
-            self.world_size,
-        )
+        check_ann_files(self.cfg)
+        check_queue(self.cfg, self.bare_model, self.world_size)
         if stages:
+            rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
+        if not self._resume:
+            forget_checkpoints([self.work_dir])
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = cfg.get('load_from') or self._load_from
             self._load_from = self._run_stage(cfg, f'{number} of {len(stages) + 1}')
@@ -149,24 +138,8 @@ class StagedRunner(Runner):
         return super().test()
 
     def build_train_loop(self, loop):
-        """Build the training loop and check that its data fit the model."""
-        loop = super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
-        if isinstance(loop, EpochBasedTrainLoop):
-            check_batches(loop.dataloader, self.world_size, self.cfg)
-            self.logger.info(
-                f'To be trained: {loop.max_epochs} epochs of {len(loop.dataloader)} iterations, '
-                f'{loop.max_iters} in all'
-            )
-        check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
-        return loop
-
-    def build_val_loop(self, loop):
-        """Build the validation loop and check that its data fit the model."""
-        return self._check_eval_loop(super().build_val_loop(loop))
-
-    def build_test_loop(self, loop):
-        """Build the test loop and check that its data fit."""
-        return self._check_eval_loop(super().build_test_loop(loop))
+        """Build the training loop, which can go on in the midst of an epoch."""
+        return super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
@@ -247,20 +220,6 @@ class StagedRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def build_model(self, model):
-        """Build the model, its frozen layers frozen: DDP, which wraps it next, must not wait for
-        their gradients."""
-        model = super().build_model(model)
-        optim_wrapper = self.cfg.get('optim_wrapper') or {}
-        freeze_untrained_layers(model, optim_wrapper.get('paramwise_cfg') or {})
-        return model
-
-    def build_optim_wrapper(self, optim_wrapper):
-        """Build the optimizer wrapper, without mixed precision on the CPU."""
-        if isinstance(optim_wrapper, dict) and no_accelerator():
-            optim_wrapper = without_mixed_precision(optim_wrapper)
-        return super().build_optim_wrapper(optim_wrapper)
-
     def _maybe_compile(self, target: str) -> None:
         """Compile the transformer blocks, if the config says so."""
         options = self.cfg.get('compile')
@@ -273,8 +232,6 @@ class StagedRunner(Runner):
         self.logger.info(f'compile: {number} transformer blocks; the first iterations are slow.')
 
     def _prepare_stages(self, stages: list) -> None:
-        # a misspelt option shows now, not when the stages are trained
-        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
             forget_checkpoints([osp.join(self.work_dir, stage['name']) for stage in stages])
         # the copy in work_dir has to find the stages from there
@@ -326,9 +283,3 @@ class StagedRunner(Runner):
         ):
             instances = manager._instance_dict
             instances[instance.instance_name] = instances.pop(instance.instance_name)
-
-    def _check_eval_loop(self, loop):
-        for dataloader in (loop.dataloader, getattr(loop, 'bank_dataloader', None)):
-            if dataloader is not None:
-                check_dataset(dataloader.dataset, self.bare_model, self.cfg)
-        return loop
