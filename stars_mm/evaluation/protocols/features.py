@@ -25,7 +25,9 @@ from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import reading
 from stars_mm.utils.progress import progress
+from stars_mm.utils.safe_arrays import load_npz
 from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
@@ -216,7 +218,8 @@ def _encoder_cfg(cfg: Config) -> dict:
 def _read_features(path: Path) -> dict[str, BankAndQuery]:
     """What :func:`_write_features` wrote."""
     found: dict[str, BankAndQuery] = {}
-    with np.load(path, allow_pickle=False) as arrays:
+    with reading(path, 'Remove it: it is computed again.'):
+        arrays = load_npz(path)
         about = {
             role: dict(
                 labels=torch.from_numpy(arrays[f'{role}/labels']),
@@ -225,12 +228,20 @@ def _read_features(path: Path) -> dict[str, BankAndQuery]:
             )
             for role in ROLES
         }
-        for name in arrays.files:
+        for name in arrays:
             role, _, row = name.partition('/features/')
             if row:
                 features = FeatureSet(torch.from_numpy(arrays[name]), **about[role])
+                _check_features(features)
                 found.setdefault(row, {})[role] = features
     return found
+
+
+def _check_features(found: FeatureSet) -> None:
+    N = len(found.features)
+    counts = {len(part) for part in (found.labels, found.sample_idx, found.names or range(N))}
+    if counts != {N} or not found.features.isfinite().all():
+        raise ValueError(f'{N} features belong to {counts} clips, or are not finite')
 
 
 def _write_features(path: Path, found: dict[str, BankAndQuery]) -> None:

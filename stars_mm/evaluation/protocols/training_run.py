@@ -14,6 +14,8 @@ from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
 from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import InputError
+from stars_mm.utils.json_file import read_json
 
 _METRIC = 'acc/top1'
 
@@ -24,8 +26,8 @@ def predictions_by_class(cfg: Config, work_dir: Path) -> dict:
     path = work_dir / 'predictions.json'
     if not path.is_file():
         _test(cfg, work_dir, '--dump', path)
-    found = json.loads(path.read_text(encoding='utf-8'))
-    del found['predictions']
+    found = read_json(path, remedy='Remove it: the test is made again.')
+    found.pop('predictions', None)
     return found
 
 
@@ -105,16 +107,18 @@ def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
                 f'no {path.name}. Choose another work directory.'
             )
         return dict(identity=identity, seconds=0.0, result=None)
-    record = json.loads(path.read_text())
-    before = record['identity']
+    remedy = 'Choose another work directory, or remove this one.'
+    record = read_json(path, remedy=remedy)
+    before, seconds, result = (record.get(key) for key in ('identity', 'seconds', 'result'))
+    is_time = type(seconds) in (int, float) and 0 <= seconds < 1e12
+    if not isinstance(before, dict) or not is_time or not isinstance(result, dict | None):
+        raise InputError(path, 'is no record of a training', remedy)
     keys = sorted({*before, *identity})
     differing = [key for key in keys if before.get(key) != identity.get(key)]
     if differing:
-        raise ValueError(
-            f'{work_dir} holds a training that differs in {differing}, or is of another version. '
-            'Choose another work directory, or remove this one.'
-        )
-    return record
+        problem = f'holds a training that differs in {differing}, or is of another version'
+        raise InputError(work_dir, problem, remedy)
+    return dict(identity=before, seconds=float(seconds), result=result)
 
 
 def _write_record(work_dir: Path, record: dict) -> None:
