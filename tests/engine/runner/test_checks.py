@@ -116,7 +116,7 @@ def test_unfit_checkpoint(refuses, load_cfg, tmp_path, change, message):
         state = {name: value for name, value in state.items() if name.startswith('neck.')}
     path = str(tmp_path / 'other.pth')
     torch.save(dict(state_dict=state), path)
-    refuses(ValueError, f'{path} .*{message}', dict(load_from=path))
+    refuses(ValueError, f'{path}: .*{message}', dict(load_from=path))
 
 
 def test_queue_on_two_processes(load_cfg, tmp_path):
