@@ -32,7 +32,7 @@ ALONE = ('convert', 'inspect', 'doctor')
 LATE = (*ALONE, 'learn', 'recognize', 'export')
 
 #: An error of one of these types, raised by this package, is the user's to mend.
-MENDABLE = (ImportError, OSError, RuntimeError, ValueError)
+MENDABLE = (FloatingPointError, ImportError, OSError, RuntimeError, ValueError)
 
 
 def main(argv: Sequence[str] | None = None) -> int | None:

@@ -1,3 +1,4 @@
+import errno
 import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[Non
     reader raise, the latter as its cause. A plain ValueError is taken to say in words what is
     wrong.
 
-    A file that cannot be opened keeps the system's error, which names it; one that asks for more
+    Errors of the system stay what they are, and name the file; one that asks for more
     than there is memory is broken content, too.
     """
     try:
@@ -45,9 +46,11 @@ def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[Non
     except InputError:
         raise
     except OSError as error:
-        if error.filename is not None:
-            raise
-        raise InputError(path, _told(path, error), remedy, clip) from error
+        if error.errno in (None, errno.EINVAL):  # broken content names a place that is none
+            raise InputError(path, _told(path, error), remedy, clip) from error
+        if error.filename is None:  # a disk that fails does not say where
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     except Exception as error:  # broken bytes fail in many ways
         raise InputError(path, _told(path, error), remedy, clip) from error
 

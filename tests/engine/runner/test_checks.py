@@ -64,11 +64,11 @@ CASES = [
     (V, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),
     (
         V,
-        r'model of stage config .*mamp\.py does not fit.*24',
+        r'model of stage config .*mamp\.py: does not fit.*24',
         {},
         {'model.backbone.embed_dims': 24},
     ),
-    (V, "unknown options .'layer_decya'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}, {}),
+    (V, "layer_decya = 1 .*'layer_decay'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}, {}),
 ]
 
 
