@@ -81,7 +81,8 @@ setup(
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime'),
     extras_require=dict(
-        lite=requirements('mmcv-lite'),
+        lite=requirements('lite'),
+        forks=requirements('forks'),
         export=requirements('export'),
         tests=requirements('tests'),
         dev=requirements('dev'),

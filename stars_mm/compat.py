@@ -23,10 +23,13 @@ import warnings
 import weakref
 
 MMCV = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.1,<2.2"'
-#: import name, distribution, versions that work, what to type.
+#: The first mmcv that mmaction2 1.2.0 refuses.
+MMCV_BOUND = '2.2.0'
+#: import name, distribution, versions that work, what to type. The maintained forks onedl-mmengine
+#: and onedl-mmcv have the same import names.
 REQUIREMENTS = (
     ('mmengine', 'mmengine', '>=0.10,<1', 'pip install "mmengine>=0.10.7,<1"'),
-    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.2', MMCV),
+    ('mmcv', 'mmcv', '>=2.0.0rc4,<2.4', MMCV),
     ('mmaction', 'mmaction2', '>=1.2,<2', 'pip install "mmaction2>=1.2,<2"'),
 )
 
@@ -49,12 +52,32 @@ def check_requirements() -> None:
         needed = f'stars_mm needs {name}{versions}'
         if importlib.util.find_spec(module) is None:
             raise ImportError(f'{needed}, and none is installed: {command}')
-        found = importlib.import_module(module).__version__
+        with _mmcv_in_bounds() if module == 'mmaction' else contextlib.nullcontext():
+            found = importlib.import_module(module).__version__
 
         from packaging.specifiers import SpecifierSet
 
         if not SpecifierSet(versions).contains(found, prereleases=True):
             raise ImportError(f'{needed}, and {found} is installed: {command}')
+
+
+@contextlib.contextmanager
+def _mmcv_in_bounds():
+    """mmaction2 1.2.0 refuses mmcv from 2.2.0 on, by its version and for no fault.
+
+    While mmaction2 is imported, a newer mmcv, such as the maintained fork onedl-mmcv, tells the
+    last version below that bound. (mmaction2 is not maintained: no report of it is open.)
+    """
+    import mmcv
+    from packaging.version import Version
+
+    found = mmcv.__version__
+    if Version(found) >= Version(MMCV_BOUND):
+        mmcv.__version__ = '2.1.999'
+    try:
+        yield
+    finally:
+        mmcv.__version__ = found
 
 
 def provide_importlib_metadata() -> None:
@@ -96,25 +119,16 @@ def allow_checkpoint_types() -> None:
 
     Since torch 2.6 only listed types are unpickled. An mmengine checkpoint
     holds its message hub: numbers of numpy, and ``HistoryBuffer`` with arrays.
-    These and no others are added to the list. numpy 2 moved the functions that
-    restore an array, and a checkpoint names them as the numpy that wrote it.
+    These and no others are added to the list, by constructors that check. It is for those who
+    call ``torch.load``: mmengine's loaders are ours, ``utils/checkpoint_sources.py``.
     """
-    import numpy as np
     import torch
-    from mmengine.logging import HistoryBuffer
 
     if _loads_message_hub():
         return
-    core = importlib.import_module('numpy._core' if hasattr(np, '_core') else 'numpy.core')
-    arrays = [
-        (getattr(core.multiarray, function), f'numpy.{name}.multiarray.{function}')
-        for name in ('core', '_core')
-        for function in ('_reconstruct', 'scalar')
-    ]
-    numbers = [type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')]
-    statistic = (_history_statistic, 'builtins.getattr')
-    listed = [HistoryBuffer, np.ndarray, np.dtype, *numbers, *arrays, statistic]
-    torch.serialization.add_safe_globals(listed)
+    from stars_mm.utils.checkpoint_types import MESSAGE_HUB
+
+    torch.serialization.add_safe_globals([(item, name) for name, item in MESSAGE_HUB.items()])
 
 
 def no_accelerator() -> bool:
@@ -215,6 +229,28 @@ def register_conv_branch() -> None:
         importlib.import_module('mmaction.engine.model')
 
 
+def run_no_config_of_a_checkpoint() -> None:
+    """mmengine's inferencers run the config in a checkpoint, which is Python, where none is given.
+
+    With a config, they run that alone. (No report of it upstream is known.)
+    """
+    from mmengine.infer import BaseInferencer
+
+    original = BaseInferencer._init_model
+    if 'fromstring' not in _names(original):
+        return
+
+    @functools.wraps(original)
+    def _init_model(self, cfg, weights, *args, **kwargs):
+        if not cfg:
+            raise ValueError(
+                f'{weights}: give its config, too. The one in a checkpoint is Python and would run.'
+            )
+        return original(self, cfg, weights, *args, **kwargs)
+
+    BaseInferencer._init_model = _init_model
+
+
 def apply() -> None:
     """Runs every workaround."""
     provide_importlib_metadata()
@@ -222,6 +258,7 @@ def apply() -> None:
     silence_missing_attention()
     register_conv_branch()
     allow_checkpoint_types()
+    run_no_config_of_a_checkpoint()
     start_processes_without_gpu()
     wrap_models_without_gpu()
     write_test_results_once()
@@ -245,22 +282,6 @@ def _loads_message_hub() -> bool:
     except pickle.UnpicklingError:
         return False
     return True
-
-
-def _history_statistic(owner, name: str):
-    """The ``getattr`` of checkpoints: it names methods of ``HistoryBuffer``.
-
-    A pickled ``HistoryBuffer`` holds its default statistics as calls of
-    ``getattr``. The real one would let a file reach anything.
-    """
-    from mmengine.logging import HistoryBuffer
-
-    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
-        return getattr(owner, name)
-    raise pickle.UnpicklingError(
-        f'this checkpoint asks for {name!r} of {owner!r}, which no checkpoint of mmengine does: it '
-        'is not loaded'
-    )
 
 
 def _names(function) -> tuple:

@@ -70,6 +70,7 @@ def test_wheel_holds_the_package_and_the_mim_files(installed, repo_root):
     needed = re.findall(r'^Requires-Dist: ([\w-]+)(.*)$', text, re.M)
     assert ('mmaction2', '<2,>=1.2') in needed and ('safetensors', '>=0.4') in needed
     assert ('mmcv-lite', '<2.2,>=2.1; extra == "lite"') in needed
+    assert ('onedl-mmcv', '<2.4,>=2.3; extra == "forks"') in needed
     assert 'mmcv' not in dict(needed)
     assert 'License-Expression: Apache-2.0' in text
     assert (installed / info / 'licenses/LICENSE').is_file()
@@ -104,7 +105,7 @@ def test_lock_meets_the_ranges(repo_root):
     for pin in map(Requirement, lines('lock')):
         assert re.fullmatch(r'==[\w.]+', str(pin.specifier)), pin
         lock.setdefault(pin.name, []).append(str(pin.specifier)[2:])
-    for name in ('runtime', 'mmcv-lite', 'tests', 'dev'):
+    for name in ('runtime', 'lite', 'tests', 'dev'):
         for needed in map(Requirement, lines(name)):
             assert all(version in needed.specifier for version in lock[needed.name])
 

@@ -51,13 +51,16 @@ sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'; then
     export PATH="$active/bin:$PATH"
 }
 
-# The lock, less mmcv-lite where a full mmcv is installed: both fill one folder.
+# The lock, less mmcv-lite where a full mmcv is installed, and less mmengine, too, where the
+# maintained forks are: they fill the same folders.
 _stars_lock() {
-    if python -m pip show --quiet mmcv 2>/dev/null; then
-        grep -v '^mmcv-lite' "$ROOT/requirements/lock.txt"
-    else
-        cat "$ROOT/requirements/lock.txt"
+    local left_out='^$'
+    if python -m pip show --quiet onedl-mmengine 2>/dev/null; then
+        left_out='^(mmcv-lite|mmengine)=='
+    elif python -m pip show --quiet mmcv 2>/dev/null; then
+        left_out='^mmcv-lite=='
     fi
+    grep -Ev "$left_out" "$ROOT/requirements/lock.txt"
 }
 
 # What an environment was made from: another lock or checkout makes it stale.

@@ -8,9 +8,11 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # the last epoch is the reported one: no best checkpoint by test score
-    checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=2),
+    checkpoint=dict(type='AtomicCheckpointHook', interval=5, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
+    non_finite=dict(type='NonFiniteHook'),
+    collapse=dict(type='CollapseHook'),
 )
 
 env_cfg = dict(

@@ -56,7 +56,7 @@ def _numbers(content: dict, key: str, axes: int) -> np.ndarray | None:
         return None
     try:
         array = np.array(content[key], dtype=np.float64)  # null becomes NaN
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f'"{key}" holds something else than numbers') from None
     if array.ndim not in (axes, axes + 1):
         raise ValueError(f'"{key}" has shape {array.shape}')

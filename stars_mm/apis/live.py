@@ -18,6 +18,7 @@ from stars_mm.preparation.layouts import get_layout
 LENGTHS = (0.1, 0.3, 0.5)
 #: How much a class that was seen counts less after the usual length of an example.
 FADING = 0.3
+LATEST = 1e11  # seconds; beyond, a float does not tell frames apart
 GAP = 0.5  # seconds without anybody after which what was before does not count
 
 
@@ -97,9 +98,9 @@ class LiveRecognizer:
         Raises:
             ValueError: If the frame is none of the layout's, or the time no number.
         """
+        if time is not None and not abs(time) < LATEST:
+            raise ValueError(f'time={time!r:.40}: give seconds.')
         now = self._count / self.fps if time is None else float(time)
-        if not np.isfinite(now):
-            raise ValueError(f'time={time!r}: give seconds.')
         pose = self._follower.follow(keypoints, scores)  # (V, C)
         self._count += 1
         last = self._frames[-1][0] if self._frames else now

@@ -25,6 +25,7 @@ from stars_mm.preparation.layouts.layout import UNITS
 from stars_mm.preparation.readers.lookup import call_reader, get_reader, known_readers
 from stars_mm.preparation.readers.tables import CHANNELS
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.input_error import reading
 from stars_mm.utils.installation import all_cores
 
 #: Options that are handed to the reader, where they are given.
@@ -35,7 +36,7 @@ def read_classes(given: list[str] | None) -> list[str] | None:
     """The classes of --classes, those of a file a line each."""
     if given is None or len(given) > 1 or not osp.isfile(given[0]):
         return given
-    with open(given[0], encoding='utf-8') as file:
+    with reading(given[0]), open(given[0], encoding='utf-8') as file:
         return [line.strip() for line in file if line.strip()]
 
 

@@ -19,6 +19,7 @@ from stars_mm.version import __version__
 #: Packages whose versions are printed, where they are installed.
 PACKAGES = (
     *('torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmaction2', 'scipy', 'scikit-learn'),
+    *('onedl-mmengine', 'onedl-mmcv'),
     *('opencv-python', 'opencv-contrib-python', 'matplotlib', 'plotly', 'onnx', 'onnxruntime'),
 )
 

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from stars_mm.cli.running import add_running, build_runner, read_config
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 from stars_mm.engine.runner.pretrain_length import (
     pretrain_epochs_in_environment,
     set_pretrain_epochs,
 )
-from stars_mm.engine.runner.stages import latest_checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from stars_mm.preparation.annotation_file import clip_key
+from stars_mm.utils.input_error import InputError
 
 _HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --percent 1 10'
 
 
 def read_subset(path: str) -> list[str]:
-    """Reads the names of an index file, one a line; empty lines and # comments do not count. A
-    ValueError if it names no clip, or one of them twice."""
+    """Reads the names of an index file, one a line; empty lines and # comments do not count. An
+    InputError if it names no clip, or one of them twice."""
     try:
         with open(path, encoding='utf-8') as file:
             lines = [line.strip() for line in file]
@@ -20,13 +21,13 @@ def read_subset(path: str) -> list[str]:
         text = f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'
         raise FileNotFoundError(text) from None
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path}: is no text file ({error}) of one clip a line.') from error
+        raise InputError(path, f'is no text file ({error}) of one clip a line') from error
     names = [line for line in lines if line and not line.startswith('#')]
     if not names:
-        raise ValueError(f'{path}: names no clip. {_HOW_TO_MAKE}.')
+        raise InputError(path, 'names no clip', f'{_HOW_TO_MAKE}.')
     double = _first_double(names)
     if double is not None:
-        raise ValueError(f'{path}: names {double!r} twice. Remove one.')
+        raise InputError(path, f'names {double!r} twice', 'Remove one.')
     return names
 
 

@@ -8,31 +8,68 @@ is known of the clips as a whole. Nothing in it is a pickle.
 import hashlib
 import json
 import mmap
+import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
 
 from stars_mm.preparation.clip_faults import clip_fault, is_class_list
 from stars_mm.preparation.flat_arrays import (
-    BROKEN,
     FlatArrayWriter,
     check_flat_arrays,
+    dtype_sum,
     from_json,
     to_json,
 )
+from stars_mm.preparation.layouts import stored_unit
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.safe_arrays import check_shape, load_npy, read_header
 from stars_mm.utils.weights_file import file_sha256
 
 #: Changes with what is stored and with what is checked when it is made, so
 #: that older stores are made anew.
-_FORMAT = 'stars_mm clips 2'
+_FORMAT = 'stars_mm clips 3'
 #: Entries by which ``PoseDataset`` selects clips: they stay in its list.
 _IN_LIST = ('label', 'box_score')
 #: After so many bytes a process lets go of the pages that it has read. The
 #: kernel maps 64 KiB around each page that is touched.
 _HELD_BYTES = 8 << 20
 _AROUND = 64 << 10
+_REMEDY = 'Remove the folder: it is made again from the annotation file.'
+
+
+class _Column(NamedTuple):
+    """The arrays of one entry of the clips, in one file."""
+
+    key: str
+    values: np.ndarray
+    offsets: np.ndarray
+    shapes: np.ndarray
+    sums: np.ndarray
+    begin: int  # of a checksum
+    mapped: mmap.mmap
+
+    @classmethod
+    def open(cls, path: Path) -> '_Column':
+        with open(path, 'rb') as file:  # a .npy of numbers, and as long as it says
+            shape, _, dtype = read_header(file)
+            check_shape(shape, dtype, path.stat().st_size - file.tell())
+        values = np.load(path, mmap_mode='r')
+        parts = (path.with_suffix(f'.{part}.npy') for part in ('offset', 'shape', 'crc32'))
+        offsets, shapes, sums = (load_npy(part.read_bytes()) for part in parts)
+        key = path.stem.split('@')[0]
+        begin, mapped = dtype_sum(dtype), values._mmap
+        return cls(key, np.asarray(values), offsets, shapes, sums, begin, mapped)
+
+    def of_clip(self, number: int) -> list[np.ndarray]:
+        """A view of the clip's array, or none."""
+        shape = self.shapes[number].tolist()
+        if shape[0] < 0:
+            return []
+        return [self.values[self.offsets[number] : self.offsets[number + 1]].reshape(shape)]
 
 
 class ClipStore:
@@ -40,7 +77,8 @@ class ClipStore:
 
     A copy shares the maps, and a process that is handed a store opens the folder itself. When it is
     opened, the index, the places of the arrays and ``about.json`` are checked against their
-    checksums, and the large arrays' files against their sizes; :meth:`verify` reads these, too.
+    checksums, and the large arrays' files against their sizes. :meth:`read` checks the checksums of
+    the clip that it reads; :meth:`verify` those of all files.
 
     Args:
         folder (str or Path): A folder that :func:`write_clip_store` filled.
@@ -53,30 +91,23 @@ class ClipStore:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds something else, or is damaged.
+        InputError: If it holds something else, or is damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.index = _read_index(self.folder)
-        self._columns: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
-        self._maps: list[mmap.mmap] = []
+        self._columns: list[_Column] = []
         self._touched = 0
-        try:
+        with reading(self.folder, _REMEDY):
             for name in self.index['files']:
                 self._check_file(name, whole=not self._is_large(name))
             for name in filter(self._is_large, self.index['files']):
-                values = np.load(self.folder / name, mmap_mode='r')
-                offsets, shapes = (
-                    np.load(self.folder / name.replace('.npy', f'.{part}.npy'))
-                    for part in ('offset', 'shape')
-                )
-                check_flat_arrays(name, values, offsets, shapes, len(self))
-                self._maps.append(values._mmap)
-                key = name.removesuffix('.npy').split('@')[0]
-                self._columns.append((key, np.asarray(values), offsets, shapes))
-        except BROKEN as error:
-            raise ValueError(f'{self.folder}: is damaged ({error})') from error
+                column = _Column.open(self.folder / name)
+                check_flat_arrays(name, column.values, column.offsets, column.shapes, len(self))
+                if column.sums.shape != (len(self),) or column.sums.dtype.kind != 'u':
+                    raise ValueError(f'{name!r} has no checksums of its clips')
+                self._columns.append(column)
 
     @staticmethod
     def _is_large(name: str) -> bool:
@@ -86,27 +117,32 @@ class ClipStore:
         size, sha256 = self.index['files'][name]
         path = self.folder / name
         if path.stat().st_size != size or whole and file_sha256(path) != sha256:
-            raise ValueError(f'{name} is not what was written')
+            raise ValueError(f'is damaged ({name} is not what was written)')
 
     def __len__(self) -> int:
         return self.index['count']
 
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
-        """The arrays of a clip by key: read-only views of the maps."""
-        views = {}
-        for key, values, offsets, shapes in self._columns:
-            shape = shapes[number].tolist()
-            if shape[0] >= 0:
-                views[key] = values[offsets[number] : offsets[number + 1]].reshape(shape)
-        return views
+        """The arrays of a clip by key: read-only views of the maps, whose values nobody has
+        checked."""
+        return {column.key: view for column in self._columns for view in column.of_clip(number)}
 
     def read(self, number: int) -> dict[str, np.ndarray]:
         """Copies of the arrays of a clip by key.
 
         Now and then the pages that were read are let go of, so a process
         stays small however many clips it reads; the system may keep them.
+
+        Raises:
+            InputError: If they are not what was written.
         """
-        arrays = {key: view.copy() for key, view in self[number].items()}
+        arrays = {}
+        for column in self._columns:
+            for view in column.of_clip(number):
+                arrays[column.key] = array = view.copy()
+                if zlib.crc32(array, column.begin) != column.sums[number]:
+                    problem = f'is damaged ({column.key} is not what was written)'
+                    raise InputError(self.folder, problem, _REMEDY, f'clip number {number}')
         self._touched += sum(array.nbytes + _AROUND for array in arrays.values())
         if self._touched > _HELD_BYTES:
             self.let_go()
@@ -117,8 +153,8 @@ class ClipStore:
         stay as they are: what is used is read again."""
         self._touched = 0
         if hasattr(mmap, 'MADV_DONTNEED'):
-            for mapped in self._maps:
-                mapped.madvise(mmap.MADV_DONTNEED)
+            for column in self._columns:
+                column.mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def extra(self) -> dict:
@@ -131,20 +167,24 @@ class ClipStore:
         Returns:
             tuple: One dict a clip, with all that selects clips, and name → names of the clips.
         """
-        about = from_json((self.folder / 'about.json').read_bytes())
-        return about['annotations'], about['split']
+        with reading(self.folder, _REMEDY):
+            about = from_json((self.folder / 'about.json').read_bytes())
+            clips, splits = about['annotations'], about['split']
+            if [type(clip) for clip in clips] != [dict] * len(self):
+                raise ValueError(f'about.json is not about {len(self)} clips')
+            if splits is not None and {type(splits), *map(type, splits.values())} > {dict, list}:
+                raise ValueError('about.json has no lists of names as splits')
+            return clips, splits
 
     def verify(self) -> None:
         """Reads all files and compares their checksums.
 
         Raises:
-            ValueError: If one is not what was written.
+            InputError: If one is not what was written.
         """
-        for name in self.index['files']:
-            try:
+        with reading(self.folder, _REMEDY):
+            for name in self.index['files']:
                 self._check_file(name, whole=True)
-            except (OSError, ValueError) as error:
-                raise ValueError(f'{self.folder}: is damaged ({error})') from error
 
     def restamp(self, stamp: list[int]) -> None:
         """Notes that the source, whose content is the same, has another stamp now.
@@ -180,16 +220,18 @@ def _write_index(folder: Path, index: dict) -> None:
 
 
 def _read_index(folder: Path) -> dict:
-    try:
+    with reading(folder, _REMEDY):
         sha256, text = (folder / 'index.json').read_text(encoding='utf-8').splitlines()
         index = json.loads(text)
-        if index['format'] != _FORMAT:
-            raise ValueError(f'its format is {index["format"]!r}')
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{folder}: is no store of clips ({error})') from error
-    if hashlib.sha256(text.encode()).hexdigest() != sha256:
-        raise ValueError(f'{folder}: is damaged (index.json is not what was written)')
-    return index
+        if not isinstance(index, dict) or index.get('format') != _FORMAT:
+            raise ValueError('is no store of clips of this version')
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+            raise ValueError('is damaged (index.json is not what was written)')
+        kinds = dict(source=dict, count=int, splits=dict, extra=dict, faults=dict, summary=dict)
+        wrong = [key for key, kind in kinds.items() if type(index[key]) is not kind]
+        if wrong or any(Path(name).name != name for name in index['files']):
+            raise ValueError('is no store of clips (index.json says something else)')
+        return index
 
 
 def write_clip_store(
@@ -208,10 +250,11 @@ def write_clip_store(
     Raises:
         ValueError: If a clip holds what can only be pickled.
     """
-    writer = FlatArrayWriter(folder, mixed=True, least_axes=2)
+    writer = FlatArrayWriter(folder, mixed=True, least_axes=2, sums=True)
     faults, rest = {}, []
+    unit = stored_unit(extra)
     for number, clip in enumerate(clips):
-        fault = clip_fault(clip)
+        fault = clip_fault(clip, unit)
         if fault:
             faults[str(number)] = fault
         aside = _IN_LIST + (('keypoint', 'keypoint_score') if fault else ())

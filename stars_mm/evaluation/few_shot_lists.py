@@ -1,12 +1,15 @@
 """Lists of few-shot examples, by the names of the clips."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stars_mm.evaluation.functional.few_shot import Draw
 from stars_mm.utils.atomic import write_text
+from stars_mm.utils.input_error import InputError
+from stars_mm.utils.json_file import read_json
 
 _WHAT = 'draws[d][class] names the clips of draw d, and n shots are the first n of them.'
 
@@ -26,28 +29,26 @@ def write_draws(
 
 def read_draws(path: str | Path) -> list[dict[int, list[str]]]:
     """Read a list of examples, of :func:`write_draws` or one's own with a list ``draws`` of the
-    same form: for each draw class → names. A FileNotFoundError where there is none, a ValueError
+    same form: for each draw class → names. A FileNotFoundError where there is none, an InputError
     where the file holds something else."""
     try:
-        content = json.loads(Path(path).read_text())
+        draws = read_json(path).get('draws')
     except FileNotFoundError:
         raise FileNotFoundError(
             f'exemplars={str(path)!r}: there is no such file. A run of FewShotMetric leaves one.'
         ) from None
-    except ValueError as error:
-        raise ValueError(f'{path}: is no JSON file ({error}).') from error
-    draws = content.get('draws') if isinstance(content, dict) else None
     if not isinstance(draws, list) or not draws:
-        raise ValueError(f'{path}: has no list "draws". {_WHAT}')
+        raise InputError(path, 'has no list "draws"', _WHAT)
     for number, draw in enumerate(draws):
-        where = f'{path}: draw {number}'
+        where = f'draw {number}'
         if not isinstance(draw, dict) or len(draw) < 2:
-            raise ValueError(f'{where} has no two classes. {_WHAT}')
+            raise InputError(path, f'{where} has no two classes', _WHAT)
         for label, names in draw.items():
-            if not label.isdecimal():
-                raise ValueError(f'{where}: {label!r} is not the number of a class.')
+            if not re.fullmatch('[0-9]{1,9}', label):
+                raise InputError(path, f'{label!r:.40} is not the number of a class', _WHAT, where)
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError(f'{where}, class {label}: {names!r} is no list of names.')
+                problem = f'{names!r:.80} is no list of names'
+                raise InputError(path, problem, _WHAT, f'{where}, class {label}')
     return [{int(label): names for label, names in draw.items()} for draw in draws]
 
 

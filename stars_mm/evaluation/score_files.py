@@ -8,6 +8,8 @@ import torch
 
 from stars_mm.evaluation.functional.fusion import ClassScores, nearest_scores
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.safe_arrays import load_npz
 from stars_mm.utils.safe_pickle import load_pickle
 
 _KEYS = ('names', 'scores', 'labels')
@@ -23,23 +25,24 @@ def read_scores(path: str | Path) -> ClassScores:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file holds something else.
+        InputError: If the file holds something else.
     """
     path = Path(path)
     if not path.is_file():
         how = f'Write it with tools/test.py CONFIG CHECKPOINT --dump {path}.'
         raise FileNotFoundError(f'{path}: there is no such score file. {how}')
-    if path.suffix == '.npz':
-        return _read_npz(path)
-    if path.suffix not in ('.pkl', '.pickle'):
+    if path.suffix not in ('.npz', '.pkl', '.pickle'):
         raise ValueError(
             f'{path}: a score file is a .pkl that tools/test.py '
             '--dump wrote, or an .npz of fuse_scores.py.'
         )
-    samples = load_pickle(str(path), tensors=True)
-    if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
-        raise ValueError(f'{path}: holds no list of predictions, as test.py --dump writes it.')
-    return _from_predictions(samples, path)
+    with reading(path, 'Write it again.'):
+        found = (_read_npz if path.suffix == '.npz' else _read_dump)(path)
+        if not all(isinstance(name, str) for name in found.names):
+            raise ValueError('names of clips are no text')
+        if found.labels.ndim != 1 or found.labels.is_floating_point():
+            raise ValueError('labels are no whole numbers')
+        return found
 
 
 def write_scores(path: str | Path, scores: ClassScores) -> None:
@@ -49,6 +52,13 @@ def write_scores(path: str | Path, scores: ClassScores) -> None:
     arrays: Any = (np.array(scores.names), scores.scores.numpy(), scores.labels.numpy())
     with written_whole(path) as partial, open(partial, 'wb') as file:
         np.savez_compressed(file, **dict(zip(_KEYS, arrays)))
+
+
+def _read_dump(path: Path) -> ClassScores:
+    samples = load_pickle(str(path), tensors=True)
+    if not isinstance(samples, list) or not samples or {*map(type, samples)} != {dict}:
+        raise InputError(path, 'holds no list of predictions, as test.py --dump writes it')
+    return _from_predictions(samples, path)
 
 
 def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
@@ -63,37 +73,34 @@ def _from_predictions(samples: list[dict], path: Path) -> ClassScores:
         feats, query = _stack(bank, 'feature'), _stack(samples, 'feature')
         scores = nearest_scores(feats, _labels(bank, path), query)
     else:
-        raise ValueError(
-            f'{path}: predictions need "pred_score", or "feature" and "role"; '
-            f'they have {sorted(set().union(*samples))}.'
-        )
+        keys = sorted(map(str, set().union(*samples)))
+        need = 'predictions need "pred_score", or "feature" and "role"'
+        raise InputError(path, f'{need}; they have {keys}')
     names = [sample['frame_dir'] for sample in samples]
     return ClassScores(names, scores.float(), _labels(samples, path), str(path))
 
 
 def _read_npz(path: Path) -> ClassScores:
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [key for key in _KEYS if key not in arrays]
-        if missing:
-            raise ValueError(
-                f'{path}: lacks the arrays {missing}; a score file holds {list(_KEYS)}.'
-            )
-        scores, labels = (torch.from_numpy(arrays[key]) for key in _KEYS[1:])
-        return ClassScores(arrays['names'].tolist(), scores, labels, str(path))
+    arrays = load_npz(path)
+    missing = [key for key in _KEYS if key not in arrays]
+    if missing:
+        raise InputError(path, f'lacks the arrays {missing}; a score file holds {list(_KEYS)}')
+    scores, labels = (torch.from_numpy(arrays[key]) for key in _KEYS[1:])
+    return ClassScores(arrays['names'].tolist(), scores, labels, str(path))
 
 
 def _each_once(samples: list[dict], path: Path) -> list[dict]:
     """Clips by their index in the data set, padding left out."""
     if not samples:
-        raise ValueError(
-            f'{path}: features need both roles, "bank" and "query", and one of them has none.'
-        )
+        problem = 'features need both roles, "bank" and "query", and one of them has none'
+        raise InputError(path, problem)
     for key in ('frame_dir', 'sample_idx'):
         if any(key not in sample for sample in samples):
-            raise ValueError(
-                f'{path}: a prediction has no "{key}", by which streams are matched. Put it into '
-                "the test pipeline's last step, dict(type='PackActionInputs', "
-                "meta_keys=('sample_idx', 'frame_dir')), and test again."
+            raise InputError(
+                path,
+                f'a prediction has no "{key}", by which streams are matched',
+                "Put it into the test pipeline's last step, dict(type='PackActionInputs', "
+                "meta_keys=('sample_idx', 'frame_dir')), and test again.",
             )
     return [*{(sample['sample_idx'], sample['frame_dir']): sample for sample in samples}.values()]
 
@@ -104,5 +111,5 @@ def _stack(samples: list[dict], key: str) -> torch.Tensor:
 
 def _labels(samples: list[dict], path: Path) -> torch.Tensor:
     if any('gt_label' not in sample for sample in samples):
-        raise ValueError(f'{path}: a prediction has no "gt_label".')
+        raise InputError(path, 'a prediction has no "gt_label"')
     return torch.cat([sample['gt_label'].reshape(1) for sample in samples])

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stars_mm.preparation.inspection import Inspection
-from stars_mm.preparation.inspection.report import Finding, finding, shown
+from stars_mm.preparation.inspection.report import Finding, finding
 from stars_mm.preparation.inspection.text import finding_lines
 from stars_mm.preparation.recording import FRAMES_LACKING
+from stars_mm.utils.input_error import shown
 
 #: So many clips are named where some are left out.
 _MAX_NAMES = 5

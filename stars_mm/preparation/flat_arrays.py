@@ -28,21 +28,22 @@ from typing import Any
 
 import numpy as np
 
+from stars_mm.utils.input_error import reading
+from stars_mm.utils.safe_arrays import load_npz
+
 NPZ_FORMAT = 'stars_mm annotations 1'
+#: The longest text in an array of text that is kept as JSON, in bytes of 4 a character.
+_LONGEST = 4096
 _RESERVED = ('format', 'about')
-#: What numpy and zipfile raise on files that are cut off or changed.
-BROKEN = (
-    *(ValueError, TypeError, KeyError, OSError, EOFError, RuntimeError, NotImplementedError),
-    *(zlib.error, zipfile.BadZipFile),
-)
 
 
 class _Column:
     """A file of one entry's arrays of one type and number of axes, being written."""
 
-    def __init__(self, path: Path, like: np.ndarray) -> None:
+    def __init__(self, path: Path, like: np.ndarray, has_sums: bool) -> None:
         self.path, self.dtype, self.axes = path, like.dtype, like.ndim
         self.shapes: dict[int, tuple[int, ...]] = {}
+        self.sums: dict[int, int] | None = {} if has_sums else None
         self.file = open(path, 'wb')
         self.write_header(0)
 
@@ -61,17 +62,39 @@ class _Column:
         self.file.close()
         np.save(self.path.with_suffix('.offset.npy'), np.concatenate([[0], sizes.cumsum()]))
         np.save(self.path.with_suffix('.shape.npy'), shapes)
+        if self.sums is not None:
+            sums = np.zeros(count, np.uint32)
+            sums[list(self.sums)] = list(self.sums.values())
+            np.save(self.path.with_suffix('.crc32.npy'), sums)
+
+    def add(self, number: int, array: np.ndarray) -> None:
+        """Writes the array of a clip."""
+        content = array.tobytes()
+        self.file.write(content)
+        self.shapes[number] = array.shape
+        if self.sums is not None:
+            self.sums[number] = zlib.crc32(content, dtype_sum(array.dtype))
+
+
+def dtype_sum(dtype: np.dtype) -> int:
+    """What the checksum of an array begins with, so that it is of the array's type, too."""
+    return zlib.crc32(dtype.str.encode())
 
 
 class FlatArrayWriter:
     """Writes the arrays of clips into an empty folder, one clip at a time.
 
     With ``mixed``, arrays of one entry may differ in type or number of axes; they go into files of
-    their own, ``keypoint@1.npy``, …. Arrays with fewer axes than ``least_axes`` are left out.
+    their own, ``keypoint@1.npy``, …. Arrays with fewer axes than ``least_axes`` are left out. With
+    ``sums`` there is ``keypoint.crc32``, too: the checksum of each clip's array, begun with
+    :func:`dtype_sum`.
     """
 
-    def __init__(self, folder: Path, mixed: bool = False, least_axes: int = 1) -> None:
+    def __init__(
+        self, folder: Path, mixed: bool = False, least_axes: int = 1, sums: bool = False
+    ) -> None:
         self._folder, self._mixed, self._least_axes = folder, mixed, least_axes
+        self._sums = sums
         self._columns: dict[str, list[_Column]] = {}
         self._count = 0
 
@@ -83,9 +106,7 @@ class FlatArrayWriter:
             is_array = isinstance(value, np.ndarray) and value.dtype.kind in 'biufc'
             is_array = is_array and value.ndim >= self._least_axes
             if is_array and key.isidentifier() and key not in _RESERVED:
-                column = self._column(key, value)
-                column.file.write(value.tobytes())
-                column.shapes[self._count] = value.shape
+                self._column(key, value).add(self._count, value)
             else:
                 rest[key] = value
         self._count += 1
@@ -103,7 +124,7 @@ class FlatArrayWriter:
                 f'that of a clip before it {before}; in an .npz they have to be alike.'
             )
         name = f'{key}@{len(columns)}' if columns else key
-        columns.append(_Column(self._folder / f'{name}.npy', value))
+        columns.append(_Column(self._folder / f'{name}.npy', value, self._sums))
         return columns[-1]
 
     def close(self) -> None:
@@ -123,7 +144,7 @@ def check_flat_arrays(
         absent = (shapes == -1).all(1)
         sizes = np.where(absent, 0, shapes.prod(1, dtype=float))
         fits = (absent | (shapes >= 0).all(1)).all() and (np.diff(offsets) == sizes).all()
-        fits = fits and offsets[0] == 0 and offsets[-1] == len(values)
+        fits = fits and offsets[0] == 0 and offsets[-1] == len(values) and offsets.min() == 0
     if not fits:
         raise ValueError(
             f'{name!r}: its {values.size} values, {len(offsets)} offsets and {len(shapes)} shapes '
@@ -179,18 +200,13 @@ def _restore(value: dict) -> Any:
     if '$dict' in value:
         return dict(value['$dict'])
     if '$numpy' in value:
-        dtype, shape, items = value['$numpy']
+        name, shape, items = value['$numpy']
+        dtype = np.dtype(str(name))
+        if dtype.kind not in 'biufU' or dtype.itemsize > _LONGEST:
+            raise ValueError(f'it holds a numpy dtype {dtype}')
         array = np.array(items, dtype)
         return array[()] if shape is None else array.reshape(shape)
     return value
-
-
-def is_annotation_npz(path: str | Path) -> bool:
-    """Whether a file is an ``.npz`` of this module, by its list of arrays."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {f'{name}.npy' for name in _RESERVED} <= set(archive.namelist())
 
 
 def write_annotation_npz(
@@ -234,25 +250,22 @@ def read_annotation_npz(path: str | Path) -> tuple[list[dict], dict | None, dict
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no such ``.npz``, or broken.
+        InputError: If it is no such ``.npz``, or broken.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or str(file['format']) != NPZ_FORMAT:
-                raise ValueError(f'its format is not {NPZ_FORMAT!r}, which this version reads')
-            about = json.loads(file['about'].tobytes().decode())
-            clips = about['annotations']
-            for key in file.files:
-                if key in _RESERVED or '.' in key:
-                    continue
-                values, offsets, shapes = (file[key + end] for end in ('', '.offset', '.shape'))
-                check_flat_arrays(key, values, offsets, shapes, len(clips))
-                for clip, start, end, shape in zip(clips, offsets, offsets[1:], shapes.tolist()):
-                    if shape[0] != -1:
-                        clip[key] = values[start:end].reshape(shape)
-            return clips, about['split'], about['extra']
-    except FileNotFoundError:
-        raise
-    except BROKEN as error:
-        text = f'{path}: is no readable annotation file ({error})'
-        raise ValueError(f'{text}. It may be cut off: get or make it again.') from error
+    with reading(path, 'It may be cut off: get or make it again.'):
+        arrays = load_npz(path)
+        if str(arrays.pop('format')) != NPZ_FORMAT:
+            raise ValueError(f'its format is not {NPZ_FORMAT!r}, which this version reads')
+        about = json.loads(arrays.pop('about').tobytes().decode())
+        clips = about['annotations']
+        if not isinstance(clips, list) or not all(isinstance(clip, dict) for clip in clips):
+            raise ValueError('its annotations are no list of dicts')
+        if not isinstance(about['extra'], dict):
+            raise ValueError('its further entries are no dict')
+        for key in [key for key in arrays if '.' not in key]:
+            values, offsets, shapes = (arrays[key + end] for end in ('', '.offset', '.shape'))
+            check_flat_arrays(key, values, offsets, shapes, len(clips))
+            for clip, start, end, shape in zip(clips, offsets, offsets[1:], shapes.tolist()):
+                if shape[0] != -1:
+                    clip[key] = values[start:end].reshape(shape)
+        return clips, about['split'], about['extra']

@@ -1,10 +1,13 @@
 """Files and folders that are written whole or not at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @contextmanager
@@ -18,16 +21,21 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             partial.write_text(text)
 
     A folder may be made there, too. The parent is made; what is there already is replaced once the
-    new one is complete, and stays as it is where an error or an interrupt comes first.
+    new one is complete, and stays as it is where an error or an interrupt comes first. Once it is
+    there, it stays there where the power fails.
+
+    Raises:
+        OSError: If it cannot be written; on a full disk, too, it names the path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     try:
-        yield partial
+        with naming(path):
+            yield partial
         is_folder = partial.is_dir()
         for name in partial.iterdir() if is_folder else [partial]:
-            with open(name, 'rb') as file:
+            with naming(path), open(name, 'rb') as file:
                 os.fsync(file.fileno())
         if is_folder and path.exists():  # no folder can take its place
             former = path.with_name(f'{path.name}.{os.getpid()}.former.partial')
@@ -36,8 +44,20 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             remove(former)
         else:
             os.replace(partial, path)
+        _sync_folder(path.parent)
     finally:
         remove(partial)
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let errors of a disk name a file or folder: a write to a full one does not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS or error.filename is not None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def remove(path: Path) -> None:
@@ -46,6 +66,19 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _sync_folder(path: Path) -> None:
+    """Write to the disk which files are in a folder, where the system can do so."""
+    if os.name != 'posix':
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError:  # not every network file system has it
+        pass
+    finally:
+        os.close(folder)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """Names of the authors' weights against ours."""
 
-import pickle
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,8 +7,9 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path
-from stars_mm.utils.weights_file import read_weights
+from stars_mm.utils.checkpoint_sources import load_from_file  # noqa: F401  mmengine's loader
+from stars_mm.utils.input_error import InputError
+from stars_mm.utils.weights_file import weights_of
 
 # (theirs, ours): a name that ends in a dot is a prefix, any other is whole
 _NAMES = [
@@ -126,21 +126,8 @@ def _rename(name: str, names: list[tuple[str, str]]) -> str | None:
     return None
 
 
-# prefixes are regular expressions
-@CheckpointLoader.register_scheme(prefixes=[SCHEME, r'.*\.safetensors$'], force=True)
-def load_from_safetensors(filename: str, map_location: Any = None) -> dict:
-    """mmengine's loader of an encoder that ships, ``stars://NAME``, or of a ``.safetensors`` file:
-    in single precision, whatever the file's."""
-    state, meta = read_weights(checkpoint_path(filename))
-    for name, value in state.items():
-        state[name] = value.float() if value.is_floating_point() else value
-        if map_location is not None:
-            state[name] = state[name].to(map_location)
-    return dict(state_dict=state, meta=meta)
-
-
 def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
-    """Read a checkpoint with the safe loader.
+    """Read a checkpoint without running anything that it holds.
 
     Args:
         filename (str): Path or URL of an mmengine checkpoint, or of one that holds weights alone,
@@ -153,16 +140,10 @@ def read_checkpoint(filename: str, map_location: Any = 'cpu') -> dict:
         distributed training, and what is said of them, such as ``epoch``, under ``meta``.
 
     Raises:
-        ValueError: If the file holds more than the safe loader takes.
+        InputError: If the file is broken, or holds more than weights and plain values.
     """
-    try:
-        content = CheckpointLoader.load_checkpoint(filename, map_location, logger='current')
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{filename}: the safe loader refuses it. If it is one of the authors' files, convert "
-            f'it: python {_CONVERTER} {filename} OURS.pth'
-        ) from error
-    state = content.get('state_dict', content.get('model', content))
+    content = CheckpointLoader.load_checkpoint(filename, map_location, logger='current')
+    state = weights_of(content)
     consume_prefix_in_state_dict_if_present(state, 'module.')
     return dict(content, state_dict=state, meta=content.get('meta') or {})
 
@@ -179,7 +160,7 @@ def check_checkpoint(
         classifies (bool): Whether the model's ``cls_head``, if it has one, must not be new either.
 
     Raises:
-        ValueError: If a tensor's shape differs, or a tensor of the encoder or the classifier is
+        InputError: If a tensor's shape differs, or a tensor of the encoder or the classifier is
             missing.
     """
     state = {name.removeprefix('module.'): value for name, value in state.items()}
@@ -190,30 +171,35 @@ def check_checkpoint(
         if name in state and state[name].shape != own[name].shape
     ]
     if differing:
-        raise ValueError(
-            f'{filename} does not fit the model, {len(differing)} tensors have another shape: '
-            f'{"; ".join(differing[:3])}. Use the config that the file was trained with, or change '
-            'sizes in `model`.'
+        raise InputError(
+            filename,
+            f'does not fit the model, {len(differing)} tensors have another shape: '
+            f'{"; ".join(differing[:3])}',
+            'Use the config that the file was trained with, or change sizes in `model`.',
         )
     encoder = [name for name in own if name.startswith('backbone.')]
     missing = [name for name in encoder if name not in state]
     if missing:
-        hint = ''
+        hint = 'Use the config that the file was trained with.'
         if is_official(state):
             hint = (
-                " These are the names of the authors' models. Convert the file: python "
+                "These are the names of the authors' models. Convert the file: python "
                 f'{_CONVERTER} {filename} OURS.pth'
             )
         elif len(missing) == len(encoder):
-            hint = ' No encoder is in the file; give a checkpoint of MAMP or STARS.'
-        raise ValueError(
-            f"{filename} lacks {len(missing)} of the encoder's {len(encoder)} tensors, such as "
-            f'"{missing[0]}".{hint}'
+            hint = 'No encoder is in the file; give a checkpoint of MAMP or STARS.'
+        raise InputError(
+            filename,
+            f"lacks {len(missing)} of the encoder's {len(encoder)} tensors, such as "
+            f'"{missing[0]}"',
+            hint,
         )
     head = [name for name, _ in model.named_parameters() if name.startswith('cls_head.')]
     missing = [name for name in head if name not in state]
     if classifies and missing:
-        raise ValueError(
-            f'{filename} holds no classifier: it lacks "{missing[0]}". Train one first, by '
-            f'tools/train.py with this config and --cfg-options load_from={filename}.'
+        raise InputError(
+            filename,
+            f'holds no classifier: it lacks "{missing[0]}"',
+            f'Train one first, by tools/train.py with this config and --cfg-options '
+            f'load_from={filename}.',
         )

@@ -1,7 +1,7 @@
 """What computes: the versions of the packages, and the device."""
 
+import importlib
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -9,7 +9,15 @@ from mmengine.device import get_device
 
 from stars_mm.version import __version__
 
-_PACKAGES = ('mmengine', 'mmaction2', 'numpy', 'scikit-learn', 'matplotlib')
+#: Name → module: of mmengine and mmcv there are several distributions.
+_PACKAGES = dict(
+    mmengine='mmengine',
+    mmcv='mmcv',
+    mmaction2='mmaction',
+    numpy='numpy',
+    matplotlib='matplotlib',
+    **{'scikit-learn': 'sklearn'},
+)
 
 
 def code_versions() -> dict[str, str]:
@@ -19,7 +27,7 @@ def code_versions() -> dict[str, str]:
 
 def package_versions() -> dict[str, str]:
     """Versions of all that computes, for a reader."""
-    others = {name: version(name) for name in _PACKAGES}
+    others = {name: importlib.import_module(m).__version__ for name, m in _PACKAGES.items()}
     return dict(code_versions(), python=platform.python_version(), **others)
 
 

@@ -1,5 +1,10 @@
+import errno
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
 
 
 class InputError(ValueError):
@@ -30,9 +35,10 @@ class InputError(ValueError):
 @contextmanager
 def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[None]:
     """Raise an :class:`InputError` that names ``path`` in place of whatever broken content makes a
-    reader raise, the former as its cause.
+    reader raise, the latter as its cause. A plain ValueError is taken to say in words what is
+    wrong.
 
-    A file that cannot be opened keeps the system's error, which names it; one that asks for more
+    Errors of the system stay what they are, and name the file; one that asks for more
     than there is memory is broken content, too.
     """
     try:
@@ -40,13 +46,23 @@ def reading(path: object, remedy: str = '', clip: object = None) -> Iterator[Non
     except InputError:
         raise
     except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InputError(path, _told(error), remedy, clip) from error
+        if error.errno in (None, errno.EINVAL):  # broken content names a place that is none
+            raise InputError(path, _told(path, error), remedy, clip) from error
+        if error.filename is None:  # a disk that fails does not say where
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     except Exception as error:  # broken bytes fail in many ways
-        raise InputError(path, _told(error), remedy, clip) from error
+        raise InputError(path, _told(path, error), remedy, clip) from error
 
 
-def _told(error: Exception) -> str:
+def shown(value: object) -> str:
+    """A value of a stranger's file on one line of a message."""
+    return ' '.join(_REPR.repr(value).split())
+
+
+def _told(path: object, error: Exception) -> str:
+    """What a reader says is wrong in words, or the error of another kind."""
+    if type(error) is ValueError and str(error):
+        return str(error).removeprefix(f'{path}: ')
     text = str(error).splitlines()[0] if str(error) else ''
     return f'cannot be read ({type(error).__name__}{": " if text else ""}{text})'

@@ -18,7 +18,9 @@ PYTHON = '>=3.10,<3.13'
 CPU_WHEELS = 'https://download.pytorch.org/whl/cpu'
 #: Data workers of a recipe, at most, and the shared memory (bytes) that each needs.
 WORKERS, WORKER_MEMORY = 4, 64 << 20
-MMCV = ('mmcv', 'mmcv-lite', 'mmcv-full')
+#: Distributions of a module, the maintained forks among them.
+MMENGINE = ('mmengine', 'onedl-mmengine')
+MMCV = ('mmcv', 'mmcv-lite', 'mmcv-full', 'onedl-mmcv')
 OPENCV = ('opencv-python', 'opencv-contrib-python')
 OPENCV += tuple(f'{name}-headless' for name in OPENCV)
 
@@ -55,22 +57,23 @@ def _python(found: Installation) -> Iterator[Finding]:
 def _mmlab(found: Installation) -> Iterator[Finding]:
     """mmengine, mmcv and mmaction2, which are checked when stars_mm is imported, too."""
     for _, name, versions, command in compat.REQUIREMENTS:
-        names = [other for other in (MMCV if name == 'mmcv' else [name]) if found.version(other)]
+        others = dict(mmcv=MMCV, mmengine=MMENGINE).get(name, (name,))
+        names = [other for other in others if found.version(other)]
         if not names:
             yield Finding(f'{name} is not installed, {name}{versions} is needed', command)
         elif len(names) > 1:
             yield Finding(f'{" and ".join(names)} are one module, and both are installed', command)
         elif not SpecifierSet(versions).contains(found.version(names[0]) or '', prereleases=True):
             yield Finding(
-                f'{names[0]} {found.version(names[0])} is outside of {versions}, which mmaction2 '
-                f'{found.version("mmaction2") or ""} and stars_mm work with',
+                f'{names[0]} {found.version(names[0])} is outside of {versions}, which stars_mm '
+                'works with',
                 command,
             )
 
 
 def _ranges(found: Installation) -> Iterator[Finding]:
     """What stars_mm itself asks for; of what is optional, only what is there."""
-    seen = {name for _, name, *_ in compat.REQUIREMENTS} | {'mmcv-lite', 'importlib-metadata'}
+    seen = {'mmaction2', *MMENGINE, *MMCV, 'importlib-metadata'}
     for needed in stars_requirements(found):
         name, marker = needed.name.lower().replace('_', '-'), needed.marker
         required = marker is None or marker.evaluate(dict(extra=''))

@@ -22,7 +22,7 @@ def test_it_imports_nothing_that_may_fail(run_command):
     """
     found = json.loads(run_command(sys.executable, '-c', code).stdout)
     assert list(found) == ['versions', 'machine', 'faults', 'notes']
-    assert found['versions']['mmengine'] == metadata.version('mmengine')
+    assert found['versions']['mmaction2'] == metadata.version('mmaction2')
     assert found['versions']['torch'].startswith(metadata.version('torch') + ' (')
 
 

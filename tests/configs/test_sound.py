@@ -33,6 +33,8 @@ def test_parts_and_splits(any_config, read, classes):
         Evaluator([METRICS.build(metric) for metric in evaluator])
     hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
     assert not any('EarlyStopping' in type(HOOKS.build(hook)).__name__ for hook in hooks)
+    assert cfg.default_hooks.non_finite == dict(type='NonFiniteHook')
+    assert cfg.default_hooks.collapse == dict(type='CollapseHook')
     assert 'save_best' not in cfg.default_hooks.checkpoint  # would see test labels
 
     loaders = [cfg[f'{mode}_dataloader'] for mode in MODES]

@@ -108,7 +108,7 @@ def test_no_checkpoint_no_benchmark(bench, build, kind, model):
 
 def test_found_before_training(bench, build):
     cfg = bench('linear')
-    with pytest.raises(ValueError, match=r'encoder\.pth holds no classifier.*cls_head\.fc\.1'):
+    with pytest.raises(ValueError, match=r'encoder\.pth: holds no classifier.*cls_head\.fc\.1'):
         build(cfg).test()
     for options, message in (
         ({'train_dataloader.batch_size': 22}, r'an epoch has no batch: its 21 .*batch_size=22'),

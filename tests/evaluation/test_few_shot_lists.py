@@ -103,7 +103,7 @@ def test_bad_options():
 def test_files_of_another_kind(tmp_path):
     path = tmp_path / 'list.json'
     for text, message in (
-        ('{', 'is no JSON file'),
+        ('{', 'cannot be read .JSONDecodeError'),
         ('{"draws": []}', 'has no list "draws"'),
         ('{"draws": [{"0": ["a"], "1": ["b"]}, {"0": ["a"]}]}', 'draw 1 has no'),
         ('{"draws": [{"jump": [], "1": []}]}', "draw 0: 'jump' is not the number"),

@@ -107,7 +107,7 @@ def test_whole_report(run, load_tool):
     # a failure leaves the old report
     before = {path: path.read_bytes() for path in folder.iterdir()}
     (run / '20240101_000000/vis_data/scalars.json').write_text('broken\n{"step": 1}\n')
-    with pytest.raises(SystemExit, match='line 1 is not JSON'):
+    with pytest.raises(SystemExit, match='line 1: is not JSON'):
         load_tool('analysis/make_report.py').main(['recipe.py', '--no-raw'])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not list(folder.parent.glob('.report-*'))

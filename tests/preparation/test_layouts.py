@@ -13,6 +13,7 @@ from stars_mm.preparation.layouts import (
     known_layouts,
     stored_layout,
 )
+from stars_mm.utils.input_error import InputError
 
 # Northwestern-UCLA Multiview Action 3D, from 0: hip centre, spine, shoulder centre, head, then arms
 # and legs, left first
@@ -134,3 +135,49 @@ def test_layout_that_a_file_names():
     for extra in (dict(layout='layout.json'), dict(skeleton='layout.json'), dict(layout=[1])):
         with pytest.raises(ValueError, match=r'a\.pkl: its layout .* is neither'):
             stored_layout(extra, 'a.pkl')
+
+
+#: Lists of ten lists of ten lists …, a billion in all.
+LAUGHS = 'a: &a [x]\n' + ''.join(
+    f'{own}: &{own} [{", ".join(9 * [f"*{of}"])}]\n' for of, own in zip('abcdef', 'bcdefg')
+)
+
+
+@pytest.mark.parametrize(
+    'name, text, problem',
+    [
+        (
+            'a.yml',
+            '!!python/object/apply:os.system ["touch {target}"]',
+            'could not determine a constr',
+        ),
+        ('a.yml', LAUGHS + 'name: *g\njoints: *b\nparents: [0]\ncenter: 0\n', 'no text'),
+        ('a.yml', 'joints: [[[x]]]\nparents: [0]\ncenter: 0\n', 'not all names'),
+        ('a.yml', '[' * 9999, 'within lists'),
+        ('a.json', '[' * 99999, 'RecursionError'),
+        ('a.json', '{"joints": [1e9], "parents": [0], "center": 0}', 'not all names'),
+        ('a.json', '{"joints": 7, "parents": [0], "center": 0}', '7 is no list'),
+        ('a.json', '{"joints": ["a"], "parents": [0], "center": []}', 'TypeError'),
+        ('a.json', '{"joints": ["a"], "parents": [0], "center": 0, "name": {"a": 1}}', 'no text'),
+        (
+            'a.json',
+            json.dumps(dict(joints=[*range(2000)], parents=[0], center=0)),
+            'more than 1000',
+        ),
+        ('a.json', '"' + 'x' * 300_000 + '"', 'more than 256 KiB'),
+        ('a.yml', 'joints: \x00', 'special characters'),
+    ],
+)
+def test_a_layout_of_a_stranger_runs_nothing_and_takes_nothing(tmp_path, name, text, problem):
+    path, target = tmp_path / name, tmp_path / 'touched'
+    path.write_text(text.replace('{target}', str(target)))
+    with pytest.raises(InputError, match=f'{name}: .*{problem}'):
+        get_layout(str(path))
+    assert not target.exists()
+
+
+def test_a_graph_of_a_stranger_takes_no_memory():
+    with pytest.raises(ValueError, match='num_node'):
+        get_layout(dict(num_node=10**12, inward=[], center=0))
+    with pytest.raises(ValueError, match='layout is a list'):
+        get_layout(['coco-17'])

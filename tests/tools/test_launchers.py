@@ -231,14 +231,19 @@ def test_test_settings(settings):
         settings('test', 'last.pth --dump out.txt')
 
 
-@pytest.mark.parametrize('full_mmcv', [True, False])
-def test_full_mmcv_is_not_overwritten(repo_root, run_command, stand_in, tmp_path, full_mmcv):
-    """``pip show mmcv`` decides whether mmcv-lite is installed."""
-    stand_in(f'[ "$*" = "-m pip show --quiet mmcv" ] && {full_mmcv}'.lower())
+@pytest.mark.parametrize(
+    ('installed', 'left_out'),
+    [('mmcv', ['mmcv-lite']), ('onedl-mmengine', ['mmcv-lite', 'mmengine']), ('no', [])],
+)
+def test_what_fills_a_folder_is_not_overwritten(
+    repo_root, run_command, stand_in, tmp_path, installed, left_out
+):
+    """``pip show`` decides whether mmcv-lite and mmengine are installed."""
+    stand_in(f'[ "$*" = "-m pip show --quiet {installed}" ]')
     path = os.pathsep.join([str(tmp_path), os.environ['PATH']])
     done = run_command('bash', '-c', f'source "{repo_root}/tools/_env.sh"; _stars_lock', PATH=path)
     lock = (repo_root / 'requirements' / 'lock.txt').read_text().splitlines()
-    expected = [line for line in lock if not full_mmcv or 'mmcv-lite' not in line]
+    expected = [line for line in lock if line.split('==')[0] not in left_out]
     assert done.stdout.splitlines() == expected
 
 

@@ -12,6 +12,7 @@ from stars_mm.utils.checkpoint import (
     read_checkpoint,
     to_official,
 )
+from stars_mm.utils.input_error import InputError
 
 
 @pytest.fixture
@@ -50,12 +51,13 @@ def test_checkpoints_of_every_form(tmp_path, wrap, meta):
     assert found['meta'] == meta
 
 
-def test_the_converter_is_named(tmp_path):
+def test_the_converter_is_named(tmp_path, model):
     """The authors save their command line beside the weights."""
     path = tmp_path / 'mamp.pth'
-    torch.save(dict(model={}, args=argparse.Namespace(lr=1.0)), path)
-    with pytest.raises(ValueError, match=r'mamp.pth: the safe.*convert_checkpoint.py .*mamp.pth'):
-        read_checkpoint(str(path))
+    torch.save(dict(model=to_official(model.state_dict()), args=argparse.Namespace(lr=1.0)), path)
+    state = read_checkpoint(str(path))['state_dict']
+    with pytest.raises(InputError, match=r'mamp.pth: lacks .*convert_checkpoint.py .*mamp.pth'):
+        check_checkpoint(state, model, str(path))
 
 
 def test_weights_have_to_fit_the_model(model):
@@ -66,11 +68,11 @@ def test_weights_have_to_fit_the_model(model):
     check_checkpoint({f'module.{k}': v for k, v in own.items()}, model, 'a')
 
     other = dict(encoder, **{'backbone.norm.weight': torch.zeros(8)})
-    message = r'a\.pth does not fit .*backbone\.norm\.weight: \(8,\) in the file, \(16,\) in'
+    message = r'a\.pth: does not fit .*backbone\.norm\.weight: \(8,\) in the file, \(16,\) in'
     with pytest.raises(ValueError, match=message):
         check_checkpoint(other, model, 'a.pth')
     del other['backbone.norm.weight']
-    with pytest.raises(ValueError, match=r'a\.pth lacks 1 of .*norm.weight'):
+    with pytest.raises(ValueError, match=r'a\.pth: lacks 1 of .*norm.weight'):
         check_checkpoint(other, model, 'a.pth')
     for prefix in ('', 'encoder_student.'):
         official = to_official(own)

@@ -1,3 +1,4 @@
+import errno
 import pickle
 
 import pytest
@@ -28,6 +29,14 @@ def test_errors_of_the_system_and_of_the_project_stay_as_they_are():
         open('/nowhere/b.npz')
     with pytest.raises(InputError, match='^b.npz: is empty'), reading('a.npz'):
         raise InputError('b.npz', 'is empty')
+
+
+def test_a_disk_that_fails_is_an_error_of_the_system_and_names_the_file():
+    with pytest.raises(OSError, match='a.npz') as raised, reading('a.npz'):
+        raise OSError(errno.EIO, 'Input/output error')
+    assert raised.value.errno == errno.EIO
+    with pytest.raises(InputError, match='^a.npz: '), reading('a.npz'):  # a zip's wrong offset
+        raise OSError(errno.EINVAL, 'Invalid argument')
 
 
 def test_an_interrupt_is_no_broken_content():

@@ -53,9 +53,10 @@ def test_a_sound_installation(install):
 
 #: What is changed → what is said, and what the remedy holds.
 FAULTS = [
-    (dict(mmcv_lite=None), 'mmcv is not installed, mmcv>=2.0.0rc4,<2.2', 'pip install "mmcv-lite'),
+    (dict(mmcv_lite=None), 'mmcv is not installed, mmcv>=2.0.0rc4,<2.4', 'pip install "mmcv-lite'),
     (dict(mmcv='2.1.0'), 'mmcv and mmcv-lite are one module', 'pip uninstall -y mmcv mmcv-lite'),
-    (dict(mmcv_lite='2.2.0'), 'mmcv-lite 2.2.0 is outside of .*mmaction2 1.2.0', 'mmcv-lite>=2.1'),
+    (dict(mmcv_lite='2.4.0'), 'mmcv-lite 2.4.0 is outside of .*<2.4', 'mmcv-lite>=2.1'),
+    (dict(onedl_mmengine='0.10.12'), 'mmengine and onedl-mmengine are one module', 'mmengine'),
     (dict(mmcv_lite=None, mmcv_full='1.7.0'), 'mmcv-full 1.7.0 is outside of', 'mmcv-lite>=2.1'),
     (dict(mmaction2=None), 'mmaction2 is not installed', 'pip install "mmaction2>=1.2'),
     (dict(python='3.13.1'), 'Python 3.13.1 is outside of', 'Python 3.10, 3.11 or 3.12'),
@@ -93,6 +94,12 @@ def test_faults(install, changes, what, remedy):
     (fault,) = [trap for trap in find_traps(install(**changes)) if trap.is_fault]
     assert re.match(what, fault.what), fault
     assert re.search(remedy, fault.remedy), fault
+
+
+def test_the_maintained_forks(install):
+    forks = dict(onedl_mmengine='0.10.12', onedl_mmcv='2.3.6')
+    found = find_traps(install(mmengine=None, mmcv_lite=None, **forks))
+    assert not any(finding.is_fault for finding in found)
 
 
 def test_notes(install, tmp_path):

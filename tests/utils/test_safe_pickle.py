@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from stars_mm.utils.input_error import InputError
 from stars_mm.utils.safe_pickle import UnsafePickleError, load_pickle
 
 
@@ -105,7 +106,7 @@ def test_refuses_every_other_name(tmp_path):
 
 def test_names_a_broken_file(tmp_path):
     for content in (b'', pickle.dumps(np.arange(1000))[:-200]):
-        with pytest.raises(ValueError, match=r'a\.pkl: is no readable'):
+        with pytest.raises(ValueError, match=r'a\.pkl: cannot be read .*cut off'):
             load_pickle(write(tmp_path / 'a.pkl', content))
 
 
@@ -168,3 +169,77 @@ def test_refuses_forged_tensors(tmp_path):
     ]
     assert_refused(tmp_path, forged, tensors=True)
     assert not target.exists()
+
+
+RECONSTRUCT = np.zeros(1).__reduce__()[0]
+
+
+def array_of(shape, dtype, raw, fortran=False):
+    return Call(RECONSTRUCT, (np.ndarray, (0,), b'b'), (1, shape, dtype, fortran, raw))
+
+
+@pytest.mark.parametrize('fortran', [False, True])
+@pytest.mark.parametrize('shape', [(1000,), (2, 500), (-1,), (2**40, 2**40), (2**63 - 1, 0, 2)])
+def test_refuses_arrays_that_promise_more_than_they_have(tmp_path, shape, fortran):
+    """numpy itself reads objects beyond the end of a list that is too short."""
+    for dtype, raw in ((np.dtype('O'), [1]), (np.dtype('f4'), b'1234'), (np.dtype('<U4'), b'')):
+        assert_refused(tmp_path, [array_of(shape, dtype, raw, fortran)])
+
+
+def test_refuses_text_of_no_characters(tmp_path):
+    assert_refused(tmp_path, [array_of((1,), np.dtype('<U1'), b'\xff' * 4)])
+    assert_refused(tmp_path, [Call(np.float32(1).__reduce__()[0], (np.dtype('<U1'), b'\xff' * 4))])
+
+
+def nested(depth, step=lambda inner: (inner,)):
+    value = ()
+    for _ in range(depth):
+        value = step(value)
+    return value
+
+
+def put(index):
+    return b'\x80\x02Nr' + index.to_bytes(4, 'little') + b'.'
+
+
+def keyed_by(depth, opcode):
+    """A dict whose key is a tuple in a tuple in a …, or the same with each of them twice."""
+    return b'\x80\x02}(' + b')' + opcode * depth + b'Nu.'
+
+
+@pytest.mark.parametrize(
+    'content, problem',
+    [
+        (b'\x80\x02cbuiltins\nbytearray\nJ\x00^\xd0\xb2\x85R.', 'asks for|bytes of a int'),
+        (b'\x80\x02cbuiltins\nbytes\n\x8a\x04\x00^\xd0\x32\x85R.', 'bytes of a int'),
+        (b'\x80\x05\x96' + (3 << 30).to_bytes(8, 'little') + b'.', 'should follow'),
+        (b'\x80\x04\x8e' + (3 << 30).to_bytes(8, 'little') + b'.', 'should follow'),
+        (keyed_by(100_000, b'\x85'), 'key'),  # hashing it overflows the stack
+        (keyed_by(60, b'2\x86'), 'key'),  # hashing it takes for ever
+        (b'\x80\x02' + b']' * 3000 + b'a' * 2999 + b'.', 'more than 64 deep'),
+        (b'\x80\x02]q\x00h\x00a.', 'holds itself'),
+        (b'\x80\x02]' + b'(2' * 0 + b'2\x86' * 60 + b'.', 'again and again'),
+        (b'\x80\x02ccollections\nOrderedDict\n}(X\x01\x00\x00\x00aNub.', 'sets the state'),
+        (b'\x80\x02ccollections\nOrderedDict\n)\x81.', 'makes an object'),
+        (b'\x80\x02c_codecs\nencode\n' + b'Pa\n.', 'makes an object'),
+    ],
+)
+def test_a_few_bytes_take_neither_memory_nor_time(tmp_path, content, problem):
+    with pytest.raises(InputError, match=f'a.pkl: .*({problem})'):
+        load_pickle(write(tmp_path / 'a.pkl', content))
+
+
+def test_a_memo_takes_no_memory_for_its_numbers(tmp_path):
+    """The interpreter in C makes a list of 64 GB for this."""
+    assert load_pickle(write(tmp_path / 'a.pkl', put(2**32 - 2))) is None
+
+
+def test_data_that_is_referred_to_again_and_again(tmp_path):
+    shared = np.zeros(1 << 20)
+    assert len(load_pickle(write(tmp_path / 'a.pkl', pickle.dumps([shared] * 40)))) == 40
+    copies = b'\x80\x04\x8c\x08builtins\x8c\x09bytearray\x93\x94'
+    copies += b'B' + (1 << 20).to_bytes(4, 'little') + bytes(1 << 20) + b'\x94]('
+    copies += b'h\x00h\x01\x85R' * 70 + b'e.'
+    for content in (pickle.dumps([shared] * 60), copies):
+        with pytest.raises(InputError, match='again and again|far more data'):
+            load_pickle(write(tmp_path / 'a.pkl', content))

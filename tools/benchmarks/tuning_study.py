@@ -25,7 +25,8 @@ from tuning_results import plot_tuning, summary_table
 
 import stars_mm  # noqa: F401  registers the parts
 from stars_mm.datasets.label_subsets import draw_subset
-from stars_mm.engine.runner.stages import find_stage_config, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
+from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.evaluation.functional import nearest_neighbors
 from stars_mm.evaluation.protocols.features import PUBLISHED, BankAndQuery, Encoder, FeatureReader
 from stars_mm.evaluation.protocols.stage_scores import score

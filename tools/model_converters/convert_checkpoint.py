@@ -32,6 +32,7 @@ from mmengine.registry import DefaultScope
 
 import stars_mm
 from stars_mm.utils.checkpoint import convert_official, is_official, to_official
+from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.weights_file import check_suffix, file_sha256, read_weights, write_weights
 
 # what of a checkpoint's meta goes with its weights
@@ -51,7 +52,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('src', type=Path, help="the authors' file, or ours")
+    parser.add_argument('src', help="the authors' file, or ours")
     parser.add_argument('dst', type=Path, help='.pth, .pt or .safetensors to write')
     parser.add_argument(
         '--to-official',
@@ -69,6 +70,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     check_suffix(args.dst)
+    args.src = local_file(args.src)
     if args.src.resolve() == args.dst.resolve():
         raise ValueError(f'{args.dst}: source and destination are one file. Choose another name.')
     state, meta = read_weights(args.src)
@@ -115,9 +117,9 @@ def find_parts(names: set[str], src: Path) -> dict[str, set[str]]:
         parts[part] = found
         if kind is None or not any(name.startswith(kind) for name in found):
             continue  # of another kind, such as a graph network
-        blocks = {int(name.split('.')[2]) for name in found if name.startswith(f'{prefix}blocks.')}
-        if blocks:
-            cfg = dict(cfg, depth=max(blocks) + 1)
+        blocks = {name.split('.')[2] for name in found if name.startswith(f'{prefix}blocks.')}
+        if blocks:  # as many as it names, whatever their numbers
+            cfg = dict(cfg, depth=len(blocks))
         if part == 'encoder':
             cfg['qkv_bias'] = any(name.endswith('.qkv.bias') for name in found)
         if part == 'decoder' and any('.cross_attn.' in name for name in found):

@@ -31,6 +31,7 @@ from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.utils.atomic import write_text, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.environment import package_versions
 from stars_mm.utils.shipped_encoders import FOLDER, INDEX, SCHEME, shipped_encoders
 from stars_mm.utils.weights_file import file_sha256, read_weights, write_weights
@@ -43,7 +44,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', type=Path, help='checkpoint of MAMP or STARS')
+    parser.add_argument('checkpoint', help='checkpoint of MAMP or STARS')
     parser.add_argument('config', type=Path, help='the config that it was trained with')
     parser.add_argument('name', help='name of the encoder: small letters, digits, hyphens')
     return parser.parse_args(argv)
@@ -53,6 +54,7 @@ def main(argv=None, folder: Path = FOLDER) -> None:
     args = parse_args(argv)
     if not re.fullmatch('[a-z0-9]+(-[a-z0-9]+)*', args.name):
         raise ValueError(f'NAME: "{args.name}" is not of small letters, digits and hyphens.')
+    args.checkpoint = local_file(args.checkpoint)
     cfg = Config.fromfile(args.config)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(cfg.model)

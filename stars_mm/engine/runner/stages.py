@@ -1,18 +1,14 @@
 """Configs of the stages that come before a config's own training."""
 
 import copy
-import logging
-import os
 import os.path as osp
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from stars_mm.engine.runner.config_check import check_options
-from stars_mm.utils.checkpoint import read_checkpoint
-from stars_mm.utils.package_files import package_path
+from stars_mm.utils.package_files import package_path, python_config
 
 MISSING = object()
 
@@ -73,7 +69,7 @@ def find_stage_config(path: str, cfg: Config) -> str:
     for folder in folders:
         candidate = osp.abspath(osp.join(folder, path))
         if osp.isfile(candidate):
-            return candidate
+            return python_config(candidate)
     raise FileNotFoundError(
         f'{cfg.filename} names the stage config "{path}", which does not exist in any of '
         f'{folders}. Correct `config` in `stages`.'
@@ -127,51 +123,6 @@ def without_mixed_precision(optim_wrapper: dict) -> dict:
     print_log(message, 'current')
     kept = {k: v for k, v in optim_wrapper.items() if k not in ('dtype', 'loss_scale')}
     return dict(kept, type='OptimWrapper')
-
-
-def latest_checkpoint(work_dir: str) -> str | None:
-    """Path of the checkpoint that was saved last to the folder of a run, the same on all ranks.
-
-    The file ``last_checkpoint`` names it by its whole path. What lies in the folder itself comes
-    first: the folder may have been moved or copied since. The other ranks do not wait while rank 0
-    saves; here they do.
-    """
-    found = [_latest_checkpoint(work_dir) if is_main_process() else None]
-    broadcast_object_list(found)
-    return found[0]
-
-
-def _latest_checkpoint(work_dir: str) -> str | None:
-    pointer = osp.join(work_dir, 'last_checkpoint')
-    if not osp.isfile(pointer):
-        return None
-    with open(pointer) as file:
-        named = file.read().strip()
-    for path in (osp.join(work_dir, osp.basename(named)), named):
-        if osp.isfile(path):
-            return path
-    print_log(f'{pointer} names {named}, which is gone.', 'current', logging.WARNING)
-    return None
-
-
-def forget_checkpoints(work_dirs: list[str]) -> None:
-    """Remove the pointers to the last checkpoints that an earlier run left in these folders.
-
-    When this run is interrupted and resumed, what the earlier one left in stages that this one has
-    not reached must not count as done. The checkpoints themselves stay.
-    """
-    for work_dir in work_dirs:
-        pointer = osp.join(work_dir, 'last_checkpoint')
-        if is_main_process() and osp.exists(pointer):
-            os.remove(pointer)
-    barrier()
-
-
-def is_finished(cfg: Config, checkpoint: str) -> bool:
-    """Whether a checkpoint is from the end of a training, by epochs or by iterations."""
-    meta = read_checkpoint(checkpoint)['meta']
-    unit = 'epoch' if 'max_epochs' in cfg.train_cfg else 'iter'
-    return meta[unit] >= cfg.train_cfg[f'max_{unit}s']
 
 
 def _find(cfg: Config, key: str) -> Any:

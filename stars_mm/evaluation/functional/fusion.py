@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stars_mm.utils.input_error import InputError
+
 
 @dataclass
 class ClassScores:
@@ -21,25 +23,21 @@ class ClassScores:
     def __post_init__(self) -> None:
         N, K = self.scores.shape
         if not N == len(self.names) == len(self.labels):
-            raise ValueError(
-                f'{self.source}: {N} scores, {len(self.names)} names and {len(self.labels)} '
-                'labels; the three belong to the same clips.'
-            )
+            counts = f'{N} scores, {len(self.names)} names and {len(self.labels)} labels'
+            raise InputError(self.source, f'{counts}; the three belong to the same clips')
         name, count = max(Counter(self.names).items(), key=lambda item: item[1], default=('', 0))
         if count > 1:
-            raise ValueError(
-                f'{self.source}: clip "{name}" occurs {count} times; a clip may have one score.'
-            )
+            problem = f'clip "{name}" occurs {count} times; a clip may have one score'
+            raise InputError(self.source, problem)
         row = _first(~self.scores.isfinite().all(dim=1))
         if row is not None:
-            raise ValueError(
-                f'{self.source}: the scores of clip "{self.names[row]}" are not finite.'
-            )
+            problem = f'the scores of clip "{self.names[row]}" are not finite'
+            raise InputError(self.source, problem)
         row = _first((self.labels < 0) | (self.labels >= K))
         if row is not None:
-            raise ValueError(
-                f'{self.source}: clip "{self.names[row]}" is of class {int(self.labels[row])}, and '
-                f'there are scores of the classes 0 to {K - 1}.'
+            label = f'clip "{self.names[row]}" is of class {int(self.labels[row])}'
+            raise InputError(
+                self.source, f'{label}, and there are scores of the classes 0 to {K - 1}'
             )
 
 

@@ -14,6 +14,7 @@ from stars_mm.evaluation.protocols.results_table import results_page
 from stars_mm.evaluation.protocols.training_protocols import SEMI, TrainingProtocol
 from stars_mm.utils.atomic import write_text
 from stars_mm.utils.environment import device_name, package_versions
+from stars_mm.utils.json_file import read_json
 
 _BY_FEATURES = ('knn', 'clusters', 'few-shot', 'ridge')
 PROTOCOLS = (*_BY_FEATURES, 'linear', 'finetune', 'semi-1', 'semi-10', 'transfer')
@@ -67,7 +68,7 @@ def _run_once(protocol: Protocol) -> dict:
     path = folder / 'result.json'
     if path.is_file():
         print_log(f'{protocol.name}: read back from {path}', logger='current')
-        return json.loads(path.read_text(encoding='utf-8'))
+        return read_json(path, remedy='Remove it: the protocol runs again.')
     print_log(f'{protocol.name}: in {folder}', logger='current')
     begin = time.monotonic()
     found = protocol.run(folder)

@@ -24,8 +24,10 @@ from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
+from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import reading
 from stars_mm.utils.progress import progress
-from stars_mm.utils.shipped_encoders import checkpoint_path
+from stars_mm.utils.safe_arrays import load_npz
 from stars_mm.utils.weights_file import read_weights
 
 ROLES = ('bank', 'query')
@@ -49,11 +51,8 @@ class Encoder(NamedTuple):
 
     @classmethod
     def load(cls, path: str | Path) -> 'Encoder':
-        """Read a checkpoint, or an encoder that ships, ``stars://NAME``; FileNotFoundError if there
-        is none."""
-        file = checkpoint_path(path)
-        if not file.is_file():
-            raise FileNotFoundError(f'{path}: there is no such checkpoint.')
+        """Read a checkpoint, wherever it is: see :func:`local_file`."""
+        file = local_file(path)
         state, meta = read_weights(file)
         known = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'source') if key in meta}
         return cls(str(path), file_digest(file), state, known)
@@ -219,7 +218,8 @@ def _encoder_cfg(cfg: Config) -> dict:
 def _read_features(path: Path) -> dict[str, BankAndQuery]:
     """What :func:`_write_features` wrote."""
     found: dict[str, BankAndQuery] = {}
-    with np.load(path, allow_pickle=False) as arrays:
+    with reading(path, 'Remove it: it is computed again.'):
+        arrays = load_npz(path)
         about = {
             role: dict(
                 labels=torch.from_numpy(arrays[f'{role}/labels']),
@@ -228,12 +228,20 @@ def _read_features(path: Path) -> dict[str, BankAndQuery]:
             )
             for role in ROLES
         }
-        for name in arrays.files:
+        for name in arrays:
             role, _, row = name.partition('/features/')
             if row:
                 features = FeatureSet(torch.from_numpy(arrays[name]), **about[role])
+                _check_features(features)
                 found.setdefault(row, {})[role] = features
     return found
+
+
+def _check_features(found: FeatureSet) -> None:
+    N = len(found.features)
+    counts = {len(part) for part in (found.labels, found.sample_idx, found.names or range(N))}
+    if counts != {N} or not found.features.isfinite().all():
+        raise ValueError(f'{N} features belong to {counts} clips, or are not finite')
 
 
 def _write_features(path: Path, found: dict[str, BankAndQuery]) -> None:

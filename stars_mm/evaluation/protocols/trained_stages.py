@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from stars_mm.engine.runner.stages import latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 from stars_mm.evaluation.protocols.features import Encoder
 
 

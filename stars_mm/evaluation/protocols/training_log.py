@@ -5,6 +5,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stars_mm.utils.input_error import InputError, reading
+
 
 @dataclass
 class TrainingLog:
@@ -47,34 +49,34 @@ def read_training_log(work_dir: str | Path) -> TrainingLog:
             first = train[0]
             log.train = {s: v for s, v in log.train.items() if s < first['step']}
             start = first.get('epoch', first['step'])
-            log.val = {s: v for s, v in log.val.items() if s < start}
+            with reading(path):
+                log.val = {s: v for s, v in log.val.items() if s < start}
         log.train.update((line['step'], line) for line in train)
         log.val.update((line['step'], line) for line in lines if 'loss' not in line)
     return log
 
 
 def read_scalars(path: str | Path) -> list[dict]:
-    """Lines of one ``scalars.json``, a JSON object with a whole ``step`` each, else it is a
-    ValueError. A last line without its newline is what a killed run leaves behind; if it does not
+    """Lines of one ``scalars.json``, a JSON object with a whole ``step`` each, else it is an
+    InputError. A last line without its newline is what a killed run leaves behind; if it does not
     parse, it is dropped with a warning."""
-    rows = Path(path).read_text(encoding='utf-8').split('\n')
+    with reading(path):
+        rows = Path(path).read_text(encoding='utf-8').split('\n')
     lines = []
     for number, row in enumerate(rows, 1):
         if not row.strip():
             continue
         try:
             line = json.loads(row)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if number < len(rows):
-                text = f'{path}: line {number} is not JSON ({error.msg}): {row[:80]!r}'
-                raise ValueError(text) from None
+                problem = f'is not JSON ({str(error)[:80]}): {row[:80]!r}'
+                raise InputError(path, problem, clip=f'line {number}') from None
             text = f'{path}: line {number} is cut off, as an interrupted run leaves it'
             warnings.warn(f'{text}; it is ignored', stacklevel=2)
             continue
-        if not isinstance(line, dict) or not isinstance(line.get('step'), int):
-            raise ValueError(
-                f'{path}: line {number} must be a JSON object with a whole number "step", got '
-                f'{row[:80]!r}'
-            )
+        if not isinstance(line, dict) or type(line.get('step')) is not int:
+            problem = f'must be a JSON object with a whole number "step", got {row[:80]!r}'
+            raise InputError(path, problem, clip=f'line {number}')
         lines.append(line)
     return lines

@@ -8,12 +8,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from stars_mm.engine.runner.stages import is_finished, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import is_finished, latest_checkpoint
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
 from stars_mm.evaluation.protocols.tool_process import run_tool
 from stars_mm.evaluation.protocols.training_log import read_training_log
 from stars_mm.utils.atomic import write_text
-from stars_mm.utils.shipped_encoders import checkpoint_path
+from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import InputError
+from stars_mm.utils.json_file import read_json
 
 _METRIC = 'acc/top1'
 
@@ -24,8 +26,8 @@ def predictions_by_class(cfg: Config, work_dir: Path) -> dict:
     path = work_dir / 'predictions.json'
     if not path.is_file():
         _test(cfg, work_dir, '--dump', path)
-    found = json.loads(path.read_text(encoding='utf-8'))
-    del found['predictions']
+    found = read_json(path, remedy='Remove it: the test is made again.')
+    found.pop('predictions', None)
     return found
 
 
@@ -51,7 +53,7 @@ def run_training(
     identity = training_identity(cfg, checkpoint, seed, batch_size)
     record = _read_record(work_dir, identity)
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    cfg.load_from = os.path.abspath(checkpoint_path(checkpoint))
+    cfg.load_from = os.path.abspath(local_file(checkpoint))
     if record['result'] is None:
         _write_record(work_dir, record)
         done = latest_checkpoint(str(work_dir))
@@ -88,7 +90,7 @@ def training_identity(
     dataset = dataset_key(loader.pop('dataset'))
     return dict(
         seed=str(seed),
-        checkpoint=file_digest(checkpoint_path(checkpoint)),
+        checkpoint=file_digest(local_file(checkpoint)),
         batch_size=str(batch_size),
         clips=cache_key(dataset),
         config=cache_key(dict(settings, train_dataloader=loader)),
@@ -105,16 +107,18 @@ def _read_record(work_dir: Path, identity: dict[str, str]) -> dict:
                 f'no {path.name}. Choose another work directory.'
             )
         return dict(identity=identity, seconds=0.0, result=None)
-    record = json.loads(path.read_text())
-    before = record['identity']
+    remedy = 'Choose another work directory, or remove this one.'
+    record = read_json(path, remedy=remedy)
+    before, seconds, result = (record.get(key) for key in ('identity', 'seconds', 'result'))
+    is_time = type(seconds) in (int, float) and 0 <= seconds < 1e12
+    if not isinstance(before, dict) or not is_time or not isinstance(result, dict | None):
+        raise InputError(path, 'is no record of a training', remedy)
     keys = sorted({*before, *identity})
     differing = [key for key in keys if before.get(key) != identity.get(key)]
     if differing:
-        raise ValueError(
-            f'{work_dir} holds a training that differs in {differing}, or is of another version. '
-            'Choose another work directory, or remove this one.'
-        )
-    return record
+        problem = f'holds a training that differs in {differing}, or is of another version'
+        raise InputError(work_dir, problem, remedy)
+    return dict(identity=before, seconds=float(seconds), result=result)
 
 
 def _write_record(work_dir: Path, record: dict) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from stars_mm.preparation.inspection.clip_stats import JUMP_OF_MEDIAN, JUMP_OF_SIZE
 from stars_mm.preparation.inspection.faults import class_list
-from stars_mm.preparation.inspection.report import Finding, Inspection, finding, shown
+from stars_mm.preparation.inspection.report import Finding, Inspection, finding
+from stars_mm.utils.input_error import shown
 
 #: A body so many times larger or smaller than the median is in another unit.
 OTHER_UNIT = 5

@@ -14,7 +14,8 @@ from stars_mm.preparation.inspection.clip_stats import (
     measure_clip,
     unit_fault,
 )
-from stars_mm.preparation.inspection.report import Finding, Group, Inspection, shown
+from stars_mm.preparation.inspection.report import Finding, Group, Inspection
+from stars_mm.utils.input_error import shown
 
 
 def inspect_annotations(
@@ -35,7 +36,7 @@ def inspect_annotations(
         track (Callable): Iterates over the annotations, to show progress.
         unit (str, optional): What the file's layout declares.
     """
-    faulty, found = faults.clip_faults(annotations, clip_key(annotations))
+    faulty, found = faults.clip_faults(annotations, clip_key(annotations), unit)
     stats = {
         number: measure_clip(clip)
         for number, clip in enumerate(track(annotations))

@@ -1,6 +1,5 @@
 """What is found in an annotation file."""
 
-import reprlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,14 +7,6 @@ from typing import Any
 import numpy as np
 
 from stars_mm.preparation.inspection.clip_stats import ClipStats, Units
-
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 80
-
-
-def shown(value: Any) -> str:
-    """A value of a stranger's file on one line, without control characters."""
-    return ' '.join(_REPR.repr(value).split())
 
 
 def plain(name: Any, width: int = 30) -> str:

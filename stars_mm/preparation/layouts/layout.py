@@ -5,8 +5,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
+from stars_mm.utils.input_error import shown
+
+MOST_JOINTS = 1000
 #: Metres, centimetres, millimetres, pixels, or anything else.
 UNITS = ('m', 'cm', 'mm', 'px', 'other')
+
+
+def _flat(some: Any, where: str) -> list:
+    """What is in a list, or in the lists in it, which may be one list again and again."""
+    if not isinstance(some, (list, tuple)):
+        raise ValueError(f'{where}: {shown(some)} is no list.')
+    parts = [part if isinstance(part, (list, tuple)) else [part] for part in some]
+    if len(parts) > MOST_JOINTS or any(len(part) > MOST_JOINTS for part in parts):
+        raise ValueError(f'{where}: has more than {MOST_JOINTS} joints.')
+    return [one for part in parts for one in part]
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,8 @@ class SkeletonLayout:
 
     def __post_init__(self) -> None:
         V = self.num_joints
+        if V > MOST_JOINTS:
+            self._refuse(f'has {V} joints; there may be {MOST_JOINTS}.')
         if V == 0 or len(set(self.joints)) < V:
             self._refuse(f'joints={self.joints} must be names, each of them once.')
         used = dict(parents=self.parents, center=[self.center], align=self.align or ())
@@ -81,11 +96,19 @@ class SkeletonLayout:
                 itself), ``center``, and optionally ``name``, ``pairs``, ``align`` and ``unit``.
             source (str): Where it comes from, for messages, and the name of a layout without one.
         """
+        if any(not isinstance(content.get(key) or '', str) for key in ('name', 'unit')):
+            raise ValueError(f'layout {source!r}: name or unit is no text.')
         where = f'layout {content.get("name") or source!r}'
         needed, known = {'joints', 'parents', 'center'}, cls.__annotations__
         if not needed <= set(content) or not set(content) <= set(known):
             keys = f'{sorted(needed)} are needed, and {sorted(set(known) - needed)} may be given'
             raise ValueError(f'{where}: has the keys {sorted(content)}; {keys}.')
+        lists = [
+            content[key] for key in ('joints', 'parents', 'pairs', 'align') if content.get(key)
+        ]
+        flat = [part for some in lists for part in _flat(some, where)]
+        if any(part is not None and type(part) not in (str, int) for part in flat):
+            raise ValueError(f'{where}: joints are not all names or numbers.')
         joints = [str(joint) for joint in content['joints']]
 
         def numbers(some: Sequence[int | str], key: str) -> tuple[Any, ...]:

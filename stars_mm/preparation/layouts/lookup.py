@@ -2,15 +2,20 @@
 
 import json
 import os.path as osp
+from typing import Any
 
 import yaml
 
 from stars_mm.preparation.layouts.known import ALIASES, LAYOUTS
-from stars_mm.preparation.layouts.layout import SkeletonLayout
+from stars_mm.preparation.layouts.layout import MOST_JOINTS, SkeletonLayout
+from stars_mm.utils.input_error import reading, shown
 
 #: Kinect v1 joints of Northwestern-UCLA Multiview Action 3D as mmaction2's graph networks take
 #: them: ``inward`` holds (joint, next joint towards the centre).
 NW_UCLA = LAYOUTS['kinect-20'].graph
+#: A layout is small and flat.
+_MOST_BYTES = 256 << 10
+_DEPTH = 8
 
 
 def known_layouts() -> list[str]:
@@ -29,6 +34,7 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
 
     Raises:
         ValueError: If the name is unknown, or the layout is not sound.
+        InputError: If that of a file is not.
         FileNotFoundError: If there is no such file.
     """
     if isinstance(layout, SkeletonLayout):
@@ -36,6 +42,8 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
     if isinstance(layout, dict):
         of_graph = 'num_node' in layout or 'inward' in layout
         return _from_graph(layout) if of_graph else SkeletonLayout.from_dict(layout)
+    if not isinstance(layout, str):
+        raise ValueError(f'layout is a {type(layout).__name__}, no name, file or dict.')
     if ALIASES.get(layout, layout) in LAYOUTS:
         return LAYOUTS[ALIASES.get(layout, layout)]
     if not layout.endswith(('.json', '.yml', '.yaml')):
@@ -46,17 +54,28 @@ def get_layout(layout: str | dict | SkeletonLayout) -> SkeletonLayout:
         )
     if not osp.isfile(layout):
         raise FileNotFoundError(f'layout="{layout}": there is no such file.')
-    try:
-        with open(layout, encoding='utf-8') as file:
-            content = (json.load if layout.endswith('.json') else yaml.safe_load)(file)
+    with reading(layout):
+        content = _read_file(layout)
         if not isinstance(content, dict):
             raise ValueError(f'holds a {type(content).__name__}, and a dict is needed')
-    except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f'{layout}: cannot be read as a layout ({error}).') from error
-    try:
         return SkeletonLayout.from_dict(content, osp.basename(layout))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{layout}: {error}') from error
+
+
+def _read_file(path: str) -> Any:
+    """What a file of JSON or plain YAML holds."""
+    if osp.getsize(path) > _MOST_BYTES:
+        raise ValueError(f'has more than {_MOST_BYTES >> 10} KiB, and is no layout')
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    if path.endswith('.json'):
+        return json.loads(text)
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):  # as it is read, so that it stops at once
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise ValueError('has lists within lists within lists. Write it out')
+    return yaml.safe_load(text)
 
 
 def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
@@ -75,13 +94,20 @@ def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
     found = extra.get('skeleton') or extra.get('layout')
     if found is None:
         return None
-    if not isinstance(found, dict) and found not in [*ALIASES, *LAYOUTS]:
-        known = f'neither one of {known_layouts()} nor a dict'
-        raise ValueError(f'{ann_file}: its layout {found!r} is {known}. Say another one.')
-    try:
+    with reading(ann_file):
+        if not isinstance(found, dict) and found not in [*ALIASES, *LAYOUTS]:
+            known = f'neither one of {known_layouts()} nor a dict'
+            raise ValueError(f'its layout {shown(found)} is {known}. Say another one.')
         return get_layout(found)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{ann_file}: {error}') from error
+
+
+def stored_unit(extra: dict) -> str | None:
+    """The unit of the layout that an annotation file has, None where it has no sound one."""
+    try:
+        layout = stored_layout(extra, '')
+    except ValueError:
+        return None
+    return layout.unit if layout else None
 
 
 def joint_parents(layout: str | dict | SkeletonLayout) -> list[int]:
@@ -98,6 +124,8 @@ def _from_graph(graph: dict) -> SkeletonLayout:
     if missing:
         raise ValueError(f'layout lacks {missing}; num_node, inward and center are needed.')
     V, center = graph['num_node'], graph['center']
+    if not isinstance(V, int) or not 0 < V <= MOST_JOINTS:
+        raise ValueError(f'layout: num_node is no number from 1 to {MOST_JOINTS}.')
     pairs = sorted([*map(tuple, graph['inward']), (center, center)])
     joints = [joint for joint, _ in pairs]
     if joints != list(range(V)):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.runner import find_latest_checkpoint
 
-from stars_mm.engine.runner.stages import latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
 
 WORKERS = dict(num_workers=2, persistent_workers=True)
 STAGE1 = 'pretrain'
@@ -51,7 +50,7 @@ def test_interrupted_in(stage, epoch, load_cfg, build, trained, tmp_path, assert
 
 def test_a_copy_does_not_read_the_original(load_cfg, build, trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    assert Path(find_latest_checkpoint(str(tmp_path))).parent == trained  # mmengine's way
+    (tmp_path / 'last_checkpoint').write_text(str(trained / 'epoch_4.pth'))  # mmengine's way
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_4.pth')
     state = torch.load(tmp_path / 'epoch_4.pth')
     state['state_dict']['head.predictor.3.bias'].fill_(100)
@@ -67,9 +66,9 @@ def test_where_the_last_checkpoint_is(tmp_path):
     pointer.write_text(f'{elsewhere}\n')
     assert latest_checkpoint(str(tmp_path)) is None  # it is gone
     elsewhere.parent.mkdir()
-    elsewhere.touch()
+    torch.save(dict(state_dict={}), elsewhere)
     assert latest_checkpoint(str(tmp_path)) == str(elsewhere)
-    (tmp_path / 'epoch_1.pth').touch()
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
 
 

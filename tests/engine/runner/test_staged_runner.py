@@ -2,6 +2,7 @@ import copy
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
-from stars_mm.engine.runner.stages import build_stage_cfg, latest_checkpoint
+from stars_mm.engine.runner.last_checkpoint import latest_checkpoint
+from stars_mm.engine.runner.stages import build_stage_cfg
+from stars_mm.utils import weights_file
 
 SHORT = {'train_cfg.max_epochs': 1, 'stages.0.options': {'train_cfg': dict(max_epochs=1)}}
 NO_VAL = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
@@ -136,7 +139,7 @@ def test_ranks_wait_for_the_checkpoint(two_ranks, tmp_path):
     def look(rank):
         if rank == 0:
             time.sleep(0.5)
-            (tmp_path / 'epoch_9.pth').touch()
+            torch.save(dict(state_dict={}), tmp_path / 'epoch_9.pth')
             (tmp_path / 'last_checkpoint').write_text('epoch_9.pth')
         return latest_checkpoint(str(tmp_path))
 
@@ -149,10 +152,12 @@ def test_a_checkpoint_is_read_once(load_cfg, build, trained, tmp_path, monkeypat
     cfg = load_cfg(tmp_path / 'run', dict(load_from=str(tmp_path / 'a.pth')))
     torch.save(weights, cfg.load_from)
     runner = build(cfg)
-    read, load = [], torch.load
-    monkeypatch.setattr(torch, 'load', lambda path, **kw: read.append(path) or load(path, **kw))
+    read, load = [], weights_file.read_torch_file
+    monkeypatch.setattr(
+        weights_file, 'read_torch_file', lambda path, *args: read.append(path) or load(path, *args)
+    )
     runner.test()
-    assert read == [cfg.load_from]
+    assert read == [Path(cfg.load_from)]
     torch.testing.assert_close(dict(runner.model.state_dict()), dict(weights), rtol=0, atol=0)
 
 

@@ -315,9 +315,9 @@ REFUSED = [
     ('few-shot', '--shots 1 14', "'xsub_train' of .*tiny.pkl: 14 shots are more than class 1 has"),
     ('clusters', f'{CFG} test_dataloader.dataset.labels=[1]', "'xsub_val' .* has 1 classes"),
     ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .*: wave\."),
-    ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth lacks 12 of'),
+    ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth: lacks 12 of'),
     ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
-    ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth does not fit'),
+    ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth: does not fit'),
     ('semi-50', '--draws 0', '--draws: 0 must be'),
 ]
 
@@ -334,7 +334,7 @@ def test_refused_before_anything_runs(evaluate, tmp_path):
         (dict(model={'joints_embed.proj.weight': weight}), "the authors' .*convert_checkpoint"),
     ):
         torch.save(state, bad)
-        with pytest.raises(ValueError, match=rf'bad\.pth lacks .*{message}'):
+        with pytest.raises(ValueError, match=rf'bad\.pth: lacks .*{message}'):
             evaluate('linear knn', checkpoint=bad)
     with pytest.raises(FileNotFoundError, match='none.pth: there is no such'):
         evaluate('knn', checkpoint=tmp_path / 'none.pth')
