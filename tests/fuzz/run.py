@@ -78,7 +78,7 @@ def open_input(name: str, files: Files, folder: Path) -> tuple[str, str, str]:
             return 'unsound', *_told(error)
         if _is_memory(error):
             return 'memory', *_told(error)
-        if not isinstance(error, (InputError, OSError)) or getattr(error, 'errno', 1) is None:
+        if not isinstance(error, (InputError, OSError)):
             return 'other error', *_told(error)
         if not any(part in str(error) for part in names):
             return 'no name', *_told(error)
