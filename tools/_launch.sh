@@ -24,6 +24,9 @@ with_torchrun() {
     # torchrun's own default is one thread, which wastes cores without a GPU.
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > nproc ? cores / nproc : 1))}"
 
+    # all that a training saves its state at
+    export TORCHELASTIC_SIGNALS_TO_HANDLE="${TORCHELASTIC_SIGNALS_TO_HANDLE:-SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1}"
+
     local nnodes="${NNODES:-1}" where
     if [ "$nnodes" = 1 ] && [ -z "${PORT:-}" ]; then
         where=(--standalone) # any free port

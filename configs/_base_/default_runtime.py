@@ -12,6 +12,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     non_finite=dict(type='NonFiniteHook'),
+    collapse=dict(type='CollapseHook'),
 )
 
 env_cfg = dict(

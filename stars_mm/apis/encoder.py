@@ -1,7 +1,8 @@
 """An encoder as plain data, with all that is needed to feed it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,10 +16,12 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
+from torch.nn.modules import module as module_hooks
 
 from stars_mm.preparation.layouts import get_layout, known_layouts
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
+from stars_mm.utils.input_error import InputError, reading
 from stars_mm.utils.package_files import find_config, package_path
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
 from stars_mm.utils.weights_file import read_weights
@@ -35,6 +38,9 @@ TRANSFORM_TYPES = (
     *('GenSkeFeat', 'JointToBone', 'ToMotion', 'MergeSkeFeat'),
 )
 _INDEX = 'model-index.yml'
+#: The largest numbers in a stranger's config: by their keys, and of any other.
+LIMITS = dict(num_clips=32, num_person=32, max_hop=32)
+MAX_NUMBER = 4096
 
 
 @dataclass
@@ -140,9 +146,10 @@ class PackedEncoder:
         """An encoder that may come from a stranger.
 
         Raises:
-            ValueError: If ``source`` asks for anything that is no part of an encoder.
+            InputError: If ``source`` asks for anything that is no part of an encoder, or for a
+                model larger than its weights.
         """
-        try:
+        with reading(source, 'Get the file anew, or learn the recognizer again.'):
             about = json.loads(str(arrays['encoder']))
             weights = {
                 key.removeprefix('weights/'): torch.from_numpy(np.asarray(arrays[key], np.float32))
@@ -154,10 +161,11 @@ class PackedEncoder:
             for step in packed.pipeline:
                 check_types(step, TRANSFORM_TYPES, source)
             check_sources(packed.pipeline, source)
-            check_checkpoint(weights, packed._module(), source)
-        except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
-            raise ValueError(f'{source}: holds no encoder ({error!r}).') from error
-        return packed
+            check_numbers([packed.model, packed.pipeline], source)
+            with no_more_than(weights, source):
+                module = packed._module()
+            check_checkpoint(weights, module, source)
+            return packed
 
 
 def describe_encoder(cfg: Config) -> tuple[dict, list[dict]]:
@@ -174,13 +182,13 @@ def describe_encoder(cfg: Config) -> tuple[dict, list[dict]]:
 
 
 def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
-    """Raise a ValueError where a config has another ``type`` than those allowed, or ``init_cfg``,
+    """Raise an InputError where a config has another ``type`` than those allowed, or ``init_cfg``,
     which would open files."""
     if isinstance(content, Mapping):
         kind = content.get('type')
         if ('type' in content and kind not in allowed) or 'init_cfg' in content:
             what = 'init_cfg' if 'init_cfg' in content else f'type={kind!r}'
-            raise ValueError(f'{source}: asks for {what}, which is no part of an encoder: refused.')
+            raise InputError(source, f'asks for {what}, which is no part of an encoder: refused')
         content = list(content.values())
     if isinstance(content, (list, tuple)):
         for part in content:
@@ -188,12 +196,49 @@ def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
 
 
 def check_sources(pipeline: list[dict], source: str) -> None:
-    """Raise a ValueError where a step names a layout that is a file."""
+    """Raise an InputError where a step names a layout that is a file."""
     for step in pipeline:
         for key in ('source', 'target', 'layout'):
             layout = step.get(key)
             if isinstance(layout, str) and layout not in known_layouts():
-                raise ValueError(f'{source}: {key}={layout!r} is none of {known_layouts()}.')
+                raise InputError(source, f'{key}={layout!r} is none of {known_layouts()}')
+
+
+def check_numbers(content: Any, source: str, key: str = '') -> None:
+    """Raise an InputError where a config has a number that no encoder needs."""
+    if isinstance(content, Mapping):
+        for name, part in content.items():
+            check_numbers(part, source, name)
+    elif isinstance(content, (list, tuple)):
+        for part in content:
+            check_numbers(part, source, key)
+    elif isinstance(content, (int, float)) and not abs(content) <= LIMITS.get(key, MAX_NUMBER):
+        limit = LIMITS.get(key, MAX_NUMBER)
+        raise InputError(source, f'asks for {key}={content}, and {limit} is the most: refused')
+
+
+@contextmanager
+def no_more_than(weights: Mapping[str, Tensor], source: str) -> Iterator[None]:
+    """A model that is built ends in an InputError once it has more than twice the weights that are
+    there: before they are drawn, and thus before they take memory."""
+    left = 2 * sum(value.numel() for value in weights.values()) + 1_000_000
+    number = 2 * len(weights) + 1000
+
+    def count(module: nn.Module, name: str, value: Tensor | None) -> None:
+        nonlocal left, number
+        left, number = left - (0 if value is None else value.numel()), number - 1
+        if left < 0 or number < 0:
+            raise InputError(source, 'describes a model larger than its weights: refused')
+
+    hooks = [
+        module_hooks.register_module_parameter_registration_hook(count),
+        module_hooks.register_module_buffer_registration_hook(count),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _look_up(name: str) -> tuple[str, str | None]:

@@ -1,5 +1,4 @@
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.evaluation.functional.mutual_neighbors import MutualNeighbors
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import reading
+from stars_mm.utils.safe_arrays import load_npz
 
 FORMAT = 'stars_mm recognizer 1'
 _NEIGHBORS = 3  # examples that a prediction names
@@ -304,13 +305,12 @@ class FewShotRecognizer:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is no recognizer, or not all of one.
+            InputError: If it is no recognizer, or not all of one.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f'{path}: there is no such file. stars-mm learn makes one.')
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
+        with reading(path, 'A recognizer is what stars-mm learn writes, whole.'):
+            arrays = load_npz(path)
             about = json.loads(str(arrays['about']))
             if about['format'] != FORMAT:
                 raise ValueError(f'its format is {about["format"]!r}')
@@ -331,10 +331,6 @@ class FewShotRecognizer:
             )
             found.threshold = float(about['threshold'])
             return found
-        except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f'{path}: is no recognizer that stars-mm learn wrote, or not all of one ({error}).'
-            ) from error
 
     def _fit(self) -> 'FewShotRecognizer':
         self._neighbors = None

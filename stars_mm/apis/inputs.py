@@ -13,12 +13,15 @@ from mmengine.logging import print_log
 
 from stars_mm.preparation.annotation_file import SUFFIXES, clip_key, load_annotations, select_split
 from stars_mm.preparation.clip_conversion import METRES, ConversionOptions, convert_clip
+from stars_mm.preparation.clip_faults import clip_fault
+from stars_mm.preparation.inspection.faults import class_list
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts, stored_layout
 from stars_mm.preparation.readers import folder, tables
 from stars_mm.preparation.readers.lookup import call_reader, get_reader
 from stars_mm.preparation.readers.mmpose import is_mmpose
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files
+from stars_mm.utils.input_error import InputError, reading, shown
 
 _GUESSED: set[str] = set()  # layouts of which it was said in this process
 FILES = ('.csv', '.tsv', '.npy', '.json', '.bvh')
@@ -132,17 +135,15 @@ def _read_annotations(path: str, options: ReadOptions) -> Iterator[InputClip]:
     stored = None if options.layout else stored_layout(extra, path)
     said = options.layout or stored or options.usual_layout
     layout = None if said is None else get_layout(said)
-    names, key = extra.get('class_names'), clip_key(annotations)
+    names, key = class_list(extra.get('class_names')), clip_key(annotations)
     for number, clip in enumerate(clips):
         label = clip.get('label')
         if isinstance(label, (int, np.integer)) and names and 0 <= label < len(names):
             label = names[label]
         name = str(clip.get(key, number))
-        keypoint = np.asarray(clip.get('keypoint'))
-        if keypoint.ndim != 4 or keypoint.dtype.kind != 'f' or not keypoint.size:
-            raise ValueError(
-                f'{path}: clip {name!r} has no keypoint (M, T, V, C). Run stars-mm inspect {path}.'
-            )
+        if fault := clip_fault(clip, None if layout is None else layout.unit):
+            raise InputError(path, fault, f'Run stars-mm inspect {path}.', f'clip {shown(name)}')
+        keypoint = clip['keypoint']
         frames: Any = clip.get('total_frames', keypoint.shape[1])
         yield InputClip(
             name,
@@ -157,7 +158,7 @@ def _read_file(file: SourceFile, options: ReadOptions) -> InputClip:
     """A recording's file; the folder that it lies in is its label."""
     suffix = Path(file.path).suffix.lower()
     layout = options.layout
-    try:
+    with reading(file.where):
         if suffix == '.bvh':
             from stars_mm.preparation.readers import bvh
 
@@ -168,8 +169,6 @@ def _read_file(file: SourceFile, options: ReadOptions) -> InputClip:
             layout = get_layout(layout or _layout_of_file(file, options))
             table = tables.TableOptions(layout, options.channels, 1)
             keypoints = partial(folder.load, file, table)
-    except ValueError as error:
-        raise ValueError(f'{file.where}: {error}') from error
     recording = Recording(file.name, file.parent, keypoints=keypoints, source=file.where)
     return _convert(recording, layout, options)
 
@@ -226,18 +225,16 @@ def _convert(
     """What the converter would store of a recording; missing joints are filled in."""
     layout = layout or options.usual_layout
     if layout is None:
-        try:
+        with reading(recording.place):
             *_, V, C = np.shape(recording.load().keypoints)
             sizes = {name: get_layout(name).num_joints for name in known_layouts()}
             layout = _only_one({name: C for name in sizes if sizes[name] == V}, recording.place)
-        except ValueError as error:
-            raise ValueError(f'{recording.place}: {error}') from error
     layout = get_layout(layout)
     unit = options.unit or layout.unit
     how = ConversionOptions(up=options.up, missing='interpolate')
     made = convert_clip(recording, layout, unit, how, keep_absent=False)
     if 'left_out' in made:
-        raise ValueError(f'{recording.place}: {made["left_out"]}')
+        raise InputError(recording.place, made['left_out'])
     stored = replace(layout, unit='m' if unit in METRES else unit)
     arrays = made['arrays']
     return InputClip(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import stars_mm
+from stars_mm.utils.input_error import InputError
 
 #: Subcommand → what it does. Each is a module of this package with a docstring,
 #: ``add_arguments(parser)`` and ``main(args)``, which may give an exit status; it is imported when
@@ -96,7 +97,7 @@ def without_traceback(run: Callable[[], int | None]) -> int | None:
     try:
         return run()
     except MENDABLE as error:
-        if not (isinstance(error, OSError) or is_ours(error)):
+        if not (isinstance(error, (OSError, InputError)) or is_ours(error)):
             raise
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:

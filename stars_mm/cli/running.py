@@ -7,6 +7,7 @@ from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from stars_mm.engine.runner.config_check import check_config, check_options
 from stars_mm.utils.package_files import find_config
 
 
@@ -30,8 +31,10 @@ def add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """The config file with ``--cfg-options``, the launcher, and a folder to work in."""
+    """The config file with ``--cfg-options``, the launcher, and a folder to work in; a ValueError
+    where an option would be read by nothing."""
     cfg = Config.fromfile(find_config(args.config))
+    check_options(args.cfg_options, cfg)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
@@ -43,4 +46,7 @@ def read_config(args: argparse.Namespace) -> Config:
 
 def build_runner(cfg: Config) -> Runner:
     """The runner that the config names, mmengine's where it names none."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    check_config(cfg)
+    return Runner.from_cfg(cfg)

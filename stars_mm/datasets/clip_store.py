@@ -23,6 +23,7 @@ from stars_mm.preparation.flat_arrays import (
     from_json,
     to_json,
 )
+from stars_mm.preparation.layouts import stored_unit
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.input_error import InputError, reading
 from stars_mm.utils.safe_arrays import check_shape, load_npy, read_header
@@ -251,8 +252,9 @@ def write_clip_store(
     """
     writer = FlatArrayWriter(folder, mixed=True, least_axes=2, sums=True)
     faults, rest = {}, []
+    unit = stored_unit(extra)
     for number, clip in enumerate(clips):
-        fault = clip_fault(clip)
+        fault = clip_fault(clip, unit)
         if fault:
             faults[str(number)] = fault
         aside = _IN_LIST + (('keypoint', 'keypoint_score') if fault else ())

@@ -12,14 +12,12 @@ import zipfile
 from collections.abc import Iterable
 from typing import IO, Any
 
+import numpy as np
 from mmengine.fileio import get_local_path
 
-from stars_mm.preparation.flat_arrays import (
-    is_annotation_npz,
-    read_annotation_npz,
-    write_annotation_npz,
-)
+from stars_mm.preparation.flat_arrays import read_annotation_npz, write_annotation_npz
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import InputError, reading, shown
 from stars_mm.utils.safe_pickle import load_pickle
 
 Splits = dict[str, list[str]]
@@ -28,6 +26,8 @@ FORMAT = (
     'dict(split={name: [frame_dir, ...]}, annotations=[dict(frame_dir, '
     'label, keypoint (M, T, V, C), total_frames), ...])'
 )
+#: What clips may be called.
+_NAMES = (str, int, np.integer)
 SUFFIXES = ('.pkl', '.npz')
 
 #: Readers after which annotation files are named.
@@ -71,7 +71,7 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 
     Raises:
         FileNotFoundError: If there is no such file; says how to make it.
-        ValueError: If the file is of another kind or of another layout.
+        InputError: If the file is of another kind or of another layout.
     """
     path = str(path)
     if not path.endswith(SUFFIXES):
@@ -87,13 +87,16 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
         content = dict(annotations=content, split=None)
     if not isinstance(content, dict) or 'annotations' not in content:
         wrong = f"holds a {type(content).__name__} without 'annotations'"
-        raise ValueError(f'{path}: {wrong}; needed is {FORMAT}.')
+        raise InputError(path, f'{wrong}; needed is {FORMAT}')
     annotations = content.pop('annotations')
     splits: Any = content.pop('split', {})
     if not isinstance(annotations, list) or not all(isinstance(clip, dict) for clip in annotations):
-        raise ValueError(f"{path}: 'annotations' is no list of dicts; needed is {FORMAT}.")
+        raise InputError(path, f"'annotations' is no list of dicts; needed is {FORMAT}")
     if splits is not None and not isinstance(splits, dict):
-        raise ValueError(f"{path}: 'split' is a {type(splits).__name__}; needed is {FORMAT}.")
+        raise InputError(path, f"'split' is a {type(splits).__name__}; needed is {FORMAT}")
+    odd = {*map(type, splits or ()), *(type(key) for clip in annotations for key in clip)} - {str}
+    if odd:
+        raise InputError(path, f'a key is a {odd.pop().__name__}; needed is {FORMAT}')
     if extra is not None:
         extra.update(content)
     return annotations, splits
@@ -102,15 +105,17 @@ def load_annotations(path: str, extra: dict | None = None) -> tuple[list[dict], 
 def _load_npz(path: str) -> dict:
     """Reads an ``.npz``, and says so where it is the authors'."""
     with get_local_path(path) as local:
-        if zipfile.is_zipfile(local) and not is_annotation_npz(local):
-            with zipfile.ZipFile(local) as archive:
+        names = None
+        if zipfile.is_zipfile(local):
+            with reading(path), zipfile.ZipFile(local) as archive:
                 names = [osp.splitext(name)[0] for name in archive.namelist()]
+        if names is not None and not {'format', 'about'} <= set(names):
             remedy = '. Make one with tools/data/convert.py.'
             if 'x_train' in names:
                 run = f'python tools/data/convert.py {path} DST.npz --reader mamp-npz'
                 remedy = f', the arrays of the authors of MAMP. Run {run}.'
-            held = ', '.join(names[:8]) or 'nothing'
-            raise ValueError(f'{path}: is no annotation file: it holds {held}{remedy}')
+            held = ', '.join(names[:8])[:200] or 'nothing'
+            raise InputError(path, f'is no annotation file: it holds {held}{remedy}')
         annotations, splits, extra = read_annotation_npz(local)
     return dict(extra, annotations=annotations, split=splits)
 
@@ -128,23 +133,29 @@ def select_split(
     or a clip has no name."""
     if split is None:
         if not annotations:
-            raise ValueError(f'{path}: holds no clips. Make the file again.')
+            raise InputError(path, 'holds no clips', 'Make the file again.')
         return annotations, []
     if splits is None or split not in splits:
         known = ', '.join(map(repr, splits or ())) or 'none'
         raise ValueError(f'split={split!r}: {path} has no such split. Those in it: {known}.')
-    names = set(splits[split])
+    listed: Any = splits[split]
+    is_list = isinstance(listed, (list, tuple, set, frozenset, np.ndarray))
+    if not is_list or not all(isinstance(name, _NAMES) for name in listed):
+        raise InputError(path, f'split {shown(split)} is {shown(listed)}, no list of names')
+    names = set(listed)
     if not names:
-        raise ValueError(
-            f'split={split!r}: lists no clips in {path}. Make it again, or choose another split.'
+        raise InputError(
+            path, f'split={split!r} lists no clips', 'Make it again, or choose another split.'
         )
     key = clip_key(annotations)
     for number, clip in enumerate(annotations):
         if key not in clip:
-            text = f'{path}: annotation {number} has no {key!r}'
-            raise ValueError(f'{text}, so no split can name it. Give it one.')
+            problem = f'annotation {number} has no {key!r}, so no split can name it'
+            raise InputError(path, problem, 'Give it one.')
+        if not isinstance(clip[key], _NAMES):
+            raise InputError(path, f'the {key} of annotation {number} is {shown(clip[key])}')
     clips = [clip for clip in annotations if clip[key] in names]
-    return clips, sorted(names - {clip[key] for clip in clips})
+    return clips, sorted(names - {clip[key] for clip in clips}, key=str)
 
 
 def _opcodes(value: Any) -> bytes:

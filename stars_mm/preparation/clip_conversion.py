@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stars_mm.preparation.clip_faults import METRES, clip_fault
 from stars_mm.preparation.inspection.clip_stats import measure_clip
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.recording import Clip, ClipLeftOut, Recording
-
-#: Unit → metres.
-METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
+from stars_mm.utils.input_error import InputError, reading
 
 
 def find_missing(keypoints: np.ndarray, scores: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -100,14 +99,20 @@ def convert_clip(
 ) -> dict:
     """A clip as it is stored, and its :class:`ClipStats` in plain types; or why it is left out."""
     try:
-        clip = recording.load()
-        arrays, filled = _prepare(clip, layout, unit, options, keep_absent)
-    except ClipLeftOut as error:
-        return dict(name=recording.name, left_out=str(error))
-    except (ValueError, OSError) as error:
+        with reading(recording.place):
+            try:
+                clip = recording.load()
+            except ClipLeftOut as error:
+                return dict(name=recording.name, left_out=str(error))
+            arrays, filled = _prepare(clip, layout, unit, options, keep_absent)
+    except (InputError, OSError) as error:
         if options.invalid == 'drop':
-            return dict(name=recording.name, left_out=str(error))
-        raise ValueError(f'{recording.place}: {error}') from error
+            return dict(
+                name=recording.name, left_out=str(error).removeprefix(f'{recording.place}: ')
+            )
+        if isinstance(error, OSError):
+            raise InputError(recording.place, str(error)) from error
+        raise
     notes = {**(clip.notes or {}), 'joints interpolated': filled}
     notes = {what: int(count) for what, count in notes.items() if count}
     measured = measure_clip(arrays)._asdict()
@@ -139,6 +144,8 @@ def _prepare(
     if scores is not None and options.scores:
         scores = np.where(missing | ~present[..., None], 0, scores)
         arrays['keypoint_score'] = _float32(scores[kept])
+    if fault := clip_fault(arrays, 'm' if unit in METRES else unit):
+        raise ValueError(fault)
     return arrays, int(missing.sum())
 
 

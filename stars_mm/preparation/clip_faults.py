@@ -7,6 +7,12 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from stars_mm.preparation.annotation_file import clip_key
+from stars_mm.utils.input_error import InputError, shown
+
+#: Unit → metres.
+METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
+#: No body is farther from the origin, in metres or pixels.
+FARTHEST = 1e4
 
 
 class ClipSizes(NamedTuple):
@@ -17,18 +23,28 @@ class ClipSizes(NamedTuple):
     max_persons: int  # the largest M
 
 
-def _value_fault(key: str, array: np.ndarray) -> str | None:
-    """Says whether values are NaN or infinite, or zero throughout."""
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        return f'{key}{list(where)} is {array[where]}'
+def _value_fault(key: str, array: np.ndarray, farthest: float) -> str | None:
+    """Says whether values are NaN or infinite, where no body is, or zero throughout."""
+    with np.errstate(over='ignore'):  # half precision ends before
+        bad = ~np.isfinite(array) | (np.abs(array) > farthest)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        no_body = f', and no body is beyond {farthest:g}' if np.isfinite(array[where]) else ''
+        return f'{key}{list(where)} is {array[where]}{no_body}'
     if key == 'keypoint' and not array.any():
         return 'keypoint is zero throughout, an empty recording'
     return None
 
 
-def clip_fault(clip: dict) -> str | None:
-    """Says what is wrong with the shape or the values of a clip."""
+def farthest_coordinate(unit: str | None) -> float:
+    """Beyond what no coordinate of a body is: 10,000 metres or pixels; where the unit is not known
+    it may be the millimetre."""
+    return FARTHEST if unit == 'px' else FARTHEST / METRES.get(unit or '', METRES['mm'])
+
+
+def clip_fault(clip: dict, unit: str | None = None) -> str | None:
+    """Says what is wrong with the shape or the values of a clip whose coordinates are in a layout's
+    ``unit``."""
     arrays = {key: clip[key] for key in ('keypoint', 'keypoint_score') if clip.get(key) is not None}
     for key, array in {'keypoint': None, **arrays}.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in 'fiu':
@@ -44,8 +60,10 @@ def clip_fault(clip: dict) -> str | None:
         return f'keypoint_score has shape {scores.shape} {beside}'
     frames = clip.get('total_frames', shape[1])
     if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
-        return f'total_frames is {frames!r} beside a keypoint of shape {shape} (M, T, V, C)'
-    return next(filter(None, (_value_fault(key, array) for key, array in arrays.items())), None)
+        return f'total_frames is {shown(frames)} beside a keypoint of shape {shape} (M, T, V, C)'
+    farthest = dict(keypoint=farthest_coordinate(unit), keypoint_score=np.finfo(np.float64).max)
+    faults = (_value_fault(key, array, farthest[key]) for key, array in arrays.items())
+    return next(filter(None, faults), None)
 
 
 def _size(clip: dict) -> tuple[int, int, bool]:
@@ -57,12 +75,14 @@ def _describe(V: int, C: int, has_scores: bool) -> str:
     return f'V={V} joints, C={C} coordinates, {"with" if has_scores else "no"} keypoint_score'
 
 
-def find_faults(clips: list[dict], known: dict[int, str] | None = None) -> dict[int, str]:
+def find_faults(
+    clips: list[dict], known: dict[int, str] | None = None, unit: str | None = None
+) -> dict[int, str]:
     """Looks through clips for what no training can use: position of a faulty clip → what is wrong
     with it. ``known`` is what :func:`clip_fault` says of them, where they have been looked through
-    before."""
+    before; ``unit`` that of their coordinates."""
     if known is None:
-        known = {n: fault for n, fault in enumerate(map(clip_fault, clips)) if fault}
+        known = {n: fault for n, clip in enumerate(clips) if (fault := clip_fault(clip, unit))}
     sizes = {n: _size(clip) for n, clip in enumerate(clips) if n not in known}
     if not sizes:
         return known
@@ -89,22 +109,22 @@ def label_fault(clip: dict, num_classes: int, multi_class: bool) -> str | None:
     if label is None and not multi_class:
         return None
     if multi_class and not is_list:
-        return f'label is {label!r}, no list of classes'
+        return f'label is {shown(label)}, no list of classes'
     for value in label if is_list else [label]:
         if not isinstance(value, (int, np.integer)) or not (0 <= value < num_classes):
             needed = f'num_classes={num_classes} needs an integer from 0 to {num_classes - 1}'
-            return f'label is {value!r}, and {needed}'
+            return f'label is {shown(value)}, and {needed}'
     return None
 
 
 def check_labels(clips: list[dict], num_classes: int, multi_class: bool, source: str) -> None:
-    """Raises a ValueError on the first label that is no class, see :func:`label_fault`."""
+    """Raises an InputError on the first label that is no class, see :func:`label_fault`."""
     key = clip_key(clips)
     for clip in clips:
         fault = label_fault(clip, num_classes, multi_class)
         if fault:
-            text = f'{source}: clip {clip.get(key)!r}: {fault}'
-            raise ValueError(f'{text}. Mend the label or num_classes.')
+            name = f'clip {shown(clip.get(key))}'
+            raise InputError(source, fault, 'Mend the label or num_classes.', clip=name)
 
 
 def check_clips(
@@ -124,19 +144,21 @@ def check_clips(
         known (dict, optional): As :func:`find_faults` takes it.
 
     Returns:
-        tuple: The clips that are sound, and their sizes; a ValueError if there are none.
+        tuple: The clips that are sound, and their sizes; an InputError if there are none.
     """
     faults = find_faults(clips, known)
     key = clip_key(clips)
-    reasons = [f'{clips[number].get(key)!r}: {fault}' for number, fault in sorted(faults.items())]
-    reasons += [f'{name!r}: the split lists it, the annotations lack it' for name in missing]
+    reasons = [
+        f'{shown(clips[number].get(key))}: {fault}' for number, fault in sorted(faults.items())
+    ]
+    reasons += [f'{shown(name)}: the split lists it, the annotations lack it' for name in missing]
     sound = [clip for n, clip in enumerate(clips) if n not in faults]
     if reasons and (invalid == 'error' or not sound):
         more = f' (and {len(reasons) - 1} more clips)' if len(reasons) > 1 else ''
         remedy = "Mend the file, or say invalid='drop' to leave such clips out."
         if not sound:
             remedy = 'No sound clip is left: make the file again.'
-        raise ValueError(f'{source}: clip {reasons[0]}{more}. {remedy}')
+        raise InputError(source, f'clip {reasons[0]}{more}', remedy)
     if reasons:
         MMLogger.get_current_instance().warning(
             f"{source}: invalid='drop' leaves out {len(reasons)} clips, "

@@ -209,14 +209,6 @@ def _restore(value: dict) -> Any:
     return value
 
 
-def is_annotation_npz(path: str | Path) -> bool:
-    """Whether a file is an ``.npz`` of this module, by its list of arrays."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {f'{name}.npy' for name in _RESERVED} <= set(archive.namelist())
-
-
 def write_annotation_npz(
     path: Path, annotations: Iterable[dict], splits: dict | None, extra: dict[str, Any]
 ) -> None:

@@ -4,10 +4,12 @@ import functools
 import os
 import os.path as osp
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.limits import check_zip, read_member
 
 
 class SourceFile(NamedTuple):
@@ -43,22 +45,23 @@ class SourceFile(NamedTuple):
         """The content.
 
         Raises:
-            ValueError: If its zip does not give it.
+            InputError: If its zip does not give it.
             OSError: If the file cannot be read.
         """
         if osp.isdir(self.root):
             return Path(self.root, self.path).read_bytes()
-        try:
-            return _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid()).read(self.path)
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-            raise ValueError(f'cannot be unpacked ({error}). Get the zip again.') from error
+        with reading(self.root, 'Get the zip again.', clip=self.path):
+            archive = _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid())
+            return read_member(archive, self.path)
 
 
 @functools.lru_cache(maxsize=4)
 def _open_zip(archive: str, changed: int, process: int) -> zipfile.ZipFile:
     # Opening lists all files, so it is done once. A forked process must not read through its
     # parent's handle, hence its id.
-    return zipfile.ZipFile(archive)
+    opened = zipfile.ZipFile(archive)
+    check_zip(opened, osp.getsize(archive))
+    return opened
 
 
 def _in_folder(folder: str) -> Iterator[SourceFile]:
@@ -70,14 +73,12 @@ def _in_folder(folder: str) -> Iterator[SourceFile]:
 
 
 def _in_zip(archive: str) -> Iterator[SourceFile]:
-    try:
+    with reading(archive, 'Give a folder or a whole zip: this one may be cut off.'):
         with zipfile.ZipFile(archive) as opened:
+            check_zip(opened, osp.getsize(archive))
             for info in opened.infolist():
                 if not info.is_dir():
                     yield SourceFile(info.filename, archive, f'{info.file_size} {info.CRC}')
-    except zipfile.BadZipFile as error:
-        what = f'neither a folder nor a readable zip ({error})'
-        raise ValueError(f'{archive}: is {what}. It may be cut off: get it again.') from error
 
 
 def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> list[SourceFile]:
@@ -91,7 +92,7 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
 
     Raises:
         FileNotFoundError: If there is no such folder or zip.
-        ValueError: If it holds no such file, or is no readable zip.
+        InputError: If it holds no such file, or is no readable zip.
     """
     src = str(src)
     if not osp.exists(src):
@@ -103,7 +104,7 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
     if not files:
         wanted = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
         way = f'Give the folder or zip with {example or "such files"} in it.'
-        raise ValueError(f'{src}: holds no {wanted}. {way}')
+        raise InputError(src, f'holds no {wanted}', way)
     return sorted(files)
 
 
@@ -121,9 +122,10 @@ def labels_of_folders(files: Sequence[SourceFile]) -> list[str | None]:
     labels = [file.parent or None for file in files]
     bare = next((file for file, label in zip(files, labels) if label is None), None)
     if bare is not None and any(labels):
-        raise ValueError(
-            f'{bare.where}: lies in no folder that would name its class, and others do. Move it '
-            "into one, or give --pattern, such as '{label}_{subject}_{take}', or --index."
+        raise InputError(
+            bare.where,
+            'lies in no folder that would name its class, and others do',
+            "Move it into one, or give --pattern, such as '{label}_{subject}_{take}', or --index.",
         )
     return labels
 
@@ -132,12 +134,12 @@ def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
     """Stem → file, in the order of the stems.
 
     Raises:
-        ValueError: If two files have one name.
+        InputError: If two files have one name.
     """
     found: dict[str, SourceFile] = {}
     for file in files:
         if file.stem in found:
-            both = f"'{found[file.stem].where}' and '{file.where}'"
-            raise ValueError(f'{both} have one name. Remove one of them.')
+            other = f"this and '{found[file.stem].where}' have one name"
+            raise InputError(file.where, other, 'Remove one of them.')
         found[file.stem] = file
     return dict(sorted(found.items()))

@@ -8,6 +8,7 @@ what is nested without end, and an environment variable switches it off.
 
 import argparse
 import collections
+import math
 import pickletools
 from collections.abc import Callable
 from pickle import UnpicklingError
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from stars_mm.utils.checkpoint_types import MESSAGE_HUB, PlainArray, PlainDtype, PlainHistory
 
 #: More than the optimizer of a thousand layers takes.
-MAX_STEPS = 2_000_000
+MAX_STEPS = 1_000_000
 MAX_NESTING = 64
 #: A key of a dict, and a member of a set: what is nested may take for ever to hash.
 _SCALARS = (str, int, float, bytes, type(None))
@@ -53,8 +54,9 @@ def _tensor(
     if any(type(n) is not int or n < 0 for n in numbers) or len(size) > 64 or metadata:
         raise UnpicklingError(f'it holds a tensor of size {size}, stride {stride}, {metadata}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    count = int(np.prod([float(n) for n in size]))
-    if 0 not in size and (last >= available or count > available):
+    count = math.prod(max(n, 1) for n in size)
+    is_outside = 0 not in size and (last >= available or count > available)
+    if is_outside or max(count, last) >= 2**48:
         raise UnpicklingError(
             f'it holds a tensor of size {size}, stride {stride} and offset {offset}, of a storage '
             f'with {available} values'

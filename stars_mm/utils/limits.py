@@ -7,6 +7,7 @@ of what the file holds, and has to be there.
 
 import math
 import zipfile
+from functools import partial
 from pathlib import Path
 
 #: A file may ask for so many bytes whatever its size …
@@ -38,16 +39,23 @@ def check_asked(asked: int, given: int, what: str) -> None:
 
 
 def check_zip(archive: zipfile.ZipFile, size: int) -> None:
-    """Raise a ValueError where the members of a zip of ``size`` bytes unpack to more than it
-    justifies, or are packed otherwise than by deflate.
+    """Raise a ValueError where the members of a zip of ``size`` bytes say that they unpack to more
+    than it justifies; :func:`read_member` takes them at their word."""
+    check_asked(sum(member.file_size for member in archive.infolist()), size, 'its members')
 
-    :mod:`zipfile` unpacks no more of such a member than the bytes that it is said to have.
-    """
-    members = archive.infolist()
-    for member in members:
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f'{member.filename!r} is not packed by deflate: pack it anew')
-    check_asked(sum(member.file_size for member in members), size, 'its members')
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of a member, for which no more memory is taken than it says."""
+    with archive.open(name) as stream:
+        parts = iter(partial(stream.read, step_of(archive.getinfo(name))), b'')
+        return b''.join(parts)
+
+
+def step_of(member: zipfile.ZipInfo) -> int:
+    """How many bytes of a member to read at a time: :mod:`zipfile` unpacks as many packed ones
+    without a limit, where they are packed by something else than deflate."""
+    is_usual = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return 1 << 20 if is_usual else 1 << 12
 
 
 def _available_memory() -> float:

@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from stars_mm.utils.limits import check_zip
+from stars_mm.utils.limits import check_zip, step_of
 
 #: Booleans, numbers, bytes and text.
 _KINDS = 'biufcSU'
@@ -50,8 +50,8 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return np.lib.format.read_array_header_2_0(stream)
 
 
-def read_npy(stream: IO[bytes], size: int) -> np.ndarray:
-    """The array of a ``.npy`` of ``size`` bytes.
+def read_npy(stream: IO[bytes], size: int, step: int = _CHUNK) -> np.ndarray:
+    """The array of a ``.npy`` of ``size`` bytes, ``step`` of which are read at a time.
 
     Raises:
         ValueError: If it is none of numbers or text, or says another size.
@@ -59,8 +59,8 @@ def read_npy(stream: IO[bytes], size: int) -> np.ndarray:
     shape, is_fortran, dtype = read_header(stream)
     check_shape(shape, dtype, size - stream.tell())
     content = np.empty(size - stream.tell(), np.uint8)
-    for start in range(0, len(content), _CHUNK):
-        part = content[start : start + _CHUNK]
+    for start in range(0, len(content), step):
+        part = content[start : start + step]
         part[:] = np.frombuffer(stream.read(len(part)), np.uint8)
     if not dtype.itemsize or not len(content):
         return np.zeros(shape, dtype)
@@ -89,7 +89,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
             name = member.filename.removesuffix('.npy')
             with archive.open(member) as stream:
                 try:
-                    arrays[name] = read_npy(stream, member.file_size)
+                    arrays[name] = read_npy(stream, member.file_size, step_of(member))
                 except Exception as error:  # broken bytes fail in many ways
                     raise ValueError(f'{name!r}: {error}') from error
     return arrays

@@ -83,6 +83,8 @@ def read_weights(path: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     content = read_checkpoint_file(path)
     state, meta = weights_of(content), {}
+    if not state:
+        raise InputError(path, 'holds no weights by name, it is empty', _REMEDY)
     if state is not content:
         meta = dict(content.get('meta') or {})
         if isinstance(content.get('epoch'), int):
@@ -138,8 +140,6 @@ def _check_form(content: Any) -> None:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UnpicklingError(f'it holds no weights by name: {name!r:.80} is no tensor')
-    if not state:
-        raise UnpicklingError('it holds no weights by name: it is empty')
     if state is content:
         return
     for key, kind in _KINDS.items():

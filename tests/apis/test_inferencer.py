@@ -15,6 +15,7 @@ from stars_mm.apis.encoder import PackedEncoder
 from stars_mm.engine.features import extract_features
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.preparation.annotation_file import save_annotations
+from stars_mm.utils.input_error import InputError
 from tests.apis.conftest import skeleton
 
 
@@ -143,6 +144,10 @@ def test_arrays_there_and_back(encode):
         (lambda about: about['pipeline'][0].update(source='/etc/passwd.json'), 'source'),
         (lambda about: about['model'].pop('backbone'), 'file: '),
         (lambda about: about.pop('pipeline'), 'pipeline'),
+        (lambda about: about['model']['backbone'].update(depth=4000), 'larger than its weights'),
+        (lambda about: about['model']['backbone'].update(mlp_ratio=4000), 'larger than its weigh'),
+        (lambda about: about['model']['backbone'].update(embed_dims=10**12), 'embed_dims=1000'),
+        (lambda about: about['pipeline'][-1].update(num_person=10**6), 'num_person=1000000'),
     ],
 )
 def test_a_strangers_file_builds_nothing_else(encode, change, message):
@@ -150,8 +155,9 @@ def test_a_strangers_file_builds_nothing_else(encode, change, message):
     about = json.loads(str(arrays['encoder']))
     change(about)
     arrays['encoder'] = np.array(json.dumps(about))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message) as told:
         PackedEncoder.from_arrays(arrays, 'file')
+    assert str(told.value).startswith('file: ')
 
 
 def test_a_batch_is_prepared_as_its_clips_are_by_the_pipeline(encode):

@@ -7,6 +7,7 @@ from mmaction.registry import HOOKS, LOOPS, METRICS, RUNNERS
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 
+from stars_mm.engine.runner.config_check import check_config
 from stars_mm.engine.runner.stages import build_stage_cfg
 from stars_mm.evaluation.protocols.trained_stages import row_of
 
@@ -25,6 +26,7 @@ def source(loader: dict) -> tuple[str, str]:
 def test_parts_and_splits(any_config, read, classes):
     """Training and bank read the training split, the query never does."""
     cfg = read(any_config)
+    check_config(cfg)
     assert RUNNERS.get(cfg.runner_type).__name__ == 'StagedRunner'
     assert LOOPS.get(cfg.val_cfg.type) and LOOPS.get(cfg.test_cfg.type)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
@@ -32,6 +34,7 @@ def test_parts_and_splits(any_config, read, classes):
     hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
     assert not any('EarlyStopping' in type(HOOKS.build(hook)).__name__ for hook in hooks)
     assert cfg.default_hooks.non_finite == dict(type='NonFiniteHook')
+    assert cfg.default_hooks.collapse == dict(type='CollapseHook')
     assert 'save_best' not in cfg.default_hooks.checkpoint  # would see test labels
 
     loaders = [cfg[f'{mode}_dataloader'] for mode in MODES]

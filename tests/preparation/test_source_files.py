@@ -55,12 +55,14 @@ def test_what_cannot_be_found(tmp_path):
     with pytest.raises(ValueError, match=r'holds no \.json\. Give the folder or zip with x\.json'):
         find_files(str(tmp_path / 'a.zip'), '.json', 'x.json')
     (tmp_path / 'cut.zip').write_bytes(whole[:-100])
-    with pytest.raises(ValueError, match=r'cut\.zip: is neither a folder nor a readable zip'):
+    with pytest.raises(
+        ValueError, match=r'cut\.zip: cannot be read .*Give a folder or a whole zip'
+    ):
         find_files(str(tmp_path / 'cut.zip'), '.txt')
     (tmp_path / 'bad.zip').write_bytes(whole.replace(b'content of t', b'Content of t'))
     bad = find_files(str(tmp_path / 'bad.zip'), '.txt')[1]
-    with pytest.raises(ValueError, match='cannot be unpacked'):
+    with pytest.raises(ValueError, match='Bad CRC-32'):
         bad.read()
     twice = find_files(make_zip(tmp_path / 'twice.zip', ['x/a.txt', 'y/a.txt']), '.txt')
-    with pytest.raises(ValueError, match=r"x/a\.txt' and '.*y/a\.txt' have one name"):
+    with pytest.raises(ValueError, match=r"y/a\.txt: this and '.*x/a\.txt' have one name"):
         by_stem(twice)

@@ -128,7 +128,7 @@ def test_files_of_another_kind(convert, tmp_path, monkeypatch):
         (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'refused, .* of \w+\.system'),
         ([torch.zeros(1)], 'refused, it holds a list, and no'),
         (dict(model={'a': 3}), "refused, it holds no weights by name: 'a' is no tensor"),
-        (dict(state_dict={}), 'refused, it holds no weights by name: it is empty'),
+        (dict(state_dict={}), 'holds no weights by name, it is empty'),
     ):
         torch.save(content, 'a.pth')
         with pytest.raises(ValueError, match=f'a.pth: {message}'):

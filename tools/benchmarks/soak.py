@@ -6,14 +6,15 @@ Works, each a process with workers of its own, side by side: `pretrain` is one l
 `recipe` trains all stages again and again in one process; `use` learns, saves, loads, recognizes
 and follows streams. Of each are sampled, its workers included: memory (MiB, proportional set size),
 open files, threads, processes, and what its folder holds (MiB, without logs). The time is cut into
-eighths: the greatest value in each counts, the first two are warm-up, a line through the other six
-gives the growth in percent of the level, over all of the time. Linux only. Exits 1 where something
-grows by more than the limit, or a work fails.
+eighths: the mean of each counts, the first two are warm-up, a line through the other six gives the
+growth in percent of the level, over all of the time. Linux only. Exits 1 where something grows by
+more than the limit, or a work fails.
 """
 
 import argparse
 import csv
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -86,9 +87,9 @@ def growth(times: Sequence[float], values: Sequence[float]) -> tuple[float, floa
     """The level after warm-up, and the growth over all of the time in percent of it."""
     moments = np.asarray(times) - times[0]
     part = np.minimum((moments / moments[-1] * PARTS).astype(int), PARTS - 1)
-    greatest = np.array([np.max(np.asarray(values)[part == n]) for n in range(WARM_UP, PARTS)])
-    slope = np.polyfit(np.arange(len(greatest)), greatest, 1)[0]
-    level = float(greatest.mean())
+    means = np.array([np.mean(np.asarray(values)[part == n]) for n in range(WARM_UP, PARTS)])
+    slope = np.polyfit(np.arange(len(means)), means, 1)[0]
+    level = float(means.mean())
     return level, 100 * slope * PARTS / level if level else 0.0
 
 
@@ -120,6 +121,7 @@ def watch(args: argparse.Namespace, processes: dict[str, subprocess.Popen]) -> l
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and end the works
     args.folder.mkdir(parents=True)
     script = Path(__file__).with_name('soak_works.py')
     processes, failed = {}, []

@@ -22,6 +22,10 @@ class PerTensorGradClipHook(Hook):
             raise ValueError(f'max_norm must be positive, got {max_norm}.')
         self.max_norm = max_norm
 
+    def rehearse(self, runner: Runner) -> None:
+        """What can go wrong before training; see :func:`rehearse`."""
+        self.before_train(runner)
+
     def before_train(self, runner: Runner) -> None:
         """Tell the optimizer wrapper how to clip, unless it has been told another way."""
         wrapper = runner.optim_wrapper

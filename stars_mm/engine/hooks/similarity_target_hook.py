@@ -3,6 +3,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from stars_mm.engine.features import clip_infos, extract_features
 
@@ -23,10 +24,15 @@ class SimilarityTargetHook(Hook):
         self.space = TASK_UTILS.build(dict(type='build_feature_space', space=feature_space))
         self.measure = MODELS.build(dict(type='PartFeatures', parts=self.space.parts))
 
+    def rehearse(self, runner: Runner) -> DataLoader:
+        """The loader; a ValueError where its clips are not those of training."""
+        loader = runner.build_dataloader(self.dataloader)
+        check_same_clips(runner.train_dataloader.dataset, loader.dataset)
+        return loader
+
     def before_train(self, runner: Runner) -> None:
         """Compute the targets; a ValueError where the loader's clips are not those of training."""
-        loader = Runner.build_dataloader(self.dataloader)
-        check_same_clips(runner.train_dataloader.dataset, loader.dataset)
+        loader = self.rehearse(runner)
         runner.logger.info(f'Similarities to be learned: those of {len(loader.dataset)} clips')
         parts = self.measure.split(extract_features(self.measure, loader).features)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model

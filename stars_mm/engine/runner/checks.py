@@ -4,7 +4,6 @@ import os.path as osp
 from collections.abc import Iterator
 
 import numpy as np
-from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from torch import nn
@@ -13,29 +12,9 @@ from torch.utils.data import DataLoader
 from stars_mm.engine.features import clip_infos
 from stars_mm.preparation.annotation_file import missing_file_error
 from stars_mm.preparation.inspection.clip_stats import guess_units, measure_clip, unit_fault
-from stars_mm.utils.checkpoint import check_checkpoint
 
 #: So many clips tell the size of a data set's bodies.
 _MEASURED_CLIPS = 32
-
-
-def check_runs(runs: list[tuple[Config, nn.Module]], world_size: int) -> None:
-    """Check trainings that follow one another, config and model of each, before the first starts.
-
-    The data of the first are left out: its loops check them, and it starts now.
-    """
-    for cfg, _ in runs:
-        check_ann_files(cfg)
-    for cfg, model in runs:
-        check_queue(cfg, model, world_size)
-    for (cfg, model), (_, next_model) in zip(runs, runs[1:]):
-        source = f'The model of stage config {cfg.filename}'
-        check_checkpoint(model.state_dict(), next_model, source)
-    for cfg, model in runs[1:]:
-        datasets = list(_dataset_cfgs(cfg))
-        for number, dataset in enumerate(datasets):
-            if dataset not in datasets[:number]:
-                check_dataset(DATASETS.build(dataset), model, cfg)
 
 
 def check_pretrained(cfg: Config, model: nn.Module, initialized: bool) -> None:
@@ -77,6 +56,22 @@ def check_ann_files(cfg: Config) -> None:
         path = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
         if '://' not in path and not osp.isfile(path):
             raise missing_file_error(path)
+
+
+def check_weights(cfg: Config) -> None:
+    """Raise a FileNotFoundError where a checkpoint to start from is not there."""
+    for key, path in (('load_from', cfg.get('load_from')), *_pretrained(cfg.model, 'model')):
+        if path and '://' not in path and not osp.isfile(path):
+            raise FileNotFoundError(f'{cfg.filename}: {key}: there is no checkpoint {path}.')
+
+
+def _pretrained(part: dict, at: str) -> Iterator[tuple[str, str]]:
+    """Where in a model's config checkpoints are named, and these."""
+    if part.get('type') == 'Pretrained':
+        yield f'{at}.checkpoint', part.get('checkpoint') or ''
+    for key, value in part.items():
+        if isinstance(value, dict):
+            yield from _pretrained(value, f'{at}.{key}')
 
 
 def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:

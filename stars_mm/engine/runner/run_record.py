@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from stars_mm.utils.checkpoint import read_checkpoint
+from stars_mm.utils.input_error import InputError
 
 #: Keys of a config that may differ: they say how a loop is watched and fed, and how long it is.
 _LOADING = (
@@ -24,6 +25,7 @@ _LOADING = (
     'multiprocessing_context',
 )
 _LENGTH = ('max_epochs', 'max_iters', 'val_begin', 'val_interval', 'dynamic_intervals')
+_TRAINING_HOOKS = ('EMAHook', 'PerTensorGradClipHook', 'SimilarityTargetHook')
 _FILES = ('ann_file', 'subset')
 _BLOCK = 1 << 16
 _BLOCKS = 64  # of a file are read
@@ -35,6 +37,7 @@ def run_record(cfg: Config, world_size: int) -> dict[str, Any]:
     of all ranks. Of the data it holds the contents, so files may be moved. Plain data, as a
     checkpoint's ``meta`` may hold them."""
     loader, loop = dict(cfg.train_dataloader), dict(cfg.train_cfg)
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook['type'] in _TRAINING_HOOKS]
     randomness, scaling = cfg.get('randomness') or {}, cfg.get('auto_scale_lr') or {}
     record = dict(
         seed=randomness.get('seed'),
@@ -50,6 +53,7 @@ def run_record(cfg: Config, world_size: int) -> dict[str, Any]:
         optim_wrapper=cfg.optim_wrapper,
         param_scheduler=cfg.get('param_scheduler'),
         auto_scale_lr=scaling if scaling.get('enable') else None,
+        hooks=[{key: hook[key] for key in hook if key != 'dataloader'} for hook in hooks],
     )
     return json.loads(json.dumps(record, default=str))
 
@@ -65,17 +69,17 @@ def check_same_run(cfg: Config, checkpoint: str, world_size: int) -> None:
     """
     there = read_checkpoint(checkpoint)['meta'].get('run')
     if there is None:
-        print_log(
+        _warn(
             f'{checkpoint}: does not say of which run it is, as those of earlier versions do not. '
-            'It is taken for one of this config, seed and data.',
-            'current',
-            logging.WARNING,
+            'It is taken for one of this config, seed and data.'
         )
         return
+    if not isinstance(there, dict):
+        raise InputError(checkpoint, f'its meta has {there!r:.80} as the record of its run')
     here = run_record(cfg, world_size)
     if there.pop('length', None) != here.pop('length'):
-        there.pop('param_scheduler', None)
-        here.pop('param_scheduler')
+        if there.pop('param_scheduler', None) != here.pop('param_scheduler'):
+            _warn(f'{checkpoint}: its schedule goes on, not that of this config.')
     before, now = dict(_flat(there)), dict(_flat(here))
     differing = [
         f'{key}: {_told(before, key)} there, {_told(now, key)} here'
@@ -90,6 +94,10 @@ def check_same_run(cfg: Config, checkpoint: str, world_size: int) -> None:
             'as they were, or train in another --work-dir; its weights alone are loaded by '
             f'--cfg-options load_from={checkpoint} without --resume.'
         )
+
+
+def _warn(text: str) -> None:
+    print_log(text, 'current', logging.WARNING)
 
 
 def _with_contents(node: Any) -> Any:

@@ -1,53 +1,54 @@
 import copy
 import os.path as osp
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
-from mmaction.registry import MODELS, RUNNERS
+from mmaction.registry import RUNNERS
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.visualization import Visualizer
 from torch import nn
 
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.launcher_watch import end_with_launcher
-from stars_mm.engine.optimizers import freeze_untrained_layers
-from stars_mm.engine.random_state import get_random_state
-from stars_mm.engine.runner.checks import check_batches, check_dataset, check_pretrained, check_runs
+from stars_mm.engine.random_state import get_random_state, set_random_state
+from stars_mm.engine.runner.checked_runner import CheckedRunner
+from stars_mm.engine.runner.checks import check_ann_files, check_pretrained, check_queue
 from stars_mm.engine.runner.last_checkpoint import (
     forget_checkpoints,
     is_finished,
     latest_checkpoint,
     remove_partials,
 )
+from stars_mm.engine.runner.rehearsal import rehearse
+from stars_mm.engine.runner.resumed_state import check_resumed, settings
 from stars_mm.engine.runner.run_record import check_same_run, run_record
-from stars_mm.engine.runner.stages import (
-    build_stage_cfg,
-    check_stages,
-    find_stage_config,
-    without_mixed_precision,
-)
+from stars_mm.engine.runner.stages import build_stage_cfg, check_stages, find_stage_config
 from stars_mm.engine.runner.train_loops import resumable
 from stars_mm.engine.runner.work_dir_lock import WorkDirLock
 from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
 from stars_mm.models.utils.transformer import compile_blocks
 from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.checkpoint import check_checkpoint, read_checkpoint
+from stars_mm.utils.input_error import reading
 
 DEFAULT_SEED = 0
+_TO_RESUME = (
+    "A training goes on from a checkpoint of its own, with its optimizer; another's weights are "
+    'for load_from alone.'
+)
 
 _CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
 
 @RUNNERS.register_module()
-class StagedRunner(Runner):
+class StagedRunner(CheckedRunner):
     """Runner that first trains the stages that come before its config.
 
     A config switches it on by ``runner_type = 'StagedRunner'`` and names the
@@ -80,10 +81,9 @@ class StagedRunner(Runner):
             randomness['seed'] = DEFAULT_SEED
         return super().from_cfg(cfg)
 
-    @property
-    def bare_model(self) -> nn.Module:
-        """nn.Module: The model without its distributed wrapper."""
-        return self.model.module if is_model_wrapper(self.model) else self.model
+    @cached_property
+    def _run_record(self) -> dict[str, Any]:
+        return run_record(self.cfg, self.world_size)
 
     def train(self) -> nn.Module:
         """Train the stages that are not finished, then this config; returns the trained model.
@@ -106,19 +106,19 @@ class StagedRunner(Runner):
         check_stages(stages, self.cfg)
         if self._resume and not self._load_from:
             self._load_from = latest_checkpoint(self.work_dir)
-            if self._load_from:
-                self._check_same_stages(stages)
+            self._check_same_run(stages)
+        elif self._resume:
+            self._check_same_run([])
         if not self._resume:
             forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
         if self._load_from:
             stages = []
         stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
-        check_runs(
-            [(cfg, MODELS.build(cfg.model)) for cfg in stage_cfgs] + [(self.cfg, self.bare_model)],
-            self.world_size,
-        )
+        check_ann_files(self.cfg)
+        check_queue(self.cfg, self.bare_model, self.world_size)
         if stages:
+            rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = cfg.get('load_from') or self._load_from
@@ -128,6 +128,8 @@ class StagedRunner(Runner):
             self._resume = False
             # the same draw whether the stages ran just now or long ago
             self.set_randomness(**self._randomness_cfg)
+        elif not self._load_from:
+            self._resume = False  # mmengine would look for itself
         return super().train()
 
     def test(self) -> dict:
@@ -136,24 +138,8 @@ class StagedRunner(Runner):
         return super().test()
 
     def build_train_loop(self, loop):
-        """Build the training loop and check that its data fit the model."""
-        loop = super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
-        if isinstance(loop, EpochBasedTrainLoop):
-            check_batches(loop.dataloader, self.world_size, self.cfg)
-            self.logger.info(
-                f'To be trained: {loop.max_epochs} epochs of {len(loop.dataloader)} iterations, '
-                f'{loop.max_iters} in all'
-            )
-        check_dataset(loop.dataloader.dataset, self.bare_model, self.cfg)
-        return loop
-
-    def build_val_loop(self, loop):
-        """Build the validation loop and check that its data fit the model."""
-        return self._check_eval_loop(super().build_val_loop(loop))
-
-    def build_test_loop(self, loop):
-        """Build the test loop and check that its data fit."""
-        return self._check_eval_loop(super().build_test_loop(loop))
+        """Build the training loop, which can go on in the midst of an epoch."""
+        return super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
@@ -185,7 +171,7 @@ class StagedRunner(Runner):
     @master_only
     def save_checkpoint(self, out_dir, filename, *args, meta=None, **kwargs):
         """Write a checkpoint, which says of which run it is, whole or not at all."""
-        meta = dict(meta or {}, run=run_record(self.cfg, self.world_size))
+        meta = dict(meta or {}, run=self._run_record)
         if '://' in out_dir:
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
@@ -194,16 +180,21 @@ class StagedRunner(Runner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        check_same_run(self.cfg, filename, self.world_size)
-        super().resume(filename, *args, **kwargs)
+        before, drawing = settings(self), get_random_state()
+        with reading(filename, _TO_RESUME):
+            super().resume(filename, *args, **kwargs)
+            check_resumed(self, before)
+            for state in self._random_states or []:
+                set_random_state(state)  # raises an error where it is none
+        set_random_state(drawing)
         states = self._random_states
-        if states is not None and len(states) != self.world_size:
+        if states and len(states) != self.world_size:
             self.logger.warning(
                 f'{filename}: was saved by {len(states)} processes, and there are '
                 f'{self.world_size} now: the rest of the epoch draws other random numbers.'
             )
-            states = [get_random_state()] * self.world_size
-        self.train_loop.random_state = states and states[self.rank]
+            states = [drawing] * self.world_size
+        self.train_loop.random_state = states[self.rank] if states else None
 
     def load_checkpoint(
         self,
@@ -228,20 +219,6 @@ class StagedRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def build_model(self, model):
-        """Build the model, its frozen layers frozen: DDP, which wraps it next, must not wait for
-        their gradients."""
-        model = super().build_model(model)
-        optim_wrapper = self.cfg.get('optim_wrapper') or {}
-        freeze_untrained_layers(model, optim_wrapper.get('paramwise_cfg') or {})
-        return model
-
-    def build_optim_wrapper(self, optim_wrapper):
-        """Build the optimizer wrapper, without mixed precision on the CPU."""
-        if isinstance(optim_wrapper, dict) and no_accelerator():
-            optim_wrapper = without_mixed_precision(optim_wrapper)
-        return super().build_optim_wrapper(optim_wrapper)
-
     def _maybe_compile(self, target: str) -> None:
         """Compile the transformer blocks, if the config says so."""
         options = self.cfg.get('compile')
@@ -254,8 +231,6 @@ class StagedRunner(Runner):
         self.logger.info(f'compile: {number} transformer blocks; the first iterations are slow.')
 
     def _prepare_stages(self, stages: list) -> None:
-        # a misspelt option shows now, not when the stages are trained
-        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if not self._resume:
             forget_checkpoints([osp.join(self.work_dir, stage['name']) for stage in stages])
         # the copy in work_dir has to find the stages from there
@@ -287,13 +262,15 @@ class StagedRunner(Runner):
             )
         return checkpoint
 
-    def _check_same_stages(self, stages: list) -> None:
-        """Check that what the stages left is of this run, where its own training began already."""
-        for stage in stages:
-            cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
-            found = latest_checkpoint(cfg.work_dir)
-            if found:
-                check_same_run(cfg, found, self.world_size)
+    def _check_same_run(self, stages: list) -> None:
+        """Check that what is resumed, and what stages left before it, is of this run."""
+        if self._load_from:
+            check_same_run(self.cfg, self._load_from, self.world_size)
+            for stage in stages:
+                cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
+                found = latest_checkpoint(cfg.work_dir)
+                if found:
+                    check_same_run(cfg, found, self.world_size)
 
     def _make_current(self) -> None:
         """Let mmengine's global instances be this runner's again, after those of the stages."""
@@ -305,9 +282,3 @@ class StagedRunner(Runner):
         ):
             instances = manager._instance_dict
             instances[instance.instance_name] = instances.pop(instance.instance_name)
-
-    def _check_eval_loop(self, loop):
-        for dataloader in (loop.dataloader, getattr(loop, 'bank_dataloader', None)):
-            if dataloader is not None:
-                check_dataset(dataloader.dataset, self.bare_model, self.cfg)
-        return loop

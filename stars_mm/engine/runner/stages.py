@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from stars_mm.engine.runner.config_check import check_options
 from stars_mm.utils.package_files import package_path
 
 MISSING = object()
@@ -32,6 +33,10 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
         ValueError: If a stage lacks a key, has an unknown one, or shares its name with another.
         FileNotFoundError: If a stage's config does not exist.
     """
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise ValueError(
+            f'{cfg.filename}: stages = {stages!r} must be a list of dict(name=…, config=…).'
+        )
     names: set[str] = set()
     for number, stage in enumerate(stages):
         where = f'stages[{number}] of {cfg.filename}'
@@ -81,6 +86,7 @@ def build_stage_cfg(cfg: Config, stage: dict, work_dir: str) -> Config:
             own is.
     """
     stage_cfg = Config.fromfile(find_stage_config(stage['config'], cfg))
+    check_options(stage.get('options') or {}, stage_cfg)
     own = Config()
     for config in (own, stage_cfg):  # merging uses up a `_delete_`
         config.merge_from_dict(copy.deepcopy(dict(stage.get('options') or {})))

@@ -17,10 +17,12 @@ def _name_of(clip: dict, key: str, number: int) -> str:
     return shown(clip[key]) if key in clip else f'annotation {number}'
 
 
-def clip_faults(annotations: list[dict], key: str) -> tuple[dict[int, str], list[Finding]]:
+def clip_faults(
+    annotations: list[dict], key: str, unit: str | None = None
+) -> tuple[dict[int, str], list[Finding]]:
     """Clips of a wrong shape, with NaN, zero throughout, …: position → what is wrong with it; and
     the findings, one for all clips whose faults differ in numbers alone."""
-    faults = find_faults(annotations)
+    faults = find_faults(annotations, unit=unit)
     alike = defaultdict(list)
     for number, fault in sorted(faults.items()):
         case = f'{_name_of(annotations[number], key, number)}: {fault}'

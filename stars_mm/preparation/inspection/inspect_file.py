@@ -36,7 +36,7 @@ def inspect_annotations(
         track (Callable): Iterates over the annotations, to show progress.
         unit (str, optional): What the file's layout declares.
     """
-    faulty, found = faults.clip_faults(annotations, clip_key(annotations))
+    faulty, found = faults.clip_faults(annotations, clip_key(annotations), unit)
     stats = {
         number: measure_clip(clip)
         for number, clip in enumerate(track(annotations))

@@ -7,6 +7,7 @@ from stars_mm.preparation.layouts.lookup import (
     joint_parents,
     known_layouts,
     stored_layout,
+    stored_unit,
 )
 from stars_mm.preparation.layouts.mapping import joint_map
 
@@ -18,4 +19,5 @@ __all__ = [
     'joint_parents',
     'known_layouts',
     'stored_layout',
+    'stored_unit',
 ]

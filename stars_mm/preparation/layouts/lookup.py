@@ -101,6 +101,15 @@ def stored_layout(extra: dict, ann_file: str) -> SkeletonLayout | None:
         return get_layout(found)
 
 
+def stored_unit(extra: dict) -> str | None:
+    """The unit of the layout that an annotation file has, None where it has no sound one."""
+    try:
+        layout = stored_layout(extra, '')
+    except ValueError:
+        return None
+    return layout.unit if layout else None
+
+
 def joint_parents(layout: str | dict | SkeletonLayout) -> list[int]:
     """The joint at the other end of each of the V joints' bones; the root is its own.
 

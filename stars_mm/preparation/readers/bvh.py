@@ -15,12 +15,16 @@ from scipy.spatial.transform import Rotation
 
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files, labels_of_folders
+from stars_mm.utils.input_error import shown
+from stars_mm.utils.limits import check_asked
 
 #: CMU's joints at the places of 'h36m-17'.
 H36M = tuple(
     'Hips RightUpLeg RightLeg RightFoot LeftUpLeg LeftLeg LeftFoot Spine Spine1 Neck1 Head LeftArm '
     'LeftForeArm LeftHand RightArm RightForeArm RightHand'.split()
 )
+
+_JOINT_BYTES = 8 * (9 + 3)  #: of a joint's turn and place in a frame
 
 
 class Joint(NamedTuple):
@@ -69,9 +73,12 @@ def load(file: SourceFile, joints: Sequence[str], step: int) -> np.ndarray:
     if len(numbers) != count * width:
         needed = f'{count} frames of {width} are {count * width}'
         raise ValueError(f'has {len(numbers)} numbers; {needed}. Is it cut off?')
+    if width == 0 and count:
+        raise ValueError('has no CHANNELS.')
+    check_asked(count * len(tree) * _JOINT_BYTES, numbers.nbytes, f'{len(tree)} joints')
     names = [joint.name for joint in tree]
     if missing := [joint for joint in joints if joint not in names]:
-        known = ', '.join(names)
+        known = ', '.join(names[:100])
         raise ValueError(f'has no joint {missing[0]!r}; its joints are {known}. Say which to take.')
     places = positions(tree, numbers.reshape(count, width)[::step])
     return places[:, [names.index(joint) for joint in joints]]
@@ -96,9 +103,11 @@ def parse_tree(words: list[str]) -> list[Joint]:
             tree[-1] = tree[-1]._replace(offset=np.array(words[i + 1 : end], dtype=np.float64))
         elif words[i] == 'CHANNELS':
             end = i + 2 + int(words[i + 1])
+            if not 0 <= int(words[i + 1]) <= 6:
+                raise ValueError(f'a joint has {words[i + 1]} channels')
             tree[-1] = tree[-1]._replace(channels=tuple(words[i + 2 : end]))
         else:
-            raise ValueError(f'unknown word {words[i]!r}')
+            raise ValueError(f'unknown word {shown(words[i])}')
         i = end
     return tree
 

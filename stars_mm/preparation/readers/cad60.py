@@ -6,7 +6,6 @@ Neighbouring segments are of one recording, and each person did everything at on
 for pretraining rather than for testing. Left and right are as in Kinect's data, x as well.
 """
 
-import io
 import re
 from functools import partial
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.utils.safe_arrays import load_npy
 
 CLASS_NAMES = (
     'brushing_teeth cooking_chopping cooking_stirring drinking_water opening_pill_container '
@@ -48,10 +48,7 @@ def _describe(name: str, file: SourceFile) -> Recording:
 
 def load(file: SourceFile) -> np.ndarray:
     """The coordinates of a segment, (T, 15, 3) in millimetres."""
-    try:
-        joints = np.load(io.BytesIO(file.read()), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f'is no .npy of numbers ({error}). Get it again.') from error
+    joints = load_npy(file.read())
     if joints.ndim != 3 or joints.shape[1:] != (15, 3):
         raise ValueError(f'has shape {joints.shape}; (T, 15, 3) is needed.')
     return joints

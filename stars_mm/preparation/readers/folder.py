@@ -16,6 +16,7 @@ from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layou
 from stars_mm.preparation.readers import tables
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files, labels_of_folders
+from stars_mm.utils.input_error import reading
 
 _PARSERS = {
     '.csv': tables.parse_csv,
@@ -51,7 +52,7 @@ def read_index(path: str) -> dict[str, dict]:
     tab parts cells, the header tells. A ValueError names file and line.
     """
     rows: dict[str, dict] = {}
-    try:
+    with reading(path):
         text = Path(path).read_text(encoding='utf-8-sig')
         comma = max(',;\t', key=text.partition('\n')[0].count)
         lines = io.StringIO(text, newline='')
@@ -73,10 +74,6 @@ def read_index(path: str) -> dict[str, dict]:
             rows[row['name']] = dict(row, line=reader.line_num)
         if not rows:
             raise ValueError('names no clip.')
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f'{path}: is no readable CSV ({error}).') from error
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
     return rows
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from stars_mm.preparation.recording import Recording
+from stars_mm.utils.input_error import InputError
 
 #: A function of the source and options.
 Reader = Callable[..., Iterable[Recording]]
@@ -83,4 +84,12 @@ def call_reader(reader: Reader, src: str, options: dict) -> Iterable:
         function = getattr(reader, 'func', reader)
         name = f'{function.__module__}.{function.__name__}{inspect.signature(function)}'
         raise ValueError(f'reader {name}: {error}. Correct --reader-options.') from None
-    return reader(src, **options)
+    try:
+        return reader(src, **options)
+    except InputError:
+        raise
+    except ValueError as error:  # of what it was given, or of an option
+        where, _, problem = str(error).partition(': ')
+        if where.startswith(str(src)):
+            raise InputError(where, problem) from error
+        raise

@@ -13,7 +13,6 @@ import os
 import os.path as osp
 import re
 import zipfile
-import zlib
 from functools import partial
 from typing import IO, NamedTuple
 
@@ -21,6 +20,9 @@ import numpy as np
 
 from stars_mm.preparation.readers import ntu_names, pku
 from stars_mm.preparation.recording import Recording, RecordingSet, leave_out
+from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.limits import check_zip
+from stars_mm.utils.safe_arrays import check_shape, read_header
 
 NUM_PERSONS, NUM_JOINTS, NUM_COORDINATES = 2, 25, 3
 FRAME = NUM_PERSONS * NUM_JOINTS * NUM_COORDINATES
@@ -30,7 +32,6 @@ PARTS = dict(train='train', test='val')
 #: Protocol in the authors' file names → ours.
 _PROTOCOLS = dict(xsub='xsub', xview='xview', xset='xset', cs='xsub', cv='xview')
 _CLASSES = dict(ntu60=60, ntu120=120, pkuv1=51, pkuv2=51)
-_ZIP_ERRORS = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
 
 class FileName(NamedTuple):
@@ -77,7 +78,7 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
     if not osp.isfile(src):
         raise FileNotFoundError(f'{src}: there is no such file.')
     if not zipfile.is_zipfile(src):
-        raise ValueError(f'{src}: is no readable .npz. It may be cut off: get it again.')
+        raise InputError(src, 'is no readable .npz', 'It may be cut off: get it again.')
     protocol, named = choose_protocol(src, protocol), parse_file_name(src)
     if pad not in (None, 'zero', 'loop'):
         raise ValueError(f"pad={pad!r}: choose 'zero' or 'loop'.")
@@ -89,9 +90,10 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
         where = f"{src}: 'x_{part}'"
         if len(shape) != 3 or shape[2] != FRAME:
             needed = '(clip, frame, 2 persons · 25 joints · xyz) is needed'
-            raise ValueError(f'{where}: has shape {shape}; {needed}')
+            raise InputError(src, f'has shape {shape}; {needed}', clip=f"'x_{part}'")
         if shape[0] != len(labels):
-            raise ValueError(f'{where}: has {shape[0]} clips and y_{part} {len(labels)}')
+            problem = f'has {shape[0]} clips and y_{part} {len(labels)}'
+            raise InputError(src, problem, clip=f"'x_{part}'")
         names = [str(number) for number in range(num_classes)]
         if named.num_classes == num_classes:
             names = pku.CLASS_NAMES if num_classes == 51 else ntu_names.class_names(num_classes)
@@ -113,10 +115,7 @@ def read(src: str, protocol: str | None = None, pad: str | None = None) -> Recor
 
 def load(path: str, stamp: str, part: str, number: int, pad: str) -> np.ndarray:
     """A clip without its padding, (M, T, 25, 3)."""
-    try:
-        flat = _open(path, stamp, f'x_{part}', os.getpid()).row(number)
-    except _ZIP_ERRORS as error:
-        raise ValueError(f'cannot be read ({error})') from error
+    flat = _open(path, stamp, f'x_{part}', os.getpid()).row(number)
     if not np.isfinite(flat).all():
         frame = int((~np.isfinite(flat).all(1)).argmax())
         raise ValueError(f'frame {frame} holds NaN or infinity. Mend the file.')
@@ -137,17 +136,18 @@ class _StoredArray:
 
     def __init__(self, path: str, key: str) -> None:
         archive = zipfile.ZipFile(path)
+        check_zip(archive, os.stat(path).st_size)
         if f'{key}.npy' not in archive.namelist():
             known = ', '.join(name.removesuffix('.npy') for name in archive.namelist())
             way = 'tools/data/export_mamp_npz.py makes such a file of an annotation file.'
             raise ValueError(f"has no '{key}'; it has {known or 'nothing'}. {way}")
         self.stream: IO[bytes] = archive.open(f'{key}.npy')
-        old = np.lib.format.read_magic(self.stream) == (1, 0)
-        read_header = getattr(np.lib.format, f'read_array_header_{1 if old else 2}_0')
         self.shape, fortran, self.dtype = read_header(self.stream)
         self.start = self.stream.tell()
         if self.dtype.kind not in 'fiub':
             raise ValueError(f'is of dtype {self.dtype}, no array of numbers; it is not opened')
+        size = archive.getinfo(f'{key}.npy').file_size
+        check_shape(self.shape, self.dtype, size - self.start)
         if fortran:
             raise ValueError('is in Fortran order; save it again from np.ascontiguousarray')
 
@@ -165,16 +165,14 @@ class _StoredArray:
 def _open(path: str, stamp: str, key: str, process: int = 0) -> _StoredArray:
     # Opened once, so that rows in order are read in one go; a forked process must not read through
     # its parent's handle, hence its id.
-    try:
+    with reading(path, clip=f"'{key}'"):
         return _StoredArray(path, key)
-    except _ZIP_ERRORS as error:
-        raise ValueError(f"{path}: '{key}': {error}") from error
 
 
 def _read_labels(path: str, stamp: str, key: str) -> tuple[list[int], int]:
     """One-hot rows (clip, class) as labels, and the number of classes."""
     array = _open(path, stamp, key)
-    try:
+    with reading(path, clip=f"'{key}'"):
         if len(array.shape) != 2 or 0 in array.shape:
             raise ValueError(f'has shape {array.shape}; (clip, class) is needed')
         hot = np.stack([array.row(number) for number in range(array.shape[0])])
@@ -182,6 +180,4 @@ def _read_labels(path: str, stamp: str, key: str) -> tuple[list[int], int]:
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f'row {row} is not one-hot: it needs a single 1 and zeros')
-    except _ZIP_ERRORS as error:
-        raise ValueError(f"{path}: '{key}': {error}") from error
     return hot.argmax(1).tolist(), array.shape[1]

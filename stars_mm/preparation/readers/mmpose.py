@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stars_mm.preparation.recording import Clip
+from stars_mm.utils.limits import check_asked
 
 
 def is_mmpose(content: Any) -> bool:
@@ -31,6 +32,8 @@ def parse_mmpose(content: Any, num_joints: int, num_person: int) -> Clip:
         ValueError: Names the frame, the instance and the key.
     """
     frames = content['instance_info'] if isinstance(content, dict) else content
+    if not isinstance(frames, list):
+        raise ValueError("has no list 'instance_info'.")
     bodies = [
         read_frame(frame, f'instance_info[{i}]', num_joints) for i, frame in enumerate(frames)
     ]
@@ -81,6 +84,10 @@ def _follow(frames: list[np.ndarray]) -> list[np.ndarray]:
     T = len(frames)
     tracks: list[np.ndarray] = []
     last: list[np.ndarray] = []
+    given = sum(bodies.nbytes for bodies in frames)
+    most = max(map(len, frames))
+    size = most * max(T, most) * frames[0][0].nbytes  # tracks, or distances of all to all
+    check_asked(size, given, f'{most} persons in {T} frames')
     for t, bodies in enumerate(frames):
         if not len(bodies):
             continue

@@ -9,6 +9,7 @@ import numpy as np
 
 from stars_mm.preparation.recording import Recording
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.utils.input_error import reading
 
 
 def list_named(
@@ -29,12 +30,10 @@ def list_named(
     for file in by_stem(find_files(src, suffix.lower(), example)).values():
         name = file.path.rsplit('/', 1)[-1][: -len(suffix)]
         match = re.fullmatch(pattern, name)
-        try:
+        with reading(file.where):
             if match is None:
                 raise ValueError(f'is not named {example}. Rename or remove it.')
             fields = describe(*match.groups())
-        except ValueError as error:
-            raise ValueError(f'{file.where}: {error}') from error
         fields = {'keypoints': partial(load, file), **fields}
         recordings.append(Recording(name=name, source=file.where, **fields))
     return recordings

@@ -16,6 +16,7 @@ import numpy as np
 from stars_mm.preparation.readers.named_files import list_named
 from stars_mm.preparation.recording import RecordingSet
 from stars_mm.preparation.source_files import SourceFile
+from stars_mm.utils.input_error import shown
 
 #: The actions that were recorded, in the order of their labels 0 to 9.
 ACTIONS = {
@@ -66,7 +67,7 @@ def load(file: SourceFile) -> np.ndarray:
     """The coordinates of a clip, (T, 20, 3) in metres."""
     try:
         content = json.loads(file.read(), parse_constant=_refuse_constant)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f'is no readable JSON ({error}). Get it again.') from error
     frames = content.get('skeletons') if isinstance(content, dict) else None
     if not isinstance(frames, list):
@@ -74,10 +75,12 @@ def load(file: SourceFile) -> np.ndarray:
     for number, frame in enumerate(frames):
         where = f"'skeletons'[{number}]"
         if not isinstance(frame, list) or len(frame) != 20:
-            found = len(frame) if isinstance(frame, list) else repr(frame)
+            found = len(frame) if isinstance(frame, list) else shown(frame)
             raise ValueError(f'{where} has {found} joints; NW-UCLA has 20. Mend or remove it.')
         for point in frame:
             kinds = [type(v) in (int, float) for v in point] if isinstance(point, list) else []
             if kinds != [True] * 3:
-                raise ValueError(f'{where} holds {point!r}, no three numbers. Mend or remove it.')
+                raise ValueError(
+                    f'{where} holds {shown(point)}, no three numbers. Mend or remove it.'
+                )
     return np.array(frames, dtype=np.float64)

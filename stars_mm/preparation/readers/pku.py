@@ -18,6 +18,7 @@ import numpy as np
 from stars_mm.preparation.readers import pku_parse
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.utils.input_error import reading
 
 #: The frames of a clip in the preparation that published results share. What
 #: is longer loses its end.
@@ -134,10 +135,8 @@ def _frames(file: SourceFile) -> np.ndarray:
 
 def _parse(file: SourceFile, parse: Callable, *options: Any) -> Any:
     """The content of a small file; errors name it."""
-    try:
+    with reading(file.where, 'Mend it, or get it again.'):
         return parse(file.read(), *options)
-    except (ValueError, OSError) as error:
-        raise ValueError(f'{file.where}: {error}. Mend it, or get it again.') from error
 
 
 def _in_folder(src: str, files: list[SourceFile], kind: str) -> dict[str, SourceFile]:

@@ -5,7 +5,6 @@ What a column or the last axis holds is said by ``channels``: 'xy', 'xyz',
 """
 
 import csv
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +15,9 @@ import numpy as np
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.readers.mmpose import is_mmpose, parse_mmpose
 from stars_mm.preparation.recording import FRAMES_LACKING, Clip
+from stars_mm.utils.input_error import shown
+from stars_mm.utils.limits import check_asked
+from stars_mm.utils.safe_arrays import load_npy
 
 CHANNELS = ('xy', 'xyz', 'xyc', 'xyzc')
 _AXES = dict(
@@ -50,11 +52,7 @@ def split_channels(array: np.ndarray, options: TableOptions) -> Clip:
 
 def parse_npy(content: bytes, options: TableOptions) -> Clip:
     """A ``.npy`` of (T, V, …), (M, T, V, …) or (T, V · …) numbers."""
-    try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f'is no readable .npy ({error}).') from error
-    return _split_array(array, options)
+    return _split_array(load_npy(content), options)
 
 
 def parse_json(content: bytes, options: TableOptions) -> Clip:
@@ -65,7 +63,9 @@ def parse_json(content: bytes, options: TableOptions) -> Clip:
         return parse_mmpose(content, options.layout.num_joints, options.num_person)
     if isinstance(content, dict):
         if 'keypoints' not in content:
-            raise ValueError(f"has no 'keypoints' or 'instance_info'; it has {sorted(content)}.")
+            raise ValueError(
+                f"has no 'keypoints' or 'instance_info'; it has {shown(sorted(content))}."
+            )
         content = content['keypoints']
     return _split_array(_to_array(content), options)
 
@@ -74,7 +74,7 @@ def load_json(content: bytes) -> Any:
     """What JSON holds; a ValueError where it is none."""
     try:
         return json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f'is no readable JSON ({error}).') from error
 
 
@@ -85,7 +85,7 @@ def _to_array(content: list) -> np.ndarray:
         if value is None or type(value) in (int, float):
             return ()
         if not isinstance(value, list):
-            raise ValueError(f'{where} is {value!r}, no number.')
+            raise ValueError(f'{where} is {shown(value)}, no number.')
         first: tuple = ()
         for i, part in enumerate(value):
             shape = shape_of(part, f'{where}[{i}]')
@@ -171,7 +171,7 @@ def _numbers(rows: _Rows, columns: Sequence[int], header: list[str] | None) -> n
             value = _number(cells[column])
             if value is None:
                 where = f'line {number}, column {header[column] if header else column + 1}'
-                raise ValueError(f'{where}: {cells[column]!r} is no number.')
+                raise ValueError(f'{where}: {shown(cells[column])} is no number.')
             values[i, j] = value
     return values
 
@@ -191,7 +191,7 @@ def _joint_columns(header: list[str], layout: SkeletonLayout) -> dict[tuple[int,
         name, axis = match[1], _AXES[match[2].lower()]
         if _plain(name) not in joints:
             known = f"layout '{layout.name}', which has {', '.join(layout.joints)}"
-            raise ValueError(f'column {cell!r} names no joint of {known}.')
+            raise ValueError(f'column {shown(cell)} names no joint of {known}.')
         key = (joints[_plain(name)], axis)
         if key in found:
             raise ValueError(f'columns {header[found[key]]!r} and {cell!r} are the same.')
@@ -248,6 +248,8 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> tuple[np.n
     names = [cells[person] for _, cells in rows]
     persons = {name: m for m, name in enumerate(dict.fromkeys(names))}
     times, places = np.unique(frames, return_inverse=True)
+    size = len(persons) * len(times) * values[0].nbytes
+    check_asked(size, values.nbytes, f'{len(persons)} persons in {len(times)} frames')
     out = np.zeros((len(persons), len(times), *values.shape[1:]))
     seen = set()
     for (number, _), t, name, value in zip(rows, places, names, values):

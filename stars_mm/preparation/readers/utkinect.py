@@ -18,6 +18,7 @@ import numpy as np
 from stars_mm.preparation.readers.named_files import subject_splits
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
+from stars_mm.utils.input_error import reading
 
 CLASS_NAMES = 'walk sitDown standUp pickUp carry throw push pull waveHands clapHands'.split()
 
@@ -35,7 +36,9 @@ def read(src: str) -> RecordingSet:
         raise ValueError(f'{src}: has no actionLabel.txt. Put it beside the folder joints.')
     labels = files['actionLabel']
     recordings, take = [], ''
-    for number, line in enumerate(labels.read().decode().splitlines(), 1):
+    with reading(labels.where):
+        lines = labels.read().decode().splitlines()
+    for number, line in enumerate(lines, 1):
         where, line = f'{labels.where}: line {number}', line.strip()
         if re.fullmatch(r's\d+_e\d+', line):
             take = line

@@ -105,14 +105,6 @@ def test_batches_are_left_out(load_cfg, build, tmp_path):
     assert 'update_params' not in vars(runner.optim_wrapper)
 
 
-def test_a_run_without_faults_is_the_same(load_cfg, build, trained, tmp_path, assert_same_run):
-    """Bit by bit, whether it is looked at or not."""
-    cfg = load_cfg(tmp_path, {'randomness.seed': 0}, 'mamp')
-    del cfg.default_hooks['non_finite']
-    build(cfg).train()
-    assert_same_run(tmp_path, trained / 'pretrain')
-
-
 def test_no_checkpoint_of_what_is_no_number(load_cfg, build, tmp_path):
     """Such as a buffer that no loss shows."""
     runner = build(load_cfg(tmp_path, ALONE))

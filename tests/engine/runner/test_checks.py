@@ -68,7 +68,7 @@ CASES = [
         {},
         {'model.backbone.embed_dims': 24},
     ),
-    (V, "unknown options .'layer_decya'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}, {}),
+    (V, "layer_decya = 1 .*'layer_decay'", {'optim_wrapper.paramwise_cfg.layer_decya': 1}, {}),
 ]
 
 

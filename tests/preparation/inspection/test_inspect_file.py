@@ -58,7 +58,7 @@ CHANGES = {
     'missing': (lambda clips, splits: splits['val'].extend('xy'), dict(missing=2)),
     'empty split': (lambda clips, splits: splits.update(val=[]), dict(split=1)),
     'a number for a split': (lambda clips, splits: splits.update(val=3), dict(split=1)),
-    'a list for a name': (lambda clips, splits: clips[1].update(frame_dir=['a']), dict(split=2)),
+    'a list for a name': (lambda clips, splits: clips[1].update(frame_dir=['a']), dict(split=1)),
     'no name': (lambda clips, splits: clips[2].pop('frame_dir'), dict(split=1)),
     'no clips': (no_clips, dict(split=3)),
 }

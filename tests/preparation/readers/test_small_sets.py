@@ -124,7 +124,7 @@ def test_cad60(convert_with, tmp_path):
         ('still/a01_p1.npy', np.zeros(3), 'is not named pX_aXX_XXX.npy'),
         ('sleep/p1_a01_001.npy', np.zeros(3), "lies in 'sleep', which is no class"),
         ('still/p1_a01_001.npy', np.zeros((9, 20, 3)), r'has shape \(9, 20, 3\); \(T, 15, 3\)'),
-        ('still/p1_a01_001.npy', np.array([{}]), 'is no .npy of numbers'),  # a pickle
+        ('still/p1_a01_001.npy', np.array([{}]), '.*dtype object'),  # a pickle
     ],
 )
 def test_bad_cad60(convert_with, tmp_path, name, array, message):
@@ -226,7 +226,7 @@ def nw_json(value):
         ('nw-ucla', f'{NW[0]}.json', nw_json([1, '1.5', 2]), r"\[2\] holds \[.*'1\.5'"),
         ('nw-ucla', f'{NW[0]}.json', nw_json([1, float('nan'), 2]), 'holds NaN'),
         ('utd-mhad', 'a28_s1_t1_skeleton.mat', b'', 'action 28 is none of 1 to 27'),
-        ('utd-mhad', 'a1_s1_t1_skeleton.mat', b'no mat', 'is no .mat'),
+        ('utd-mhad', 'a1_s1_t1_skeleton.mat', b'no mat', 'cannot be read .MatReadError'),
         ('kard', 'a01_s01_e01_realworld.txt', b'1 2 3\n' * 14, 'has 14 rows of 3 numbers; 15'),
     ],
 )

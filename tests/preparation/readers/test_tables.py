@@ -137,7 +137,7 @@ def test_npy_and_json(shape):
         (parse_json, b'[[[1, 2], [3, 4], [5, "6"]]]', r"keypoints\[0\]\[2\]\[1\] is '6', no"),
         (parse_json, b'[[[1, 2], [3, 4]]]', r'has shape \(1, 2, 2\); .* V=3 joints'),
         (parse_json, b'{"poses": []}', r"has no 'keypoints'.*\['poses'\]"),
-        (parse_npy, npy(np.array([dict(a=1)])), 'no readable .npy.*allow_pickle'),
+        (parse_npy, npy(np.array([dict(a=1)])), 'dtype object'),
         (parse_npy, npy(np.array([['a'] * 3] * 3)), 'holds <U1, no numbers'),
     ],
 )
