@@ -43,6 +43,7 @@ from stars_mm.preparation.inspection import as_text, inspect_annotations
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.readers.lookup import call_reader, get_reader
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.atomic import naming
 from stars_mm.utils.checkpoint import read_checkpoint
 from stars_mm.utils.input_error import InputError
 from stars_mm.utils.weights_file import read_weights
@@ -367,7 +368,9 @@ def _learned() -> FewShotRecognizer:
 def stream(folder: Path) -> None:
     """A line that cannot be read is a ValueError of that line alone, and the stream goes on."""
     live = LiveRecognizer(_learned(), 30)
-    for line in (folder / 'frames.jsonl').read_bytes().decode('utf-8', 'replace').split('\n'):
+    with naming(folder / 'frames.jsonl'):  # standard input, in truth
+        content = (folder / 'frames.jsonl').read_bytes()
+    for line in content.decode('utf-8', 'replace').split('\n'):
         if not line.strip():
             continue
         try:
