@@ -263,7 +263,10 @@ def main(argv: list[str] | None = None) -> int:
     context = multiprocessing.get_context('fork')
     with ProcessPoolExecutor(args.processes, mp_context=context) as pool:
         found = pool.map(fuzz_door, names, [inputs] * len(names), [seconds] * len(names))
-        results = dict(zip(names, found))
+        results = {}
+        for name, result in zip(names, found):
+            results[name] = result
+            print(f'{name}: {sum(result[0][kind] for kind in BAD)} bad', file=sys.stderr)
     print(table(results))
     for name, (_, bad) in results.items():
         for what, some in sorted(bad.items(), key=lambda item: -len(item[1])):
