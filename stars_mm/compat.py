@@ -229,6 +229,28 @@ def register_conv_branch() -> None:
         importlib.import_module('mmaction.engine.model')
 
 
+def run_no_config_of_a_checkpoint() -> None:
+    """mmengine's inferencers run the config in a checkpoint, which is Python, where none is given.
+
+    With a config, they run that alone. (No report of it upstream is known.)
+    """
+    from mmengine.infer import BaseInferencer
+
+    original = BaseInferencer._init_model
+    if 'fromstring' not in _names(original):
+        return
+
+    @functools.wraps(original)
+    def _init_model(self, cfg, weights, *args, **kwargs):
+        if not cfg:
+            raise ValueError(
+                f'{weights}: give its config, too. The one in a checkpoint is Python and would run.'
+            )
+        return original(self, cfg, weights, *args, **kwargs)
+
+    BaseInferencer._init_model = _init_model
+
+
 def apply() -> None:
     """Runs every workaround."""
     provide_importlib_metadata()
@@ -236,6 +258,7 @@ def apply() -> None:
     silence_missing_attention()
     register_conv_branch()
     allow_checkpoint_types()
+    run_no_config_of_a_checkpoint()
     start_processes_without_gpu()
     wrap_models_without_gpu()
     write_test_results_once()

@@ -221,13 +221,15 @@ def check_numbers(content: Any, source: str, key: str = '') -> None:
 def no_more_than(weights: Mapping[str, Tensor], source: str) -> Iterator[None]:
     """A model that is built ends in an InputError once it has more than twice the weights that are
     there: before they are drawn, and thus before they take memory."""
-    left = 2 * sum(value.numel() for value in weights.values()) + 1_000_000
-    number = 2 * len(weights) + 1000
+    left = dict(
+        values=2 * sum(value.numel() for value in weights.values()) + 1_000_000,
+        tensors=2 * len(weights) + 1000,
+    )
 
     def count(module: nn.Module, name: str, value: Tensor | None) -> None:
-        nonlocal left, number
-        left, number = left - (0 if value is None else value.numel()), number - 1
-        if left < 0 or number < 0:
+        left['values'] -= 0 if value is None else value.numel()
+        left['tensors'] -= 1
+        if min(left.values()) < 0:
             raise InputError(source, 'describes a model larger than its weights: refused')
 
     hooks = [

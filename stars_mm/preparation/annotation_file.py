@@ -145,7 +145,7 @@ def select_split(
     names = set(listed)
     if not names:
         raise InputError(
-            path, f'split={split!r} lists no clips', 'Make it again, or choose another split.'
+            path, f'split={split!r}: lists no clips', 'Make it again, or choose another split.'
         )
     key = clip_key(annotations)
     for number, clip in enumerate(annotations):

@@ -26,6 +26,7 @@ import numpy as np
 
 from stars_mm.preparation.recording import Recording
 from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.input_error import InputError
 from stars_mm.utils.progress import Progress
 from stars_mm.utils.safe_pickle import load_pickle
 
@@ -58,7 +59,7 @@ def convert_in_groups(
         tuple: The files in order, and how many recordings were converted before.
 
     Raises:
-        ValueError: Lists what is wrong with the recordings, once all have been tried.
+        InputError: Lists what is wrong with the recordings, once all have been tried.
         OSError: If a file cannot be written.
         RuntimeError: If a process was ended from outside.
     """
@@ -95,9 +96,11 @@ def convert_in_groups(
 
 
 def raise_problems(problems: list[str]) -> None:
-    """Raises a ValueError that lists the first ones."""
+    """Raises an InputError that lists the first ones, each of which begins with its file."""
     more = len(problems) - MAX_PROBLEMS
-    raise ValueError('\n'.join(problems[:MAX_PROBLEMS] + [f'and {more} more'] * (more > 0)))
+    text = '\n'.join(problems[:MAX_PROBLEMS] + [f'and {more} more'] * (more > 0))
+    path, _, problem = text.partition(': ')
+    raise InputError(path, problem)
 
 
 def read_groups(paths: Iterable[str]) -> Iterator[dict]:

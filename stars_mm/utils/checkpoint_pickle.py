@@ -2,8 +2,8 @@
 
 A pickle is a small program. Those of checkpoints need few of its instructions; these are followed
 here, with limits, and call no functions but those of :data:`_CALLS`. torch's safe loader follows
-more: that of 2.13 calls ``bytearray(3_000_000_000)``, makes storages larger than the file, hashes
-what is nested without end, and an environment variable switches it off.
+more: that of 2.13 calls ``bytearray(3_000_000_000)`` and ``torch.FloatTensor(10**10)``, hashes what
+is nested without end, and an environment variable switches it off.
 """
 
 import argparse

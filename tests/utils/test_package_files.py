@@ -40,3 +40,11 @@ def test_what_is_not_there_is_named(root):
         find_config('stars_costum.py')
     with pytest.raises(FileNotFoundError, match='nothing.txt is not among'):
         package_path('nothing.txt')
+
+
+def test_only_python_is_a_config(tmp_path):
+    """mmengine's YAML makes any object that the file names."""
+    for name in ('a.yml', 'a.yaml', 'a.json'):
+        (tmp_path / name).write_text('!!python/object/apply:os.system ["true"]')
+        with pytest.raises(ValueError, match=f'{name}: is no .py. A config is written in Python'):
+            find_config(tmp_path / name)

@@ -86,7 +86,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)
-        self._remove_former()
+        if self.save_best is not None:
+            self._remove_former()
 
     def _save(self, runner: Runner, name: str, meta: dict, amid_epoch: bool) -> None:
         """Save, point to it, and only then remove what is replaced."""

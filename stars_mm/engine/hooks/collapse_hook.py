@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 #: Below one of these, features are said to have collapsed. Healthy runs had 0.077 to 0.81 and 1.86
-#: to 18.7 on a batch, the least in the first epochs of the demo's stage 1; after 40 steps whose
+#: to 23.8 on a batch, the least in the first epochs of the demo's stage 1; after 40 steps whose
 #: only aim was that views are alike, it was 0.015 to 0.034 and 1.35 to 1.54.
 LEAST_STD, LEAST_RANK = 0.04, 1.6
 _FEWEST = 8  # clips that tell a rank

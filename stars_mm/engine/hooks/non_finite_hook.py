@@ -159,8 +159,9 @@ def _fault(loss: Tensor, model: nn.Module) -> str:
     text = f'the loss is {loss.item():.4g}'
     if not bad:
         return text
-    which = 'all' if len(bad) == len(grads) else f'{len(bad)} of {len(grads)}'
-    return f'{text}, the gradients of {which} parameters are not finite ({_some(bad)})'
+    if len(bad) == len(grads):
+        return f'{text}, and no gradient is finite'
+    return f'{text}, {len(bad)} of {len(grads)} gradients are not finite: {_some(bad)}'
 
 
 def _clips(batch: Any) -> list[str]:

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from stars_mm.engine.runner.config_check import check_options
-from stars_mm.utils.package_files import package_path
+from stars_mm.utils.package_files import package_path, python_config
 
 MISSING = object()
 
@@ -69,7 +69,7 @@ def find_stage_config(path: str, cfg: Config) -> str:
     for folder in folders:
         candidate = osp.abspath(osp.join(folder, path))
         if osp.isfile(candidate):
-            return candidate
+            return python_config(candidate)
     raise FileNotFoundError(
         f'{cfg.filename} names the stage config "{path}", which does not exist in any of '
         f'{folders}. Correct `config` in `stages`.'

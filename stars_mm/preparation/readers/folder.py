@@ -16,7 +16,7 @@ from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layou
 from stars_mm.preparation.readers import tables
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet
 from stars_mm.preparation.source_files import SourceFile, find_files, labels_of_folders
-from stars_mm.utils.input_error import reading
+from stars_mm.utils.input_error import InputError, reading, shown
 
 _PARSERS = {
     '.csv': tables.parse_csv,
@@ -167,12 +167,13 @@ def _describe_by_index(files: dict[str, SourceFile], index: str) -> dict[str, di
             known[key] = known[key + Path(file.path).suffix] = name
     described: dict[str, dict] = {}
     for row in read_index(index).values():
-        where = f'{index}: line {row.pop("line")}'
+        where = f'line {row.pop("line")}'
         given = row.pop('name')
         if given not in known:
-            raise ValueError(f'{where}: there is no file {given!r} (or several). Mend the line.')
+            problem = f'{where}: there is no file {shown(given)} (or several)'
+            raise InputError(index, problem, 'Mend the line.')
         if known[given] in described:
-            raise ValueError(f'{where}: {given!r} is the file of an earlier line.')
+            raise InputError(index, f'{where}: {shown(given)} is the file of an earlier line')
         described[known[given]] = row
     if unnamed := files.keys() - described.keys():
         left_out = f'{len(unnamed)} files are left out, such as {files[min(unnamed)].where}'

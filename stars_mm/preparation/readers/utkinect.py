@@ -47,7 +47,7 @@ def read(src: str) -> RecordingSet:
             continue
         if not line:
             continue
-        match = re.fullmatch(r'(\w+): *(\d+|NaN) +(\d+|NaN)', line)
+        match = re.fullmatch(r'(\w+): *(\d{1,9}|NaN) +(\d{1,9}|NaN)', line)
         if match is None or match[1] not in CLASS_NAMES or not take:
             known = ', '.join(CLASS_NAMES)
             raise ValueError(f"{where}: {line!r} is no 'action: first last' of {known}.")

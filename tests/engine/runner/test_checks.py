@@ -9,6 +9,7 @@ from mmaction.registry import DATASETS, MODELS
 from torch import nn
 
 from stars_mm.engine.runner.checks import check_dataset, check_pretrained, check_queue
+from stars_mm.utils.input_error import InputError
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_pretrained_by_init_cfg(load_cfg, tmp_path, where):
 @pytest.mark.parametrize(
     'change, message',
     [
-        (dict(embed_dims=24), r'backbone\.temporal_embed: \(1, 4, 1, 24\) .* \(1, 4, 1, 16\) in'),
+        (dict(embed_dims=24), r'backbone\.temporal_embed: \(1, 4, 1, 24\) .* \(1, 4, 1, 16\)'),
         (dict(depth=1), r'lacks 12 of .* 30 tensors.*"backbone\.blocks\.1'),
         (None, 'lacks 30 of the.*No encoder is in the file'),
     ],
@@ -116,7 +117,7 @@ def test_unfit_checkpoint(refuses, load_cfg, tmp_path, change, message):
         state = {name: value for name, value in state.items() if name.startswith('neck.')}
     path = str(tmp_path / 'other.pth')
     torch.save(dict(state_dict=state), path)
-    refuses(ValueError, f'{path} .*{message}', dict(load_from=path))
+    refuses(InputError, f'{path}: .*{message}', dict(load_from=path))
 
 
 def test_queue_on_two_processes(load_cfg, tmp_path):

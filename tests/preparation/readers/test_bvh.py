@@ -97,3 +97,24 @@ def test_bandai_namco(convert_with, tmp_path):
     (tmp_path / 'walk_001.bvh').write_text(text)
     with pytest.raises(ValueError, match=r'walk_001\.bvh: is not named dataset-X_CONTENT'):
         convert_with('bandai-namco', tmp_path)
+
+
+@pytest.mark.parametrize(
+    'text, problem',
+    [
+        ('ROOT a { OFFSET 0 0 0 CHANNELS -2 }', '-2 channels'),  # which never ends
+        ('ROOT a { OFFSET 0 0 0 } MOTION Frames: 1000000000 Frame Time: 1', 'no CHANNELS'),
+        (
+            'ROOT a { OFFSET 0 0 0 CHANNELS 1 Xrotation ' + 'JOINT b { } ' * 9999 + '} MOTION '
+            'Frames: 99 Frame Time: 1 ' + '1 ' * 99,
+            '10000 joints would take',
+        ),
+        ('}' * 9, 'is no whole BVH'),
+    ],
+)
+def test_a_few_bytes_take_neither_memory_nor_time(tmp_path, text, problem):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/1_1.bvh').write_text(f'HIERARCHY {text}' + ' MOTION' * ('MOTION' not in text))
+    (recording,) = get_reader('bvh')(str(tmp_path), joints=['a'])
+    with pytest.raises(ValueError, match=problem):
+        recording.load()

@@ -166,3 +166,14 @@ def test_a_person_who_is_away():
     rows = [['a', n, *ROW] for n in range(6)] + [['b', n, *ROW] for n in (1, 2, 4)]
     clip = parse_csv(csv_text(rows, ['person', 'frame', *XY]), OPTIONS)
     assert sum(clip.notes.values()) == 1  # b in frame 3
+
+
+def test_persons_who_are_seen_once_take_no_memory():
+    """As many frames as persons; 20,000 of them would be 100 GiB."""
+    rows = [[n, n, *ROW] for n in range(3000)]
+    with pytest.raises(ValueError, match='3000 persons in 3000 frames would take'):
+        parse_csv(csv_text(rows, ['person', 'frame', *XY]), OPTIONS)
+    crowd = [dict(keypoints=[[1, 2]] * 3, keypoint_scores=[1] * 3)] * 1500
+    frames = [dict(instances=crowd)] + [dict(instances=crowd[:1])] * 1500
+    with pytest.raises(ValueError, match='1500 persons in 1501 frames would take'):
+        parse_json(json.dumps(dict(instance_info=frames)).encode(), OPTIONS)
