@@ -242,8 +242,8 @@ def classes(folder: Path) -> None:
 def unfinished(folder: Path) -> None:
     """A group of clips that an interrupted conversion left is damaged: it is not taken."""
     _interrupt(folder, honest.tables('.npy'))
-    (group,) = (folder / 'out/ann.pkl.unfinished').glob('*.pkl')
-    (folder / 'group.pkl').rename(group)
+    for group in (folder / 'out/ann.pkl.unfinished').glob('*.pkl'):
+        (folder / 'group.pkl').rename(group)
     try:
         convert_and_check('folder', folder, FOLDER)
     except ValueError as error:  # which has no name that a user would know
