@@ -19,8 +19,8 @@ RUN = {
     'python tools/data/inspect_annotations.py data/skeleton/demo.pkl --pictures': '',
     'python tools/data/convert.py recordings data/skeleton/custom.pkl --layout': '',
     'python tools/train.py configs/stars_custom.py': '--pretrain-epochs 1',
-    'python tools/test.py configs/stars_custom.py CHECKPOINT': '',
-    'python tools/analysis/evaluate.py configs/stars_custom.py CHECKPOINT --protocols knn few': (
+    'python tools/test.py configs/stars_custom.py work_dirs/stars_custom/CHECKPOINT': '',
+    'python tools/analysis/evaluate.py configs/stars_custom.py work_dirs/stars_custom/CHECKPOINT --protocols knn few': (
         '--episodes 2 --draws 1'
     ),
     'stars-mm learn examples actions.npz --layout coco-17': '',
