@@ -26,13 +26,10 @@ def _attention_backward(grad, query, key, value, *args, **kwargs) -> int:
     return sdpa_backward_flop_count(grad, query, key, value)
 
 
-#: What torch 2.13 does not count: fused attention on the CPU, which torch 2.1 does not have.
-_FUSED = '_scaled_dot_product_flash_attention_for_cpu'
-_COUNTS = {_FUSED: _attention, f'{_FUSED}_backward': _attention_backward}
+#: What torch 2.13 does not count: fused attention on the CPU.
 CPU_ATTENTION = {
-    getattr(torch.ops.aten, name): count
-    for name, count in _COUNTS.items()
-    if hasattr(torch.ops.aten, name)
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
 
 
