@@ -74,19 +74,19 @@ OLD = b''.join(
     for value in (0x1950A86A20F9469CFC6C, 1001, dict(little_endian=True, protocol_version=1001))
 )
 HOSTILE = {
-    'a_call': (weights(call('os.system', text('exit'))), r'objects of os\.system'),
+    'a_call': (weights(call('os.system', text('exit'))), r'objects of .* os\.system'),
     'bytearray': (weights(call('builtins.bytearray', number(3 << 30))), r'builtins\.bytearray'),
     'a_large_tensor': (weights(call('torch.FloatTensor', number(1 << 40))), r'torch\.FloatTensor'),
     'pointers': (
         weights(call('numpy.ndarray', numbers(1), text('O'), text('8 bytes.'))),
-        'holds a PlainArray',
+        'calls numpy.ndarray',
     ),
     'objects': (weights(call('numpy.dtype', text('O'))), "numpy dtype 'O'"),
     'an_attribute': (
         weights(call('builtins.getattr', name('numpy.ndarray'), text('tofile'))),
         "asks for 'tofile'",
     ),
-    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'changes a _Name'),
+    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'sets the state of a Name'),
     'offset': (weights(tensor(offset=1)), 'offset 1, of a storage with 4 values'),
     'negative': (weights(tensor(offset=-1)), 'tensor of size'),
     'backward': (weights(tensor(stride=(-1,))), 'tensor of size'),
