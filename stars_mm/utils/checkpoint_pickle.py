@@ -18,6 +18,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from stars_mm.utils.input_error import shown
 from stars_mm.utils.plain_unpickler import NAMES, Asked, PlainUnpickler, Refused, Steps, make_dtype
 
 #: More than the optimizer of a thousand layers takes.
@@ -37,20 +38,22 @@ def make_tensor(
     storage: Storage, offset: int, size: tuple, stride: tuple, requires_grad: bool, *rest: Any
 ) -> Tensor:
     """torch's ``_rebuild_tensor_v2`` and, with a dtype, ``_rebuild_tensor_v3``."""
+    if not isinstance(storage, Storage):
+        raise Refused(f'a tensor has a storage {type(storage).__name__}')
     dtype, metadata = storage.dtype, None
     for value in rest[1:]:  # after the hooks
         dtype, metadata = (value, metadata) if isinstance(value, torch.dtype) else (dtype, value)
     available = storage.raw.numel() // dtype.itemsize
     numbers = (offset, *size, *stride)
     if any(type(n) is not int or n < 0 for n in numbers) or len(size) > 64 or metadata:
-        raise Refused(f'it holds a tensor of size {size}, stride {stride}, {metadata}')
+        raise Refused(f'it holds a tensor of size {shown(size)}, stride {shown(stride)}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     count = math.prod(max(n, 1) for n in size)
     is_outside = 0 not in size and (last >= available or count > available)
     if is_outside or max(count, last) >= 2**48:
         raise Refused(
-            f'it holds a tensor of size {size}, stride {stride} and offset {offset}, of a storage '
-            f'with {available} values'
+            f'it holds a tensor of size {shown(size)}, stride {shown(stride)} and offset {offset}, '
+            f'of a storage with {available} values'
         )
     tensor = torch.empty(0, dtype=dtype, device=storage.raw.device)
     tensor.set_(storage.raw.untyped_storage(), offset, size, stride)
@@ -81,7 +84,7 @@ def history_statistic(owner: Any, name: str) -> str:
     let a file reach anything."""
     if getattr(owner, 'make', owner) is PlainHistory and name in ('min', 'max', 'current', 'mean'):
         return name
-    raise Refused(f'it asks for {name!r} of {getattr(owner, "asked", owner)!r}')
+    raise Refused(f'it asks for {shown(name)} of {shown(getattr(owner, "asked", owner))}')
 
 
 _DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
@@ -100,7 +103,7 @@ _NAMES = {
     'torch._utils._rebuild_tensor_v3': make_tensor,
     'torch._utils._rebuild_parameter': lambda data, grad, _: nn.Parameter(data, bool(grad)),
     'torch.Size': lambda size: torch.Size([int(n) for n in size]),
-    'torch.device': lambda name, *index: torch.device(str(name), *index),
+    'torch.device': torch.device,
     'collections.Counter': lambda counts: collections.Counter(  # milestones of a schedule
         {key: int(count) for key, count in counts.items()}
     ),
@@ -146,7 +149,7 @@ class CheckpointUnpickler(PlainUnpickler):
     def persistent_load(self, pid: Any = None) -> Storage:
         is_pid = type(pid) is tuple and [type(part) for part in pid[1:3]] == [torch.dtype, str]
         if not is_pid or len(pid) < 5:
-            raise Refused(f'it holds a storage {pid!r:.80}')
+            raise Refused(f'it holds a storage {shown(pid)}')
         return self._find_storage(pid, pid[1])
 
     def set_state(self, made: Any, state: Any) -> None:

@@ -20,6 +20,7 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
+from stars_mm.utils.input_error import shown
 from stars_mm.utils.limits import most_bytes
 from stars_mm.utils.safe_arrays import check_shape, check_text
 
@@ -132,7 +133,7 @@ class PlainUnpickler(_Interpreter):
             if type(arg) in (str, bytes, bytearray):
                 self.take(len(arg))
             elif type(arg) in (list, tuple, *_DICTS):
-                self.take(8 * len(arg))
+                self.take(64 * len(arg))
         self.append(function.make(*args))
 
     def load_build(self) -> None:
@@ -153,12 +154,6 @@ class PlainUnpickler(_Interpreter):
     def load_bytearray8(self) -> None:
         (count,) = struct.unpack('<Q', self.read(8))
         self.append(bytearray(self.read(count)))
-
-    def load_append(self) -> None:
-        self._extend([self.stack.pop()])
-
-    def load_appends(self) -> None:
-        self._extend(self.pop_mark())
 
     def load_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -183,9 +178,6 @@ class PlainUnpickler(_Interpreter):
     def load_frozenset(self) -> None:
         members = self.pop_mark()
         self.append(frozenset(check_keys(members)))
-
-    def _extend(self, items: list) -> None:
-        self._target(list).extend(items)
 
     def _update(self, items: list) -> None:
         keys = check_keys(items[::2])
@@ -258,19 +250,18 @@ def make_dtype(name: str, *_: Any, kinds: str = 'biufcSUO') -> np.dtype:
     """numpy's ``dtype``, of its short name: booleans, numbers, text, bytes and objects, the last
     being lists of what is allowed."""
     if not isinstance(name, str) or not re.fullmatch(rf'[<>=|]?[{kinds}]\d{{0,9}}', name):
-        raise Refused(f'it holds a numpy dtype {str(name)[:40]!r}')
+        raise Refused(f'it holds a numpy dtype {shown(name)}')
     return np.dtype(name, copy=True)  # its state is set
 
 
-def set_byteorder(dtype: np.dtype, state: tuple) -> None:
+def set_byteorder(dtype: Any, state: tuple) -> None:
     """Takes the byte order, and nothing else, of numpy's state of a dtype."""
     _, byteorder, subdtype, names, fields = state[:5]
     if subdtype or names or fields or byteorder not in ('<', '>', '|'):
         raise Refused('it holds a structured numpy dtype')
     if byteorder != '|':
-        own: Any = dtype.__reduce__()[2]
-        setter: Any = dtype
-        setter.__setstate__((own[0], byteorder, *own[2:]))
+        version, _, *rest = dtype.__reduce__()[2]
+        dtype.__setstate__((version, byteorder, *rest))
 
 
 def make_array(*_: Any) -> np.ndarray:
@@ -279,21 +270,27 @@ def make_array(*_: Any) -> np.ndarray:
     return np.ndarray((0,), 'V1')
 
 
+def check_dtype(dtype: Any) -> np.dtype:
+    """A dtype as it is, whatever the file does to it afterwards."""
+    if not isinstance(dtype, np.dtype):
+        raise Refused(f'an array has a dtype {type(dtype).__name__}')
+    return np.dtype(dtype.str)
+
+
 def check_array(state: tuple) -> Any:
     """numpy's state of an array, if it can be one."""
     version, shape, dtype, is_fortran, raw = state
-    if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple):
-        raise Refused(f'an array has a dtype {type(dtype).__name__}')
+    dtype = check_dtype(dtype)
     if type(raw) is not (list if dtype.hasobject else bytes):
         raise Refused(f'an array of {dtype} comes with a {type(raw).__name__}')
     check_shape(shape, np.dtype('u1') if dtype.hasobject else dtype, len(raw))
-    return version, shape, np.dtype(dtype.str), bool(is_fortran), raw  # a dtype that nobody sets
+    return version, shape, dtype, bool(is_fortran), raw
 
 
 def make_scalar(dtype: np.dtype, raw: bytes) -> np.generic:
     """numpy's ``scalar``."""
+    dtype = check_dtype(dtype)
     check_shape((), dtype, len(raw))
-    dtype = np.dtype(dtype.str)
     return check_text(np.frombuffer(raw, dtype) if raw else np.zeros(1, dtype))[0]
 
 
@@ -301,7 +298,7 @@ def make_bytes(content: bytes | str = b'', encoding: str = 'latin1') -> bytes:
     """``bytes`` of bytes, and what protocols 0 to 2 have instead."""
     if isinstance(content, str):
         if encoding not in ('latin1', 'latin-1'):
-            raise Refused(f'it asks for the codec {encoding[:40]!r}')
+            raise Refused(f'it asks for the codec {shown(encoding)}')
         content = content.encode('latin1')
     if not isinstance(content, bytes):
         raise Refused(f'it makes bytes of a {type(content).__name__}')

@@ -7,7 +7,14 @@ import numpy as np
 from mmengine.fileio import get_local_path
 
 from stars_mm.utils.input_error import InputError, reading
-from stars_mm.utils.plain_unpickler import NAMES, PlainUnpickler, Refused, make_bytes, make_set
+from stars_mm.utils.plain_unpickler import (
+    NAMES,
+    PlainUnpickler,
+    Refused,
+    check_dtype,
+    make_bytes,
+    make_set,
+)
 from stars_mm.utils.safe_arrays import check_shape, check_text
 
 if TYPE_CHECKING:  # who reads arrays alone does not wait for torch
@@ -24,8 +31,8 @@ class UnsafePickleError(InputError):
 def _array_of_buffer(
     buffer: bytes | bytearray, dtype: np.dtype, shape: tuple, *order: Any
 ) -> np.ndarray:
+    dtype = check_dtype(dtype)
     check_shape(shape, dtype, len(buffer))
-    dtype = np.dtype(dtype.str)
     if len(buffer):  # numpy takes empty ones from no buffer
         return check_text(_frombuffer_of_numpy(buffer, dtype, shape, *order))
     return np.zeros(shape, dtype)

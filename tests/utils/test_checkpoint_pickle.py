@@ -86,7 +86,7 @@ HOSTILE = {
         weights(call('builtins.getattr', name('numpy.ndarray'), text('tofile'))),
         "asks for 'tofile'",
     ),
-    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'sets the state of a Name'),
+    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'state of a Name'),
     'offset': (weights(tensor(offset=1)), 'offset 1, of a storage with 4 values'),
     'negative': (weights(tensor(offset=-1)), 'tensor of size'),
     'backward': (weights(tensor(stride=(-1,))), 'tensor of size'),
