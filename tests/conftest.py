@@ -1,5 +1,6 @@
 """Fixtures shared by every test."""
 
+import functools
 import importlib.util
 import os
 import pickle
@@ -123,34 +124,40 @@ def run_command(repo_root, tmp_path):
 
 
 @pytest.fixture(scope='session')
-def two_ranks(tmp_path_factory):
-    """``two_ranks(function)`` calls ``function(rank)`` in two processes that talk by gloo, and
-    gives what each returned."""
+def two_ranks(ranks):
+    """``two_ranks(function)``: :func:`ranks` of two processes."""
+    return functools.partial(ranks, number=2)
+
+
+@pytest.fixture(scope='session')
+def ranks(tmp_path_factory):
+    """``ranks(function, number)`` calls ``function(rank)`` in so many processes that talk by gloo,
+    and gives what each returned."""
     context = torch.multiprocessing.get_context('fork')
 
-    def _rank(rank, function, store, results) -> None:
-        os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE='2')
+    def _rank(rank, number, function, store, results) -> None:
+        os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE=str(number))
         torch.distributed.init_process_group(
             'gloo',
             init_method=f'file://{store}',
             rank=rank,
-            world_size=2,
+            world_size=number,
             timeout=timedelta(seconds=60),
         )
         results.put((rank, function(rank)))
         torch.distributed.barrier()
 
-    def _call(function) -> list:
+    def _call(function, number) -> list:
         store, results = tmp_path_factory.mktemp('ranks') / 'store', context.Queue()
-        ranks = [
-            context.Process(target=_rank, args=(rank, function, store, results))
-            for rank in range(2)
+        processes = [
+            context.Process(target=_rank, args=(rank, number, function, store, results))
+            for rank in range(number)
         ]
-        for rank in ranks:
-            rank.start()
-        found = dict(results.get(timeout=120) for _ in ranks)
-        for rank in ranks:
-            rank.join(timeout=60)
-        return [found[0], found[1]]
+        for process in processes:
+            process.start()
+        found = dict(results.get(timeout=120) for _ in processes)
+        for process in processes:
+            process.join(timeout=60)
+        return [found[rank] for rank in range(number)]
 
     return _call

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stars_mm.preparation.annotation_file import clip_key
+from stars_mm.utils.atomic import naming
 from stars_mm.utils.input_error import InputError
 
 _HOW_TO_MAKE = 'Draw one: python tools/data/draw_subset.py ANN SPLIT DST_DIR --percent 1 10'
@@ -15,7 +16,7 @@ def read_subset(path: str) -> list[str]:
     """Reads the names of an index file, one a line; empty lines and # comments do not count. An
     InputError if it names no clip, or one of them twice."""
     try:
-        with open(path, encoding='utf-8') as file:
+        with naming(path), open(path, encoding='utf-8') as file:
             lines = [line.strip() for line in file]
     except FileNotFoundError:
         text = f'subset={path!r}: there is no such file. {_HOW_TO_MAKE}.'

@@ -137,7 +137,7 @@ def select_split(
         return annotations, []
     if splits is None or split not in splits:
         known = ', '.join(map(repr, splits or ())) or 'none'
-        raise ValueError(f'split={split!r}: {path} has no such split. Those in it: {known}.')
+        raise InputError(path, f'split={split!r}: there is no such split. Those in it: {known}')
     listed: Any = splits[split]
     is_list = isinstance(listed, (list, tuple, set, frozenset, np.ndarray))
     if not is_list or not all(isinstance(name, _NAMES) for name in listed):

@@ -40,7 +40,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         if is_folder and path.exists():  # no folder can take its place
             former = path.with_name(f'{path.name}.{os.getpid()}.former.partial')
             os.replace(path, former)
-            os.replace(partial, path)
+            try:
+                os.replace(partial, path)
+            except BaseException:
+                os.replace(former, path)
+                raise
             remove(former)
         else:
             os.replace(partial, path)
@@ -55,6 +59,8 @@ def naming(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None and 'requested and' in str(error):  # so numpy says it
+            raise OSError(errno.EIO, f'not all could be written ({error})', str(path)) from error
         if error.errno not in _DISK_ERRORS or error.filename is not None:
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error

@@ -1,6 +1,7 @@
 """Reads and writes files of weights: ``.pth``, ``.pt``, ``.safetensors``."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.input_error import InputError, reading
 from stars_mm.utils.torch_file import read_torch_file
 
@@ -107,14 +108,16 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
     check_suffix(path)
     with written_whole(path) as partial:
         if Path(path).suffix != '.safetensors':
-            torch.save(content, partial)
+            file = io.BytesIO()  # torch's own writer does not say that a disk is full
+            torch.save(content, file)
+            partial.write_bytes(file.getbuffer())
             return
         state = content.get('state_dict', content.get('model', content))
         # contiguous, and none a view of another
         state = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
         # one key: safetensors writes several in any order, and no two files would be the same
         meta = dict(meta=json.dumps(content.get('meta') or {}, sort_keys=True))
-        safetensors.torch.save_file(state, partial, metadata=meta)
+        partial.write_bytes(safetensors.torch.save(state, metadata=meta))
 
 
 def check_suffix(path: PathLike) -> None:
@@ -126,7 +129,7 @@ def check_suffix(path: PathLike) -> None:
 def file_sha256(path: PathLike) -> str:
     """SHA-256 of a file."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with naming(path), open(path, 'rb') as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -20,6 +20,7 @@ from stars_mm.evaluation.protocols.results_table import row_title
 from stars_mm.evaluation.protocols.stage_scores import describe, score_stages
 from stars_mm.evaluation.protocols.trained_stages import TrainedStage, find_stages, shown
 from stars_mm.evaluation.protocols.training_log import read_training_log
+from stars_mm.utils.atomic import naming
 from stars_mm.visualization.clip_frames import recorded_clip, skeleton_of
 from stars_mm.visualization.curves import plot_curves
 from stars_mm.visualization.embedding import map_places, plot_tsne
@@ -118,7 +119,8 @@ def publish(
         notes=[meta['protocol'], stage_sentences(meta), version_sentence(meta)],
         command=meta['command'],
     )
-    with tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent) as name:
+    partial_folder = tempfile.TemporaryDirectory(prefix='.report-', dir=folder.parent)
+    with naming(folder), partial_folder as name:
         partial = Path(name)
         plot_curves(logs, partial / 'curves.png', baselines)
         encoders = ['random', *(stage.row for stage in stages)]

@@ -13,14 +13,17 @@ from stars_mm.preparation.layouts import get_layout
 
 COMMANDS = list(dict.fromkeys(shlex.join(words) for _, words in page_commands()))
 
+#: The last checkpoint of the one training that runs.
+LAST = 'work_dirs/stars_custom/CHECKPOINT'
+
 #: Begin of a command of the pages → what makes it short here. They run in this order.
 RUN = {
     'python tools/data/make_demo.py data/skeleton/demo.pkl': '--clips-per-class 6 --subjects 6',
     'python tools/data/inspect_annotations.py data/skeleton/demo.pkl --pictures': '',
     'python tools/data/convert.py recordings data/skeleton/custom.pkl --layout': '',
     'python tools/train.py configs/stars_custom.py': '--pretrain-epochs 1',
-    'python tools/test.py configs/stars_custom.py CHECKPOINT': '',
-    'python tools/analysis/evaluate.py configs/stars_custom.py CHECKPOINT --protocols knn few': (
+    f'python tools/test.py configs/stars_custom.py {LAST}': '',
+    f'python tools/analysis/evaluate.py configs/stars_custom.py {LAST} --protocols knn few': (
         '--episodes 2 --draws 1'
     ),
     'stars-mm learn examples actions.npz --layout coco-17': '',
@@ -51,6 +54,7 @@ ONLY_PARSED = {
     r'python tools/data/inspect_annotations.py': 'as the one that runs',
     r'python tools/test.py CONFIG': 'stands for others',
     r'python -m timeit': 'measures mmengine',
+    r'python -m (pytest|tests.fuzz.run|tests.faults.run) ': '.ci/run, in its own size',
     r'python docs/examples': 'tests/docs/test_examples.py, tests/apis/test_export.py',
     r'stars-mm (--|\w+ --help)': 'help: tests/cli',
     r'stars-mm (learn examples actions.npz$|recognize actions.npz new( |.csv))': (

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -42,7 +42,9 @@ from stars_mm.preparation.convert import convert
 from stars_mm.preparation.inspection import as_text, inspect_annotations
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.readers.lookup import call_reader, get_reader
+from stars_mm.preparation.recording import Recording
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.atomic import naming
 from stars_mm.utils.checkpoint import read_checkpoint
 from stars_mm.utils.input_error import InputError
 from stars_mm.utils.weights_file import read_weights
@@ -52,7 +54,7 @@ from tests.fuzz.mutate import Files, write_files
 # data sets collect garbage when they are made, which takes longer than all else
 base_dataset.gc = SimpleNamespace(collect=list)
 
-LARGEST = 1e4  # of a body's coordinates, in their unit
+LARGEST = 1e7  # of a coordinate whose unit nobody knows: 10 km in millimetres
 
 
 class Door(NamedTuple):
@@ -210,12 +212,19 @@ def open_by_reader(reader: str, folder: Path) -> None:
     convert_and_check(reader.split()[0], folder, FOLDER if ' ' in reader else options)
 
 
+class Together(SplitRule):
+    """All clips in one split: how they are parted is no matter of the files."""
+
+    def apply(self, clips: Sequence[Recording]) -> dict[str, list[str]]:
+        return dict(all=[clip.name for clip in clips])
+
+
 def convert_and_check(reader: str, folder: Path, options: dict) -> None:
     src = next((path for path in (folder / 'src.zip', folder / 'src') if path.exists()), folder)
     if reader == 'mamp-npz':
         src = folder / 'src/NTU60_XSub.npz'
     dst = str(folder / 'out' / 'ann.pkl')
-    convert(call_reader(get_reader(reader), str(src), options), dst)
+    convert(call_reader(get_reader(reader), str(src), options), dst, split=Together())
     check_clips(load_annotations(dst)[0])
 
 
@@ -241,8 +250,8 @@ def classes(folder: Path) -> None:
 def unfinished(folder: Path) -> None:
     """A group of clips that an interrupted conversion left is damaged: it is not taken."""
     _interrupt(folder, honest.tables('.npy'))
-    (group,) = (folder / 'out/ann.pkl.unfinished').glob('*.pkl')
-    (folder / 'group.pkl').rename(group)
+    for group in (folder / 'out/ann.pkl.unfinished').glob('*.pkl'):
+        (folder / 'group.pkl').rename(group)
     try:
         convert_and_check('folder', folder, FOLDER)
     except ValueError as error:  # which has no name that a user would know
@@ -367,7 +376,9 @@ def _learned() -> FewShotRecognizer:
 def stream(folder: Path) -> None:
     """A line that cannot be read is a ValueError of that line alone, and the stream goes on."""
     live = LiveRecognizer(_learned(), 30)
-    for line in (folder / 'frames.jsonl').read_bytes().decode('utf-8', 'replace').split('\n'):
+    with naming(folder / 'frames.jsonl'):  # standard input, in truth
+        content = (folder / 'frames.jsonl').read_bytes()
+    for line in content.decode('utf-8', 'replace').split('\n'):
         if not line.strip():
             continue
         try:

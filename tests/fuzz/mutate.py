@@ -271,10 +271,10 @@ def _exchange(files: Files, name: str, rng: Rng) -> None:
     elif kind == 2:
         files[name] = files[other]
     elif kind == 3:
-        path = PurePosixPath(name)
-        files[str(path.with_name(_word(path.stem, rng).replace('\0', '') + path.suffix))] = (
-            files.pop(name)
-        )
+        folder, _, last = name.rpartition('/')
+        stem, dot, ending = last.partition('.')
+        last = _word(stem, rng).translate({0: None, 47: None}) + dot + ending
+        files[f'{folder}/{last}' if folder else last] = files.pop(name)
     else:
         del files[name]
         files[f'{name}/'] = b''

@@ -78,7 +78,7 @@ def open_input(name: str, files: Files, folder: Path) -> tuple[str, str, str]:
             return 'unsound', *_told(error)
         if _is_memory(error):
             return 'memory', *_told(error)
-        if not isinstance(error, (InputError, OSError)) or getattr(error, 'errno', 1) is None:
+        if not isinstance(error, (InputError, OSError)):
             return 'other error', *_told(error)
         if not any(part in str(error) for part in names):
             return 'no name', *_told(error)
@@ -263,7 +263,10 @@ def main(argv: list[str] | None = None) -> int:
     context = multiprocessing.get_context('fork')
     with ProcessPoolExecutor(args.processes, mp_context=context) as pool:
         found = pool.map(fuzz_door, names, [inputs] * len(names), [seconds] * len(names))
-        results = dict(zip(names, found))
+        results = {}
+        for name, result in zip(names, found):
+            results[name] = result
+            print(f'{name}: {sum(result[0][kind] for kind in BAD)} bad', file=sys.stderr)
     print(table(results))
     for name, (_, bad) in results.items():
         for what, some in sorted(bad.items(), key=lambda item: -len(item[1])):

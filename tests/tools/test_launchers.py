@@ -200,7 +200,7 @@ def test_train_settings(config, settings, tmp_path):
     cfg = settings('train', options)
     assert not cfg.resume and cfg.load_from == 'stage1.pth'
     (tmp_path / 'last_checkpoint').write_text('/moved/epoch_1.pth')
-    (tmp_path / 'epoch_1.pth').touch()
+    torch.save(dict(state_dict=dict(a=torch.zeros(1))), tmp_path / 'epoch_1.pth')
     cfg = settings('train', options)
     assert cfg.resume and cfg.load_from is None
 

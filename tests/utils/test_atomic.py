@@ -1,5 +1,8 @@
 """The file appears complete, or what was there before stays."""
 
+import errno
+import os
+
 import pytest
 
 from stars_mm.utils.atomic import written_whole
@@ -36,3 +39,26 @@ def test_a_folder_takes_the_place_of_another_and_of_a_file(tmp_path):
             (partial / f'{number}.npy').write_text(str(number))
         assert [file.name for file in path.iterdir()] == [f'{number}.npy']
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_take_the_place_leaves_the_former_there(tmp_path, monkeypatch):
+    path = tmp_path / 'store'
+    path.mkdir()
+    (path / '1.npy').write_text('1')
+    rename = os.replace
+
+    def fail(source, target):
+        if target == path and '.former.' not in str(source):
+            raise OSError(errno.ENOSPC, 'No space left on device', str(target))
+        rename(source, target)
+
+    monkeypatch.setattr(os, 'replace', fail)
+    with pytest.raises(OSError, match='store'), written_whole(path) as partial:
+        partial.mkdir()
+    assert [*tmp_path.rglob('*')] == [path, path / '1.npy']
+
+
+def test_what_numpy_says_of_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r'not all could be written.*x\.npy'):
+        with written_whole(tmp_path / 'x.npy'):
+            raise OSError('4 requested and 0 written')

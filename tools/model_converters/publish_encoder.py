@@ -73,7 +73,7 @@ def main(argv=None, folder: Path = FOLDER) -> None:
     if arrays:
         facts['space'] = f'{args.name}-space.safetensors'
         with written_whole(folder / facts['space']) as partial:
-            safetensors.torch.save_file(arrays, partial)
+            partial.write_bytes(safetensors.torch.save(arrays))
         facts['space_sha256'] = file_sha256(folder / facts['space'])
     index = dict(shipped_encoders(folder))
     index[args.name] = dict(file=path.name, sha256=digest, **facts)

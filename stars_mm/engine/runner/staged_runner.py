@@ -109,8 +109,6 @@ class StagedRunner(CheckedRunner):
             self._check_same_run(stages)
         elif self._resume:
             self._check_same_run([])
-        if not self._resume:
-            forget_checkpoints([self.work_dir])
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
         if self._load_from:
             stages = []
@@ -120,6 +118,8 @@ class StagedRunner(CheckedRunner):
         if stages:
             rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
+        if not self._resume:
+            forget_checkpoints([self.work_dir])
         for number, cfg in enumerate(stage_cfgs, start=1):
             cfg.load_from = cfg.get('load_from') or self._load_from
             self._load_from = self._run_stage(cfg, f'{number} of {len(stages) + 1}')
@@ -180,10 +180,11 @@ class StagedRunner(CheckedRunner):
 
     def resume(self, filename, *args, **kwargs):
         """Go on from a checkpoint of this run, in the midst of an epoch, too."""
-        before, drawing = settings(self), get_random_state()
+        before = settings(self)
         with reading(filename, _TO_RESUME):
             super().resume(filename, *args, **kwargs)
             check_resumed(self, before)
+            drawing = get_random_state()
             for state in self._random_states or []:
                 set_random_state(state)  # raises an error where it is none
         set_random_state(drawing)

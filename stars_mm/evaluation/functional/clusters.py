@@ -1,18 +1,33 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 # What is left of 1 − cos of equal directions in double precision is less.
 _ROUNDING = 1e-12
+_PART = 4096  # features at a time
+_STARTS = 10  # of k-means
 
 
-def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, float]:
+#: ``share(function, items)`` gives ``[function(item) for item in items]``.
+Share = Callable[[Callable[[Any], Any], Sequence[Any]], list]
+
+
+def _alone(function: Callable[[Any], Any], items: Sequence[Any]) -> list:
+    return [function(item) for item in items]
+
+
+def cluster_scores(
+    feats: Tensor, labels: Tensor, seed: int = 0, share: Share = _alone
+) -> dict[str, float]:
     """How well features (N, C) cluster by class (N, ).
 
     The features are L2-normalised; k-means is given a seed, the true number of
-    classes and the best of ten starts.
+    classes and the best of ten starts. ``share(function, items)`` calls the function for each item,
+    on several processes or here.
 
     Returns:
         dict[str, float]: ``nmi`` (0…1) and ``ari`` (−1…1) of the k-means clusters against the
@@ -22,9 +37,7 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
     Raises:
         ValueError: If the features hold fewer than two classes, or no two clips of a class.
     """
-    from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-    from threadpoolctl import threadpool_limits
 
     feats, labels = F.normalize(feats.float()).cpu(), labels.cpu()
     num_classes = len(labels.unique())
@@ -33,17 +46,33 @@ def cluster_scores(feats: Tensor, labels: Tensor, seed: int = 0) -> dict[str, fl
             'Cluster scores need at least two classes and more clips than classes; got '
             f'{num_classes} classes in {len(labels)} clips.'
         )
-    with threadpool_limits(limits=1):  # k-means is slow with busy threads
-        clusters = KMeans(num_classes, n_init=10, random_state=seed).fit_predict(feats.numpy())
+    clusters = k_means(feats.numpy(), num_classes, seed, share)
     return dict(
         nmi=float(normalized_mutual_info_score(labels, clusters)),
         ari=float(adjusted_rand_score(labels, clusters)),
-        silhouette=float(silhouette_samples(feats, labels).mean()),
+        silhouette=float(silhouette_samples(feats, labels, share).mean()),
         distance_ratio=class_distances(feats, labels)['ratio'],
     )
 
 
-def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
+def k_means(feats: np.ndarray, number: int, seed: int, share: Share = _alone) -> np.ndarray:
+    """Clusters (N, ) of features (N, C): scikit-learn's ``KMeans(number, n_init=10)``, whose ten
+    starts are ten calls."""
+    from sklearn.cluster import KMeans, kmeans_plusplus
+    from threadpoolctl import threadpool_limits
+
+    def run(start: int) -> tuple[float, np.ndarray]:
+        random = np.random.RandomState(seed)
+        for _ in range(start):  # draws as often as for all features
+            kmeans_plusplus(feats[:number], number, random_state=random)
+        with threadpool_limits(limits=1):  # k-means is slow with busy threads
+            found = KMeans(number, n_init=1, random_state=random).fit(feats)
+        return found.inertia_, found.labels_
+
+    return min(share(run, range(_STARTS)), key=lambda run: run[0])[1]
+
+
+def silhouette_samples(feats: Tensor, labels: Tensor, share: Share = _alone) -> Tensor:
     """Silhouette (N, ) of every clip under cosine distance, 1 − cos, by features (N, C) and at
     least two classes (N, ).
 
@@ -53,7 +82,8 @@ def silhouette_samples(feats: Tensor, labels: Tensor) -> Tensor:
     sum of their directions.
     """
     own, counts, sums, norms = _classes(feats, labels)
-    cosines = torch.cat([part @ sums.t() for part in _directions(feats)])
+    parts = feats.cpu().split(_PART)
+    cosines = torch.cat(share(lambda part: F.normalize(part.double()) @ sums.t(), parts))
     rows = torch.arange(len(own))
     others = (counts[own] - 1).clamp(min=1)
     inner = 1 - (cosines[rows, own] - norms) / others  # (N, )
@@ -98,7 +128,7 @@ def class_distances(feats: Tensor, labels: Tensor) -> dict[str, float]:
 
 def _directions(feats: Tensor) -> Iterator[Tensor]:
     """L2-normalised features in double precision, some at a time."""
-    for part in feats.cpu().split(4096):
+    for part in feats.cpu().split(_PART):
         yield F.normalize(part.double())
 
 
@@ -108,7 +138,7 @@ def _classes(feats: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     _, own, counts = labels.cpu().unique(return_inverse=True, return_counts=True)
     sums = torch.zeros(len(counts), feats.shape[1], dtype=torch.float64)
     norms = []
-    for part, places in zip(_directions(feats), own.split(4096)):
+    for part, places in zip(_directions(feats), own.split(_PART)):
         sums.index_add_(0, places, part)
         norms.append(part.square().sum(dim=1))
     return own, counts.double(), sums, torch.cat(norms)

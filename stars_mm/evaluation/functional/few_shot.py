@@ -101,6 +101,25 @@ def few_shot_accuracy(
     Returns:
         dict: Classifier and number of shots → accuracy of each draw, in percent.
     """
+    hits, total = few_shot_hits(
+        bank_feats, query_feats, query_labels, draws, shots, classifiers, chunk_size, device
+    )
+    return {key: (100 * count / total).tolist() for key, count in hits.items()}
+
+
+def few_shot_hits(
+    bank_feats: Tensor,
+    query_feats: Tensor,
+    query_labels: Tensor,
+    draws: Sequence[Draw],
+    shots: Sequence[int] = (1, 2, 5),
+    classifiers: Sequence[str] = CLASSIFIERS,
+    chunk_size: int = 1024,
+    device: str | None = None,
+) -> tuple[dict[tuple[str, int], Tensor], Tensor]:
+    """What :func:`few_shot_accuracy` is the quotient of, which adds up over parts of the query: how
+    many clips are recognized in each draw, (draws, ), by classifier and number of shots, and how
+    many there are, (draws, )."""
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank_feats, query_labels = bank_feats.cpu(), query_labels.cpu()
     keys = [(kind, n) for kind in classifiers for n in shots]
@@ -125,7 +144,7 @@ def few_shot_accuracy(
                     similarity = scalar_products(query, on_grid(means).to(device))
                 best = similarity.argmax(dim=1).cpu()
                 hits[kind, n][number] += (asked & (classes[best] == truth)).sum()
-    return {key: (100 * count / total).tolist() for key, count in hits.items()}
+    return hits, total
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -2,7 +2,7 @@ from mmaction.registry import METRICS
 
 from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional.clusters import cluster_scores
-from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric, share
 
 
 @METRICS.register_module()
@@ -38,4 +38,4 @@ class ClusterMetric(FeatureMetric):
 
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Scores of the query; see :func:`cluster_scores`."""
-        return cluster_scores(query.features, query.labels, self.seed)
+        return cluster_scores(query.features, query.labels, self.seed, share)

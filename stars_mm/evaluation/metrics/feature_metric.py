@@ -1,11 +1,19 @@
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmengine.dist import all_gather_object, get_dist_info, get_world_size
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from stars_mm.engine.features import ClipList, FeatureSet
+
+
+def share(function: Callable[[Any], Any], items: Sequence[Any]) -> list:
+    """``[function(item) for item in items]`` on all processes, each of which computes its share."""
+    rank, size = get_dist_info()
+    parts = all_gather_object([function(item) for item in items[rank::size]])
+    return [parts[number % size][number // size] for number in range(len(items))]
 
 
 class FeatureMetric(BaseMetric):
@@ -37,6 +45,16 @@ class FeatureMetric(BaseMetric):
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """The metric's values by name, of labelled features to compare with and of those that are
         judged."""
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Compute the metric; several processes all get all features, and share the work by
+        :func:`share`."""
+        if get_world_size() == 1:
+            return super().evaluate(size)
+        results = [part for parts in all_gather_object(self.results) for part in parts]
+        self.results.clear()
+        found = self.compute_metrics(results)
+        return {f'{self.prefix}/{key}': value for key, value in found.items()}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the features of one batch: data samples with ``feature``, ``gt_label``,

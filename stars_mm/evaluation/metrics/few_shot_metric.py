@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmaction.registry import METRICS
+from mmengine.dist import all_reduce, get_dist_info, is_main_process
 from mmengine.logging import MMLogger
 
 from stars_mm.engine.features import ClipList, FeatureSet
@@ -10,7 +11,7 @@ from stars_mm.evaluation.functional.few_shot import (
     CLASSIFIERS,
     Draw,
     draw_exemplars,
-    few_shot_accuracy,
+    few_shot_hits,
     mean_and_interval,
 )
 from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
@@ -106,10 +107,13 @@ class FewShotMetric(FeatureMetric):
             f'examples a class, out of {len(bank.labels)} clips; cosine, mean and 95 % interval '
             f'over {len(draws)} draws'
         )
-        found = few_shot_accuracy(
-            bank.features, query.features, query.labels, draws, self.shots, self.classifiers
-        )
-        if self.exemplars is None and self.work_dir is not None:
+        rank, size = get_dist_info()
+        asked = query.features[rank::size], query.labels[rank::size]
+        hits, total = few_shot_hits(bank.features, *asked, draws, self.shots, self.classifiers)
+        for count in (*hits.values(), total):  # whole numbers, whose sum has no order
+            all_reduce(count)
+        found = {key: (100 * count / total).tolist() for key, count in hits.items()}
+        if self.exemplars is None and self.work_dir is not None and is_main_process():
             path = Path(self.work_dir) / f'{self.prefix}_exemplars.json'
             settings = dict(ways=self.ways, episodes=self.episodes, shots=self.shots)
             if names := (self.dataset_meta or {}).get('classes'):

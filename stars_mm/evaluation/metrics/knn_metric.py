@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import torch
 from mmaction.registry import METRICS
-from mmengine.dist import all_gather_object, all_reduce, get_dist_info, get_world_size
+from mmengine.dist import all_reduce, get_dist_info
 from mmengine.logging import MMLogger
 from torch import Tensor
 
@@ -78,21 +78,9 @@ class KNNMetric(FeatureMetric):
         """Class of each query clip, by its nearest neighbor."""
         return knn_predict(bank.features, bank.labels, query.features)[0]
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Compute the metric; several processes get all features, and each
-        seeks the neighbors of its share of the query."""
-        if get_world_size() == 1:
-            return super().evaluate(size)
-        results = [part for parts in all_gather_object(self.results) for part in parts]
-        self.results.clear()
-        bank, query = (self.collect(results, role) for role in ('bank', 'query'))
-        found = self.compute(bank, query, *get_dist_info())
-        return {f'{self.prefix}/{key}': value for key, value in found.items()}
-
-    def compute(
-        self, bank: FeatureSet, query: FeatureSet, rank: int = 0, world_size: int = 1
-    ) -> dict[str, float]:
-        """Accuracy ``top1_k{k}`` in percent; all processes that share the query call this."""
+    def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
+        """Accuracy ``top1_k{k}`` in percent; all processes call this, and share the query."""
+        rank, world_size = get_dist_info()
         MMLogger.get_current_instance().info(
             f'{self.prefix}: {len(query.labels)} clips by their nearest among '
             f'{len(bank.labels)}, cosine, {self.protocol}'

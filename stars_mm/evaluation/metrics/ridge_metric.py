@@ -1,12 +1,11 @@
 from statistics import mean, stdev
 
-import torch
 from mmaction.registry import METRICS
 from torch import Tensor
 
 from stars_mm.engine.features import ClipList, FeatureSet
 from stars_mm.evaluation.functional.ridge import draw_labeled, ridge_accuracy, ridge_predict
-from stars_mm.evaluation.metrics.feature_metric import FeatureMetric
+from stars_mm.evaluation.metrics.feature_metric import FeatureMetric, share
 
 
 @METRICS.register_module()
@@ -60,14 +59,16 @@ class RidgeMetric(FeatureMetric):
 
     def compute(self, bank: FeatureSet, query: FeatureSet) -> dict[str, float]:
         """Accuracy with all labels and with few; see :class:`RidgeMetric`."""
-        asked = query.features, query.labels
-        few = []
-        for draw in range(self.draws):
-            drawn = draw_labeled(bank.labels.tolist(), self.percent, self.seed, draw)
-            own = torch.tensor(drawn)
-            few.append(ridge_accuracy(bank.features[own], bank.labels[own], *asked))
+        labels = bank.labels.tolist()
+        drawn = [draw_labeled(labels, self.percent, self.seed, draw) for draw in range(self.draws)]
+
+        def accuracy(own: list[int]) -> float:
+            learned = bank.features[own], bank.labels[own]
+            return ridge_accuracy(*learned, query.features, query.labels)
+
+        whole, *few = share(accuracy, [list(range(len(labels))), *drawn])
         name = f'accuracy_{self.percent:g}pct'
-        found = dict(accuracy=ridge_accuracy(bank.features, bank.labels, *asked))
+        found = dict(accuracy=whole)
         found[name] = mean(few)
         if self.draws > 1:
             found[f'{name}_std'] = stdev(few)

@@ -132,8 +132,7 @@ def _config_path(cfg: Config, work_dir: Path) -> Path:
 def _train(cfg: Config, work_dir: Path, seed: int, num_processes: int) -> None:
     """Train what is left."""
     config, log = _config_path(cfg, work_dir), work_dir / 'train.out'
-    config.parent.mkdir(parents=True, exist_ok=True)
-    cfg.dump(config)
+    write_text(config, cfg.pretty_text)
     print_log(f'Training {config.stem}, seed {seed}: see {log}', logger='current')
     arguments = [config, '--work-dir', work_dir, '--seed', seed, '--resume']
     run_tool('train.py', arguments, log, num_processes)

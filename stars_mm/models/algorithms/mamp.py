@@ -6,6 +6,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from stars_mm.models.algorithms.base import MaskedMotionSSL, build_module
+from stars_mm.models.utils.gather import weight_of_rank
 from stars_mm.models.utils.masking import num_kept_tokens
 
 
@@ -96,7 +97,10 @@ class MAMP(MaskedMotionSSL):
         tokens = self.backbone.encode(x, ids_keep)
         ids_predicted = self.neck.draw_predicted(ids_hidden)
         pred = self.neck.predict_hidden(tokens, ids_keep, ids_predicted)
-        return self.head.loss_hidden(pred, x, ids_predicted)
+        losses = self.head.loss_hidden(pred, x, ids_predicted)
+        if self.skip_absent:  # the ranks have different numbers of persons
+            losses['loss'] = losses['loss'] * weight_of_rank(x)
+        return losses
 
     @torch.no_grad()
     def reconstruct(self, inputs: Tensor, noise: Tensor | None = None) -> dict[str, Tensor]:

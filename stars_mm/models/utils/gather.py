@@ -1,7 +1,7 @@
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather, get_rank, get_world_size
+from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor
 from torch import distributed as dist
 
@@ -33,3 +33,14 @@ def gather_with_grad(x: Tensor) -> Tensor:
 def gather_without_grad(x: Tensor) -> Tensor:
     """As :func:`gather_with_grad`, without gradient."""
     return torch.cat(all_gather(x.contiguous()))
+
+
+def weight_of_rank(x: Tensor) -> float | Tensor:
+    """What a rank's mean over the N rows of ``x`` has to be multiplied by, so that the mean over
+    the ranks, which DDP takes of the gradients, is that over all ranks' rows: W·N / ΣN, which is 1
+    where every rank has as many."""
+    if get_world_size() == 1:
+        return 1.0
+    total = torch.tensor(float(len(x)), device=x.device)
+    all_reduce(total)
+    return get_world_size() * len(x) / total

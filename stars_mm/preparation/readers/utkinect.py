@@ -18,7 +18,7 @@ import numpy as np
 from stars_mm.preparation.readers.named_files import subject_splits
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
-from stars_mm.utils.input_error import reading
+from stars_mm.utils.input_error import InputError, reading
 
 CLASS_NAMES = 'walk sitDown standUp pickUp carry throw push pull waveHands clapHands'.split()
 
@@ -61,6 +61,8 @@ def read(src: str) -> RecordingSet:
         recordings.append(
             Recording(name, action, subject, read_clip, split=split, source=file.where)
         )
+    if not recordings:
+        raise InputError(labels.where, 'names no action', 'Get it again.')
     return RecordingSet(
         recordings, title='UTKinect-Action3D', layout='kinect-20', class_names=CLASS_NAMES
     )

@@ -140,7 +140,7 @@ def test_the_best_one_stays(load_cfg, build, limit_files, tmp_path, monkeypatch)
     def best(name):
         return [path.name for path in (tmp_path / name).glob('best_*.pth')]
 
-    monkeypatch.setattr(Score, 'late', lambda self: limit_files(ROOM // 10))
+    monkeypatch.setattr(Score, 'late', lambda self: limit_files(ROOM // 2))
     with pytest.raises(OSError, match='best_score_epoch_2.pth'):
         train('a')
     limit_files(None)

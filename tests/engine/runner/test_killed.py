@@ -66,6 +66,44 @@ def is_there(pid: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    'name, late',
+    [
+        ('epoch_3.pth', False),  # written aside
+        ('epoch_3.pth', True),  # there, and not yet pointed to
+        ('last_checkpoint', True),  # and the one before not yet removed
+    ],
+)
+def test_killed_while_it_saves(name, late, load_cfg, build, trained, tmp_path, assert_same_run):
+    options = {'default_hooks.checkpoint.max_keep_ckpts': 1}
+    pid = os.fork()
+    if not pid:
+        replace = os.replace
+
+        def replace_and_die(source, target):
+            is_third = Path(target).name == name and (tmp_path / 'epoch_2.pth').exists()
+            if late or not is_third:
+                replace(source, target)
+            # the second epoch has its pointer, too
+            if is_third and list(tmp_path.glob('epoch_3.pth*')):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.replace = replace_and_die
+        try:
+            build(load_cfg(tmp_path, options, 'mamp')).train()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    found = {path.name for path in tmp_path.glob('epoch_*')}
+    third = 'epoch_3.pth' if late else f'epoch_3.pth.{pid}.partial'
+    assert found == {'epoch_2.pth', third}
+    step = 3 if name == 'last_checkpoint' else 2
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / f'epoch_{step}.pth')
+    build(load_cfg(tmp_path, {**options, 'resume': True}, 'mamp')).train()
+    assert_same_run(tmp_path, trained / 'pretrain')
+    assert [path.name for path in tmp_path.glob('epoch_*')] == ['epoch_4.pth']
+
+
 @pytest.mark.skipif(not Path('/proc/self').exists(), reason='looks into /proc')
 def test_launcher_ends(launch, tmp_path):
     """By a signal for the ranks, or killed: both save the iteration they agree on, and end."""

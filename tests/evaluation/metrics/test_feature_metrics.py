@@ -4,9 +4,11 @@ from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from stars_mm.engine.features import ClipList, FeatureSet
-from stars_mm.evaluation.functional import cluster_scores, knn_accuracy
+from stars_mm.evaluation.functional import cluster_scores, clusters, knn_accuracy
 from stars_mm.evaluation.metrics import knn_metric
 
 
@@ -70,7 +72,9 @@ def test_processes_share_the_query(data, monkeypatch, world_size):
         for feats, labels in (data[:2], data[2:])
     )
     for rank in range(world_size):
-        metric.compute(bank, query, rank, world_size)
+        with monkeypatch.context() as patch:
+            patch.setattr(knn_metric, 'get_dist_info', lambda: (rank, world_size))
+            metric.compute(bank, query)
     whole = metric.compute(bank, query)
     assert list(whole) == ['top1_k5', 'top1_k1']
     assert whole == knn_accuracy(*data, ks=(5, 1))
@@ -123,3 +127,53 @@ def test_what_neighbors_take_for_what_is_logged(monkeypatch):
     assert metric.compute(bank, query) == dict(top1_k1=75.0)
     wanted = 'knn, k = 1: least recognized sit 66.7 %; most often taken for another sit → walk (1)'
     assert lines[-1] == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [2, 3])
+def test_processes_share_all_metrics(ranks, monkeypatch, number):
+    """They say what one says, to the last digit, and each does a part of the work alone."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(61) % 4
+    feats = torch.randn(61, 6, generator=generator) + torch.eye(6)[labels]
+    names = [f'clip{n}' for n in range(40)]
+    bank = FeatureSet(feats[:40], labels[:40], torch.arange(40), names)
+    query = FeatureSet(feats[40:], labels[40:], torch.arange(21))
+    metrics = [
+        METRICS.build(cfg)
+        for cfg in (
+            dict(type='KNNMetric', topk_neighbors=(1, 5)),
+            dict(type='FewShotMetric', shots=(1, 3), episodes=4),
+            dict(type='ClusterMetric'),
+            dict(type='RidgeMetric', draws=4),
+        )
+    ]
+    monkeypatch.setattr(clusters, '_PART', 5)  # of the query's 21 clips
+    alone = [metric.compute(bank, query) for metric in metrics]
+
+    def own_of(whole, rank) -> FeatureSet:
+        fields = (whole.features, whole.labels, whole.sample_idx, whole.names)
+        return FeatureSet(*(None if field is None else field[rank::number] for field in fields))
+
+    def judge(rank) -> list:
+        fits = []
+        fit = KMeans.fit
+        KMeans.fit = lambda self, *args: fits.append(1) or fit(self, *args)
+        found = []
+        for metric in metrics:
+            metric.results = [('query', own_of(query, rank)), ('bank', own_of(bank, rank))]
+            found.append(metric.evaluate(size=61))
+        return [found, len(fits)]
+
+    found = ranks(judge, number)
+    for scores, _ in found:
+        for metric, own, wanted in zip(metrics, scores, alone):
+            assert own == {f'{metric.prefix}/{key}': value for key, value in wanted.items()}
+    assert [fits for _, fits in found] == {2: [5, 5], 3: [4, 3, 3]}[number]
+
+
+def test_k_means_in_ten_calls_is_that_of_one():
+    feats = torch.randn(90, 5, generator=torch.Generator().manual_seed(2)).numpy()
+    for seed in range(3):
+        wanted = KMeans(7, n_init=10, random_state=seed).fit_predict(feats)
+        assert adjusted_rand_score(clusters.k_means(feats, 7, seed), wanted) == 1
