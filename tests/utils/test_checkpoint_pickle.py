@@ -95,6 +95,21 @@ HOSTILE = {
     'repeated': (weights(tensor(size=(1 << 40,), stride=(0,))), 'storage with 4 values'),
     'overflow': (weights(tensor(size=(1 << 62, 4), stride=(0, 1))), 'storage with 4 values'),
     'nothing_of_much': (weights(tensor(size=(0, 1 << 62), stride=(1, 1))), 'storage with 4'),
+    'a_long_message': (
+        weights(call('torch._utils._rebuild_tensor_v2', storage(), number(0), DOUBLED, b')\x89N')),
+        'tensor of size',
+    ),
+    'a_long_message_of_a_storage': (b'\x80\x02' + DOUBLED + b'Q.', 'holds a storage'),
+    'no_storage': (
+        weights(
+            call('torch._utils._rebuild_tensor_v2', name('argparse.Namespace') + b')R)))\x89N')
+        ),
+        'storage Namespace',
+    ),
+    'no_dtype': (
+        weights(call('numpy.core.multiarray.scalar', name('argparse.Namespace') + b')R', text(''))),
+        'dtype Namespace',
+    ),
     'storage': (weights(tensor(count=1 << 40)), 'of 16 bytes'),
     'double': (weights(tensor(kind='torch.DoubleStorage')), 'of 16 bytes'),
     'nested_keys': (b'\x80\x02}' + DOUBLED + b'Ns.', 'nested keys'),

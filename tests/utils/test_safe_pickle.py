@@ -48,6 +48,7 @@ def sample() -> dict:
         nought=np.array(3.5),
         flags=array > 0,
         text=np.array(['ab', 'c']),
+        turned_objects=np.asfortranarray(np.array([[1, 'a'], [None, array]], object)),
         objects=np.array([np.arange(2), {'a': array}, None, 'x'], object),
         dtype=np.dtype('<i4'),
         scalars=[np.float32(1.5), np.int64(-3), np.bool_(True), np.str_('y')],
@@ -184,6 +185,24 @@ def test_refuses_arrays_that_promise_more_than_they_have(tmp_path, shape, fortra
     """numpy itself reads objects beyond the end of a list that is too short."""
     for dtype, raw in ((np.dtype('O'), [1]), (np.dtype('f4'), b'1234'), (np.dtype('<U4'), b'')):
         assert_refused(tmp_path, [array_of(shape, dtype, raw, fortran)])
+
+
+def test_refuses_shapes_that_would_take_long_to_write_into_a_message(tmp_path):
+    doubled = ()
+    for _ in range(60):
+        doubled = doubled, doubled
+    assert_refused(tmp_path, [array_of(doubled, np.dtype('f4'), b'')])
+
+
+def test_refuses_what_is_set_or_added_to_again(tmp_path):
+    array = np.zeros(1).__reduce__()
+    twice = pickle.dumps(np.zeros(1), 2)[:-1] + pickle.dumps(array[2], 2)[2:-1] + b'b.'
+    buffer = pickle.dumps(np.zeros(2), 5)[:-1] + b'K\x00]s.'
+    for content in (twice, buffer.replace(buffer[2:11], b'')):  # which is a frame
+        with pytest.raises(
+            UnsafePickleError, match='sets the state of a ndarray|adds to a ndarray'
+        ):
+            load_pickle(write(tmp_path / 'a.pkl', content))
 
 
 def test_refuses_text_of_no_characters(tmp_path):
