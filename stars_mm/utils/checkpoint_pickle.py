@@ -1,302 +1,168 @@
 """Reads the pickle in a file of ``torch.save``, of which nothing runs.
 
-A pickle is a small program. Those of checkpoints need few of its instructions; these are followed
-here, with limits, and call no functions but those of :data:`_CALLS`. torch's safe loader follows
-more: that of 2.13 calls ``bytearray(3_000_000_000)`` and ``torch.FloatTensor(10**10)``, hashes what
-is nested without end, and an environment variable switches it off.
+torch's safe loader follows more: that of 2.13 calls ``bytearray(3_000_000_000)`` and
+``torch.FloatTensor(10**10)``, hashes what is nested without end, and an environment variable
+switches it off.
 """
 
 import argparse
 import collections
+import functools
 import math
-import pickletools
-from collections.abc import Callable
-from pickle import UnpicklingError
-from typing import IO, Any, NamedTuple
+import pickle
+from collections.abc import Callable, Iterable
+from typing import IO, Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from stars_mm.utils.checkpoint_types import MESSAGE_HUB, PlainArray, PlainDtype, PlainHistory
+from stars_mm.utils.input_error import shown
+from stars_mm.utils.plain_unpickler import NAMES, Asked, PlainUnpickler, Refused, Steps, make_dtype
 
 #: More than the optimizer of a thousand layers takes.
 MAX_STEPS = 1_000_000
-MAX_NESTING = 64
-#: A key of a dict, and a member of a set: what is nested may take for ever to hash.
-_SCALARS = (str, int, float, bytes, type(None))
+#: Of arrays: the message hub's are of numbers.
+NUMBERS = 'biufc'
 
 
-class Storage(NamedTuple):
+class Storage(Asked):
     """Bytes of a file, (n,) uint8, and what they are taken for."""
 
-    raw: Tensor
-    dtype: torch.dtype
+    def __init__(self, raw: Tensor, dtype: torch.dtype) -> None:
+        self.raw, self.dtype = raw, dtype
 
 
-class _Name(NamedTuple):
-    """What a file names: only ever called, never changed."""
-
-    name: str
-    value: Any
-
-
-def _tensor(
+def make_tensor(
     storage: Storage, offset: int, size: tuple, stride: tuple, requires_grad: bool, *rest: Any
 ) -> Tensor:
     """torch's ``_rebuild_tensor_v2`` and, with a dtype, ``_rebuild_tensor_v3``."""
+    if not isinstance(storage, Storage):
+        raise Refused(f'a tensor has a storage {type(storage).__name__}')
     dtype, metadata = storage.dtype, None
     for value in rest[1:]:  # after the hooks
         dtype, metadata = (value, metadata) if isinstance(value, torch.dtype) else (dtype, value)
     available = storage.raw.numel() // dtype.itemsize
     numbers = (offset, *size, *stride)
     if any(type(n) is not int or n < 0 for n in numbers) or len(size) > 64 or metadata:
-        raise UnpicklingError(f'it holds a tensor of size {size}, stride {stride}, {metadata}')
+        raise Refused(f'it holds a tensor of size {shown(size)}, stride {shown(stride)}')
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     count = math.prod(max(n, 1) for n in size)
     is_outside = 0 not in size and (last >= available or count > available)
     if is_outside or max(count, last) >= 2**48:
-        raise UnpicklingError(
-            f'it holds a tensor of size {size}, stride {stride} and offset {offset}, of a storage '
-            f'with {available} values'
+        raise Refused(
+            f'it holds a tensor of size {shown(size)}, stride {shown(stride)} and offset {offset}, '
+            f'of a storage with {available} values'
         )
     tensor = torch.empty(0, dtype=dtype, device=storage.raw.device)
     tensor.set_(storage.raw.untyped_storage(), offset, size, stride)
     return tensor.requires_grad_(bool(requires_grad))
 
 
-def _set(members: list) -> set:
-    if not all(isinstance(member, _SCALARS) for member in members):
-        raise UnpicklingError('it holds a set of nested values')
-    return set(members)
+class PlainHistory(Asked, HistoryBuffer):
+    """A ``HistoryBuffer`` until its state is known to be its numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: dict) -> None:
+        names, length = ('_log_history', '_count_history'), state['max_length']
+        arrays = [state[name] for name in names]
+        are_numbers = all(isinstance(a, np.ndarray) and a.dtype.kind in NUMBERS for a in arrays)
+        is_fit = are_numbers and {a.shape for a in arrays} == {(arrays[0].size,)}
+        if not is_fit or type(length) is not int:
+            raise Refused('it holds a history whose values have no counts')
+        # not its `statistics_methods`, which mmengine would put into the class
+        arrays = [array.view(np.ndarray) for array in arrays]
+        self.__dict__.update(zip(names, arrays), max_length=length)
+        self.__class__ = HistoryBuffer
 
 
-def _counter(counts: dict) -> collections.Counter:
-    return collections.Counter({key: int(count) for key, count in counts.items()})
+def history_statistic(owner: Any, name: str) -> str:
+    """The ``getattr`` of checkpoints, which names methods of ``HistoryBuffer``: the real one would
+    let a file reach anything."""
+    if getattr(owner, 'make', owner) is PlainHistory and name in ('min', 'max', 'current', 'mean'):
+        return name
+    raise Refused(f'it asks for {shown(name)} of {shown(getattr(owner, "asked", owner))}')
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding not in ('latin1', 'latin-1'):
-        raise UnpicklingError(f'it asks for the codec {encoding!r}')
-    return text.encode('latin1')
-
-
-#: What is called: torch's and the language's names, and those of a message hub.
-_CALLS: dict[str, Callable] = {
-    'torch._utils._rebuild_tensor_v2': _tensor,
-    'torch._utils._rebuild_tensor_v3': _tensor,
+_DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+#: The dtypes of storages.
+_STORAGES = {
+    **dict(Double='float64', Float='float32', Half='float16', BFloat16='bfloat16', Long='int64'),
+    **dict(Int='int32', Short='int16', Char='int8', Byte='uint8', Bool='bool'),
+    **dict(ComplexFloat='complex64', ComplexDouble='complex128'),
+}
+_NAMES = {
+    **NAMES,
+    **_DTYPES,
+    'torch.storage.UntypedStorage': torch.uint8,
+    **{f'torch.{kind}Storage': getattr(torch, dtype) for kind, dtype in _STORAGES.items()},
+    'torch._utils._rebuild_tensor_v2': make_tensor,
+    'torch._utils._rebuild_tensor_v3': make_tensor,
     'torch._utils._rebuild_parameter': lambda data, grad, _: nn.Parameter(data, bool(grad)),
     'torch.Size': lambda size: torch.Size([int(n) for n in size]),
-    'torch.device': lambda name, *index: torch.device(str(name), *index),
-    'collections.OrderedDict': lambda: collections.OrderedDict(),
-    'collections.Counter': _counter,  # milestones of a schedule
-    'builtins.set': _set,
-    '_codecs.encode': _encode,
-    'argparse.Namespace': argparse.Namespace,  # the authors' command line
-    **MESSAGE_HUB,
+    'torch.device': torch.device,
+    'collections.Counter': lambda counts: collections.Counter(  # milestones of a schedule
+        {key: int(count) for key, count in counts.items()}
+    ),
+    'argparse.Namespace': lambda: argparse.Namespace(),  # the authors' command line
+    'mmengine.logging.history_buffer.HistoryBuffer': PlainHistory,
+    'builtins.getattr': history_statistic,
+    'numpy.dtype': functools.partial(make_dtype, kinds=NUMBERS),
 }
-_DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
-#: The dtypes of storages, by their names.
-_STORAGES = {
-    'torch.storage.UntypedStorage': torch.uint8,
-    'torch.DoubleStorage': torch.float64,
-    'torch.FloatStorage': torch.float32,
-    'torch.HalfStorage': torch.float16,
-    'torch.BFloat16Storage': torch.bfloat16,
-    'torch.LongStorage': torch.int64,
-    'torch.IntStorage': torch.int32,
-    'torch.ShortStorage': torch.int16,
-    'torch.CharStorage': torch.int8,
-    'torch.ByteStorage': torch.uint8,
-    'torch.BoolStorage': torch.bool,
-    'torch.ComplexFloatStorage': torch.complex64,
-    'torch.ComplexDoubleStorage': torch.complex128,
-}
-_NAMES = {name: _Name(name, value) for name, value in {**_CALLS, **_DTYPES, **_STORAGES}.items()}
-_PUSHED = {'BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT', 'BINUNICODE', 'SHORT_BINSTRING'}
-_MADE: dict[str, Callable] = {
-    'NONE': lambda: None,
-    'NEWTRUE': lambda: True,
-    'NEWFALSE': lambda: False,
-    'EMPTY_TUPLE': tuple,
-    'EMPTY_LIST': list,
-    'EMPTY_DICT': dict,
-}
-_SIZED = (str, bytes, list, tuple, dict)
-_TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
 
-def load_pickle(
-    file: IO[bytes], size: int, find_storage: Callable[[tuple, torch.dtype], Storage]
-) -> Any:
-    """Follow the instructions of a pickle, as far as a checkpoint needs them.
+class _Counted(Steps):
+    """So many steps are taken."""
 
-    Args:
-        file (file): Stands at the beginning of the pickle, and afterwards at its end.
-        size (int): Bytes of the file.
-        find_storage (callable): Called with what a pickle says of a storage, ``('storage', …)``,
-            and its dtype.
+    def __init__(self, steps: dict) -> None:
+        super().__init__(steps)
+        self._left = MAX_STEPS
 
-    Raises:
-        UnpicklingError: If it asks for anything else, or for more than its size explains; other
-            errors where it is broken.
+    def __getitem__(self, code: int) -> Callable:
+        self._left -= 1
+        if self._left < 0:
+            raise Refused(f'its pickle has more than {MAX_STEPS} instructions')
+        return super().__getitem__(code)
+
+
+class CheckpointUnpickler(PlainUnpickler):
+    """Reads one pickle of a file of ``size`` bytes.
+
+    ``find_storage`` is called with what a pickle says of a storage, ``('storage', …)``, and its
+    dtype.
     """
-    return _Machine(size, find_storage).run(file)
 
+    #: Objects are made by a step of their own, too.
+    dispatch = Steps({**PlainUnpickler.dispatch, pickle.NEWOBJ[0]: PlainUnpickler.load_reduce})
 
-class _Machine:
-    def __init__(self, size: int, find_storage: Callable) -> None:
+    def __init__(
+        self, file: IO[bytes], size: int, find_storage: Callable[[tuple, torch.dtype], Storage]
+    ) -> None:
+        super().__init__(file, size, _NAMES)
+        self._left = 4 * size + 1_000_000
         self._find_storage = find_storage
-        self._stack: list[Any] = []
-        self._marked: list[list] = []
-        self._memo: dict[int, Any] = {}
-        self._arrays: dict[int, int] = {}  # id → number in the memo
-        self._to_copy = 4 * size + 1_000_000
+        self.dispatch = _Counted(self.dispatch)
 
-    def run(self, file: IO[bytes]) -> Any:
-        for step, (opcode, arg, _) in enumerate(pickletools.genops(file)):
-            if step > MAX_STEPS:
-                raise UnpicklingError(f'its pickle has more than {MAX_STEPS} instructions')
-            self._follow(opcode.name, arg)
-        (content,) = self._stack
-        _check_nesting(content, 1, {})
-        return content
+    def persistent_load(self, pid: Any = None) -> Storage:
+        is_pid = type(pid) is tuple and [type(part) for part in pid[1:3]] == [torch.dtype, str]
+        if not is_pid or len(pid) < 5:
+            raise Refused(f'it holds a storage {shown(pid)}')
+        return self._find_storage(pid, pid[1])
 
-    def _follow(self, name: str, arg: Any) -> None:
-        stack = self._stack
-        if name in _PUSHED:
-            stack.append(arg)
-        elif name in _MADE:
-            stack.append(_MADE[name]())
-        elif name in ('BINPUT', 'LONG_BINPUT'):
-            self._memo[arg] = stack[-1]
-            if isinstance(stack[-1], PlainArray):
-                self._arrays[id(stack[-1])] = arg
-        elif name in ('BINGET', 'LONG_BINGET'):
-            stack.append(self._memo[arg])
-        elif name == 'MARK':
-            self._marked.append(stack)
-            self._stack = []
-        elif name in ('TUPLE', 'APPENDS', 'SETITEMS'):
-            self._stack = self._marked.pop()
-            self._fill(name, stack)
-        elif name in _TUPLES:
-            number = _TUPLES[name]
-            stack[-number:] = [tuple(self._top(number))]
-        elif name == 'APPEND':
-            self._fill(name, [stack.pop()])
-        elif name == 'SETITEM':
-            value, key = stack.pop(), stack.pop()
-            self._fill(name, [key, value])
-        elif name == 'GLOBAL':
-            stack.append(_find(arg))
-        elif name in ('REDUCE', 'NEWOBJ'):
-            args, function = stack.pop(), stack.pop()
-            stack.append(self._call(function, args))
-        elif name == 'BUILD':
-            self._build(stack.pop())
-        elif name == 'BINPERSID':
-            stack.append(self._storage(stack.pop()))
-        elif name not in ('PROTO', 'STOP'):
-            raise UnpicklingError(f'its pickle has an instruction {name}, which torch never writes')
-        elif name == 'STOP' and (self._marked or len(stack) != 1):
-            raise UnpicklingError('its pickle ends in the middle')
-
-    def _top(self, number: int) -> list:
-        if len(self._stack) < number:
-            raise UnpicklingError('its pickle takes what is not there')
-        return self._stack[-number:]
-
-    def _fill(self, name: str, items: list) -> None:
-        if name == 'TUPLE':
-            self._stack.append(tuple(items))
-            return
-        target = self._stack[-1]
-        if name in ('APPEND', 'APPENDS') and type(target) is list:
-            target.extend(items)
-        elif name in ('SETITEM', 'SETITEMS') and type(target) in (dict, collections.OrderedDict):
-            keys = items[::2]
-            if not all(isinstance(key, _SCALARS) for key in keys):
-                raise UnpicklingError('it holds a dict with nested keys')
-            target.update(zip(keys, items[1::2], strict=True))
+    def set_state(self, made: Any, state: Any) -> None:
+        if isinstance(made, PlainHistory):
+            made.__setstate__(state)
+        elif isinstance(made, argparse.Namespace):
+            vars(made).update({str(name): value for name, value in state.items()})
+        elif type(made) is collections.OrderedDict and set(state) == {'_metadata'}:
+            vars(made).update(state)  # of a state dict: versions of modules
         else:
-            raise UnpicklingError(f'its pickle adds to a {type(target).__name__}')
+            super().set_state(made, state)
 
-    def _call(self, function: Any, args: Any) -> Any:
-        if (
-            not isinstance(function, _Name)
-            or function.name not in _CALLS
-            or type(args) is not tuple
-        ):
-            raise UnpicklingError(f'its pickle calls a {type(function).__name__}')
-        self._copy(args)
-        call = function.value
-        # types of the message hub come as what they stand for
-        return call(*(a.value if isinstance(a, _Name) else a for a in args))
-
-    def _build(self, state: Any) -> None:
-        target = self._stack[-1]
-        if isinstance(target, PlainArray):
-            self._copy(state)
-            target.__setstate__(state)
-            self._stack[-1] = target.view(np.ndarray)
-            if id(target) in self._arrays:
-                self._memo[self._arrays.pop(id(target))] = self._stack[-1]
-        elif isinstance(target, (PlainDtype, PlainHistory)):
-            target.__setstate__(state)
-        elif isinstance(target, argparse.Namespace):
-            vars(target).update({str(name): value for name, value in state.items()})
-        elif type(target) is collections.OrderedDict and set(state) == {'_metadata'}:
-            vars(target).update(state)  # of a state dict: versions of modules
-        else:
-            raise UnpicklingError(f'its pickle changes a {type(target).__name__}')
-
-    def _storage(self, pid: Any) -> Storage:
-        if type(pid) is not tuple or len(pid) < 5 or not isinstance(pid[1], _Name):
-            raise UnpicklingError(f'it holds a storage {pid!r:.80}')
-        dtype = _STORAGES.get(pid[1].name)
-        if dtype is None:
-            raise UnpicklingError(f'it holds a storage of {pid[1].name}')
-        return self._find_storage(pid, dtype)
-
-    def _copy(self, values: Any) -> None:
-        """Counts what a call may copy."""
-        self._to_copy -= sum(len(v) for v in values if isinstance(v, _SIZED))
-        if self._to_copy < 0:
-            raise UnpicklingError('its pickle makes many times its own size')
-
-
-def _find(asked: str) -> Any:
-    name = '.'.join(asked.split(' ', 1)).replace('__builtin__.', 'builtins.')
-    if name not in _NAMES:
-        raise UnpicklingError(f'it holds objects of {name}')
-    known = _NAMES[name]
-    return known.value if name in _DTYPES else known
-
-
-def _check_nesting(value: Any, level: int, heights: dict[int, int]) -> int:
-    """How many containers are in one another; those that were seen are not looked into again."""
-    if isinstance(value, dict):
-        parts = list(value.values())
-    elif isinstance(value, (list, tuple)) and not isinstance(value, Storage):
-        parts = list(value)
-    elif isinstance(value, argparse.Namespace):
-        parts = list(vars(value).values())
-    else:
-        if not isinstance(value, _PLAIN) or isinstance(value, (PlainArray, PlainHistory)):
-            raise UnpicklingError(f'it holds a {type(value).__name__} that is no value')
-        return 0
-    if id(value) not in heights:
-        if level > MAX_NESTING:
-            raise UnpicklingError(f'it holds more than {MAX_NESTING} levels')
-        parts = [part for part in parts if type(part) not in (int, float, str)]
-        height = 1 + max((_check_nesting(p, level + 1, heights) for p in parts), default=0)
-        heights[id(value)] = height
-    if level + heights[id(value)] > MAX_NESTING:
-        raise UnpicklingError(f'it holds more than {MAX_NESTING} levels')
-    return heights[id(value)]
-
-
-#: What a checkpoint consists of, beside containers.
-_PLAIN = (*_SCALARS, set, Tensor, np.ndarray, np.generic, HistoryBuffer, torch.dtype, torch.device)
+    def parts(self, value: Any) -> Iterable | None:
+        if isinstance(value, argparse.Namespace):
+            return vars(value).values()
+        return super().parts(value)

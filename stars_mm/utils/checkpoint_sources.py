@@ -6,13 +6,16 @@ refused. Here every one of them finds a file, and the file is read by the one re
 
 import os
 import re
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
 
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import copyfile_to_local
+from mmengine.logging import print_log
 from mmengine.runner import (
     CheckpointLoader,
     get_deprecated_model_names,
@@ -23,9 +26,12 @@ from mmengine.runner import (
 
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.progress import Progress
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path
 from stars_mm.utils.weights_file import file_sha256, read_checkpoint_file
 
+#: Seconds without a byte, after which a download ends.
+TIMEOUT = 30
 _URL = ('http://', 'https://')
 #: Prefix → URL of each name.
 _COLLECTIONS = {
@@ -97,10 +103,7 @@ def _find(filename: str, name: str, urls: dict[str, str]) -> Path:
 
 def _download(url: str) -> Path:
     """The file of a URL, fetched once, by one process."""
-    path = _cached(url)
-    # as torch names its files; a date is no hash
-    found = re.search(r'-(?!20\d{6}\.)([a-f0-9]{8,64})\.', path.name)
-    expected = found[1] if found else ''
+    path, expected = _cached(url), _hash_in(url)
     with reading(url, 'Download the file yourself and give its path.'):
         try:
             if is_main_process():
@@ -114,15 +117,33 @@ def _download(url: str) -> Path:
 
 
 def _cached(url: str) -> Path:
+    """Where torch puts a file whose name has its hash; of others, many have one name."""
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     folder.mkdir(parents=True, exist_ok=True)
     name = PurePosixPath(urlparse(url).path).name
     if name in ('', '..'):
         raise InputError(url, 'names no file', 'Give the URL of a file of weights.')
-    return folder / name
+    return folder / (name if _hash_in(url) else f'{sha256(url.encode()).hexdigest()[:8]}_{name}')
+
+
+def _hash_in(url: str) -> str:
+    """The first digits of a file's SHA-256, as torch names its files; a date is no hash."""
+    found = re.search(r'-(?!20\d{6}\.)([a-f0-9]{8,64})\.', PurePosixPath(urlparse(url).path).name)
+    return found[1] if found else ''
 
 
 def _fetch(url: str, path: Path, expected: str) -> None:
-    if not path.exists():
-        # written beside its place, and moved to it once it is whole
-        torch.hub.download_url_to_file(url, str(path), expected, progress=os.isatty(0))
+    if path.exists():
+        return
+    print_log(f'Downloading {url} to {path}', 'current')
+    request = Request(url, headers={'User-Agent': 'stars_mm'})  # some refuse Python's own
+    with written_whole(path) as partial, urlopen(request, timeout=TIMEOUT) as source:
+        length = int(source.headers['Content-Length'] or 0)
+        with open(partial, 'wb') as file, Progress(length, f'bytes of {path.name}') as shown:
+            while block := source.read(1 << 20):
+                file.write(block)
+                shown.update(len(block))
+        if length and shown.done != length:
+            raise EOFError(f'{shown.done} of {length} bytes came')
+        if not file_sha256(partial).startswith(expected):
+            raise InputError(url, f'its SHA-256 is not the hash in its name, {expected}')

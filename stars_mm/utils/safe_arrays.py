@@ -10,6 +10,7 @@ from typing import IO
 
 import numpy as np
 
+from stars_mm.utils.input_error import shown
 from stars_mm.utils.limits import check_zip, step_of
 
 #: Booleans, numbers, bytes and text.
@@ -25,7 +26,7 @@ def check_shape(shape: Sequence[int], dtype: np.dtype, size: int) -> None:
     if is_shape and 0 in shape:  # who goes through it goes through the axes before
         is_shape = math.prod(shape[: shape.index(0)]) < _CHUNK
     if not is_shape:
-        raise ValueError(f'an array has the shape {str(shape)[:80]}')
+        raise ValueError(f'an array has the shape {shown(shape)}')
     if math.prod(shape) * dtype.itemsize != size:
         needed = f'{math.prod(shape) * dtype.itemsize} bytes of {dtype}'
         raise ValueError(f'an array has {size} bytes; {needed} are {shape}')

@@ -4,6 +4,7 @@ without torch's own reader: see ``checkpoint_pickle.py``."""
 import io
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, Any
@@ -11,7 +12,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from stars_mm.utils.checkpoint_pickle import Storage, load_pickle
+from stars_mm.utils.checkpoint_pickle import CheckpointUnpickler, Storage
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
@@ -33,6 +34,12 @@ def read_torch_file(path: Path, device: torch.device) -> Any:
             return _Zip(archive, size, device).read()
 
 
+def read_storage(raw: bytes) -> Storage:
+    """What ``pickle`` makes of a tensor's values: ``torch.save`` of them alone, on the CPU."""
+    file = _Pickles(io.BytesIO(raw), len(raw), torch.device('cpu'))
+    return file.read(CheckpointUnpickler.load)
+
+
 class _Zip:
     """A zip file with ``data.pkl``, and ``data/0`` and so on for the storages."""
 
@@ -41,7 +48,7 @@ class _Zip:
         unpacked = sum(entry.file_size for entry in entries)
         if unpacked > size or any(e.compress_type != zipfile.ZIP_STORED for e in entries):
             raise UnpicklingError(f'it unpacks to {unpacked} bytes, and torch compresses nothing')
-        self._archive, self._device = archive, device
+        self._archive, self._size, self._device = archive, size, device
         self._storages: dict[str, Tensor] = {}
 
     def read(self) -> Any:
@@ -53,20 +60,17 @@ class _Zip:
         order = f'{self._folder}byteorder'
         if order in names and self._archive.read(order).decode() != sys.byteorder:
             raise UnpicklingError('it is from a machine with another order of bytes')
-        content = self._archive.read(pickles[0])
-        return load_pickle(io.BytesIO(content), len(content), self._find)
+        content = io.BytesIO(self._archive.read(pickles[0]))
+        return CheckpointUnpickler(content, self._size, self._find).make()
 
     def _find(self, pid: tuple, dtype: torch.dtype) -> Storage:
         _, _, key, _, count = pid
         if key not in self._storages:
             entry = self._archive.getinfo(f'{self._folder}data/{key}')
-            raw = torch.empty(entry.file_size, dtype=torch.uint8)
+            self._storages[key] = _empty(entry.file_size, self._device)
             with self._archive.open(entry) as file:  # checks the sum
-                _read_into(raw, file)
-            self._storages[key] = raw.to(self._device)
-        raw = self._storages[key]
-        _check_count(count, dtype, raw.numel())
-        return Storage(raw, dtype)
+                _read_into(self._storages[key], file)
+        return _storage(self._storages[key], count, dtype)
 
 
 class _Pickles:
@@ -76,29 +80,24 @@ class _Pickles:
         self._file, self._size, self._device, self._left = file, size, device, size
         self._storages: dict[str, Tensor] = {}
 
-    def read(self) -> Any:
-        magic, protocol, system = (self._load() for _ in range(3))
+    def read(self, make: Callable = CheckpointUnpickler.make) -> Any:
+        magic, protocol, system = (self._load(make) for _ in range(3))
         if (magic, protocol) != (_MAGIC, _PROTOCOL):
             raise UnpicklingError('it is no file of torch.save')
         if not system['little_endian']:
             raise UnpicklingError('it is from a machine with another order of bytes')
-        begin = self._file.tell()
-        self._load()  # says how large the storages are
-        read: dict[str, Tensor] = {}
-        for key in self._load():
+        content = self._load(make)
+        for key in (keys := self._load(CheckpointUnpickler.make)):
             length, raw = int.from_bytes(self._file.read(8), 'little'), self._storages[key]
             if raw.numel() and (not length or raw.numel() % length):
                 raise UnpicklingError(f'its storage {key} is said to have {length} values')
             _read_into(raw, self._file)
-            read[key] = raw.to(self._device)
-        if set(read) != set(self._storages):
+        if set(keys) != set(self._storages):
             raise UnpicklingError('it lacks storages')
-        self._storages = read
-        self._file.seek(begin)
-        return self._load()
+        return content
 
-    def _load(self) -> Any:
-        return load_pickle(self._file, self._size, self._find)
+    def _load(self, make: Callable) -> Any:
+        return make(CheckpointUnpickler(self._file, self._size, self._find))
 
     def _find(self, pid: tuple, dtype: torch.dtype) -> Storage:
         _, _, key, _, count, *view = pid
@@ -106,11 +105,14 @@ class _Pickles:
             raise UnpicklingError('its storages are parts of others')
         if key not in self._storages:
             _check_count(count, dtype, self._left)
-            self._storages[key] = torch.empty(count * dtype.itemsize, dtype=torch.uint8)
+            self._storages[key] = _empty(count * dtype.itemsize, self._device)
             self._left -= count * dtype.itemsize
-        raw = self._storages[key]
-        _check_count(count, dtype, raw.numel())
-        return Storage(raw, dtype)
+        return _storage(self._storages[key], count, dtype)
+
+
+def _storage(raw: Tensor, count: Any, dtype: torch.dtype) -> Storage:
+    _check_count(count, dtype, raw.numel())
+    return Storage(raw, dtype)
 
 
 def _check_count(count: Any, dtype: torch.dtype, available: int) -> None:
@@ -118,6 +120,12 @@ def _check_count(count: Any, dtype: torch.dtype, available: int) -> None:
         raise UnpicklingError(f'a storage is said to have {count} values, of {available} bytes')
 
 
+def _empty(size: int, device: torch.device) -> Tensor:
+    return torch.empty(size, dtype=torch.uint8, device=device)
+
+
 def _read_into(raw: Tensor, file: Any) -> None:
-    if raw.numel() and file.readinto(raw.numpy()) != raw.numel():
+    values = raw.cpu()  # itself, where it is there
+    if raw.numel() and file.readinto(values.numpy()) != raw.numel():
         raise EOFError('it is cut off')
+    raw.copy_(values)

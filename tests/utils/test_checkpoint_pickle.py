@@ -74,19 +74,19 @@ OLD = b''.join(
     for value in (0x1950A86A20F9469CFC6C, 1001, dict(little_endian=True, protocol_version=1001))
 )
 HOSTILE = {
-    'a_call': (weights(call('os.system', text('exit'))), r'objects of os\.system'),
+    'a_call': (weights(call('os.system', text('exit'))), r'objects of .* os\.system'),
     'bytearray': (weights(call('builtins.bytearray', number(3 << 30))), r'builtins\.bytearray'),
     'a_large_tensor': (weights(call('torch.FloatTensor', number(1 << 40))), r'torch\.FloatTensor'),
     'pointers': (
         weights(call('numpy.ndarray', numbers(1), text('O'), text('8 bytes.'))),
-        'holds a PlainArray',
+        'calls numpy.ndarray',
     ),
     'objects': (weights(call('numpy.dtype', text('O'))), "numpy dtype 'O'"),
     'an_attribute': (
         weights(call('builtins.getattr', name('numpy.ndarray'), text('tofile'))),
         "asks for 'tofile'",
     ),
-    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'changes a _Name'),
+    'of_a_class': (b'\x80\x02' + name('argparse.Namespace') + b'N}\x86b.', 'state of a Name'),
     'offset': (weights(tensor(offset=1)), 'offset 1, of a storage with 4 values'),
     'negative': (weights(tensor(offset=-1)), 'tensor of size'),
     'backward': (weights(tensor(stride=(-1,))), 'tensor of size'),
@@ -95,6 +95,21 @@ HOSTILE = {
     'repeated': (weights(tensor(size=(1 << 40,), stride=(0,))), 'storage with 4 values'),
     'overflow': (weights(tensor(size=(1 << 62, 4), stride=(0, 1))), 'storage with 4 values'),
     'nothing_of_much': (weights(tensor(size=(0, 1 << 62), stride=(1, 1))), 'storage with 4'),
+    'a_long_message': (
+        weights(call('torch._utils._rebuild_tensor_v2', storage(), number(0), DOUBLED, b')\x89N')),
+        'tensor of size',
+    ),
+    'a_long_message_of_a_storage': (b'\x80\x02' + DOUBLED + b'Q.', 'holds a storage'),
+    'no_storage': (
+        weights(
+            call('torch._utils._rebuild_tensor_v2', name('argparse.Namespace') + b')R)))\x89N')
+        ),
+        'storage Namespace',
+    ),
+    'no_dtype': (
+        weights(call('numpy.core.multiarray.scalar', name('argparse.Namespace') + b')R', text(''))),
+        'dtype Namespace',
+    ),
     'storage': (weights(tensor(count=1 << 40)), 'of 16 bytes'),
     'double': (weights(tensor(kind='torch.DoubleStorage')), 'of 16 bytes'),
     'nested_keys': (b'\x80\x02}' + DOUBLED + b'Ns.', 'nested keys'),

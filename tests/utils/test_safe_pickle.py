@@ -48,6 +48,7 @@ def sample() -> dict:
         nought=np.array(3.5),
         flags=array > 0,
         text=np.array(['ab', 'c']),
+        turned_objects=np.asfortranarray(np.array([[1, 'a'], [None, array]], object)),
         objects=np.array([np.arange(2), {'a': array}, None, 'x'], object),
         dtype=np.dtype('<i4'),
         scalars=[np.float32(1.5), np.int64(-3), np.bool_(True), np.str_('y')],
@@ -186,6 +187,24 @@ def test_refuses_arrays_that_promise_more_than_they_have(tmp_path, shape, fortra
         assert_refused(tmp_path, [array_of(shape, dtype, raw, fortran)])
 
 
+def test_refuses_shapes_that_would_take_long_to_write_into_a_message(tmp_path):
+    doubled = ()
+    for _ in range(60):
+        doubled = doubled, doubled
+    assert_refused(tmp_path, [array_of(doubled, np.dtype('f4'), b'')])
+
+
+def test_refuses_what_is_set_or_added_to_again(tmp_path):
+    array = np.zeros(1).__reduce__()
+    twice = pickle.dumps(np.zeros(1), 2)[:-1] + pickle.dumps(array[2], 2)[2:-1] + b'b.'
+    buffer = pickle.dumps(np.zeros(2), 5)[:-1] + b'K\x00]s.'
+    for content in (twice, buffer.replace(buffer[2:11], b'')):  # which is a frame
+        with pytest.raises(
+            UnsafePickleError, match='sets the state of a ndarray|adds to a ndarray'
+        ):
+            load_pickle(write(tmp_path / 'a.pkl', content))
+
+
 def test_refuses_text_of_no_characters(tmp_path):
     assert_refused(tmp_path, [array_of((1,), np.dtype('<U1'), b'\xff' * 4)])
     assert_refused(tmp_path, [Call(np.float32(1).__reduce__()[0], (np.dtype('<U1'), b'\xff' * 4))])
@@ -216,7 +235,7 @@ def keyed_by(depth, opcode):
         (b'\x80\x04\x8e' + (3 << 30).to_bytes(8, 'little') + b'.', 'should follow'),
         (keyed_by(100_000, b'\x85'), 'key'),  # hashing it overflows the stack
         (keyed_by(60, b'2\x86'), 'key'),  # hashing it takes for ever
-        (b'\x80\x02' + b']' * 3000 + b'a' * 2999 + b'.', 'more than 64 deep'),
+        (b'\x80\x02' + b']' * 3000 + b'a' * 2999 + b'.', 'more than 64 levels'),
         (b'\x80\x02]q\x00h\x00a.', 'holds itself'),
         (b'\x80\x02]' + b'(2' * 0 + b'2\x86' * 60 + b'.', 'again and again'),
         (b'\x80\x02ccollections\nOrderedDict\n}(X\x01\x00\x00\x00aNub.', 'sets the state'),
@@ -241,5 +260,5 @@ def test_data_that_is_referred_to_again_and_again(tmp_path):
     copies += b'B' + (1 << 20).to_bytes(4, 'little') + bytes(1 << 20) + b'\x94]('
     copies += b'h\x00h\x01\x85R' * 70 + b'e.'
     for content in (pickle.dumps([shared] * 60), copies):
-        with pytest.raises(InputError, match='again and again|far more data'):
+        with pytest.raises(InputError, match='again and again|many times its own size'):
             load_pickle(write(tmp_path / 'a.pkl', content))

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,8 @@ from stars_mm.utils.checkpoint import read_checkpoint
 from stars_mm.utils.checkpoint_sources import load_from_file, local_file
 from stars_mm.utils.input_error import InputError
 from stars_mm.utils.weights_file import file_sha256
+
+HEAD = b'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n123'
 
 
 class Harmful:
@@ -58,7 +61,7 @@ def url(folder, tmp_path_factory):
     patch.undo()
 
 
-@pytest.fixture(scope='module', params=['new', 'old'])
+@pytest.fixture(scope='module', params=[pytest.param('new', marks=pytest.mark.slow), 'old'])
 def strangers_file(request, folder, trained) -> Path:
     """A whole checkpoint, to which something is added, in either format of torch."""
     content = torch.load(trained / 'epoch_4.pth')
@@ -107,7 +110,7 @@ def test_nothing_runs(strangers_file, url, load_cfg, build, recipe, load_tool, t
         lambda checkpoint: publisher.main([checkpoint, str(recipe), 'name'], tmp_path),
     ]
     name = strangers_file.name
-    for way in ways if name == 'new.pth' else ways[:1]:
+    for way in ways if name == 'new.pth' else ways[:7]:
         for checkpoint in (str(strangers_file), f'{url}/{name}'):
             with pytest.raises(InputError, match=f'{name}: refused, it holds objects of .*open'):
                 way(checkpoint)
@@ -187,7 +190,7 @@ def test_a_url_is_fetched_once_and_its_hash_checked(folder, url, trained):
     torch.testing.assert_close(first['state_dict'], second['state_dict'], rtol=0, atol=0)
     load_from_file(f'{url}/a-20260115.pth')  # a date
     hub = Path(torch.hub.get_dir(), 'checkpoints')
-    with pytest.raises(InputError, match=rf'{wrong}: .*hash'):
+    with pytest.raises(InputError, match=rf'{wrong}: .*hash in its name'):
         load_from_file(f'{url}/{wrong}')
     with pytest.raises(InputError, match='gone.pth: .*404'):
         load_from_file(f'{url}/gone.pth')
@@ -197,6 +200,36 @@ def test_a_url_is_fetched_once_and_its_hash_checked(folder, url, trained):
     (hub / named).write_bytes(content[:-1])
     with pytest.raises(InputError, match=f'{named}: its SHA-256 does not begin with {digest}'):
         local_file(f'{url}/{named}')
+
+
+def test_urls_with_one_file_name_are_two_files(folder, url, monkeypatch):
+    said = []
+    monkeypatch.setattr(checkpoint_sources, 'print_log', lambda text, *_: said.append(text))
+    for name in 'ab':
+        (folder / name).mkdir()
+        torch.save({name: torch.ones(1)}, folder / name / 'epoch_1.pth')
+        assert list(load_from_file(f'{url}/{name}/epoch_1.pth')) == [name]
+        assert f'Downloading {url}/{name}/epoch_1.pth to ' in said[-1]
+
+
+@pytest.mark.parametrize('sent, problem', [(b'', 'timed out'), (HEAD % 9, '3 of 9 bytes')])
+def test_a_server_that_hangs_or_breaks_off(sent, problem, url, monkeypatch):
+    monkeypatch.setattr(checkpoint_sources, 'TIMEOUT', 0.2)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(9999)
+                connection.sendall(sent)
+                if not sent:
+                    connection.recv(1)  # until the other gives up
+
+        threading.Thread(target=answer, daemon=True).start()
+        there = f'http://127.0.0.1:{server.getsockname()[1]}/a.pth'
+        with pytest.raises(InputError, match=f'{there}: .*{problem}.* Download the file yourself'):
+            local_file(there)
+    assert not list(Path(torch.hub.get_dir(), 'checkpoints').glob('*_a.pth*'))
 
 
 @pytest.mark.slow
