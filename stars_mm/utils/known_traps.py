@@ -99,12 +99,12 @@ def stars_requirements(found: Installation) -> list[Requirement]:
 def _binaries(found: Installation) -> Iterator[Finding]:
     """What was compiled for numpy 1 does not work with numpy 2."""
     if _is(found, 'numpy', '>=2'):
-        for name, versions in (('torch', '<2.3'), *((name, '<4.10') for name in OPENCV)):
-            if _is(found, name, versions):
+        for name in OPENCV:
+            if _is(found, name, '<4.10'):
                 yield Finding(
                     f'{name} {found.version(name)} was compiled for numpy 1, and numpy '
                     f'{found.version("numpy")} is installed',
-                    'pip install "numpy<2"' if name == 'torch' else f'pip install "{name}>=4.10"',
+                    f'pip install "{name}>=4.10"',
                 )
 
 

@@ -17,7 +17,7 @@ SOUND = dict(
     mmaction2='1.2.0', opencv_python='4.12.0.88', opencv_contrib_python='4.12.0.88',
     setuptools='81.0', importlib_metadata='8.0', plotly='6.1',
 )  # fmt: skip
-REQUIRES = ('torch>=2.1', 'plotly>=6', 'importlib_metadata', 'onnxruntime>=1.20; extra == "export"')
+REQUIRES = ('torch>=2.3', 'plotly>=6', 'importlib_metadata', 'onnxruntime>=1.20; extra == "export"')
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ FAULTS = [
         'opencv-python 4.8.1.78 was compiled for numpy 1, and numpy 2.4.6',
         '"opencv-python>=4.10"',
     ),
-    (dict(torch='2.2.0+cpu'), 'torch 2.2.0.* was compiled for numpy 1', '"numpy<2"'),
+    (dict(torch='2.2.0+cpu'), 'torch 2.2.0.* is outside of >=2.3', '"torch>=2.3"'),
     (
         dict(opencv_python='4.10.0.84'),
         'opencv-python 4.10.0.84 and opencv-contrib-python 4.12.0.88 are one module',
