@@ -18,7 +18,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
-from stars_mm.preparation.layouts import get_layout, known_layouts
+from stars_mm.preparation.layouts import get_layout
+from stars_mm.preparation.layouts.known import ALIASES, LAYOUTS
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.input_error import InputError, reading
@@ -37,7 +38,11 @@ TRANSFORM_TYPES = (
     *('FormatGCNInput', 'PreNormalize3D', 'PreNormalize2D', 'UniformSampleFrames', 'PoseDecode'),
     *('GenSkeFeat', 'JointToBone', 'ToMotion', 'MergeSkeFeat'),
 )
+#: What it may name as a layout, which would be a file otherwise.
+LAYOUT_NAMES = (None, *LAYOUTS, *ALIASES)
 _INDEX = 'model-index.yml'
+#: The largest value of a weight: beyond, features may be infinite.
+LARGEST = 1e9
 #: The largest numbers in a stranger's config: by their keys, and of any other.
 LIMITS = dict(num_clips=32, num_person=32, max_hop=32)
 MAX_NUMBER = 4096
@@ -93,6 +98,8 @@ class PackedEncoder:
         packed.weights = {
             name: state[name].float() for name in module.state_dict() if name.startswith(PREFIX)
         }
+        with reading(checkpoint, 'It is damaged: get it anew, or take an earlier one.'):
+            check_values({name: w.numpy() for name, w in packed.weights.items()})
         return packed
 
     @classmethod
@@ -136,9 +143,13 @@ class PackedEncoder:
             return MODELS.build(Config(dict(model=self.model)).model)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Arrays that :meth:`from_arrays` takes back, the weights in half precision."""
+        """Arrays that :meth:`from_arrays` takes back, the weights in half precision where that has
+        numbers as large."""
         about = dict(name=self.name, model=self.model, pipeline=self.pipeline)
-        arrays = {f'weights/{key}': w.half().numpy() for key, w in self.weights.items()}
+        arrays = {
+            f'weights/{key}': (w.half() if w.half().isfinite().all() else w).numpy()
+            for key, w in self.weights.items()
+        }
         return dict(encoder=np.array(json.dumps(about)), **arrays)
 
     @classmethod
@@ -150,6 +161,7 @@ class PackedEncoder:
                 model larger than its weights.
         """
         with reading(source, 'Get the file anew, or learn the recognizer again.'):
+            check_values(arrays)
             about = json.loads(str(arrays['encoder']))
             weights = {
                 key.removeprefix('weights/'): torch.from_numpy(np.asarray(arrays[key], np.float32))
@@ -160,7 +172,7 @@ class PackedEncoder:
             check_types(packed.model, MODEL_TYPES, source)
             for step in packed.pipeline:
                 check_types(step, TRANSFORM_TYPES, source)
-            check_sources(packed.pipeline, source)
+            check_sources([packed.model, packed.pipeline], source)
             check_numbers([packed.model, packed.pipeline], source)
             with no_more_than(weights, source):
                 module = packed._module()
@@ -181,6 +193,15 @@ def describe_encoder(cfg: Config) -> tuple[dict, list[dict]]:
     return json.loads(json.dumps(packed)), json.loads(json.dumps(steps))
 
 
+def check_values(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise a ValueError where an array is neither of text nor of fractions within ``LARGEST``."""
+    for name, array in arrays.items():
+        if array.dtype.kind not in 'fU':
+            raise ValueError(f'{name!r} is of dtype {array.dtype}, no fractions and no text')
+        if array.dtype.kind == 'f' and not (np.abs(array.astype(np.float64)) <= LARGEST).all():
+            raise ValueError(f'{name!r} holds values that are not finite or beyond {LARGEST:g}')
+
+
 def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
     """Raise an InputError where a config has another ``type`` than those allowed, or ``init_cfg``,
     which would open files."""
@@ -195,13 +216,18 @@ def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
             check_types(part, allowed, source)
 
 
-def check_sources(pipeline: list[dict], source: str) -> None:
-    """Raise an InputError where a step names a layout that is a file."""
-    for step in pipeline:
+def check_sources(content: Any, source: str) -> None:
+    """Raise an InputError where a part of a config names a layout that is a file."""
+    if isinstance(content, Mapping):
         for key in ('source', 'target', 'layout'):
-            layout = step.get(key)
-            if isinstance(layout, str) and layout not in known_layouts():
-                raise InputError(source, f'{key}={layout!r} is none of {known_layouts()}')
+            layout = content.get(key, {})
+            if not isinstance(layout, Mapping) and layout not in LAYOUT_NAMES:
+                known = LAYOUT_NAMES[1:]
+                raise InputError(source, f'{key}={layout!r:.80} is none of {known}: refused')
+        content = list(content.values())
+    if isinstance(content, (list, tuple)):
+        for part in content:
+            check_sources(part, source)
 
 
 def check_numbers(content: Any, source: str, key: str = '') -> None:

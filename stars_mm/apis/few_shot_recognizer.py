@@ -330,6 +330,7 @@ class FewShotRecognizer:
                 None if unlabeled is None else torch.from_numpy(unlabeled).float(),
             )
             found.threshold = float(about['threshold'])
+            check_whole(found)
             return found
 
     def _fit(self) -> 'FewShotRecognizer':
@@ -363,6 +364,22 @@ def check_name(path: str | Path) -> None:
     """Raise a ValueError where a recognizer is not saved under a name."""
     if not str(path).endswith('.npz'):
         raise ValueError(f'{path}: a recognizer is saved as .npz.')
+
+
+def check_whole(found: FewShotRecognizer) -> None:
+    """Raise a ValueError where features do not belong to the space, or a number is none that
+    can be."""
+    width = sum(whitening.projection.shape[1] for whitening in found.space.whitenings.values())
+    for features in (found.features, found.unlabeled):
+        if features is None:
+            continue
+        if features.dim() != 2 or features.shape[1] != width:
+            raise ValueError(f'features are {tuple(features.shape)}, and its space gives {width}')
+        if not (features.norm(dim=1) <= 1.01).all():
+            raise ValueError('features are longer than 1')
+    numbers = [found.threshold, 1 if found.fps is None else found.fps]
+    if not np.isfinite(numbers).all() or numbers[1] <= 0:
+        raise ValueError(f'threshold and frames a second are {numbers}')
 
 
 def _frames(clips: Sequence[InputClip]) -> list[int]:

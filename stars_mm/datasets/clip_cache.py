@@ -21,6 +21,7 @@ from mmengine.logging import print_log
 from stars_mm.datasets.clip_store import ClipStore, write_clip_store
 from stars_mm.preparation.annotation_file import load_annotations, missing_file_error
 from stars_mm.utils.atomic import remove, written_whole
+from stars_mm.utils.input_error import InputError
 from stars_mm.utils.installation import cache_folder
 from stars_mm.utils.weights_file import file_sha256
 
@@ -136,7 +137,7 @@ def _make(path: str, places: list[Path], is_alone: bool) -> ClipStore:
             problems.append(str(error))
             continue
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
+            raise InputError(path, str(error)) from error
         size = sum(size for size, _ in store.index['files'].values())
         print_log(f'{path}: {len(clips)} clips lie in {place} ({size / 2**20:.1f} MiB)', 'current')
         return store

@@ -10,6 +10,9 @@ from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.preparation.recording import Clip, ClipLeftOut, Recording
 from stars_mm.utils.input_error import InputError, reading
 
+#: What the system says of a recording that is not there or is no file.
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
 
 def find_missing(keypoints: np.ndarray, scores: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """Finds missing joints (M, T, V) and present persons (M, T), both bool.
@@ -97,7 +100,12 @@ def convert_clip(
     options: ConversionOptions,
     keep_absent: bool,
 ) -> dict:
-    """A clip as it is stored, and its :class:`ClipStats` in plain types; or why it is left out."""
+    """A clip as it is stored, and its :class:`ClipStats` in plain types; or why it is left out.
+
+    Raises:
+        InputError: Says what is wrong with the recording.
+        OSError: If the system cannot read: no fault of the recording, and the others' too.
+    """
     try:
         with reading(recording.place):
             try:
@@ -105,7 +113,7 @@ def convert_clip(
             except ClipLeftOut as error:
                 return dict(name=recording.name, left_out=str(error))
             arrays, filled = _prepare(clip, layout, unit, options, keep_absent)
-    except (InputError, OSError) as error:
+    except (InputError, *_ABSENT) as error:
         if options.invalid == 'drop':
             return dict(
                 name=recording.name, left_out=str(error).removeprefix(f'{recording.place}: ')

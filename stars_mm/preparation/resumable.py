@@ -1,7 +1,8 @@
 """Converts recordings in groups, on all cores, so that an interrupted conversion can go on.
 
 The clips of a group are written to a file of their own, named after all that they depend on, in a
-folder beside the annotation file; a conversion that starts again takes the files that are there.
+folder beside the annotation file; a conversion that starts again takes the files that are there and
+whole: the last bytes of each are the SHA-256 of those before.
 """
 
 import errno
@@ -20,12 +21,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from stars_mm.preparation.recording import Recording
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.atomic import naming, written_whole
 from stars_mm.utils.input_error import InputError
 from stars_mm.utils.progress import Progress
 from stars_mm.utils.safe_pickle import load_pickle
@@ -81,7 +82,7 @@ def convert_in_groups(
     with _open_pool(workers) as pool, Progress(total, 'recordings converted') as progress:
         for group in _groups(recordings):
             paths.append(osp.join(folder, f'{_key(group, options)}.pkl'))
-            if osp.exists(paths[-1]):
+            if osp.exists(paths[-1]) and _is_whole(paths[-1]):
                 before += len(group)
                 progress.update(len(group))
                 continue
@@ -104,8 +105,15 @@ def raise_problems(problems: list[str]) -> None:
 
 
 def read_groups(paths: Iterable[str]) -> Iterator[dict]:
-    """Yields the clips of all groups in order, one group in memory at a time."""
+    """Yields the clips of all groups in order, one group in memory at a time.
+
+    Raises:
+        InputError: If a file is not what was written.
+    """
     for path in paths:
+        if not _is_whole(path):
+            remedy = 'Run the command again: it converts these recordings anew.'
+            raise InputError(path, 'is damaged since it was written', remedy)
         yield from load_pickle(path)
 
 
@@ -179,12 +187,29 @@ def _write_group(
             problems.append(str(error))
     if not problems:
         try:
-            with written_whole(path) as unfinished, open(unfinished, 'wb') as file:
+            with written_whole(path) as unfinished, open(unfinished, 'w+b') as file:
                 pickle.dump(clips, file, protocol=4)
+                file.write(_digest(file, file.tell()))
         except OSError as error:
             # The reason alone may come back whole from another process.
             raise OSError(error.errno, error.strerror, path) from error
     return len(group), problems
+
+
+def _digest(file: IO[bytes], size: int) -> bytes:
+    """SHA-256 of the first bytes of a file, which is left behind them."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(min(size - file.tell(), 1 << 20)):
+        digest.update(block)
+    return digest.digest()
+
+
+def _is_whole(path: str) -> bool:
+    """Whether the file of a group is what was written."""
+    with naming(path), open(path, 'rb') as file:
+        size = os.fstat(file.fileno()).st_size - hashlib.sha256().digest_size
+        return size > 0 and _digest(file, size) == file.read()
 
 
 def _key(group: list[Recording], options: str) -> str:

@@ -46,7 +46,8 @@ def read_checkpoint_file(path: PathLike, map_location: Any = 'cpu') -> dict[str,
 
     Raises:
         FileNotFoundError: If there is no such file.
-        InputError: If it is broken, holds something else, or more than weights and plain values.
+        InputError: If it is broken, holds something else, or more than weights and plain values, or
+            weights that are not finite.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -59,6 +60,7 @@ def read_checkpoint_file(path: PathLike, map_location: Any = 'cpu') -> dict[str,
         try:
             content = read(path, device)
             _check_form(content)
+            _check_finite(content, path)
         except UnpicklingError as error:
             raise InputError(path, f'refused, {error}', _REMEDY) from error
         except (BadZipFile, EOFError, SafetensorError) as error:
@@ -133,6 +135,18 @@ def file_sha256(path: PathLike) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _check_finite(content: dict[str, Any], path: Path) -> None:
+    for name, value in weights_of(content).items():
+        value = value.float() if value.itemsize == 1 else value  # torch cannot tell of float8
+        if not value.isfinite().all():
+            raise InputError(
+                path,
+                f'"{name}" holds values that are not finite',
+                'The training that wrote it came to no end that can be used, or the file is '
+                'damaged: take an earlier one.',
+            )
 
 
 def _check_form(content: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from stars_mm.apis import FewShotRecognizer
+from stars_mm.apis.encoder import PackedEncoder
 from stars_mm.apis.packed_space import shipped_space
 from stars_mm.cli import main
 from stars_mm.preparation.annotation_file import save_annotations
 from stars_mm.preparation.layouts import get_layout
+from stars_mm.utils.input_error import InputError
 from tests.apis.conftest import skeleton
 
 LABELS = ('wave', 'sit', 'kick')
@@ -162,6 +164,10 @@ def test_how_examples_were_read_is_not_said_again(encode, recordings, learned, t
     assert one.layout.name == 'kinect-20'
 
 
+def without_threshold(about: np.ndarray) -> np.ndarray:
+    return np.array(json.dumps(dict(json.loads(str(about)), threshold=float('nan'))))
+
+
 class Evil:
     def __reduce__(self):
         return (open, ('evil', 'w'))
@@ -176,6 +182,11 @@ class Evil:
         lambda arrays: arrays.update(about=np.array([Evil()], object)),
         lambda arrays: arrays.update(encoder=np.array('{}')),
         lambda arrays: arrays.pop('space/joints/mean'),
+        lambda arrays: arrays['space/joints/mean'].fill(np.nan),
+        lambda arrays: arrays['weights/backbone.norm.bias'].fill(np.inf),
+        lambda arrays: arrays.update(features=arrays['features'] * 1e30),
+        lambda arrays: arrays.update(features=arrays['features'][:, :5]),
+        lambda arrays: arrays.update(about=without_threshold(arrays['about'])),
     ],
 )
 def test_what_is_no_recognizer_is_refused(learned, tmp_path, monkeypatch, change):
@@ -230,3 +241,18 @@ def test_nothing_learned_yet(encode):
         FewShotRecognizer(encode)(new('wave'), layout='ntu-25')
     with pytest.raises(ValueError, match="classifier='svm': choose auto"):
         FewShotRecognizer(encode, 'svm')
+
+
+@pytest.mark.parametrize('place', ['data_preprocessor', 'backbone'])
+def test_a_layout_of_a_strangers_model_is_no_file(learned, place):
+    """Neither where it belongs nor where a part is built in the place of another."""
+    arrays = learned.encode.encoder.to_arrays()
+    about = json.loads(str(arrays['encoder']))
+    for layout in ('nw-ucla', dict(num_node=2, inward=[[1, 0]], center=0), 'a.json', ['a.json']):
+        about['model'][place] = dict(type='StreamPreprocessor', stream='bone', layout=layout)
+        arrays['encoder'] = np.array(json.dumps(about))
+        if place == 'data_preprocessor' and isinstance(layout, (dict, str)) and layout != 'a.json':
+            PackedEncoder.from_arrays(arrays, 'a.npz')
+        elif 'a.json' in layout:
+            with pytest.raises(InputError, match=r"a.npz: layout=.*a.json'.* is none of"):
+                PackedEncoder.from_arrays(arrays, 'a.npz')

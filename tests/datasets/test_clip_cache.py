@@ -10,6 +10,7 @@ import pytest
 
 from stars_mm.datasets import clip_cache
 from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.utils.input_error import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +153,9 @@ def test_of_several_processes_one_makes_it(write, clips, tmp_path):
         process.join()
     assert found == [clips[0]['keypoint'].sum()] * 3
     assert log.read_text() == 'made\n'
+
+
+def test_what_cannot_be_kept_is_named(write, clips):
+    clips[1]['label'] = b'one'
+    with pytest.raises(InputError, match=r"ann\.pkl: clip 'clip1'\['label'\] is a bytes"):
+        open_clip_store(write(clips))

@@ -14,6 +14,7 @@ from stars_mm.preparation.convert import convert
 from stars_mm.preparation.inspection import inspect_annotations
 from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.recording import FRAMES_LACKING, Clip, Recording, RecordingSet, leave_out
+from stars_mm.utils.input_error import InputError
 from stars_mm.utils.safe_pickle import load_pickle
 
 STICK = dict(name='stick', joints=['hip', 'hand', 'foot'], parents=[None, 0, 0], center=0)
@@ -95,6 +96,52 @@ def test_what_is_interrupted_goes_on(tmp_path, monkeypatch):
     assert not os.path.exists(f'{dst}.unfinished')
     convert(recordings, dst, STICK)
     assert reads(tmp_path) == list(range(70))  # a finished conversion leaves nothing behind
+
+
+def test_a_group_that_is_damaged_is_converted_again(tmp_path, monkeypatch):
+    """Also where it can be read, and one that is cut off or empty."""
+    recordings, dst = make(tmp_path, 130), str(tmp_path / 'a.pkl')
+    convert(recordings, str(tmp_path / 'b.pkl'), STICK)
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('stars_mm.preparation.convert.save_annotations', fail)
+        with pytest.raises(KeyboardInterrupt):
+            convert(recordings, dst, STICK)
+    reads(tmp_path)
+    groups = sorted((tmp_path / 'a.pkl.unfinished').iterdir(), key=os.path.getmtime)
+    contents = [group.read_bytes() for group in groups]
+    value = np.float32(1).tobytes() * 8
+    groups[0].write_bytes(contents[0].replace(value, np.float32(9).tobytes() * 8))
+    groups[1].write_bytes(contents[1][:-1])
+    groups[2].write_bytes(b'')
+    assert groups[0].read_bytes() != contents[0]
+    with pytest.raises(InputError, match='is damaged since it was written'):
+        list(resumable.read_groups(map(str, groups)))
+    assert convert(recordings, dst, STICK).before == 130 - 3 * 32
+    assert reads(tmp_path) == list(range(96))
+    assert (tmp_path / 'a.pkl').read_bytes() == (tmp_path / 'b.pkl').read_bytes()
+
+
+def _fail_to_read(_):
+    raise OSError(errno.EIO, 'Input/output error')
+
+
+@pytest.mark.parametrize('invalid', ['drop', 'error'])
+def test_a_disk_that_fails_ends_it(tmp_path, invalid):
+    """It is no fault of the recording, as a file that is gone is."""
+    recordings, dst = make(tmp_path, 4), str(tmp_path / 'a.pkl')
+    options = ConversionOptions(invalid=invalid)
+    recordings[1].keypoints = partial(_fail_to_read, str(tmp_path / '1'))
+    with pytest.raises(OSError, match=f"Input/output error: '{tmp_path / '1'}'"):
+        convert(recordings, dst, STICK, options=options)
+    assert not os.path.exists(dst)
+    if invalid == 'drop':
+        recordings[1] = make(tmp_path, 2)[1]
+        (tmp_path / '1').unlink()
+        assert 'No such file' in convert(recordings, dst, STICK, options=options).dropped['clip001']
 
 
 def test_what_a_group_depends_on(tmp_path):

@@ -13,6 +13,7 @@ from stars_mm.utils.checkpoint import (
     to_official,
 )
 from stars_mm.utils.input_error import InputError
+from stars_mm.utils.weights_file import read_weights
 
 
 @pytest.fixture
@@ -79,3 +80,16 @@ def test_weights_have_to_fit_the_model(model):
         official = {f'{prefix}{k.removeprefix("encoder_student.")}': v for k, v in official.items()}
         with pytest.raises(ValueError, match="the authors' .*convert_checkpo"):
             check_checkpoint(official, model, 'a.pth')
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float8_e4m3fn])
+def test_weights_that_are_no_numbers(tmp_path, dtype):
+    path = tmp_path / 'weights.pth'
+    for value in (1.0, float('nan')):
+        state = {'a': torch.ones(2, dtype=torch.long), 'b': torch.tensor([1.0, value]).to(dtype)}
+        torch.save(dict(state_dict=state), path)
+        if value == 1:
+            assert read_weights(path)[0].keys() == state.keys()
+    for read in (read_weights, read_checkpoint):
+        with pytest.raises(InputError, match=r'weights.pth: "b" holds values that are not finite'):
+            read(str(path))

@@ -14,7 +14,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from stars_mm.utils.atomic import written_whole
+from stars_mm.utils.weights_file import write_weights
 
 #: Below this scale of the loss, mixed precision has found no gradient finite; as in fairseq.
 _MIN_LOSS_SCALE = 1e-4
@@ -125,9 +125,8 @@ class NonFiniteHook(Hook):
         path = osp.join(runner.work_dir, name)
         found = dict(iteration=runner.iter + 1, loss=self._loss.item(), clips=clips)
         try:
-            with written_whole(path) as partial_path:
-                torch.save(dict(found, batch=_plain(self._batch)), partial_path)
-        except OSError as error:
+            write_weights(path, dict(found, batch=_plain(self._batch)))
+        except Exception as error:  # what ends the training is another
             path = f'could not be saved ({error})'
         told = self._tell(runner, fault, clips, f' Batch: {path}.')
         in_a_row = f' ({self._in_a_row} batches before it were left out.)' if self._in_a_row else ''

@@ -9,7 +9,7 @@ from torch import nn
 from stars_mm.compat import no_accelerator
 from stars_mm.engine.optimizers import freeze_untrained_layers
 from stars_mm.engine.runner.checks import check_batches, check_dataset
-from stars_mm.engine.runner.config_check import check_config
+from stars_mm.engine.runner.config_check import MMENGINE_HOOKS, check_config
 from stars_mm.engine.runner.stages import without_mixed_precision
 from stars_mm.utils.input_error import InputError
 
@@ -96,7 +96,13 @@ class CheckedRunner(Runner):
     def register_hooks(
         self, default_hooks: dict | None = None, custom_hooks: list | None = None
     ) -> None:
-        """Build the hooks."""
+        """Build the hooks, without those that are None."""
+        # mmengine takes None for its own alone
+        default_hooks = {
+            name: hook
+            for name, hook in (default_hooks or {}).items()
+            if hook is not None or name in MMENGINE_HOOKS
+        }
         with named(self.cfg, 'default_hooks, custom_hooks'):
             super().register_hooks(default_hooks, custom_hooks)
 

@@ -81,7 +81,15 @@ _PLAIN: dict[str, tuple[str, ...]] = dict.fromkeys(_DATALOADERS, _LOADER) | dict
     env_cfg=('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     mp_cfg=('mp_start_method', 'opencv_num_threads'),
 )
-_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+#: The default hooks of mmengine itself.
+MMENGINE_HOOKS = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 #: What those who build a part take out of its arguments.
 _TAKEN_OUT: dict[str, tuple[str, ...]] = dict(
     optim_wrapper=('constructor', 'paramwise_cfg'),
@@ -152,8 +160,8 @@ def _check(holder: Mapping, key: str, inherited: Registry | None = None, at: str
     if key == 'default_hooks' and isinstance(value, Mapping):
         for name, hook in value.items():
             yield from _check_part(hook, key, place, f'{at}.{name}')
-            if hook is not None and name not in _HOOKS and 'type' not in hook:
-                yield f'{at}.{name} has no type.{_nearest(name, _HOOKS)}'
+            if hook is not None and name not in MMENGINE_HOOKS and 'type' not in hook:
+                yield f'{at}.{name} has no type.{_nearest(name, MMENGINE_HOOKS)}'
         return
     for number, part in enumerate(value if isinstance(value, (list, tuple)) else [value]):
         where = f'{at}.{number}' if isinstance(value, (list, tuple)) else at

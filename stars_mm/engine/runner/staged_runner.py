@@ -118,6 +118,7 @@ class StagedRunner(CheckedRunner):
         if stages:
             rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
+        self._write_config()
         if not self._resume:
             forget_checkpoints([self.work_dir])
         for number, cfg in enumerate(stage_cfgs, start=1):
@@ -135,7 +136,13 @@ class StagedRunner(CheckedRunner):
     def test(self) -> dict:
         """Test a checkpoint, which has to hold the classifier if there is one."""
         self._needs_classifier = True
+        self._write_config()
         return super().test()
+
+    def val(self) -> dict:
+        """Validate the model as it is."""
+        self._write_config()
+        return super().val()
 
     def build_train_loop(self, loop):
         """Build the training loop, which can go on in the midst of an epoch."""
@@ -161,8 +168,12 @@ class StagedRunner(CheckedRunner):
             end_with_launcher()
         super().setup_env(env_cfg)
 
-    @master_only
     def dump_config(self):
+        """Write nothing yet, as mmengine would when the runner is built: another training may work
+        in the folder."""
+
+    @master_only
+    def _write_config(self) -> None:
         """Write the config to the work directory, whole or not at all."""
         name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
         with written_whole(osp.join(self.work_dir, name)) as partial_file:
@@ -237,7 +248,6 @@ class StagedRunner(CheckedRunner):
         # the copy in work_dir has to find the stages from there
         for stage in stages:
             stage['config'] = find_stage_config(stage['config'], self.cfg)
-        self.dump_config()
 
     def _run_stage(self, cfg: Config, place: str) -> str:
         """Train one stage; returns the path of its last checkpoint."""

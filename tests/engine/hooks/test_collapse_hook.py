@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from stars_mm.engine.hooks import CollapseHook, NonFiniteHook
 from stars_mm.engine.hooks.collapse_hook import feature_spread
 
 OPTIONS = {'train_cfg.max_epochs': 2, 'train_dataloader.batch_size': 8, 'randomness.seed': 0}
@@ -48,8 +49,9 @@ def test_in_training(load_cfg, build, tmp_path):
 
     cfg = load_cfg(tmp_path / 'not', OPTIONS, 'mamp')
     for name in ('collapse', 'non_finite'):
-        del cfg.default_hooks[name]
+        cfg.default_hooks[name] = None
     alone = build(cfg)
+    assert not any(isinstance(hook, (CollapseHook, NonFiniteHook)) for hook in alone.hooks)
     alone.train()
     torch.testing.assert_close(runner.model.state_dict(), alone.model.state_dict(), rtol=0, atol=0)
 

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import resource
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -153,6 +155,22 @@ def test_gradients_that_are_large(tmp_path):
     runner = guarded(tmp_path)
     runner.optim_wrapper.update_params(runner.model.weight.sum() * 2.0**100)
     assert runner.model.weight.tolist() == [-(2.0**99), -(2.0**99)]
+
+
+def test_a_batch_that_cannot_be_saved(tmp_path):
+    """What ended the training is said all the same."""
+    runner = guarded(tmp_path / 'run')
+    (tmp_path / 'run').mkdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        with pytest.raises(FloatingPointError, match=r'loss is nan.*could not be saved .*large'):
+            runner.optim_wrapper.update_params(runner.model.weight.sum() * math.nan)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / 'run').iterdir())
 
 
 def test_too_many_in_a_row(tmp_path):

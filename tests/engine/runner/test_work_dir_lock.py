@@ -78,3 +78,15 @@ def test_a_training_holds_it(load_cfg, build, forked, tmp_path):
     forked(lambda: hold(tmp_path / 'pretrain'))
     with pytest.raises(RuntimeError, match='pretrain: another training works here'):
         build(load_cfg(tmp_path)).train()
+
+
+def test_a_training_that_is_refused_leaves_the_config(load_cfg, build, forked, tmp_path):
+    copy = tmp_path / 'stars.py'
+    copy.write_text('of the first')
+    forked(lambda: hold(tmp_path))
+    runner = build(load_cfg(tmp_path))
+    with pytest.raises(RuntimeError, match='another training works here'):
+        runner.train()
+    assert copy.read_text() == 'of the first'
+    runner.val()
+    assert 'FeatureValLoop' in copy.read_text()
