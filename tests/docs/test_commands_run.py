@@ -24,7 +24,7 @@ RUN = {
     'python tools/train.py configs/stars_custom.py': '--pretrain-epochs 1',
     f'python tools/test.py configs/stars_custom.py {LAST}': '',
     f'python tools/analysis/evaluate.py configs/stars_custom.py {LAST} --protocols knn ridge': (
-        '--protocols knn few-shot --episodes 2 --draws 1'
+        '--protocols knn few-shot ridge --episodes 2 --draws 1'
     ),
     'stars-mm learn examples actions.npz --layout coco-17': '',
     'stars-mm recognize actions.npz new_recordings --json found.json': '',
