@@ -265,6 +265,8 @@ class StagedRunner(CheckedRunner):
             cfg.resume = False
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
+        for handler in runner.logger.handlers:
+            handler.close()  # mmengine keeps its loggers, and their files, until the process ends
         checkpoint = latest_checkpoint(cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(

@@ -1,4 +1,5 @@
 import copy
+import glob
 import json
 import os
 import time
@@ -67,8 +68,10 @@ def test_seed_logs_and_global_instances(load_cfg, build, trained, tmp_path, asse
     assert Visualizer.get_current_instance() is runner.visualizer
     assert DefaultScope.get_current_instance() is runner.default_scope
     assert runner.message_hub.get_info('epoch') == 0
+    opened = {os.path.realpath(path) for path in glob.glob('/proc/self/fd/*')}
     for stage in ('', 'pretrain'):
         (log,) = (tmp_path / stage).glob('*/*.log')
+        assert (str(log) in opened) == (stage == '' and os.path.isdir('/proc/self/fd'))
         assert log.read_text().count('Epoch(train) [1]') == 1
         (scalars,) = (tmp_path / stage).glob('*/vis_data/scalars.json')
         assert sum('loss' in json.loads(line) for line in scalars.read_text().splitlines()) == 1
