@@ -265,14 +265,14 @@ class StagedRunner(CheckedRunner):
             cfg.resume = False
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
-        for handler in runner.logger.handlers:
-            handler.close()  # mmengine keeps its loggers, and their files, until the process ends
         checkpoint = latest_checkpoint(cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
                 f'Stage "{name}" left no checkpoint in {cfg.work_dir}. Its config, {cfg.filename}, '
                 "needs default_hooks.checkpoint=dict(type='AtomicCheckpointHook')."
             )
+        for handler in runner.logger.handlers:
+            handler.close()  # mmengine keeps its loggers, and their files, until the process ends
         return checkpoint
 
     def _check_same_run(self, stages: list) -> None:
