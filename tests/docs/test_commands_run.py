@@ -54,7 +54,7 @@ ONLY_PARSED = {
     r'python tools/data/inspect_annotations.py': 'as the one that runs',
     r'python tools/test.py CONFIG': 'stands for others',
     r'python -m timeit': 'measures mmengine',
-    r'python -m (pytest|tests.fuzz.run|tests.faults.run) ': '.ci/run, in its own size',
+    r'python -m (pytest|tests.fuzz.run|tests.faults.run)': '.ci/run, in its own size',
     r'python docs/examples': 'tests/docs/test_examples.py, tests/apis/test_export.py',
     r'stars-mm (--|\w+ --help)': 'help: tests/cli',
     r'stars-mm (learn examples actions.npz$|recognize actions.npz new( |.csv))': (
