@@ -125,7 +125,7 @@ class Harmful:
 def test_files_of_another_kind(convert, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for content, message in (
-        (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'refused, .* of \w+\.system'),
+        (dict(model={'a': torch.zeros(1)}, args=Harmful()), r'refused, .* asks for \w+\.system'),
         ([torch.zeros(1)], 'refused, it holds a list, and no'),
         (dict(model={'a': 3}), "refused, it holds no weights by name: 'a' is no tensor"),
         (dict(state_dict={}), 'holds no weights by name, it is empty'),
