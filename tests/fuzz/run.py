@@ -14,6 +14,7 @@ OSError, a message without the file's name, memory, time, a crash.
 """
 
 import argparse
+import faulthandler
 import mmap
 import multiprocessing
 import os
@@ -129,6 +130,7 @@ class _Lines:
 
 def _work(name: str, kept: list[Seeds], first: int, current: mmap.mmap, pipe: Connection) -> None:
     """Opens one input after another, until the process is ended."""
+    faulthandler.disable()  # a crash is an outcome
     limit_process()
     rng, lines = np.random.default_rng([first, zlib.crc32(name.encode())]), _Lines()
     with tempfile.TemporaryDirectory(prefix='fuzz-') as top:
