@@ -75,7 +75,7 @@ def open_input(name: str, files: Files, folder: Path) -> tuple[str, str, str]:
     try:
         DOORS[name].open(folder)
     except Exception as error:
-        if isinstance(error, AssertionError) and 'doors.py' in _told(error)[0]:
+        if isinstance(error, AssertionError) and not _own_frames(error):
             return 'unsound', *_told(error)
         if _is_memory(error):
             return 'memory', *_told(error)
@@ -94,10 +94,14 @@ def _is_memory(error: BaseException | None) -> bool:
     )
 
 
+def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if frame.filename.startswith(_PACKAGE)]
+
+
 def _told(error: BaseException) -> tuple[str, str]:
     """An error's type and the last line of the package that it came through; and its text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(_PACKAGE)] or frames[-1:]
+    own = _own_frames(error) or traceback.extract_tb(error.__traceback__)[-1:]
     where = f'{type(error).__name__} in {Path(own[-1].filename).name}:{own[-1].lineno}'
     return where, ' '.join(str(error).split())[:300]
 
