@@ -108,6 +108,11 @@ class ClipStore:
                 if column.sums.shape != (len(self),) or column.sums.dtype.kind != 'u':
                     raise ValueError(f'{name!r} has no checksums of its clips')
                 self._columns.append(column)
+            whole = np.zeros(len(self), bool)
+            for column in self._columns:
+                whole |= (column.key == 'keypoint') & (column.shapes[:, 0] >= 0)
+            if any(str(number) not in self.index['faults'] for number in np.flatnonzero(~whole)):
+                raise ValueError('is damaged (clips without keypoint)')
 
     @staticmethod
     def _is_large(name: str) -> bool:
@@ -229,7 +234,8 @@ def _read_index(folder: Path) -> dict:
             raise ValueError('is damaged (index.json is not what was written)')
         kinds = dict(source=dict, count=int, splits=dict, extra=dict, faults=dict, summary=dict)
         wrong = [key for key, kind in kinds.items() if type(index[key]) is not kind]
-        if wrong or any(Path(name).name != name for name in index['files']):
+        source = [type(index['source'].get(key)) for key in ('sha256', 'stamp')]
+        if wrong or source != [str, list] or any(Path(n).name != n for n in index['files']):
             raise ValueError('is no store of clips (index.json says something else)')
         return index
 
