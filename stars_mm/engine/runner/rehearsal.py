@@ -93,7 +93,7 @@ class _Rehearsal(CheckedRunner):
                 self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             if self._val_loop is not None:
                 self.build_val_loop(self._val_loop)
-            if self._test_loop is not None:
+            if self._test_loop is not None and self._val_loop is not None:  # of labeled clips
                 self.build_test_loop(self._test_loop)
             for hook in self.hooks:
                 if hasattr(hook, 'rehearse'):
