@@ -23,6 +23,7 @@ from stars_mm.preparation.inspection.inspect_file import inspect_measured
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, known_layouts
 from stars_mm.preparation.recording import Recording, RecordingSet
 from stars_mm.preparation.splits import SplitRule
+from stars_mm.utils.input_error import InputError
 from stars_mm.version import __version__
 
 
@@ -203,8 +204,11 @@ def _collect(
         content = b''.join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
         digests[name] = hashlib.sha256(content).hexdigest()
     if not digests and not problems:
-        why = next(iter(report.dropped.items()), 'the reader yields none')
-        raise ValueError(f'no clip is left: {len(report.dropped)} were dropped, such as {why}.')
+        if not report.dropped:
+            raise ValueError('no clip is left: the reader yields none.')
+        name, why = next(iter(report.dropped.items()))
+        problem = f'no clip is left: {len(report.dropped)} were dropped, such as {name!r}: {why!r}'
+        raise InputError(listed[name].place, problem)
     return digests, stats, (V, C)
 
 
