@@ -95,6 +95,7 @@ def test_present_drn_is_left_alone(tmp_path, monkeypatch):
     assert package not in sys.modules
 
 
+@needs_allow_list
 def test_torch_load_of_message_hub(tmp_path):
     """What an mmengine checkpoint holds beside the weights, as either numpy names it."""
     hub, path = MessageHub('test_compat'), tmp_path / 'epoch_1.pth'
