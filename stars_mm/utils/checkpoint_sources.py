@@ -28,7 +28,7 @@ from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.input_error import InputError, reading
 from stars_mm.utils.progress import Progress
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path
-from stars_mm.utils.weights_file import file_sha256, read_checkpoint_file
+from stars_mm.utils.weights_file import file_sha256, read_checkpoint_file, weights_of
 
 #: Seconds without a byte, after which a download ends.
 TIMEOUT = 30
@@ -56,7 +56,7 @@ def load_from_file(filename: str, map_location: Any = None) -> dict:
         state = content['state_dict']
         state.update({k: v.float() for k, v in state.items() if v.is_floating_point()})
     if str(filename).startswith('mmcls://'):  # classifiers, of which the backbone is wanted
-        state = content.get('state_dict', content)
+        state = weights_of(content)
         prefix = 'backbone.'
         backbone = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         return dict(state_dict=backbone)

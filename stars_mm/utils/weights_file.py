@@ -114,7 +114,7 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
             torch.save(content, file)
             partial.write_bytes(file.getbuffer())
             return
-        state = content.get('state_dict', content.get('model', content))
+        state = weights_of(content)
         # contiguous, and none a view of another
         state = {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
         # one key: safetensors writes several in any order, and no two files would be the same
