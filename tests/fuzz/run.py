@@ -35,6 +35,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 import stars_mm
 from stars_mm.utils.input_error import InputError
@@ -266,6 +267,7 @@ def main(argv: list[str] | None = None) -> int:
     names = [name for name in DOORS if not args.door or any(part in name for part in args.door)]
     inputs = -(-args.inputs // len(names)) if args.inputs else float('inf')
     seconds = args.seconds * args.processes / len(names)
+    torch.set_num_threads(1)  # its threads are lost in a fork, which would wait for them
     context = multiprocessing.get_context('fork')
     with ProcessPoolExecutor(args.processes, mp_context=context) as pool:
         found = pool.map(fuzz_door, names, [inputs] * len(names), [seconds] * len(names))
