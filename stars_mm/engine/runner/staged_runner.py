@@ -60,7 +60,6 @@ class StagedRunner(ResumableRunner):
             cfg.load_from = cfg.get('load_from') or self._load_from
             self._load_from = self._run_stage(cfg, f'{number} of {len(stages) + 1}')
         if stages:
-            self._make_current()
             self._resume = False
             # the same draw whether the stages ran just now or long ago
             self.set_randomness(**self._randomness_cfg)
@@ -110,6 +109,7 @@ class StagedRunner(ResumableRunner):
             cfg.resume = False
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
+        self._make_current()
         checkpoint = latest_checkpoint(cfg.work_dir)
         if checkpoint is None:
             raise FileNotFoundError(
@@ -119,7 +119,7 @@ class StagedRunner(ResumableRunner):
         return checkpoint
 
     def _make_current(self) -> None:
-        """Let mmengine's global instances be this runner's again, after those of the stages."""
+        """Let mmengine's global instances be this runner's again, after those of a stage."""
         for manager, instance in (
             (MMLogger, self.logger),
             (MessageHub, self.message_hub),
