@@ -271,9 +271,6 @@ def _loads_message_hub() -> bool:
     import torch
     from mmengine.logging import HistoryBuffer
 
-    # this function came with the strict default of torch.load
-    if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
-        return True
     file = io.BytesIO()
     torch.save([HistoryBuffer([0.5], [1]), np.float32(0.5)], file)
     file.seek(0)

@@ -112,7 +112,7 @@ def write_weights(path: PathLike, content: dict[str, Any]) -> None:
         if Path(path).suffix != '.safetensors':
             file = io.BytesIO()  # torch's own writer does not say that a disk is full
             torch.save(content, file)
-            partial.write_bytes(file.getbuffer())
+            partial.write_bytes(file.getvalue())
             return
         state = weights_of(content)
         # contiguous, and none a view of another

@@ -98,6 +98,7 @@ def test_recognizer_in_one_module(encode, classifier, pulled):
 
 
 def test_refusals(encode, tmp_path):
+    pytest.importorskip('onnx')
     for options, message in (
         (dict(out='a.pth'), r"a.pth: is written as one of \('.onnx', '.pt2'\)"),
         (dict(out='a.pt2', int8=True), 'a.pt2: 8 bits are for .onnx'),

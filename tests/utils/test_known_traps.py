@@ -17,12 +17,12 @@ SOUND = dict(
     mmaction2='1.2.0', opencv_python='4.12.0.88', opencv_contrib_python='4.12.0.88',
     setuptools='81.0', importlib_metadata='8.0', plotly='6.1',
 )  # fmt: skip
-REQUIRES = ('torch>=2.3', 'plotly>=6', 'importlib_metadata', 'onnxruntime>=1.20; extra == "export"')
+REQUIRES = ('torch>=2.6', 'plotly>=6', 'importlib_metadata', 'onnxruntime>=1.20; extra == "export"')
 
 
 @pytest.fixture
 def install(tmp_path):
-    """``install(torch='2.5', mmcv=None)``: an installation of :data:`SOUND` but for these."""
+    """``install(torch='2.8', mmcv=None)``: an installation of :data:`SOUND` but for these."""
 
     def _install(python='3.11.9', gpus=(), shared_memory=8 << 30, cache=None, **changes):
         site = tmp_path / 'site'
@@ -46,7 +46,7 @@ def install(tmp_path):
 
 
 def test_a_sound_installation(install):
-    found = install(onnxruntime='1.31', torch='2.5.1+cpu')
+    found = install(onnxruntime='1.31', torch='2.6.0+cpu')
     assert found.version('opencv-contrib-python') == '4.12.0.88'  # its name has underscores
     assert find_traps(found) == []
 
@@ -68,7 +68,7 @@ FAULTS = [
         'opencv-python 4.8.1.78 was compiled for numpy 1, and numpy 2.4.6',
         '"opencv-python>=4.10"',
     ),
-    (dict(torch='2.2.0+cpu'), 'torch 2.2.0.* is outside of >=2.3', '"torch>=2.3"'),
+    (dict(torch='2.5.1+cpu'), 'torch 2.5.1.* is outside of >=2.6', '"torch>=2.6"'),
     (
         dict(opencv_python='4.10.0.84'),
         'opencv-python 4.10.0.84 and opencv-contrib-python 4.12.0.88 are one module',

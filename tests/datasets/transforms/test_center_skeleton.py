@@ -66,7 +66,8 @@ def test_upright():
     keypoint = make()
     upright = CenterSkeleton(1, upright=(0, 2))(dict(keypoint=keypoint))['keypoint']
     trunk = keypoint[0, 2, 2] - keypoint[0, 2, 0]
-    turn = Rotation.align_vectors([[0, 1, 0]], [trunk])[0].as_matrix()
+    axis, angle = np.cross(trunk, [0, 1, 0]), np.arccos(trunk[1] / np.linalg.norm(trunk))
+    turn = Rotation.from_rotvec(axis / np.linalg.norm(axis) * angle).as_matrix()
     expected = (center_by_loops(keypoint, 1) @ turn.T) * keypoint.any((2, 3), keepdims=True)
     np.testing.assert_allclose(upright, expected, atol=1e-5)
 
