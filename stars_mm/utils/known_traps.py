@@ -171,7 +171,7 @@ def _mended(found: Installation) -> Iterator[Finding]:
         mended.append(compat.provide_drn)
     if found.version('mmaction2') and not found.version('importlib-metadata'):
         mended.append(compat.provide_importlib_metadata)
-    if _is(found, 'torch', '>=2.6'):
+    if found.version('torch'):
         mended.append(compat.allow_checkpoint_types)
     for function in mended:
         what = (function.__doc__ or '').splitlines()[0].replace('``', '').rstrip('.')
