@@ -58,12 +58,19 @@ def clip_fault(clip: dict, unit: str | None = None) -> str | None:
     if scores is not None and scores.shape != shape[:3]:
         beside = f'beside a keypoint of shape {shape}; (M, T, V) is needed'
         return f'keypoint_score has shape {scores.shape} {beside}'
-    frames = clip.get('total_frames', shape[1])
-    if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
-        return f'total_frames is {shown(frames)} beside a keypoint of shape {shape} (M, T, V, C)'
+    if fault := _length_fault(clip):
+        return fault
     farthest = dict(keypoint=farthest_coordinate(unit), keypoint_score=np.finfo(np.float64).max)
     faults = (_value_fault(key, array, farthest[key]) for key, array in arrays.items())
     return next(filter(None, faults), None)
+
+
+def _length_fault(clip: dict) -> str | None:
+    shape = clip['keypoint'].shape
+    frames = clip.get('total_frames', shape[1])
+    if not isinstance(frames, (int, np.integer)) or not 0 < frames <= shape[1]:
+        return f'total_frames is {shown(frames)} beside a keypoint of shape {shape} (M, T, V, C)'
+    return None
 
 
 def _size(clip: dict) -> tuple[int, int, bool]:
@@ -83,6 +90,9 @@ def find_faults(
     before; ``unit`` that of their coordinates."""
     if known is None:
         known = {n: fault for n, clip in enumerate(clips) if (fault := clip_fault(clip, unit))}
+    others = [(n, clip) for n, clip in enumerate(clips) if n not in known]
+    # the lengths lie elsewhere than the arrays of which it is known
+    known = known | {n: fault for n, clip in others if (fault := _length_fault(clip))}
     sizes = {n: _size(clip) for n, clip in enumerate(clips) if n not in known}
     if not sizes:
         return known

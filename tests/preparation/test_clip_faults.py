@@ -5,7 +5,7 @@ import pytest
 
 from stars_mm.datasets import SkeletonDataset
 from stars_mm.preparation.annotation_file import save_annotations
-from stars_mm.preparation.clip_faults import clip_fault
+from stars_mm.preparation.clip_faults import clip_fault, find_faults
 from stars_mm.preparation.convert import convert
 from stars_mm.preparation.inspection import inspect_annotations
 from stars_mm.preparation.layouts import get_layout
@@ -51,3 +51,9 @@ def test_each_door_refuses_it_by_name(tmp_path):
     recordings = [Recording(c['frame_dir'], 'x', 's', c['keypoint']) for c in clips]
     with pytest.raises(ValueError, match="clip 'far': keypoint.* beyond 10000"):
         convert(recordings, str(tmp_path / 'b.pkl'), get_layout(stored))
+
+
+def test_lengths_beside_arrays_that_were_checked():
+    """A forged store's: its arrays and its lengths lie in files of their own."""
+    clips = [dict(clip(1), total_frames=frames) for frames in (1, [[]], 0)]
+    assert [*find_faults(clips, known={})] == [1, 2]
