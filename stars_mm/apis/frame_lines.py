@@ -1,11 +1,15 @@
 """Frames of a stream, as lines of JSON."""
 
 import json
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from stars_mm.preparation.readers.mmpose import read_frame
+from stars_mm.utils.input_error import shown
+
+LONGEST_LINE = 1 << 20  #: characters
 
 
 class Frame(NamedTuple):
@@ -14,6 +18,14 @@ class Frame(NamedTuple):
     keypoints: np.ndarray | None  # (M, V, C)
     time: float | None = None  # seconds
     scores: np.ndarray | None = None  # (M, V)
+
+
+def read_lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a stream; of one longer than any frame its beginning alone."""
+    while line := stream.readline(LONGEST_LINE):
+        yield line
+        while line and not line.endswith('\n'):
+            line = stream.readline(LONGEST_LINE)
 
 
 def parse_frame(line: str, num_joints: int) -> Frame:
@@ -33,7 +45,7 @@ def parse_frame(line: str, num_joints: int) -> Frame:
         raise ValueError('is no object with "keypoints" or "instances"')
     time = content.get('time')
     if not (time is None or type(time) in (int, float)):
-        raise ValueError(f'"time" is {time!r}, no number of seconds')
+        raise ValueError(f'"time" is {shown(time)}, no number of seconds')
     if 'instances' in content:
         bodies = read_frame(content, 'the frame', num_joints)
         if not len(bodies):

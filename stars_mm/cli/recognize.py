@@ -20,7 +20,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from typing import TextIO
 
 from stars_mm.cli.reading import add_reading, reading
 from stars_mm.utils.atomic import write_text
@@ -69,12 +69,12 @@ def main(args: argparse.Namespace) -> None:
         write_text(args.json, json.dumps(found, indent=1) + '\n')
 
 
-def watch(args: argparse.Namespace, lines: Iterable[str]) -> None:
+def watch(args: argparse.Namespace, stream: TextIO) -> None:
     """Read frames until they end, and write what is done when it changes."""
     import torch
 
     from stars_mm.apis import FewShotRecognizer, LiveRecognizer
-    from stars_mm.apis.frame_lines import parse_frame
+    from stars_mm.apis.frame_lines import parse_frame, read_lines
 
     options = reading(args)
     unknown = set(options) - {'layout', 'unit', 'up'}
@@ -85,7 +85,7 @@ def watch(args: argparse.Namespace, lines: Iterable[str]) -> None:
     live = LiveRecognizer(FewShotRecognizer.load(args.actions), args.fps or 30, **options)
     print(f'recognizes {len(live.recognizer.classes)} actions', file=sys.stderr, flush=True)
     try:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(read_lines(stream), 1):
             if not line.strip():
                 continue
             try:

@@ -1,11 +1,12 @@
 """Lines of JSON in all the forms that pose estimators write."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
-from stars_mm.apis.frame_lines import parse_frame
+from stars_mm.apis.frame_lines import LONGEST_LINE, parse_frame, read_lines
 
 BODY = [[1.0, 2, 3], [4, 5, 6]]
 
@@ -55,3 +56,10 @@ def test_mmpose_instances():
 def test_says_what_is_wrong(line, message):
     with pytest.raises(ValueError, match=message):
         parse_frame(line, 2)
+
+
+def test_a_line_without_an_end():
+    """Takes no more memory than a frame may; those after it are read."""
+    lines = ['{}\n', 'x' * (3 * LONGEST_LINE + 5) + '\n', '[]\n', 'y' * LONGEST_LINE]
+    found = [*read_lines(io.StringIO(''.join(lines)))]
+    assert found == [line[:LONGEST_LINE] for line in lines]
