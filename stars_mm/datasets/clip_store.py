@@ -164,7 +164,11 @@ class ClipStore:
     @property
     def extra(self) -> dict:
         """dict: Further entries of the annotation file, such as ``class_names``."""
-        return from_json(json.dumps(self.index['extra']))
+        with reading(self.folder, _REMEDY):
+            extra = from_json(json.dumps(self.index['extra']))
+            if not isinstance(extra, dict):
+                raise ValueError(f'has a {type(extra).__name__} in place of its further entries')
+            return extra
 
     def read_about(self) -> tuple[list[dict], dict | None]:
         """Reads the clips' other entries, and the splits, from the disk each time.

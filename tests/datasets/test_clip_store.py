@@ -198,6 +198,11 @@ def test_a_forged_store_holds_numbers_only(folder, tmp_path):
         with pytest.raises(InputError, match=r'a\.map: '):
             ClipStore(folder)
         write_again(folder)
+    for extra in ({'$tuple': []}, {'a': {'$numpy': ["['x']", None, 1]}}):
+        rewrite(folder, lambda index: index.update(extra=extra))
+        with pytest.raises(InputError, match=r'a\.map: '):
+            ClipStore(folder).extra  # noqa: B018
+        write_again(folder)
     about = dict(split=None, annotations=[{'$numpy': ['U100000000', None, 'a']}] * 5)
     (folder / 'about.json').write_text(json.dumps(about))
     rewrite(folder, lambda index: None)

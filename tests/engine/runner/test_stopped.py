@@ -163,3 +163,18 @@ def test_again_ends_at_once():
         time.sleep(60)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
+
+
+def test_a_worker_goes_on_for_a_while_and_ends_well():
+    """It would end the training if it were killed."""
+    pid = os.fork()
+    if not pid:
+        stop_signal._WORKER_SECONDS = 1
+        stop_signal.outlive_signals(None, 0)
+        begin = time.monotonic()
+        for number in STOP_SIGNALS:
+            os.kill(os.getpid(), number)
+        while time.monotonic() - begin < 20:
+            time.sleep(0.1)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
