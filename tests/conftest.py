@@ -1,5 +1,9 @@
 """Fixtures shared by every test."""
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import functools
 import importlib.util
 import os
@@ -10,12 +14,13 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import mmaction
+import mmcv
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import base_dataset
-
-import stars_mm  # noqa: F401  registers every part before a test asks for one
+from mmengine.utils import digit_version
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -121,6 +126,14 @@ def run_command(repo_root, tmp_path):
         return done
 
     return _run
+
+
+@pytest.fixture(scope='session')
+def stock_tool():
+    """``stock_tool('test.py')``: what Python is given to run one of mmaction2's own tools."""
+    folder = Path(mmaction.__file__).parent / '.mim/tools'
+    is_refused = digit_version(mmcv.__version__) >= digit_version(mmaction.mmcv_maximum_version)
+    return lambda name: [*(['-m', 'stars_mm'] if is_refused else []), folder / name]
 
 
 @pytest.fixture(scope='session')

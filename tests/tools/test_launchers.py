@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-import mmaction
 import pytest
 import torch
 
@@ -51,7 +50,6 @@ def config(tmp_path, make_clip, write) -> Path:
 
 
 PYTORCH = ('--launcher', 'pytorch')
-STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 
 def accuracy(work_dir: Path) -> dict:
@@ -72,7 +70,7 @@ def settings(config):
 
 
 @pytest.mark.slow
-def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
+def test_two_processes(config, run_command, stock_tool, repo_root, tmp_path, slurm):
     """Trained by our launcher and by mmaction2's own tool, tested by ours on two processes, by
     torchrun and by Slurm, and by mmaction2's plain test: the independent evidence."""
     tools, ours, theirs = repo_root / 'tools', tmp_path / 'our s', tmp_path / 'theirs'
@@ -82,7 +80,7 @@ def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
     assert state['meta']['iter'] == 1  # four clips in batches of two: one for two processes
 
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
-    train = (*torchrun, STOCK / 'train.py', config, '--work-dir', theirs, *PYTORCH)
+    train = (*torchrun, *stock_tool('train.py'), config, '--work-dir', theirs, *PYTORCH)
     run_command(sys.executable, *train)
     expected = torch.load(theirs / 'epoch_1.pth')['state_dict']
     assert state['state_dict'].keys() == expected.keys()
@@ -90,7 +88,7 @@ def test_two_processes(config, run_command, repo_root, tmp_path, slurm):
 
     for name, command, env in (
         ('two', ('bash', tools / 'dist_test.sh', config, checkpoint, 2), {}),
-        ('one', (sys.executable, STOCK / 'test.py', config, checkpoint), {}),
+        ('one', (sys.executable, *stock_tool('test.py'), config, checkpoint), {}),
         ('slurm', ('bash', tools / 'slurm_test.sh', 'cpu', 'job', config, checkpoint), slurm),
     ):
         run_command(*command, '--work-dir', tmp_path / name, **env)

@@ -9,6 +9,10 @@ clips, and how many clips a second data loaders could hand to a GPU: that of sta
 its transforms one by one, and that of encoding.
 """
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import argparse
 import json
 import multiprocessing
@@ -30,7 +34,6 @@ from mmengine.registry import FUNCTIONS, DefaultScope
 from timing import alternate, seconds_of
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset
 
-import stars_mm  # noqa: F401  registers the parts
 from stars_mm.models.data_preprocessors import SkeletonPreprocessor
 from stars_mm.preparation.annotation_file import save_annotations
 from stars_mm.utils.atomic import write_text

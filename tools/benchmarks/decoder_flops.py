@@ -4,11 +4,14 @@ tokens, MAMPDecoder and MAMPCrossDecoder, at the sizes of NTU's recipe and NW-UC
     python tools/benchmarks/decoder_flops.py
 """
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import torch
 from mmaction.registry import MODELS
 from timing import flops_and_memory, markdown_table
 
-import stars_mm.models  # noqa: F401  registers the parts
 from stars_mm.models.utils.masking import num_kept_tokens
 
 MASK_RATIO = 0.9

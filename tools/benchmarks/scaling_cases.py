@@ -1,6 +1,10 @@
 """What is timed on several processes: both stages' steps, features of a data set, and their
 neighbors."""
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,5 +1,9 @@
 """What soak.py lets run, each until it is ended: python soak_works.py WORK FOLDER CONFIG HOURS."""
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import itertools
 import shutil
 import sys

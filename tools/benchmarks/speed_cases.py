@@ -5,6 +5,10 @@ schedule's results, ``fast`` is what a GPU does with the NTU configs (bf16, comp
 stage 1 with absent persons left out as well.
 """
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

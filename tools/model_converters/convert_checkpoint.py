@@ -24,13 +24,16 @@ There are none of PKU-MMD. The name does not matter here, the tensors do: each
 one is placed, or the file is refused.
 """
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import argparse
 from pathlib import Path
 
 from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
-import stars_mm
 from stars_mm.utils.checkpoint import convert_official, is_official, to_official
 from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.weights_file import check_suffix, file_sha256, read_weights, write_weights

@@ -10,6 +10,10 @@ annotation files are needed, and goes into NAME-space.safetensors. One that has 
 replaced. The same weights by the same versions are the same bytes.
 """
 
+import stars_mm  # noqa: F401  first: it mends what keeps mmaction from being imported
+
+# isort: split
+
 import argparse
 import json
 import re
@@ -23,7 +27,6 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-import stars_mm  # noqa: F401  registers the parts
 from stars_mm.apis.encoder import PackedEncoder, describe_encoder
 from stars_mm.apis.packed_space import example_space, pack_space
 from stars_mm.engine.features import extract_features

@@ -4,11 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-import mmaction
 import pytest
 
 pytestmark = pytest.mark.slow
-STOCK = Path(mmaction.__file__).parent / '.mim/tools'
 
 
 def knn(work_dir: Path) -> dict:
@@ -19,7 +17,7 @@ def knn(work_dir: Path) -> dict:
     return {key: value for key, value in found.items() if key[:4] == 'knn/'}
 
 
-def test_train_on_two_processes_and_test(recipe, repo_root, run_command, tmp_path):
+def test_train_on_two_processes_and_test(recipe, repo_root, run_command, stock_tool, tmp_path):
     """Validation on two processes, our test and mmaction2's agree."""
     options = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2']
     options += ['stages.0.options.train_cfg.max_epochs=3']
@@ -30,13 +28,16 @@ def test_train_on_two_processes_and_test(recipe, repo_root, run_command, tmp_pat
     assert len(list(work_dir.glob('pretrain/epoch_*.pth'))) == 3
     validated = knn(work_dir)
     assert set(validated) == {'knn/top1_k1', 'knn/top1_k3'}
-    for name, tools in (('ours', repo_root / 'tools'), ('stock', STOCK)):
-        command = [sys.executable, tools / 'test.py', recipe, work_dir / 'epoch_2.pth']
+    tools = dict(ours=[repo_root / 'tools/test.py'], stock=stock_tool('test.py'))
+    for name, tool in tools.items():
+        command = [sys.executable, *tool, recipe, work_dir / 'epoch_2.pth']
         run_command(*command, '--work-dir', name)
         assert knn(tmp_path / name) == pytest.approx(validated, abs=1e-4)
 
 
-def test_stock_train_runs_all_stages(recipe, run_command, trained, tmp_path, assert_same_run):
-    run_command(sys.executable, STOCK / 'train.py', recipe, '--work-dir', 'run')
+def test_stock_train_runs_all_stages(
+    recipe, run_command, stock_tool, trained, tmp_path, assert_same_run
+):
+    run_command(sys.executable, *stock_tool('train.py'), recipe, '--work-dir', 'run')
     assert_same_run(tmp_path / 'run/pretrain', trained / 'pretrain')
     assert_same_run(tmp_path / 'run', trained)

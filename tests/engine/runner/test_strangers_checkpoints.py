@@ -9,7 +9,6 @@ import sys
 import threading
 from pathlib import Path
 
-import mmaction
 import mmengine.runner
 import pytest
 import torch
@@ -234,11 +233,17 @@ def test_a_server_that_hangs_or_breaks_off(sent, problem, url, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('strangers_file', ['new'], indirect=True)
-def test_mmactions_own_tool(strangers_file, url, recipe, tmp_path):
-    tool = Path(mmaction.__file__).parent / '.mim/tools/test.py'
+def test_mmactions_own_tool(strangers_file, url, recipe, stock_tool, tmp_path):
     config, checkpoint = tmp_path / 'config.py', f'{url}/{strangers_file.name}'
     config.write_text(f'_base_ = {str(recipe)!r}\ncustom_imports = dict(imports=["stars_mm"])')
-    command = [sys.executable, str(tool), str(config), checkpoint, '--work-dir', str(tmp_path)]
+    command = [
+        sys.executable,
+        *stock_tool('test.py'),
+        str(config),
+        checkpoint,
+        '--work-dir',
+        str(tmp_path),
+    ]
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), TORCH_HOME=str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert 'InputError: ' in done.stderr and 'refused, it holds objects of' in done.stderr
