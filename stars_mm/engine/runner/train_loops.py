@@ -25,13 +25,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         batches = iter(self.dataloader)
-        for _ in range(done):
-            next(batches)
-        if done:
-            set_random_state(self.random_state)
-        self.random_state = None
-        for idx, data_batch in enumerate(batches, done):
-            self.run_iter(idx, data_batch)
+        try:
+            for _ in range(done):
+                next(batches)
+            if done:
+                set_random_state(self.random_state)
+            self.random_state = None
+            for idx, data_batch in enumerate(batches, done):
+                self.run_iter(idx, data_batch)
+        finally:
+            del batches  # ends its workers at once, not when an error's traceback is let go of
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
