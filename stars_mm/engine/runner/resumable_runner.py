@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
+from torch.utils.data import DataLoader
 
 from stars_mm.engine.launcher_watch import end_with_launcher
 from stars_mm.engine.random_state import get_random_state, set_random_state
@@ -81,8 +82,18 @@ class ResumableRunner(CheckedRunner):
                 return super().train()
             finally:
                 STOP_SIGNAL.release()
+                self._end_workers()
                 for handler in self.logger.handlers:
                     handler.close()  # mmengine keeps it; what is still logged opens the file again
+
+    def _end_workers(self) -> None:
+        """End the workers that loaders keep for another epoch: when the runner is garbage, in the
+        midst of a next stage, its collection would wait five seconds for each."""
+        for loop in (self._train_loop, self._val_loop):
+            for name in ('dataloader', 'bank_dataloader'):
+                loader = getattr(loop, name, None)
+                if isinstance(loader, DataLoader):
+                    loader._iterator = None
 
     def _prepare_training(self) -> None:
         """What comes before the training; the folder is its own by now."""

@@ -1,5 +1,6 @@
 """An interrupted run that is resumed is the run that was not interrupted."""
 
+import multiprocessing
 import shutil
 from pathlib import Path
 
@@ -78,9 +79,12 @@ def test_persistent_workers(stage, load_cfg, build, trained, tmp_path, assert_sa
     """Neither workers nor when they started change the run."""
     options = {'train_dataloader': WORKERS, 'stages.0.options': {'train_dataloader': WORKERS}}
     interrupt(build, load_cfg(tmp_path, options), stage, 2)
-    build(load_cfg(tmp_path, {**options, 'resume': True})).train()
+    runner = build(load_cfg(tmp_path, {**options, 'resume': True}))
+    runner.train()
+    assert not multiprocessing.active_children()
     assert_same_run(tmp_path / STAGE1, trained / STAGE1)
     assert_same_run(tmp_path, trained)
+    runner.val()  # has new ones
 
 
 def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_same_run):
