@@ -87,9 +87,10 @@ class ResumableRunner(CheckedRunner):
                     handler.close()  # mmengine keeps it; what is still logged opens the file again
 
     def _end_workers(self) -> None:
-        """End the workers that loaders keep for another epoch: when the runner is garbage, in the
-        midst of a next stage, its collection would wait five seconds for each."""
-        for loop in (self._train_loop, self._val_loop):
+        """End the workers that loaders keep for another epoch. Collected as garbage, in the midst
+        of a next stage, they would hold it up for five seconds each; at the end of the process,
+        which sends them a signal that they outlive, for a minute."""
+        for loop in (self._train_loop, self._val_loop, self._test_loop):
             for name in ('dataloader', 'bank_dataloader'):
                 loader = getattr(loop, name, None)
                 if isinstance(loader, DataLoader):
@@ -117,12 +118,18 @@ class ResumableRunner(CheckedRunner):
         """Test a checkpoint, which has to hold the classifier if there is one."""
         self._needs_classifier = True
         self._write_config()
-        return super().test()
+        try:
+            return super().test()
+        finally:
+            self._end_workers()
 
     def val(self) -> dict:
         """Validate the model as it is."""
         self._write_config()
-        return super().val()
+        try:
+            return super().val()
+        finally:
+            self._end_workers()
 
     def build_train_loop(self, loop):
         """Build the training loop, which can go on in the midst of an epoch."""

@@ -84,7 +84,14 @@ def test_persistent_workers(stage, load_cfg, build, trained, tmp_path, assert_sa
     assert not multiprocessing.active_children()
     assert_same_run(tmp_path / STAGE1, trained / STAGE1)
     assert_same_run(tmp_path, trained)
-    runner.val()  # has new ones
+
+    cfg = load_cfg(tmp_path, dict(load_from=str(tmp_path / 'epoch_4.pth')))
+    for loader in (cfg.val_dataloader, cfg.test_dataloader, cfg.val_cfg.bank_dataloader):
+        loader.update(WORKERS)
+    runner = build(cfg)
+    runner.val()
+    runner.test()
+    assert not multiprocessing.active_children()
 
 
 def test_load_from_skips_the_stages(load_cfg, build, trained, tmp_path, assert_same_run):
