@@ -6,8 +6,9 @@ Works, each a process with workers of its own, side by side: `pretrain` is one l
 `recipe` trains all stages again and again in one process; `use` learns, saves, loads, recognizes
 and follows streams. Of each are sampled, its workers included: memory (MiB, proportional set size),
 open files, threads, processes, and what its folder holds (MiB, without logs). The time is cut into
-eighths: the mean of each counts, the first two are warm-up, a line through the other six gives the
-growth in percent of the level, over all of the time. Linux only. Exits 1 where something grows by
+eighths, of which each counts by its floor, the tenth percentile: workers come and go, a leak stays.
+The first two are warm-up, a line through the other six gives the growth in percent of the level,
+over all of the time. Linux only. Exits 1 where something grows by
 more than the limit, or a work fails.
 """
 
@@ -87,9 +88,10 @@ def growth(times: Sequence[float], values: Sequence[float]) -> tuple[float, floa
     """The level after warm-up, and the growth over all of the time in percent of it."""
     moments = np.asarray(times) - times[0]
     part = np.minimum((moments / moments[-1] * PARTS).astype(int), PARTS - 1)
-    means = np.array([np.mean(np.asarray(values)[part == n]) for n in range(WARM_UP, PARTS)])
-    slope = np.polyfit(np.arange(len(means)), means, 1)[0]
-    level = float(means.mean())
+    eighths = [np.asarray(values)[part == n] for n in range(WARM_UP, PARTS)]
+    floors = np.array([np.percentile(values, 10) for values in eighths])
+    slope = np.polyfit(np.arange(len(floors)), floors, 1)[0]
+    level = float(floors.mean())
     return level, 100 * slope * PARTS / level if level else 0.0
 
 

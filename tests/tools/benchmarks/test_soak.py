@@ -48,9 +48,11 @@ def test_growth():
     times = np.arange(0, 800.0)
     noise = np.random.default_rng(0).normal(size=800)
     level, percent = soak.growth(times, 100 + times / 80 + noise)
-    assert level == pytest.approx(106.25, abs=0.2) and percent == pytest.approx(9.4, abs=0.5)
+    assert level == pytest.approx(105, abs=0.2) and percent == pytest.approx(9.4, abs=0.5)
     assert abs(soak.growth(times, 100 + 5 * noise)[1]) < 3
     assert abs(soak.growth(times, 100 - 50 * (times < 150) + noise)[1]) < 1
+    workers = 80 * (np.random.default_rng(1).random(800) < 0.5)  # half of the time
+    assert abs(soak.growth(times, 100 + workers * (times > 400) + noise)[1]) < 1
     assert soak.growth(times, 0 * times) == (0, 0)
 
 
