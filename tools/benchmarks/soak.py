@@ -8,8 +8,8 @@ and follows streams. Of each are sampled, its workers included: memory (MiB, pro
 open files, threads, processes, and what its folder holds (MiB, without logs). The time is cut into
 eighths, of which each counts by its floor, the tenth percentile: workers come and go, a leak stays.
 The first two are warm-up, a line through the other six gives the growth in percent of the level,
-over all of the time. Linux only. Exits 1 where something grows by
-more than the limit, or a work fails.
+over all of the time. Linux only. Exits 1 where something grows by more than the limit, or a work
+fails.
 """
 
 import argparse
