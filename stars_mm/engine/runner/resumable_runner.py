@@ -2,11 +2,12 @@ import copy
 import os.path as osp
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -51,6 +52,9 @@ class ResumableRunner(CheckedRunner):
     #: Whether what is loaded must hold the classifier.
     _needs_classifier = False
 
+    #: Of trainings that have ended, the logs that may still be open.
+    _ended_logs: ClassVar[list[MMLogger]] = []
+
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'ResumableRunner':
         """Build the runner from a config."""
@@ -83,8 +87,7 @@ class ResumableRunner(CheckedRunner):
             finally:
                 STOP_SIGNAL.release()
                 self._end_workers()
-                for handler in self.logger.handlers:
-                    handler.close()  # mmengine keeps it; what is still logged opens the file again
+                self._ended_logs.append(self.logger)
 
     def _end_workers(self) -> None:
         """End the workers that loaders keep for another epoch. Collected as garbage, in the midst
@@ -130,6 +133,20 @@ class ResumableRunner(CheckedRunner):
             return super().val()
         finally:
             self._end_workers()
+
+    def build_logger(self, *args, **kwargs):
+        """Build the logger, and close those of trainings that have ended, which mmengine keeps.
+
+        Not at their end: models write to the current log as to an open file. What is still logged
+        opens a closed one again.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        for ended in self._ended_logs:
+            if ended not in (logger, MMLogger.get_current_instance()):
+                for handler in ended.handlers:
+                    handler.close()
+        self._ended_logs.clear()
+        return logger
 
     def build_train_loop(self, loop):
         """Build the training loop, which can go on in the midst of an epoch."""
