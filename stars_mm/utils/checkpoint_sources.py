@@ -32,6 +32,9 @@ from stars_mm.utils.weights_file import file_sha256, read_checkpoint_file, weigh
 
 #: Seconds without a byte, after which a download ends.
 TIMEOUT = 30
+#: The largest download.
+MAX_BYTES = 8 << 30
+_BY_HAND = 'Download the file yourself and give its path.'
 _URL = ('http://', 'https://')
 #: Prefix → URL of each name.
 _COLLECTIONS = {
@@ -104,7 +107,7 @@ def _find(filename: str, name: str, urls: dict[str, str]) -> Path:
 def _download(url: str) -> Path:
     """The file of a URL, fetched once, by one process."""
     path, expected = _cached(url), _hash_in(url)
-    with reading(url, 'Download the file yourself and give its path.'):
+    with reading(url, _BY_HAND):
         try:
             if is_main_process():
                 _fetch(url, path, expected)
@@ -143,6 +146,8 @@ def _fetch(url: str, path: Path, expected: str) -> None:
             while block := source.read(1 << 20):
                 file.write(block)
                 shown.update(len(block))
+                if max(shown.done, length) > MAX_BYTES:
+                    raise InputError(url, f'is larger than {MAX_BYTES / 2**30:g} GiB', _BY_HAND)
         if length and shown.done != length:
             raise EOFError(f'{shown.done} of {length} bytes came')
         if not file_sha256(partial).startswith(expected):

@@ -211,9 +211,18 @@ def test_urls_with_one_file_name_are_two_files(folder, url, monkeypatch):
         assert f'Downloading {url}/{name}/epoch_1.pth to ' in said[-1]
 
 
-@pytest.mark.parametrize('sent, problem', [(b'', 'timed out'), (HEAD % 9, '3 of 9 bytes')])
-def test_a_server_that_hangs_or_breaks_off(sent, problem, url, monkeypatch):
+@pytest.mark.parametrize(
+    'sent, problem',
+    [
+        (b'', 'timed out'),
+        (HEAD % 9, '3 of 9 bytes'),
+        (HEAD % 2**11, 'is larger than 9.31323e-07 GiB'),
+        (b'HTTP/1.0 200 OK\r\n\r\n' + 2000 * b'1', 'is larger than 9.31323e-07 GiB'),
+    ],
+)
+def test_a_server_that_hangs_or_breaks_off_or_has_no_end(sent, problem, url, monkeypatch):
     monkeypatch.setattr(checkpoint_sources, 'TIMEOUT', 0.2)
+    monkeypatch.setattr(checkpoint_sources, 'MAX_BYTES', 1000)
     with socket.create_server(('127.0.0.1', 0)) as server:
 
         def answer() -> None:
