@@ -5,6 +5,7 @@ runner_type = 'StagedRunner'
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
+    mean_loss=dict(type='MeanLossHook'),
     logger=dict(type='LoggerHook', interval=50, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # the last epoch is the reported one: no best checkpoint by test score
