@@ -1,4 +1,4 @@
-"""One step on one, two and four processes, of the same clips and the same draws, is the same."""
+"""Steps on one, two and four processes, of the same clips and the same draws, are the same."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from torch.utils.data import ConcatDataset as TorchConcatDataset
 from stars_mm.datasets.balanced_sampler import BalancedSampler
 from stars_mm.models.utils.gather import gather_with_grad
 
-N, CLASSES, PROCESSES = 8, 3, (1, 2, 4)
+N, CLASSES, STEPS, PROCESSES = 8, 3, 5, (1, 2, 4)
 ENCODER = dict(
     type='SkeletonTransformer', embed_dims=16, depth=2, num_heads=2, num_frames=8, num_joints=5
 )
@@ -105,8 +105,9 @@ def make_batch() -> tuple[Tensor, list[ActionDataSample]]:
     return inputs, [sample.set_gt_label(i % CLASSES) for i, sample in enumerate(samples)]
 
 
-def step(name: str, rank: int, size: int, synchronized: bool = True) -> dict:
-    """Mean loss, gradients and queue after a step on a rank's part of the batch."""
+def train(name: str, rank: int, size: int, synchronized: bool = True) -> dict:
+    """The first step's gradients, and of all steps, on a rank's part of the batch, the mean losses
+    and the queue."""
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(MODELS_OF[name])
@@ -125,26 +126,31 @@ def step(name: str, rank: int, size: int, synchronized: bool = True) -> dict:
     if 'MAMP' in MODELS_OF[name]['type']:
         noise = torch.rand(N, inputs[0, :, :, 0, 0, 0].numel(), 2 * 5)  # L = 10 tokens
         model.loss = partial(model.loss, noise=noise[mine].flatten(0, 1))
-    with drawn_together(rank, size):
-        losses = wrapped(inputs[mine], samples[mine], mode='loss')
-    loss = losses.get('loss', losses.get('loss_cls'))
-    loss.backward()
-    mean = loss.detach().clone()
-    all_reduce(mean, 'mean')
-    grads = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+    optimizer, means = torch.optim.SGD(model.parameters(), lr=0.01), []
+    for number in range(STEPS):
+        optimizer.zero_grad()
+        with drawn_together(rank, size):
+            losses = wrapped(inputs[mine], samples[mine], mode='loss')
+        loss = losses.get('loss', losses.get('loss_cls'))
+        loss.backward()
+        means.append(loss.detach().clone())
+        all_reduce(means[-1], 'mean')
+        if number == 0:
+            grads = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+        optimizer.step()
     queues = {key: value for key, value in model.named_buffers() if '.queue.' in key}
-    return dict(loss=mean, grads=grads, queues=queues)
+    return dict(losses=torch.stack(means), grads=grads, queues=queues)
 
 
 @pytest.fixture(scope='module')
-def steps(ranks, tmp_path_factory) -> dict:
-    """``steps[size][rank][name, synchronized]``."""
-    folder = tmp_path_factory.mktemp('steps')
+def trained(ranks, tmp_path_factory) -> dict:
+    """``trained[size][rank][name, synchronized]``."""
+    folder = tmp_path_factory.mktemp('trained')
 
     def run(rank) -> None:
         size = get_world_size()
         cases = [(name, True) for name in MODELS_OF] + [(name, False) for name in NORMALIZED]
-        found = {case: step(case[0], rank, size, case[1]) for case in cases}
+        found = {case: train(case[0], rank, size, case[1]) for case in cases}
         torch.save(found, folder / f'{size}-{rank}.pt')
 
     found = {}
@@ -164,14 +170,15 @@ def difference(one: dict, other: dict) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize('size', PROCESSES[1:])
 @pytest.mark.parametrize('name', MODELS_OF)
-def test_same_loss_gradients_and_queue(steps, name, size):
-    (alone,) = steps[1]
+def test_same_losses_gradients_and_queue(trained, name, size):
+    (alone,) = trained[1]
     alone = alone[name, True]
-    for rank in steps[size]:
+    for rank in trained[size]:
         found = rank[name, True]
-        torch.testing.assert_close(found['loss'], alone['loss'], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(found['losses'], alone['losses'], rtol=1e-5, atol=1e-6)
+        assert len(found['losses'].unique()) == STEPS
         assert difference(alone['grads'], found['grads']) < 1e-5
-        first = steps[size][0][name, True]
+        first = trained[size][0][name, True]
         torch.testing.assert_close(found['grads'], first['grads'], rtol=0, atol=0)
         torch.testing.assert_close(found['queues'], first['queues'], rtol=0, atol=0)
         torch.testing.assert_close(found['queues'], alone['queues'])
@@ -180,11 +187,11 @@ def test_same_loss_gradients_and_queue(steps, name, size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', NORMALIZED)
-def test_batch_statistics_are_each_process_s_own(steps, name):
+def test_batch_statistics_are_each_process_s_own(trained, name):
     """The one difference that stays, by design, where a config does not say sync_bn='torch'."""
-    local, alone = steps[4][0][name, False], steps[1][0][name, False]
+    local, alone = trained[4][0][name, False], trained[1][0][name, False]
     assert difference(alone['grads'], local['grads']) > 1e-3
-    assert difference(alone['grads'], steps[1][0][name, True]['grads']) < 1e-5
+    assert difference(alone['grads'], trained[1][0][name, True]['grads']) < 1e-5
 
 
 @pytest.mark.parametrize('kind', ['plain', 'balanced'])
