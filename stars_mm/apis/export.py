@@ -132,7 +132,7 @@ def write_program(
     """Write a module, and what is said of it, to ``.onnx`` or ``.pt2``; the files that there are
     then."""
     example = torch.randn(3, 2, 40, module.layout.num_joints, module.coordinates)
-    dims = {axis: torch.export.Dim(name, min=1) for axis, name in enumerate('NMT')}
+    dims = {axis: torch.export.Dim(name, min=1, max=1 << 31) for axis, name in enumerate('NMT')}
     with torch.no_grad(), _quiet():
         program = torch.export.export(module, (example,), dynamic_shapes=(dims,), strict=False)
         if out.suffix == '.pt2':
@@ -179,7 +179,10 @@ def _quantize(path: Path, linear: list[str], metadata: dict[str, str]) -> Path:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     if not linear:
-        raise ValueError(f'{path}: its encoder has no linear layers that 8 bits could hold.')
+        raise ValueError(
+            f'{path}: its encoder has no linear layers that 8 bits could hold. torch 2.6 writes '
+            'none; a later one does.'
+        )
     out = path.with_suffix('.int8.onnx')
     with written_whole(out) as partial:
         quantize_dynamic(
