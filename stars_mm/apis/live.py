@@ -12,6 +12,7 @@ from stars_mm.apis.person_follower import PersonFollower
 from stars_mm.apis.segments import SLACK, example_frames, window_lengths
 from stars_mm.apis.window_comparison import WindowComparison
 from stars_mm.preparation.clip_conversion import METRES, stored_coordinates
+from stars_mm.preparation.clip_faults import farthest_coordinate
 from stars_mm.preparation.layouts import get_layout
 
 #: Windows are as long as these quantiles of the examples.
@@ -67,7 +68,7 @@ class LiveRecognizer:
         frames = example_frames(recognizer, fps)
         self._lengths = window_lengths(frames, LENGTHS)
         self._fading = FADING * fps / float(np.median(frames))  # a second
-        self._follower = PersonFollower(self.layout)
+        self._follower = PersonFollower(self.layout, farthest_coordinate(self.unit))
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._count = 0
         self._least = max(recognizer.threshold - SLACK, -1.0)
@@ -96,7 +97,8 @@ class LiveRecognizer:
             the label is as before.
 
         Raises:
-            ValueError: If the frame is none of the layout's, or the time no number.
+            ValueError: If the frame is none of the layout's, holds coordinates that no body has, or the
+                time is no number.
         """
         if time is not None and not abs(time) < LATEST:
             raise ValueError(f'time={time!r:.40}: give seconds.')

@@ -84,6 +84,8 @@ def watch(args: argparse.Namespace, stream: TextIO) -> None:
     torch.set_num_threads(1)
     live = LiveRecognizer(FewShotRecognizer.load(args.actions), args.fps or 30, **options)
     print(f'recognizes {len(live.recognizer.classes)} actions', file=sys.stderr, flush=True)
+    if hasattr(stream, 'reconfigure'):  # a byte that is no text ends its line alone
+        stream.reconfigure(errors='replace')
     try:
         for number, line in enumerate(read_lines(stream), 1):
             if not line.strip():
