@@ -18,7 +18,7 @@ from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.evaluation.functional.mutual_neighbors import MutualNeighbors
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.utils.atomic import written_whole
-from stars_mm.utils.input_error import reading
+from stars_mm.utils.input_error import printable, reading
 from stars_mm.utils.safe_arrays import load_npz
 
 FORMAT = 'stars_mm recognizer 1'
@@ -238,8 +238,9 @@ class FewShotRecognizer:
     def summary(self) -> str:
         """What is known, in a few lines."""
         counts = self.labels.bincount(minlength=len(self.classes)).tolist()
-        width = max(map(len, self.classes))
-        lines = [f'{c:{width}}  {n} examples' for c, n in zip(self.classes, counts)]
+        names = list(map(printable, self.classes))
+        width = max(map(len, names))
+        lines = [f'{name:{width}}  {n} examples' for name, n in zip(names, counts)]
         found = [f'{name} {share:.0f} %' for name, share in self.accuracy.items()]
         by = f' (examples left out in turn: {", ".join(found)})' if found else ''
         lines.append(f'classifier: {self.chosen}{by}')

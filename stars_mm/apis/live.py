@@ -97,8 +97,8 @@ class LiveRecognizer:
             the label is as before.
 
         Raises:
-            ValueError: If the frame is none of the layout's, holds coordinates that no body has, or the
-                time is no number.
+            ValueError: If the frame is none of the layout's, a body is too far away, or the time no
+                number.
         """
         if time is not None and not abs(time) < LATEST:
             raise ValueError(f'time={time!r:.40}: give seconds.')
