@@ -22,6 +22,7 @@ from stars_mm.utils.input_error import printable, reading
 from stars_mm.utils.safe_arrays import load_npz
 
 FORMAT = 'stars_mm recognizer 1'
+_MOST_FRAMES = 1_000_000  # of an example
 _NEIGHBORS = 3  # examples that a prediction names
 
 
@@ -378,9 +379,10 @@ def check_whole(found: FewShotRecognizer) -> None:
             raise ValueError(f'features are {tuple(features.shape)}, and its space gives {width}')
         if not (features.norm(dim=1) <= 1.01).all():
             raise ValueError('features are longer than 1')
-    numbers = [found.threshold, 1 if found.fps is None else found.fps]
-    if not np.isfinite(numbers).all() or numbers[1] <= 0:
-        raise ValueError(f'threshold and frames a second are {numbers}')
+    if not np.isfinite(found.threshold) or not 1e-3 <= (found.fps or 1) <= 1e6:
+        raise ValueError(f'threshold and frames a second are {[found.threshold, found.fps]}')
+    if odd := [frames for frames in found.frames if not 0 < frames <= _MOST_FRAMES]:
+        raise ValueError(f'an example has {odd[0]:g} frames')
 
 
 def _frames(clips: Sequence[InputClip]) -> list[int]:

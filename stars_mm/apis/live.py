@@ -150,9 +150,9 @@ class LiveRecognizer:
         poses = np.stack([pose for _, pose in self._frames])  # (T, V, C)
         found = []
         for length in self._lengths:
-            at = now - np.arange(length - 1, -1, -1) / self.fps
-            if times[0] > at[0] + 0.5 / self.fps:
+            if times[0] > now - (length - 1.5) / self.fps:
                 break
+            at = now - np.arange(length - 1, -1, -1) / self.fps
             after = np.searchsorted(times, at).clip(1, max(len(times) - 1, 1))
             step = times[after] - times[after - 1]
             weight = ((at - times[after - 1]) / step).clip(0, 1)[:, None, None]
