@@ -129,6 +129,11 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
         if not file.path.isprintable() and _ODD & {*map(category, file.path)}:
             problem = f'holds {shown(file.path)}, a name of control characters or of no text'
             raise InputError(src, problem, 'Rename it.')
+        if '\\' in file.path and not osp.isdir(file.root):
+            problem = (
+                f'holds {shown(file.path)}, packed with backslashes, so that no folder is known'
+            )
+            raise InputError(file.root, problem, 'Unpack it, and give the folder.')
     return sorted(files)
 
 

@@ -109,6 +109,16 @@ def test_files_that_say_less(tmp_path):
     save_annotations(str(tmp_path / 'c.pkl'), [dict(frame_dir='a', keypoint=None)], {})
     clip = dict(frame_dir='a', keypoint=np.ones((1, 4, 17, 2)), label=1 << 40)
     save_annotations(str(tmp_path / 'd.pkl'), [clip], dict(train=['a']))  # a head of terabytes
+    for names in (5, 'ab', {'a': 1}, np.zeros((2, 2))):  # no list of names: the labels count
+        save_annotations(
+            str(tmp_path / 'e.pkl'), [dict(clip, label=6)], dict(train=['a']), class_names=names
+        )
+        assert (
+            summarize_annotations(str(tmp_path / 'e.pkl'), 'coco-17', 'train', 'train')[
+                'num_classes'
+            ]
+            == 7
+        )
     for given, message in (
         ([str(tmp_path / 'd.pkl')], r'd\.pkl: has 1099511627777 classes, and 10000 are the most'),
         ([path], r'a\.pkl: does not say what its joi'),

@@ -92,6 +92,13 @@ def test_links_to_folders_are_told_of(tmp_path, monkeypatch):
     assert told == [f'{tmp_path}/src/wave: is a link to a folder, what is in there is not taken']
 
 
+def test_zips_of_backslashes_are_refused(tmp_path):
+    """Their folders, the classes, would be a part of the names."""
+    src = make_zip(tmp_path / 'a.zip', ['wave\\a.txt'])
+    with pytest.raises(InputError, match=r'a\.zip: holds .wave.*backslashes'):
+        find_files(src, '.txt')
+
+
 @pytest.mark.parametrize('name', [b'\x1b[31m.txt', b'a\nb/a.txt', b'w\xe4ve/a.txt'])
 def test_names_that_cannot_be_shown(tmp_path, name):
     path = os.path.join(os.fsencode(tmp_path), name)
