@@ -22,7 +22,7 @@ from stars_mm.preparation.layouts import get_layout
 from stars_mm.preparation.layouts.known import ALIASES, LAYOUTS
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
-from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.input_error import InputError, reading, shown
 from stars_mm.utils.package_files import find_config, package_path
 from stars_mm.utils.shipped_encoders import SCHEME, checkpoint_path, shipped_encoders
 from stars_mm.utils.weights_file import read_weights
@@ -37,6 +37,12 @@ TRANSFORM_TYPES = (
     *('MapJoints', 'CenterSkeleton', 'ScaleSkeleton', 'TemporalCropResize', 'MotionTimeWarp'),
     *('FormatGCNInput', 'PreNormalize3D', 'PreNormalize2D', 'UniformSampleFrames', 'PoseDecode'),
     *('GenSkeFeat', 'JointToBone', 'ToMotion', 'MergeSkeFeat'),
+)
+#: The other words of a model's config: a registry imports any module that it is told of as a norm.
+MODEL_WORDS = (
+    *('joint', 'bone', 'motion', 'bone_motion', 'VC', 'MVC', 'BN', 'ReLU', '1x1', 'max'),
+    *('spatial', 'stgcn_spatial', 'binary_adj', 'random', 'init', 'offset', 'importance'),
+    *('unit_gcn', 'unit_aagcn', 'unit_tcn', 'mstcn', 'pre', 'post'),
 )
 #: What it may name as a layout, which would be a file otherwise.
 LAYOUT_NAMES = (None, *LAYOUTS, *ALIASES)
@@ -170,6 +176,7 @@ class PackedEncoder:
             }
             packed = cls(str(about['name']), about['model'], about['pipeline'], weights)
             check_types(packed.model, MODEL_TYPES, source)
+            check_words(packed.model, source)
             for step in packed.pipeline:
                 check_types(step, TRANSFORM_TYPES, source)
             check_sources([packed.model, packed.pipeline], source)
@@ -203,17 +210,30 @@ def check_values(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def check_types(content: Any, allowed: tuple[str, ...], source: str) -> None:
-    """Raise an InputError where a config has another ``type`` than those allowed, or ``init_cfg``,
-    which would open files."""
+    """Raise an InputError where a config has another ``type`` than those allowed, ``init_cfg``,
+    which would open files, or ``_scope_``, of which a registry imports a module."""
     if isinstance(content, Mapping):
         kind = content.get('type')
-        if ('type' in content and kind not in allowed) or 'init_cfg' in content:
-            what = 'init_cfg' if 'init_cfg' in content else f'type={kind!r}'
+        refused = [key for key in content if key == 'init_cfg' or key.startswith('_')]
+        if ('type' in content and kind not in allowed) or refused:
+            what = refused[0] if refused else f'type={kind!r}'
             raise InputError(source, f'asks for {what}, which is no part of an encoder: refused')
         content = list(content.values())
     if isinstance(content, (list, tuple)):
         for part in content:
             check_types(part, allowed, source)
+
+
+def check_words(content: Any, source: str) -> None:
+    """Raise an InputError where a model's config has a text that is no word of such configs, its
+    layouts left out."""
+    if isinstance(content, Mapping):
+        content = [part for key, part in content.items() if key != 'layout']
+    if isinstance(content, (list, tuple)):
+        for part in content:
+            check_words(part, source)
+    elif isinstance(content, str) and content not in (*MODEL_TYPES, *MODEL_WORDS):
+        raise InputError(source, f'asks for {shown(content)}, no part of an encoder: refused')
 
 
 def check_sources(content: Any, source: str) -> None:

@@ -18,10 +18,11 @@ from stars_mm.evaluation.functional.feature_space import FeatureSpace
 from stars_mm.evaluation.functional.mutual_neighbors import MutualNeighbors
 from stars_mm.preparation.layouts import SkeletonLayout
 from stars_mm.utils.atomic import written_whole
-from stars_mm.utils.input_error import reading
+from stars_mm.utils.input_error import printable, reading
 from stars_mm.utils.safe_arrays import load_npz
 
 FORMAT = 'stars_mm recognizer 1'
+_MOST_FRAMES = 1_000_000  # of an example
 _NEIGHBORS = 3  # examples that a prediction names
 
 
@@ -238,8 +239,9 @@ class FewShotRecognizer:
     def summary(self) -> str:
         """What is known, in a few lines."""
         counts = self.labels.bincount(minlength=len(self.classes)).tolist()
-        width = max(map(len, self.classes))
-        lines = [f'{c:{width}}  {n} examples' for c, n in zip(self.classes, counts)]
+        names = list(map(printable, self.classes))
+        width = max(map(len, names))
+        lines = [f'{name:{width}}  {n} examples' for name, n in zip(names, counts)]
         found = [f'{name} {share:.0f} %' for name, share in self.accuracy.items()]
         by = f' (examples left out in turn: {", ".join(found)})' if found else ''
         lines.append(f'classifier: {self.chosen}{by}')
@@ -377,9 +379,10 @@ def check_whole(found: FewShotRecognizer) -> None:
             raise ValueError(f'features are {tuple(features.shape)}, and its space gives {width}')
         if not (features.norm(dim=1) <= 1.01).all():
             raise ValueError('features are longer than 1')
-    numbers = [found.threshold, 1 if found.fps is None else found.fps]
-    if not np.isfinite(numbers).all() or numbers[1] <= 0:
-        raise ValueError(f'threshold and frames a second are {numbers}')
+    if not np.isfinite(found.threshold) or not 1e-3 <= (found.fps or 1) <= 1e6:
+        raise ValueError(f'threshold and frames a second are {[found.threshold, found.fps]}')
+    if odd := [frames for frames in found.frames if not 0 < frames <= _MOST_FRAMES]:
+        raise ValueError(f'an example has {odd[0]:g} frames')
 
 
 def _frames(clips: Sequence[InputClip]) -> list[int]:

@@ -145,12 +145,13 @@ def _read_annotations(path: str, options: ReadOptions) -> Iterator[InputClip]:
             raise InputError(path, fault, f'Run stars-mm inspect {path}.', f'clip {shown(name)}')
         keypoint = clip['keypoint']
         frames: Any = clip.get('total_frames', keypoint.shape[1])
+        score = clip.get('keypoint_score')
         yield InputClip(
             name,
             keypoint[:, : int(frames)].astype(np.float32),
             layout,
             None if label is None else str(label),
-            clip.get('keypoint_score'),
+            None if score is None else score[:, : int(frames)].astype(np.float32),
         )
 
 

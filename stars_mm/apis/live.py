@@ -12,6 +12,7 @@ from stars_mm.apis.person_follower import PersonFollower
 from stars_mm.apis.segments import SLACK, example_frames, window_lengths
 from stars_mm.apis.window_comparison import WindowComparison
 from stars_mm.preparation.clip_conversion import METRES, stored_coordinates
+from stars_mm.preparation.clip_faults import farthest_coordinate
 from stars_mm.preparation.layouts import get_layout
 
 #: Windows are as long as these quantiles of the examples.
@@ -67,7 +68,7 @@ class LiveRecognizer:
         frames = example_frames(recognizer, fps)
         self._lengths = window_lengths(frames, LENGTHS)
         self._fading = FADING * fps / float(np.median(frames))  # a second
-        self._follower = PersonFollower(self.layout)
+        self._follower = PersonFollower(self.layout, farthest_coordinate(self.unit))
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._count = 0
         self._least = max(recognizer.threshold - SLACK, -1.0)
@@ -96,7 +97,8 @@ class LiveRecognizer:
             the label is as before.
 
         Raises:
-            ValueError: If the frame is none of the layout's, or the time no number.
+            ValueError: If the frame is none of the layout's, a body is too far away, or the time no
+                number.
         """
         if time is not None and not abs(time) < LATEST:
             raise ValueError(f'time={time!r:.40}: give seconds.')
@@ -148,9 +150,9 @@ class LiveRecognizer:
         poses = np.stack([pose for _, pose in self._frames])  # (T, V, C)
         found = []
         for length in self._lengths:
-            at = now - np.arange(length - 1, -1, -1) / self.fps
-            if times[0] > at[0] + 0.5 / self.fps:
+            if times[0] > now - (length - 1.5) / self.fps:
                 break
+            at = now - np.arange(length - 1, -1, -1) / self.fps
             after = np.searchsorted(times, at).clip(1, max(len(times) - 1, 1))
             step = times[after] - times[after - 1]
             weight = ((at - times[after - 1]) / step).clip(0, 1)[:, None, None]

@@ -15,10 +15,11 @@ class PersonFollower:
 
     Args:
         layout (SkeletonLayout): Whose the joints are.
+        farthest (float): Beyond what no coordinate of a body is.
     """
 
-    def __init__(self, layout: SkeletonLayout) -> None:
-        self.layout = layout
+    def __init__(self, layout: SkeletonLayout, farthest: float = np.inf) -> None:
+        self.layout, self.farthest = layout, farthest
         self.forget()
 
     def forget(self) -> None:
@@ -27,7 +28,7 @@ class PersonFollower:
 
     def follow(self, keypoints: np.ndarray | None, scores: np.ndarray | None) -> np.ndarray | None:
         """The person's joints (V, C) float64 in a frame (M, V, C) or (V, C); None where it is not
-        there. A ValueError if the frame is none of the layout's."""
+        there. A ValueError if the frame is none of the layout's, or of bodies too far away."""
         if keypoints is None or np.size(keypoints) == 0:
             return None
         bodies = np.array(keypoints, dtype=np.float64)
@@ -40,6 +41,9 @@ class PersonFollower:
             )
         if self._last is not None and self._last.shape[-1] != bodies.shape[2]:
             raise ValueError(f'keypoints have {bodies.shape[2]} numbers, those before had others.')
+        if (far := np.isfinite(bodies) & (np.abs(bodies) > self.farthest)).any():
+            most = f'no body is beyond {self.farthest:g}'
+            raise ValueError(f'keypoints hold {bodies[far][0]:g}, and {most}.')
         missing = np.zeros(bodies.shape[:2], bool)
         if scores is not None or not (np.isfinite(bodies).all() and bodies.any(axis=(1, 2)).all()):
             bodies, missing = _find_missing(bodies, scores)

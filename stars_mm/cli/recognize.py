@@ -24,6 +24,7 @@ from typing import TextIO
 
 from stars_mm.cli.reading import add_reading, reading
 from stars_mm.utils.atomic import write_text
+from stars_mm.utils.input_error import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +63,8 @@ def main(args: argparse.Namespace) -> None:
         label = one['label']
         if not one.get('known', True):
             label = f'none of these (nearest: {label})'
-        print(f'{one["name"]:{width}}  {when}{one["score"]:.2f}  {label}')
+        name = printable(one['name'])
+        print(f'{name:{width}}  {when}{one["score"]:.2f}  {printable(label)}')
     if not found:
         print('none of the actions')
     if args.json:
@@ -84,6 +86,8 @@ def watch(args: argparse.Namespace, stream: TextIO) -> None:
     torch.set_num_threads(1)
     live = LiveRecognizer(FewShotRecognizer.load(args.actions), args.fps or 30, **options)
     print(f'recognizes {len(live.recognizer.classes)} actions', file=sys.stderr, flush=True)
+    if hasattr(stream, 'reconfigure'):  # a byte that is no text ends its line alone
+        stream.reconfigure(errors='replace')
     try:
         for number, line in enumerate(read_lines(stream), 1):
             if not line.strip():

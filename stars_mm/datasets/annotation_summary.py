@@ -3,7 +3,9 @@
 import os.path as osp
 
 from stars_mm.datasets.clip_cache import open_clip_store
+from stars_mm.preparation.clip_faults import MOST_CLASSES
 from stars_mm.preparation.layouts import SkeletonLayout, get_layout, joint_map, stored_layout
+from stars_mm.utils.input_error import InputError
 
 #: Where there is no file yet, a config can be looked at all the same: the
 #: runner says that the file is missing before anything is trained.
@@ -48,6 +50,9 @@ def summarize_annotations(
         summary = store.index['summary']
         if summary['num_classes'] is None and set(splits) == {'train'}:
             val_split = val_split or 'train'  # nothing is judged
+        if (summary['num_classes'] or 0) > MOST_CLASSES:
+            problem = f'has {summary["num_classes"]} classes, and {MOST_CLASSES} are the most'
+            raise InputError(ann_file, problem, 'Mend its labels: they number the classes from 0.')
         train, val = _choose_splits(splits, train_split, val_split, ann_file)
         summary = dict(summary, train_clips=splits[train])
         layout = layout or stored_layout(store.extra, ann_file)

@@ -23,6 +23,7 @@ from stars_mm.preparation.flat_arrays import (
     from_json,
     to_json,
 )
+from stars_mm.preparation.inspection.faults import class_list
 from stars_mm.preparation.layouts import stored_unit
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.input_error import InputError, reading
@@ -310,12 +311,11 @@ def _summarize(clips: list[dict], extra: dict) -> dict:
     labels = [n for label in labels for n in (label if is_class_list(label) else [label])]
     labels = [label for label in labels if label is not None]
     has_classes = labels and all(isinstance(label, (int, np.integer)) for label in labels)
-    names = extra.get('class_names')
-    count = len(names) if names is not None and len(names) else None
+    names = class_list(extra.get('class_names'))
     return dict(
         num_joints=V,
         coordinates=C,
         in_channels=C + ('keypoint_score' in clips[0]),
         num_person=max(len(clip['keypoint']) for clip in clips),
-        num_classes=count or (int(max(labels)) + 1 if has_classes else None),
+        num_classes=len(names or ()) or (int(max(labels)) + 1 if has_classes else None),
     )

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from stars_mm.datasets.clip_cache import open_clip_store
 from stars_mm.preparation.annotation_file import clip_key, select_split
 from stars_mm.utils.atomic import write_text
+from stars_mm.utils.input_error import InputError, shown
 
 
 def draw_subset(
@@ -89,6 +90,11 @@ def write_subsets(
     clips, _ = select_split(annotations, splits, split, ann_file)
     key = clip_key(clips)
     names = [clip[key] for clip in clips]
+    for name in names:  # what is no line of its own would be read as another clip, or as none
+        is_text = isinstance(name, str) and name.splitlines() == [name.strip()]
+        if not is_text or name.startswith('#'):
+            problem = f'an index file cannot hold the name {shown(name)}'
+            raise InputError(ann_file, problem, 'Rename the clip.')
     labels = np.array([clip.get('label') for clip in clips])
     try:
         chosen = [draw_subset(labels, percent, seed, draw, balanced) for draw in range(draws)]

@@ -162,6 +162,8 @@ class SkeletonDataset(PoseDataset):
             clip[_NUMBER] = number
             if clip.get('label', 0) is None:
                 del clip['label']  # a pipeline packs what is there
+            elif isinstance(clip.get('label'), np.integer):
+                clip['label'] = int(clip['label'])  # mmaction2 packs no other
         clips, missing = select_split(clips, splits, self.split, self.ann_file)
         source = f'split {self.split!r} of {self.ann_file}'
         if self.subset is not None:

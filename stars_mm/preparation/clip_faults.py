@@ -13,6 +13,8 @@ from stars_mm.utils.input_error import InputError, shown
 METRES = dict(m=1.0, cm=1e-2, mm=1e-3)
 #: No body is farther from the origin, in metres or pixels.
 FARTHEST = 1e4
+#: No data set has more classes: a label by mistake would ask for a classifier of gigabytes.
+MOST_CLASSES = 10_000
 
 
 class ClipSizes(NamedTuple):

@@ -10,7 +10,7 @@ from stars_mm.preparation.inspection import Inspection
 from stars_mm.preparation.inspection.report import Finding, finding
 from stars_mm.preparation.inspection.text import finding_lines
 from stars_mm.preparation.recording import FRAMES_LACKING
-from stars_mm.utils.input_error import shown
+from stars_mm.utils.input_error import printable, shown
 
 #: So many clips are named where some are left out.
 _MAX_NAMES = 5
@@ -54,7 +54,9 @@ class ConversionReport:
         for split, names in self.splits.items():
             counts = Counter(self.subjects[name] for name in names if name in self.subjects)
             if counts:
-                each = [f'{subject} ({count})' for subject, count in sorted(counts.items())]
+                each = [
+                    f'{printable(subject)} ({count})' for subject, count in sorted(counts.items())
+                ]
                 shown = _some(each, _MAX_SUBJECTS)
                 lines.append(f'{split}: {len(names)} clips of {len(counts)} subjects: {shown}')
         return lines
@@ -97,7 +99,7 @@ class ConversionReport:
         wide = max(12, *map(len, self.splits))
         rows: list[tuple[str, list]] = [('class', list(self.splits))]
         for label, name in enumerate(self.class_names):
-            rows.append((name, [count[label] for count in counts.values()]))
+            rows.append((printable(name), [count[label] for count in counts.values()]))
         if any(label is None for label, _ in self.clips.values()):
             rows.append(('no label', [count[None] for count in counts.values()]))
         rows.append(('all', list(map(len, self.splits.values()))))

@@ -23,12 +23,14 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stars_mm.utils.input_error import reading
+from stars_mm.utils.limits import most_bytes
 from stars_mm.utils.safe_arrays import load_npz
 
 NPZ_FORMAT = 'stars_mm annotations 1'
@@ -191,10 +193,11 @@ def to_json(value: Any, where: str, exact: bool) -> Any:
 
 def from_json(text: str | bytes) -> Any:
     """The value of which :func:`to_json` made the text, ``exact``."""
-    return json.loads(text, object_hook=_restore)
+    left = [most_bytes(len(text))]
+    return json.loads(text, object_hook=partial(_restore, left))
 
 
-def _restore(value: dict) -> Any:
+def _restore(left: list[int], value: dict) -> Any:
     if '$tuple' in value:
         return tuple(value['$tuple'])
     if '$dict' in value:
@@ -204,6 +207,9 @@ def _restore(value: dict) -> Any:
         dtype = np.dtype(str(name))
         if dtype.kind not in 'biufU' or dtype.itemsize > _LONGEST:
             raise ValueError(f'it holds a numpy dtype {dtype}')
+        left[0] -= dtype.itemsize * np.array(items, object).size
+        if left[0] < 0:
+            raise ValueError('its arrays take many times its own size')
         array = np.array(items, dtype)
         return array[()] if shape is None else array.reshape(shape)
     return value

@@ -1,15 +1,22 @@
 """Finds and reads the files of a data set in a folder, a zip, or a folder of zips."""
 
 import functools
+import logging
 import os
 import os.path as osp
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from unicodedata import category
 
-from stars_mm.utils.input_error import InputError, reading
+from mmengine.logging import print_log
+
+from stars_mm.utils.input_error import InputError, reading, shown
 from stars_mm.utils.limits import check_zip, read_member
+
+#: Kinds of characters of which no name is: control characters, and bytes that are no text.
+_ODD = {'Cc', 'Cs'}
 
 
 class SourceFile(NamedTuple):
@@ -18,6 +25,11 @@ class SourceFile(NamedTuple):
     path: str  # within ``root``
     root: str  # the folder or zip that holds it
     stamp: str  # size and age, or in a zip size and checksum: changes when the file does
+
+    @property
+    def size(self) -> int:
+        """int: Bytes of the content."""
+        return int(self.stamp.split()[0])
 
     @property
     def stem(self) -> str:
@@ -49,7 +61,10 @@ class SourceFile(NamedTuple):
             OSError: If the file cannot be read.
         """
         if osp.isdir(self.root):
-            return Path(self.root, self.path).read_bytes()
+            path = Path(self.root, self.path)
+            if path.exists() and not path.is_file():  # it may never end
+                raise InputError(path, 'is no file', 'Remove it.')
+            return path.read_bytes()
         with reading(self.root, 'Get the zip again.', clip=self.path):
             archive = _open_zip(self.root, os.stat(self.root).st_mtime_ns, os.getpid())
             return read_member(archive, self.path)
@@ -66,7 +81,11 @@ def _open_zip(archive: str, changed: int, process: int) -> zipfile.ZipFile:
 
 def _in_folder(folder: str) -> Iterator[SourceFile]:
     for path in Path(folder).rglob('*'):
-        if not path.is_dir():
+        if path.is_dir():
+            if path.is_symlink():
+                text = f'{path}: is a link to a folder, what is in there is not taken'
+                print_log(text, 'current', logging.WARNING)
+        else:
             stat = path.stat() if path.exists() else path.lstat()  # reading a dead link will say so
             stamp = f'{stat.st_size} {stat.st_mtime_ns}'
             yield SourceFile(path.relative_to(folder).as_posix(), folder, stamp)
@@ -92,7 +111,8 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
 
     Raises:
         FileNotFoundError: If there is no such folder or zip.
-        InputError: If it holds no such file, or is no readable zip.
+        InputError: If it holds no such file, one with a name that cannot be shown, or is no
+            readable zip.
     """
     src = str(src)
     if not osp.exists(src):
@@ -105,6 +125,15 @@ def find_files(src: str, suffixes: str | tuple[str, ...], example: str = '') -> 
         wanted = suffixes if isinstance(suffixes, str) else ', '.join(suffixes)
         way = f'Give the folder or zip with {example or "such files"} in it.'
         raise InputError(src, f'holds no {wanted}', way)
+    for file in files:
+        if not file.path.isprintable() and _ODD & {*map(category, file.path)}:
+            problem = f'holds {shown(file.path)}, a name of control characters or of no text'
+            raise InputError(src, problem, 'Rename it.')
+        if '\\' in file.path and not osp.isdir(file.root):
+            problem = (
+                f'holds {shown(file.path)}, packed with backslashes, so that no folder is known'
+            )
+            raise InputError(file.root, problem, 'Unpack it, and give the folder.')
     return sorted(files)
 
 

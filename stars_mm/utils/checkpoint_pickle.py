@@ -60,6 +60,13 @@ def make_tensor(
     return tensor.requires_grad_(bool(requires_grad))
 
 
+def make_size(size: list | tuple) -> torch.Size:
+    """``torch.Size``, of no tensor, of which each value would become an object."""
+    if type(size) not in (list, tuple):
+        raise Refused(f'it holds a size {type(size).__name__}')
+    return torch.Size([int(n) for n in size])
+
+
 class PlainHistory(Asked, HistoryBuffer):
     """A ``HistoryBuffer`` until its state is known to be its numbers."""
 
@@ -102,7 +109,7 @@ _NAMES = {
     'torch._utils._rebuild_tensor_v2': make_tensor,
     'torch._utils._rebuild_tensor_v3': make_tensor,
     'torch._utils._rebuild_parameter': lambda data, grad, _: nn.Parameter(data, bool(grad)),
-    'torch.Size': lambda size: torch.Size([int(n) for n in size]),
+    'torch.Size': make_size,
     'torch.device': torch.device,
     'collections.Counter': lambda counts: collections.Counter(  # milestones of a schedule
         {key: int(count) for key, count in counts.items()}

@@ -60,6 +60,11 @@ def shown(value: object) -> str:
     return ' '.join(_REPR.repr(value).split())
 
 
+def printable(name: object) -> str:
+    """A name of a stranger's file without control characters, which a terminal would obey."""
+    return ''.join(c if c.isprintable() else '?' for c in str(name))
+
+
 def _told(path: object, error: Exception) -> str:
     """What a reader says is wrong in words, or the error of another kind."""
     if type(error) is ValueError and str(error):

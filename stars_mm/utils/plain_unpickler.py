@@ -134,6 +134,8 @@ class PlainUnpickler(_Interpreter):
                 self.take(len(arg))
             elif type(arg) in (list, tuple, *_DICTS):
                 self.take(64 * len(arg))
+            elif isinstance(arg, np.ndarray):  # of which each value would become an object
+                raise Refused(f'it calls {function.asked} with an array')
         self.append(function.make(*args))
 
     def load_build(self) -> None:

@@ -23,8 +23,9 @@ def check_shape(shape: Sequence[int], dtype: np.dtype, size: int) -> None:
     if dtype.kind not in _KINDS:
         raise ValueError(f'an array is of dtype {dtype}, no numbers and no text')
     is_shape = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
-    if is_shape and 0 in shape:  # who goes through it goes through the axes before
-        is_shape = math.prod(shape[: shape.index(0)]) < _CHUNK
+    if is_shape and (0 in shape or not dtype.itemsize):
+        # who goes through it goes through the axes before; numpy gives a text of nothing a byte
+        is_shape = math.prod(shape[: [*shape, 0].index(0)]) < _CHUNK
     if not is_shape:
         raise ValueError(f'an array has the shape {shown(shape)}')
     if math.prod(shape) * dtype.itemsize != size:

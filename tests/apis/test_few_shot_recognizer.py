@@ -164,8 +164,8 @@ def test_how_examples_were_read_is_not_said_again(encode, recordings, learned, t
     assert one.layout.name == 'kinect-20'
 
 
-def without_threshold(about: np.ndarray) -> np.ndarray:
-    return np.array(json.dumps(dict(json.loads(str(about)), threshold=float('nan'))))
+def about(arrays: dict, **changes) -> np.ndarray:
+    return np.array(json.dumps(dict(json.loads(str(arrays['about'])), **changes)))
 
 
 class Evil:
@@ -186,7 +186,10 @@ class Evil:
         lambda arrays: arrays['weights/backbone.norm.bias'].fill(np.inf),
         lambda arrays: arrays.update(features=arrays['features'] * 1e30),
         lambda arrays: arrays.update(features=arrays['features'][:, :5]),
-        lambda arrays: arrays.update(about=without_threshold(arrays['about'])),
+        lambda arrays: arrays.update(about=about(arrays, threshold=float('nan'))),
+        lambda arrays: arrays.update(about=about(arrays, frames=[40] * 5 + [10**9])),
+        lambda arrays: arrays.update(about=about(arrays, frames=[40] * 5 + [0])),
+        lambda arrays: arrays.update(about=about(arrays, fps=1e-300)),
     ],
 )
 def test_what_is_no_recognizer_is_refused(learned, tmp_path, monkeypatch, change):

@@ -134,12 +134,20 @@ def test_arrays_there_and_back(encode):
     np.testing.assert_array_equal(again(clip, layout='ntu-25'), encode(clip, layout='ntu-25'))
 
 
+def stgcn(**options):
+    graph = dict(layout='nturgb+d', mode='stgcn_spatial')
+    return dict(type='STGCN', graph_cfg=graph, **options)
+
+
 @pytest.mark.parametrize(
     'change, message',
     [
         (lambda about: about['model'].update(type='os.system'), "type='os.system'"),
         (lambda about: about['model']['backbone'].update(type='subprocess.run'), 'subprocess'),
         (lambda about: about['model']['backbone'].update(init_cfg=dict(type='x')), 'init_cfg'),
+        (lambda about: about['model']['backbone'].update(_scope_='stranger'), '_scope_'),
+        (lambda about: about['pipeline'][0].update(_scope_='stranger'), '_scope_'),
+        (lambda about: about['model'].update(backbone=stgcn(tcn_norm='stranger.code')), 'stranger'),
         (lambda about: about['pipeline'].append(dict(type='LoadImageFromFile')), 'LoadImage'),
         (lambda about: about['pipeline'][0].update(source='/etc/passwd.json'), 'source'),
         (lambda about: about['model'].pop('backbone'), 'file: '),
@@ -150,7 +158,11 @@ def test_arrays_there_and_back(encode):
         (lambda about: about['pipeline'][-1].update(num_person=10**6), 'num_person=1000000'),
     ],
 )
-def test_a_strangers_file_builds_nothing_else(encode, change, message):
+def test_a_strangers_file_builds_nothing_else(encode, change, message, tmp_path, monkeypatch):
+    for name in ('registry', 'code'):  # beside the file
+        (tmp_path / 'stranger').mkdir(exist_ok=True)
+        (tmp_path / f'stranger/{name}.py').write_text('raise SystemExit("a stranger\'s code ran")')
+    monkeypatch.syspath_prepend(tmp_path)
     arrays = encode.encoder.to_arrays()
     about = json.loads(str(arrays['encoder']))
     change(about)

@@ -106,6 +106,15 @@ def test_where_several_layouts_fit_the_remedy_is_named(tmp_path, kind):
         list(read_clips(np.random.rand(9, 4, 3), ReadOptions()))
 
 
+def test_scores_end_with_their_clip(tmp_path, body):
+    score = np.ones(body.shape[:3], '>f8')
+    clip = dict(frame_dir='a', keypoint=body, keypoint_score=score, total_frames=3)
+    save_annotations(str(tmp_path / 'a.npz'), [clip], {}, layout='ntu-25')
+    (found,) = read_clips(tmp_path / 'a.npz', ReadOptions())
+    assert found.keypoint.shape[:3] == found.score.shape == (1, 3, 25)
+    assert found.score.dtype == np.float32
+
+
 def test_folder_gives_labels_and_an_iterable_all(tmp_path, body):
     for label in ('sit', 'wave'):
         (tmp_path / label).mkdir()

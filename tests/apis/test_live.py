@@ -126,6 +126,9 @@ def test_refuses_what_is_no_frame(learned):
     live.push(skeleton('sit', 0)[0, 0])
     with pytest.raises(ValueError, match='2 numbers'):
         live.push(skeleton('sit', 0)[0, 0, :, :2])
+    for far in (2e4, 1e30, 1e300):  # as first frames they ended the process
+        with pytest.raises(ValueError, match='no body is beyond 10000'):
+            live.push(far * skeleton('sit', 0)[0, 0].astype(float))
     with pytest.raises(ValueError, match='fps=0'):
         LiveRecognizer(learned, fps=0)
 

@@ -1,6 +1,7 @@
 """Segments and streams by the command, in a pipe as somebody would."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def stream(actions, monkeypatch):
     process = subprocess.Popen(
         [*COMMAND, actions, '--stream'],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=dict(os.environ, PYTHONIOENCODING='utf-8'),  # strict, as where a locale is set
     )  # fmt: skip
     while 'recognizes 2 actions' not in process.stderr.readline():
         assert process.poll() is None
@@ -74,11 +76,14 @@ def test_a_stream_is_answered_while_it_lasts(stream):
     """The answer comes while the input is open; bad lines are named; Ctrl-C ends it."""
     write(stream, skeleton('wave', 2)[0][:10])
     stream.stdin.write('{"keypoints"\n\n[]\n')
+    stream.stdin.flush()
+    stream.stdin.buffer.write(b'{"keypoints": "\xff\xfe"}\n')
     write(stream, skeleton('wave', 2)[0][10:])
     first = json.loads(stream.stdout.readline())
     assert first['label'] == 'wave' and first['known'] and first.keys() >= {'time', 'score'}
     assert 'line 11 is left out: is no JSON' in stream.stderr.readline()
     assert 'line 13 is left out' in stream.stderr.readline()
+    assert 'line 14 is left out' in stream.stderr.readline()
     stream.stdin.write('{"keypoints": null}\n' * 40)
     write(stream, skeleton('kick', 3)[0])
     assert [json.loads(stream.stdout.readline())['label'] for _ in range(2)] == [None, 'kick']

@@ -107,7 +107,20 @@ def test_files_that_say_less(tmp_path):
     assert summarize_annotations(path, 'kinect-20', 'test', 'train')['train_clips'] == 2
     other = write(tmp_path / 'b.pkl', splits=('one', 'two'), layout='coco-17')
     save_annotations(str(tmp_path / 'c.pkl'), [dict(frame_dir='a', keypoint=None)], {})
+    clip = dict(frame_dir='a', keypoint=np.ones((1, 4, 17, 2)), label=1 << 40)
+    save_annotations(str(tmp_path / 'd.pkl'), [clip], dict(train=['a']))  # a head of terabytes
+    for names in (5, 'ab', {'a': 1}, np.zeros((2, 2))):  # no list of names: the labels count
+        save_annotations(
+            str(tmp_path / 'e.pkl'), [dict(clip, label=6)], dict(train=['a']), class_names=names
+        )
+        assert (
+            summarize_annotations(str(tmp_path / 'e.pkl'), 'coco-17', 'train', 'train')[
+                'num_classes'
+            ]
+            == 7
+        )
     for given, message in (
+        ([str(tmp_path / 'd.pkl')], r'd\.pkl: has 1099511627777 classes, and 10000 are the most'),
         ([path], r'a\.pkl: does not say what its joi'),
         ([path, 'coco-17'], "20 joints, layout 'coco-17' 17"),
         ([path, 'kinect-20', None, 'x'], r"val_split='x' .*\['train',"),

@@ -203,11 +203,13 @@ def test_a_forged_store_holds_numbers_only(folder, tmp_path):
         with pytest.raises(InputError, match=r'a\.map: '):
             ClipStore(folder).extra  # noqa: B018
         write_again(folder)
-    about = dict(split=None, annotations=[{'$numpy': ['U100000000', None, 'a']}] * 5)
-    (folder / 'about.json').write_text(json.dumps(about))
-    rewrite(folder, lambda index: None)
-    with pytest.raises(InputError, match=r'a\.map: .*dtype'):
-        ClipStore(folder).read_about()
+    large, wide = ['U100000000', None, 'a'], ['U1024', [2000], [''] * 2000]
+    for array, count, problem in ((large, 5, 'dtype'), (wide, 9, 'many times its own size')):
+        about = dict(split=None, annotations=[{'$numpy': array}] * count)
+        (folder / 'about.json').write_text(json.dumps(about))
+        rewrite(folder, lambda index: None)
+        with pytest.raises(InputError, match=rf'a\.map: .*{problem}'):
+            ClipStore(folder).read_about()
 
 
 def write_again(folder) -> None:

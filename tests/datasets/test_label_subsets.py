@@ -8,6 +8,7 @@ import pytest
 
 from stars_mm.datasets.clip_selection import read_subset
 from stars_mm.datasets.label_subsets import draw_subset, write_subsets
+from stars_mm.utils.input_error import InputError
 
 # 60, 30 and 10 clips of three classes, mixed
 LABELS = np.random.default_rng(0).permutation([0] * 60 + [1] * 30 + [2] * 10)
@@ -91,3 +92,13 @@ def test_written_files_are_read_back(write, make_clip, repo_root, tmp_path, caps
     assert 'ann_train_20pct_balanced_seed0_draw1.txt: 3 clips' in capsys.readouterr().out
     with pytest.raises(SystemExit, match="'train': percent=200 must lie"):
         main(common + ['--percent', '200'])
+
+
+@pytest.mark.parametrize('name', ['#1', 'a\nb', ' a', '', 3])
+def test_names_that_no_line_holds(write, make_clip, tmp_path, name):
+    """A line after # is a comment: the clip would be left out in silence."""
+    clips = [make_clip(n, label=n) for n in range(2)]
+    clips[0]['frame_dir'] = name
+    path = write(clips, train=[name, 'clip1'])
+    with pytest.raises(InputError, match='cannot hold the name .* Rename the clip'):
+        write_subsets(path, 'train', str(tmp_path / 'new'), 50)

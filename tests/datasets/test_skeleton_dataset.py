@@ -148,6 +148,7 @@ def test_clips_without_a_label(write, clips):
     """Missing or None, they are packed without one, and collated with those that have one."""
     del clips[0]['label']
     clips[1]['label'] = None
+    clips[2]['label'] = np.int64(clips[2]['label'])  # mmaction2 itself packs no numpy numbers
     pipeline = [
         dict(type='TemporalCropResize', clip_len=8, p_interval=1.0),
         dict(type='FormatGCNInput', num_person=2),

@@ -89,6 +89,12 @@ def test_incomplete_predictions(dump):
     ):
         with pytest.raises(ValueError, match=message):
             read_scores(dump([incomplete]))
+    far = [
+        sample(n, label=n << 33, role=role, feature=torch.rand(2))
+        for n, role in ((1, 'bank'), (0, 'query'))
+    ]
+    with pytest.raises(ValueError, match='a clip is of class 8589934592, and there are at most'):
+        read_scores(dump(far))
 
 
 def test_files_of_another_kind(tmp_path):

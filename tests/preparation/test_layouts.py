@@ -141,6 +141,11 @@ def test_layout_that_a_file_names():
 LAUGHS = 'a: &a [x]\n' + ''.join(
     f'{own}: &{own} [{", ".join(9 * [f"*{of}"])}]\n' for of, own in zip('abcdef', 'bcdefg')
 )
+MERGES = 'a: &a {x: 1}\n' + ''.join(
+    f'{own}: &{own} {{<<: [{", ".join(9 * [f"*{of}"])}]}}\n'
+    for of, own in zip('abcdefg', 'bcdefgh')
+)
+LONG = f'name: &a {"x" * 60_000}\njoints: [{", ".join(999 * ["*a"])}]\nparents: [0]\ncenter: 0\n'
 
 
 @pytest.mark.parametrize(
@@ -152,6 +157,8 @@ LAUGHS = 'a: &a [x]\n' + ''.join(
             'could not determine a constr',
         ),
         ('a.yml', LAUGHS + 'name: *g\njoints: *b\nparents: [0]\ncenter: 0\n', 'no text'),
+        ('a.yml', MERGES, r'merges other parts of itself \(<<\)'),  # minutes, and with more hours
+        ('a.yml', LONG, 'is longer than 100'),  # of which a message of 60 MB was made
         ('a.yml', 'joints: [[[x]]]\nparents: [0]\ncenter: 0\n', 'not all names'),
         ('a.yml', '[' * 9999, 'within lists'),
         ('a.json', '[' * 99999, 'RecursionError'),

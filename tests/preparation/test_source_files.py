@@ -1,10 +1,13 @@
 """One finder for folders, zips and folders of zips."""
 
+import os
 import zipfile
 
 import pytest
 
+from stars_mm.preparation import source_files
 from stars_mm.preparation.source_files import by_stem, find_files
+from stars_mm.utils.input_error import InputError
 
 
 def make_zip(path, names):
@@ -66,3 +69,41 @@ def test_what_cannot_be_found(tmp_path):
     twice = find_files(make_zip(tmp_path / 'twice.zip', ['x/a.txt', 'y/a.txt']), '.txt')
     with pytest.raises(ValueError, match=r"y/a\.txt: this and '.*x/a\.txt' have one name"):
         by_stem(twice)
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    """A pipe without a writer never ends; /dev/zero takes all memory there is."""
+    os.mkfifo(tmp_path / 'a.txt')
+    (tmp_path / 'b.txt').symlink_to('/dev/zero')
+    (tmp_path / 'c.txt').symlink_to('/nowhere')
+    for file in find_files(str(tmp_path), '.txt'):
+        with pytest.raises((InputError, FileNotFoundError), match=file.path):
+            file.read()
+
+
+def test_links_to_folders_are_told_of(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(source_files, 'print_log', lambda text, *_: told.append(text))
+    for name in ('src/sit', 'elsewhere'):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / 'a.txt').touch()
+    (tmp_path / 'src/wave').symlink_to('../elsewhere')
+    assert [file.path for file in find_files(str(tmp_path / 'src'), '.txt')] == ['sit/a.txt']
+    assert told == [f'{tmp_path}/src/wave: is a link to a folder, what is in there is not taken']
+
+
+def test_zips_of_backslashes_are_refused(tmp_path):
+    """Their folders, the classes, would be a part of the names."""
+    src = make_zip(tmp_path / 'a.zip', ['wave\\a.txt'])
+    with pytest.raises(InputError, match=r'a\.zip: holds .wave.*backslashes'):
+        find_files(src, '.txt')
+
+
+@pytest.mark.parametrize('name', [b'\x1b[31m.txt', b'a\nb/a.txt', b'w\xe4ve/a.txt'])
+def test_names_that_cannot_be_shown(tmp_path, name):
+    path = os.path.join(os.fsencode(tmp_path), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, 'wb').close()
+    with pytest.raises(InputError, match=r'\\(x1b|n|udce4).* Rename it') as told:
+        find_files(str(tmp_path), '.txt')
+    assert str(told.value).isprintable()

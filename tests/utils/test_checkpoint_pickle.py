@@ -100,6 +100,7 @@ HOSTILE = {
         'tensor of size',
     ),
     'a_long_message_of_a_storage': (b'\x80\x02' + DOUBLED + b'Q.', 'holds a storage'),
+    'a_size_of_values': (weights(call('torch.Size', tensor())), 'size Tensor'),
     'no_storage': (
         weights(
             call('torch._utils._rebuild_tensor_v2', name('argparse.Namespace') + b')R)))\x89N')

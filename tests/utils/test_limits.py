@@ -66,6 +66,7 @@ def npy(shape, dtype='<f4', content=b'', version=(1, 0)):
         npy((1 << 40, 1 << 40)),
         npy((-1,)),
         npy((1 << 40, 0)),
+        npy((1 << 30,), '|S0'),
         npy((2,), content=bytes(9)),
         npy((1,), '|O', bytes(8)),
         npy((1,), [('a', '<f4')], bytes(4)),

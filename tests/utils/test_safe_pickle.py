@@ -233,6 +233,10 @@ def keyed_by(depth, opcode):
         (b'\x80\x02cbuiltins\nbytes\n\x8a\x04\x00^\xd0\x32\x85R.', 'bytes of a int'),
         (b'\x80\x05\x96' + (3 << 30).to_bytes(8, 'little') + b'.', 'should follow'),
         (b'\x80\x04\x8e' + (3 << 30).to_bytes(8, 'little') + b'.', 'should follow'),
+        (
+            b'\x80\x02cbuiltins\nset\n' + pickle.dumps(np.arange(3), 2)[2:-1] + b'\x85R.',
+            'calls builtins.set with an array',
+        ),
         (keyed_by(100_000, b'\x85'), 'key'),  # hashing it overflows the stack
         (keyed_by(60, b'2\x86'), 'key'),  # hashing it takes for ever
         (b'\x80\x02' + b']' * 3000 + b'a' * 2999 + b'.', 'more than 64 levels'),

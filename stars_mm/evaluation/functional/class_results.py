@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stars_mm.evaluation.functional.knn import nearest_neighbors
+from stars_mm.utils.input_error import printable
 
 #: So many neighbors are told of each clip.
 NUM_NEIGHBORS = 5
@@ -60,7 +61,8 @@ def class_title(label: int, class_names: Sequence[str] | None) -> str:
     if class_names is None or not 0 <= label < len(class_names):
         return f'class {label}'
     name = str(class_names[label])
-    return name if list(class_names).count(name) == 1 else f'{name} (class {label})'
+    title = printable(name)
+    return title if list(class_names).count(name) == 1 else f'{title} (class {label})'
 
 
 def named_predictions(

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stars_mm.preparation.clip_faults import MOST_CLASSES
 from stars_mm.utils.input_error import InputError
 
 
@@ -118,6 +119,8 @@ def nearest_scores(
     without clips. The best class is that of the nearest neighbor."""
     bank = F.normalize(bank_feats.float())
     K = int(bank_labels.max()) + 1
+    if K > MOST_CLASSES:
+        raise ValueError(f'a clip is of class {K - 1}, and there are at most {MOST_CLASSES}')
     scores = torch.full((len(query_feats), K), -1.0)
     for query, best in zip(query_feats.split(chunk_size), scores.split(chunk_size)):
         similarity = F.normalize(query.float()) @ bank.t()  # (chunk, B)

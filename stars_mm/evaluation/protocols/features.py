@@ -22,6 +22,7 @@ from stars_mm.engine.runner.checks import check_ann_files, check_dataset
 from stars_mm.evaluation.functional.feature_space import FEATURE_SPACES, compare_spaces
 from stars_mm.evaluation.part_features import PartFeatures
 from stars_mm.evaluation.protocols.cache_key import cache_key, dataset_key, file_digest
+from stars_mm.preparation.inspection.faults import class_list
 from stars_mm.utils.atomic import written_whole
 from stars_mm.utils.checkpoint import check_checkpoint
 from stars_mm.utils.checkpoint_sources import local_file
@@ -111,7 +112,7 @@ class FeatureReader:
     def class_names(self) -> list[str] | None:
         """Names of the query's classes, where its annotation file has them."""
         store = open_clip_store(self.loader('query').dataset.ann_file)
-        return store.extra.get('class_names')
+        return class_list(store.extra.get('class_names'))
 
     def check(self, encoder: Encoder) -> None:
         """Raise a ValueError where the encoder does not fit the config, or the config its data."""

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from stars_mm.preparation.inspection.clip_stats import ClipStats, Units
+from stars_mm.utils.input_error import printable
 
 
 def plain(name: Any, width: int = 30) -> str:
     """A name of a stranger's file, cut, without control characters."""
-    text = ''.join(c if c.isprintable() else '?' for c in str(name))
+    text = printable(name)
     return text if len(text) <= width else text[: width - 1] + '…'
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from stars_mm.utils.input_error import shown
 
 MOST_JOINTS = 1000
+_LONGEST = 100  # characters of a joint's name
 #: Metres, centimetres, millimetres, pixels, or anything else.
 UNITS = ('m', 'cm', 'mm', 'px', 'other')
 
@@ -109,6 +110,8 @@ class SkeletonLayout:
         flat = [part for some in lists for part in _flat(some, where)]
         if any(part is not None and type(part) not in (str, int) for part in flat):
             raise ValueError(f'{where}: joints are not all names or numbers.')
+        if long := [part for part in flat if isinstance(part, str) and len(part) > _LONGEST]:
+            raise ValueError(f'{where}: the name {shown(long[0])} is longer than {_LONGEST}.')
         joints = [str(joint) for joint in content['joints']]
 
         def numbers(some: Sequence[int | str], key: str) -> tuple[Any, ...]:

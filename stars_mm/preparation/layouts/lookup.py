@@ -71,6 +71,8 @@ def _read_file(path: str) -> Any:
         return json.loads(text)
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):  # as it is read, so that it stops at once
+        if isinstance(event, yaml.ScalarEvent) and event.value == '<<':  # again and again: no end
+            raise ValueError('merges other parts of itself (<<). Write it out')
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH:

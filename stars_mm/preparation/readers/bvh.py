@@ -6,6 +6,7 @@ folder of its name. Of the joints, the 17 of layout 'h36m-17' are taken. CMU's l
 metres; for others that are, say ``--unit cm`` or the like.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -24,6 +25,7 @@ H36M = tuple(
     'LeftForeArm LeftHand RightArm RightForeArm RightHand'.split()
 )
 
+_CHANNEL = '[XYZ](position|rotation)'
 _JOINT_BYTES = 8 * (9 + 3)  #: of a joint's turn and place in a frame
 
 
@@ -80,6 +82,8 @@ def load(file: SourceFile, joints: Sequence[str], step: int) -> np.ndarray:
     if missing := [joint for joint in joints if joint not in names]:
         known = ', '.join(names[:100])
         raise ValueError(f'has no joint {missing[0]!r}; its joints are {known}. Say which to take.')
+    if double := [joint for joint in joints if names.count(joint) > 1]:
+        raise ValueError(f'has several joints {double[0]!r}. Leave one body, or rename them.')
     places = positions(tree, numbers.reshape(count, width)[::step])
     return places[:, [names.index(joint) for joint in joints]]
 
@@ -106,6 +110,8 @@ def parse_tree(words: list[str]) -> list[Joint]:
             if not 0 <= int(words[i + 1]) <= 6:
                 raise ValueError(f'a joint has {words[i + 1]} channels')
             tree[-1] = tree[-1]._replace(channels=tuple(words[i + 2 : end]))
+            if odd := [c for c in tree[-1].channels if not re.fullmatch(_CHANNEL, c)]:
+                raise ValueError(f'unknown channel {shown(odd[0])}')
         else:
             raise ValueError(f'unknown word {shown(words[i])}')
         i = end

@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from stars_mm.preparation.clip_faults import MOST_CLASSES
 from stars_mm.preparation.readers import ntu_names, pku
 from stars_mm.preparation.recording import Recording, RecordingSet, leave_out
 from stars_mm.utils.input_error import InputError, reading
@@ -175,6 +176,8 @@ def _read_labels(path: str, stamp: str, key: str) -> tuple[list[int], int]:
     with reading(path, clip=f"'{key}'"):
         if len(array.shape) != 2 or 0 in array.shape:
             raise ValueError(f'has shape {array.shape}; (clip, class) is needed')
+        if array.shape[1] > MOST_CLASSES:
+            raise ValueError(f'has {array.shape[1]} classes, and {MOST_CLASSES} are the most')
         hot = np.stack([array.row(number) for number in range(array.shape[0])])
         wrong = ((hot == 1).sum(1) != 1) | ((hot != 0).sum(1) != 1)
         if wrong.any():

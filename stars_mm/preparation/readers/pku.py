@@ -18,7 +18,8 @@ import numpy as np
 from stars_mm.preparation.readers import pku_parse
 from stars_mm.preparation.recording import Clip, Recording, RecordingSet, leave_out
 from stars_mm.preparation.source_files import SourceFile, by_stem, find_files
-from stars_mm.utils.input_error import reading
+from stars_mm.utils.input_error import InputError, reading
+from stars_mm.utils.limits import RATIO
 
 #: The frames of a clip in the preparation that published results share. What
 #: is longer loses its end.
@@ -85,6 +86,7 @@ def read(
             for protocol, train in train_names.items()
         ]
         rows = _parse(labels[name], pku_parse.parse_labels, len(CLASS_NAMES))
+        _check_rows(rows, labels[name], skeletons[name].size, max_frames)
         read_row = partial(load, skeletons[name], labels[name], max_frames, outside)
         recordings += [
             Recording(
@@ -137,6 +139,18 @@ def _parse(file: SourceFile, parse: Callable, *options: Any) -> Any:
     """The content of a small file; errors name it."""
     with reading(file.where, 'Mend it, or get it again.'):
         return parse(file.read(), *options)
+
+
+def _check_rows(
+    rows: list[pku_parse.LabelRow], labels: SourceFile, size: int, max_frames: int
+) -> None:
+    """Raises an InputError where the clips are far larger than their recording, of so many bytes:
+    each row takes a part of it anew."""
+    most = min(max_frames or size, size // (2 * pku_parse.ROW))  # a number has 2 bytes at least
+    frames = sum(min(row.end - row.start, most) for row in rows)
+    if 4 * pku_parse.ROW * frames > RATIO * size:
+        problem = f'its {len(rows)} rows are {frames} frames, far more than the recording has'
+        raise InputError(labels.where, problem, 'Mend it, or get it again.')
 
 
 def _in_folder(src: str, files: list[SourceFile], kind: str) -> dict[str, SourceFile]:

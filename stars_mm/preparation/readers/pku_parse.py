@@ -14,7 +14,7 @@ NUM_PERSONS, NUM_JOINTS, NUM_COORDINATES = 2, 25, 3
 #: How a heading of a split file begins → the part that it opens. (The data
 #: set spells 'Validataion'.)
 _HEADINGS = dict(tra='train', val='val', tes='val')
-_ROW = NUM_PERSONS * NUM_JOINTS * NUM_COORDINATES
+ROW = NUM_PERSONS * NUM_JOINTS * NUM_COORDINATES
 
 
 class LabelRow(NamedTuple):
@@ -36,7 +36,7 @@ def parse_skeleton(content: bytes) -> np.ndarray:
             frames = np.loadtxt(io.BytesIO(content), comments=None, ndmin=2).astype(np.float32)
     except ValueError:  # a decoding error is one too
         _find_fault(content)
-    if frames.shape[1] != _ROW or not np.isfinite(frames).all():
+    if frames.shape[1] != ROW or not np.isfinite(frames).all():
         _find_fault(content)
     return frames
 
@@ -45,8 +45,8 @@ def _find_fault(content: bytes) -> NoReturn:
     """Names the first line that is no frame."""
     for number, line in enumerate(content.decode('ascii', 'backslashreplace').splitlines(), 1):
         values = line.split()
-        if values and len(values) != _ROW:
-            has = f'{len(values)} numbers; a frame has {_ROW}, 2 bodies of 25 joints'
+        if values and len(values) != ROW:
+            has = f'{len(values)} numbers; a frame has {ROW}, 2 bodies of 25 joints'
             raise ValueError(f'line {number}: has {has}. It may be cut off: get it again.')
         for text in values:
             fault = 'which is no finite float32'

@@ -7,6 +7,7 @@ What a column or the last axis holds is said by ``channels``: 'xy', 'xyz',
 import csv
 import json
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -257,6 +258,7 @@ def _by_person(values: np.ndarray, header: list[str], rows: _Rows) -> tuple[np.n
             raise ValueError(f'line {number}: person {name} is in frame {times[t]:g} twice.')
         seen.add((name, t))
         out[persons[name], t] = value
-    step = _usual_step(times)
-    lacking = [_count_lacking(np.sort(frames[np.array(names) == name]), step) for name in persons]
-    return out, sum(lacking)
+    step, own = _usual_step(times), defaultdict(list)
+    for name, time in zip(names, frames):
+        own[name].append(time)
+    return out, sum(_count_lacking(np.sort(some), step) for some in own.values())

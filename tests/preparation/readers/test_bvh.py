@@ -64,6 +64,8 @@ def test_bvh(tmp_path):
         (lambda text: text.rsplit(' ', 1)[0], 'has 134 numbers; 9 frames of 15 are 135'),
         (lambda text: text.replace('CHANNELS', 'CHANELS', 1), "word 'CHANELS'"),
         (lambda text: text.replace('Foot', 'Toe'), "has no joint 'Foot'"),
+        (lambda text: text.replace('Xrotation', 'Xscale', 1), "unknown channel 'Xscale'"),
+        (lambda text: text.replace('Spine', 'Foot'), "has several joints 'Foot'"),
         (lambda text: text.rsplit(' ', 1)[0] + ' abc', 'is no whole BVH.*abc'),
     ],
 )

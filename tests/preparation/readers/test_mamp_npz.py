@@ -126,6 +126,7 @@ FORTRAN = np.asfortranarray(arrays()['x_train'])
     'key, value, message',
     [
         ('x_test', None, "has no 'x_test'; it has x_train, y_train"),
+        ('y_test', np.zeros((2, 20_000), 'u1'), 'has 20000 classes, and 10000 are the most'),
         ('x_train', np.zeros((3, 6, 120)), r'has shape \(3, 6, 120\)'),
         ('x_test', np.zeros((3, 6, 150)), "'x_test': has 3 clips and y_test 2"),
         ('x_test', with_nan(), "'x_test': clip 1: frame 1 holds NaN"),

@@ -109,6 +109,7 @@ def test_what_is_left_out_is_said(convert_with, tmp_path):
         (L, '1,2.5,6,2', "line 1: holds '2.5' where a whole"),
         (L, '1,2,6', 'line 1: has 3 numbers; class, start, end'),
         (L, '', 'holds no label row'),
+        (L, '1,0,12,2\n' * 999, '999 rows are 11988 frames'),  # each of which would be a copy
         (X, '0001-L', 'line 1: names come before the heading'),
         (X, 'Names:\n0001-L', "line 1: 'Names:' is no heading"),
         (X, 'Training:\nValidation:\n0001-L', "names nothing after 'Training ids:'"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -166,6 +167,16 @@ def test_a_person_who_is_away():
     rows = [['a', n, *ROW] for n in range(6)] + [['b', n, *ROW] for n in (1, 2, 4)]
     clip = parse_csv(csv_text(rows, ['person', 'frame', *XY]), OPTIONS)
     assert sum(clip.notes.values()) == 1  # b in frame 3
+
+
+def test_a_long_name_of_a_person_takes_no_memory():
+    """As an array of text every name had as many bytes as the longest: 250 MB of 200 KB here."""
+    rows = [['p' * 60_000, 0, *ROW], *(['q', n, *ROW] for n in range(1000))]
+    content = csv_text(rows, ['person', 'frame', *XY])
+    tracemalloc.start()
+    assert parse_csv(content, OPTIONS).keypoints.shape[:2] == (2, 1000)
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
 
 
 def test_persons_who_are_seen_once_take_no_memory():
