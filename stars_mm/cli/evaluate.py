@@ -18,6 +18,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from stars_mm.engine.runner.config_check import check_options
 from stars_mm.evaluation.protocols.evaluate import PROTOCOLS, evaluate
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.evaluation.protocols.protocol import Settings
@@ -80,6 +81,7 @@ def main(args: argparse.Namespace) -> None:
             )
     MMLogger.get_instance('evaluate')
     cfg = Config.fromfile(find_config(args.config))
+    check_options(args.cfg_options, cfg)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     work_dir = args.work_dir or Path('work_dirs') / (f'{Path(args.config).stem}_evaluation')

@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
+from stars_mm.engine.runner.config_check import check_options
 from stars_mm.evaluation.protocols.trained_stages import trained_cfg
 from stars_mm.visualization.report import make_report
 
@@ -40,6 +41,7 @@ def main(args: argparse.Namespace, config: str = '*') -> None:
     newest."""
     MMLogger.get_instance('report')
     cfg = trained_cfg(args.work_dir, config)
+    check_options(args.cfg_options, cfg)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     folder = args.out or args.work_dir / 'report'

@@ -7,6 +7,7 @@ from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from stars_mm.engine.runner.checked_runner import named
 from stars_mm.engine.runner.config_check import check_config, check_options
 from stars_mm.utils.package_files import find_config
 
@@ -35,7 +36,8 @@ def read_config(args: argparse.Namespace) -> Config:
     where an option would be read by nothing."""
     cfg = Config.fromfile(find_config(args.config))
     check_options(args.cfg_options, cfg)
-    cfg.merge_from_dict(args.cfg_options)
+    with named(cfg, '--cfg-options'):
+        cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -47,6 +49,7 @@ def read_config(args: argparse.Namespace) -> Config:
 def build_runner(cfg: Config) -> Runner:
     """The runner that the config names, mmengine's where it names none."""
     if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
+        with named(cfg, 'runner_type'):
+            return RUNNERS.build(cfg)
     check_config(cfg)
     return Runner.from_cfg(cfg)

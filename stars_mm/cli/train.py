@@ -16,6 +16,7 @@ from stars_mm.engine.runner.pretrain_length import (
     pretrain_epochs_in_environment,
     set_pretrain_epochs,
 )
+from stars_mm.engine.runner.run_record import check_same_start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +73,13 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
-        elif cfg.get('load_from') and not latest_checkpoint(cfg.work_dir):
-            cfg.resume = False  # not begun yet: it starts from load_from
-        else:
-            cfg.load_from = None
+        elif cfg.get('load_from'):
+            done = latest_checkpoint(cfg.work_dir)
+            if done:
+                check_same_start(done, cfg.load_from)
+                cfg.load_from = None
+            else:
+                cfg.resume = False  # not begun yet: it starts from load_from
     if args.amp:
         use_mixed_precision(cfg)
     if args.auto_scale_lr:

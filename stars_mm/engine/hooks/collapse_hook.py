@@ -40,7 +40,7 @@ class CollapseHook(Hook):
         with torch.no_grad():
             feats = model.extract_feat(model.data_preprocessor(data_batch, False)['inputs'])
         model.train()
-        if len(feats) < _FEWEST:
+        if len(feats) < _FEWEST or not feats.isfinite().all():  # the latter ends the run elsewhere
             return
         std, rank = feature_spread(feats)
         runner.message_hub.update_scalar('train/feature_std', std)

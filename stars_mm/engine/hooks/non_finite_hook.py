@@ -30,7 +30,7 @@ class NonFiniteHook(Hook):
     together: one synchronization with a GPU, and one number that the ranks exchange, so that they
     end or go on together. Infinite gradients of mixed precision are its scaler's, which leaves them
     out and lowers its scale; here only a scale that has become nothing is a fault. No checkpoint
-    is written of weights or buffers that are no numbers.
+    is written of weights, buffers or an optimizer that are no numbers.
 
     Args:
         max_skips (int): So many batches in a row are left out, each with a warning: weights,
@@ -65,9 +65,12 @@ class NonFiniteHook(Hook):
             self._buffers = [buffer.clone() for buffer in runner.model.buffers()]
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Raise a FloatingPointError where weights or buffers are no numbers."""
-        state = checkpoint['state_dict'].items()
-        bad = [name for name, value in state if not torch.as_tensor(value).isfinite().all()]
+        """Raise a FloatingPointError where weights, buffers or what the optimizer remembers are no
+        numbers. A gradient beyond 1e19 has an infinite square, after which Adam never moves its
+        weight again."""
+        state = dict(checkpoint['state_dict'])
+        state |= _tensors(checkpoint.get('optimizer'), 'optimizer')
+        bad = [name for name, value in state.items() if not torch.as_tensor(value).isfinite().all()]
         if bad:
             raise FloatingPointError(
                 f'After iteration {runner.iter + 1} these are not finite: {_some(bad)}. No '
@@ -81,17 +84,15 @@ class NonFiniteHook(Hook):
         if self._is_checked:
             return
         # gradients are being gathered, or mixed precision has left the step out
-        self._check(runner, [])
         wrapper = runner.optim_wrapper
         scaler = getattr(wrapper, 'loss_scaler', None)
+        self._check(runner, _grads(wrapper.optimizer) if scaler is None else [])
         if scaler is not None and wrapper.should_update() and scaler.get_scale() < _MIN_LOSS_SCALE:
             self._end(runner, f'the loss scale of mixed precision fell to {scaler.get_scale():.1g}')
 
     def _before_step(self, runner: Runner, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
-        params = [param for group in optimizer.param_groups for param in group['params']]
-        grads = [param.grad for param in params if param.grad is not None]
         # a fused optimizer has them still scaled, and leaves infinite ones out itself
-        self._check(runner, [] if hasattr(optimizer, 'found_inf') else grads)
+        self._check(runner, [] if hasattr(optimizer, 'found_inf') else _grads(optimizer))
         self._is_checked = True
 
     def _check(self, runner: Runner, grads: list[Tensor]) -> None:
@@ -148,6 +149,21 @@ class NonFiniteHook(Hook):
             where = f' Rank {rank}' if len(told) > 1 else ''
             text += f'{where}: {told[rank][1]}'
         return text
+
+
+def _grads(optimizer: Optimizer) -> list[Tensor]:
+    params = [param for group in optimizer.param_groups for param in group['params']]
+    return [param.grad for param in params if param.grad is not None]
+
+
+def _tensors(node: Any, name: str) -> dict[str, Tensor]:
+    """The tensors of nested dicts by their dotted names."""
+    if isinstance(node, Tensor):
+        return {name: node}
+    found: dict[str, Tensor] = {}
+    for key, value in node.items() if isinstance(node, dict) else ():
+        found |= _tensors(value, f'{name}.{key}')
+    return found
 
 
 def _fault(loss: Tensor, model: nn.Module) -> str:

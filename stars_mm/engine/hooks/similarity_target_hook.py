@@ -1,8 +1,10 @@
+import torch
 from mmaction.registry import HOOKS, MODELS, TASK_UTILS
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from stars_mm.engine.features import clip_infos, extract_features
@@ -25,9 +27,11 @@ class SimilarityTargetHook(Hook):
         self.measure = MODELS.build(dict(type='PartFeatures', parts=self.space.parts))
 
     def rehearse(self, runner: Runner) -> DataLoader:
-        """The loader; a ValueError where its clips are not those of training."""
+        """The loader; a ValueError where its clips are not those of training. The head gets targets
+        of no meaning."""
         loader = runner.build_dataloader(self.dataloader)
         check_same_clips(runner.train_dataloader.dataset, loader.dataset)
+        _head_of(runner).set_targets(torch.ones(len(loader.dataset), 1))
         return loader
 
     def before_train(self, runner: Runner) -> None:
@@ -35,9 +39,13 @@ class SimilarityTargetHook(Hook):
         loader = self.rehearse(runner)
         runner.logger.info(f'Similarities to be learned: those of {len(loader.dataset)} clips')
         parts = self.measure.split(extract_features(self.measure, loader).features)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         targets, _ = self.space.fit(parts).place(parts, parts)
-        model.head.set_targets(targets)
+        _head_of(runner).set_targets(targets)
+
+
+def _head_of(runner: Runner) -> nn.Module:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return model.head
 
 
 def check_same_clips(training: BaseDataset, targets: BaseDataset) -> None:

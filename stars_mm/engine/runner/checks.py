@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, InfiniteSampler
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -75,7 +75,12 @@ def _pretrained(part: dict, at: str) -> Iterator[tuple[str, str]]:
 
 
 def check_batches(dataloader: DataLoader, world_size: int, cfg: Config) -> None:
-    """Raise a ValueError where an epoch has no batch."""
+    """Raise a ValueError where an epoch has no batch, or no end."""
+    if isinstance(dataloader.sampler, InfiniteSampler):
+        raise ValueError(
+            f"{cfg.filename}: train_dataloader.sampler.type = 'InfiniteSampler': an epoch would "
+            "have no end. It is for train_cfg.type = 'IterBasedTrainLoop'; take DefaultSampler."
+        )
     if len(dataloader):
         return
     batch_size, clips = dataloader.batch_size, len(dataloader.dataset)

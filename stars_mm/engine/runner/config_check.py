@@ -98,8 +98,14 @@ _TAKEN_OUT: dict[str, tuple[str, ...]] = dict(
     custom_hooks=('priority',),
     train_cfg=('by_epoch',),
 )
-#: Numbers that must be positive; an ``interval`` may be −1, never.
+#: Whole numbers, and those of them that must be positive; an ``interval`` may be −1, never.
 _POSITIVE = ('max_epochs', 'max_iters', 'batch_size', 'val_interval', 'num_batch_per_epoch')
+_POSITIVE += ('accumulative_counts', 'prefetch_factor')
+_WHOLE = (*_POSITIVE, 'interval', 'val_begin', 'max_keep_ckpts', 'max_skips')
+#: Of a config itself, what is True or False alone.
+_SWITCHES = ('resume', 'allow_random_init', 'needs_pretrained', 'find_unused_parameters')
+#: What bounds the gradients, and must be a positive number; below 0 it would turn them round.
+_BOUNDS = dict(norm='max_norm', value='clip_value')
 _NEAR = 0.85  # of difflib's ratio: one letter more, less or elsewhere
 _READ = re.compile(r"paramwise_cfg(?:\.get\(|\[)'(\w+)'")
 
@@ -115,7 +121,8 @@ def check_config(cfg: Config) -> None:
         ValueError: Names the file, and for each fault its key, the value and the nearest name.
     """
     keys = [key for key in KEYS if key != 'stages']  # see check_stages
-    _refuse(cfg, [*_near_keys(cfg), *(fault for key in keys for fault in _check(cfg, key))])
+    faults = [*_near_keys(cfg), *_check_switches(cfg, _SWITCHES)]
+    _refuse(cfg, [*faults, *(fault for key in keys for fault in _check(cfg, key))])
 
 
 def check_options(options: Mapping[str, Any], cfg: Config) -> None:
@@ -195,10 +202,12 @@ def _check_names(part: Mapping, key: str, built: Any, at: str) -> Iterator[str]:
     elif callable(built):
         found, all_known = arguments_of(built)
         known = found | {'type', '_scope_', '_delete_', *_TAKEN_OUT.get(key, ())}
+        yield from _check_switches(part, switches_of(built), f'{at}.')
     elif key == 'clip_grad':
         by_value = part.get('type', 'norm') == 'value'
         found, all_known = arguments_of(clip_grad_value_ if by_value else clip_grad_norm_)
         known = found | {'type'}
+        yield from _check_clipping(part, at)
     for name in part if known else ():
         if name not in known and (all_known or get_close_matches(name, known, 1, _NEAR)):
             owner = getattr(built, '__name__', key)
@@ -234,12 +243,30 @@ def _options_of(constructor: type) -> set[str]:
 
 
 def _check_numbers(part: Mapping, at: str) -> Iterator[str]:
-    for name, value in part.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            if name in ('max_epochs', 'max_iters') and value is not None:
-                yield f'{at}.{name} = {value!r} is no number.'
+    for name in _WHOLE:
+        value = part.get(name)
+        if name == 'interval' and 'hooks' not in at:
+            continue  # of some part
+        if value is None and (name != 'batch_size' or name not in part):
+            continue
+        if type(value) is not int:
+            yield f'{at}.{name} = {value!r} is no whole number.'
         elif name in _POSITIVE and value <= 0 or name == 'interval' and value == 0:
             yield f'{at}.{name} = {value!r} must be 1 or more.'
+
+
+def _check_clipping(part: Mapping, at: str) -> Iterator[str]:
+    name = _BOUNDS.get(part.get('type', 'norm'))
+    value = part.get(name) if name else 1
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        yield f'{at}.{name} = {value!r} must be a number above 0.'
+
+
+def _check_switches(part: Mapping, names: Iterable[str], at: str = '') -> Iterator[str]:
+    """A text in the place of True or False counts as True."""
+    for name in names:
+        if isinstance(part.get(name), str):
+            yield f'{at}{name} = {part[name]!r} is neither True nor False.'
 
 
 @cache
@@ -260,6 +287,13 @@ def arguments_of(part: Callable) -> tuple[set[str], bool]:
         if not open_end:
             break
     return names, not takes_others
+
+
+@cache
+def switches_of(part: Callable) -> set[str]:
+    """Names of the arguments of a class or function that are True or False alone."""
+    parameters = inspect.signature(part).parameters.values()
+    return {one.name for one in parameters if one.annotation in (bool, 'bool')}
 
 
 def _names(place: Registry | None) -> set[str]:

@@ -22,7 +22,7 @@ from stars_mm.engine.runner.last_checkpoint import (
     remove_partials,
 )
 from stars_mm.engine.runner.resumed_state import check_resumed, settings
-from stars_mm.engine.runner.run_record import check_same_run, run_record
+from stars_mm.engine.runner.run_record import UNKNOWN, check_same_run, run_record, start_of
 from stars_mm.engine.runner.train_loops import resumable
 from stars_mm.engine.runner.work_dir_lock import WorkDirLock
 from stars_mm.engine.stop_signal import STOP_SIGNAL, outlive_signals
@@ -51,6 +51,9 @@ class ResumableRunner(CheckedRunner):
 
     #: Whether what is loaded must hold the classifier.
     _needs_classifier = False
+
+    #: The weights that the training began with, None where none were given.
+    _start: Any = None
 
     #: Of trainings that have ended, the logs that may still be open.
     _ended_logs: ClassVar[list[MMLogger]] = []
@@ -186,7 +189,7 @@ class ResumableRunner(CheckedRunner):
     @master_only
     def save_checkpoint(self, out_dir, filename, *args, meta=None, **kwargs):
         """Write a checkpoint, which says of which run it is, whole or not at all."""
-        meta = dict(meta or {}, run=self._run_record)
+        meta = dict(meta or {}, run=dict(self._run_record, start=self._start))
         if '://' in out_dir:
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
@@ -198,6 +201,7 @@ class ResumableRunner(CheckedRunner):
         before = settings(self)
         with reading(filename, _TO_RESUME):
             super().resume(filename, *args, **kwargs)
+            self._start = (self._meta.get('run') or {}).get('start', UNKNOWN)
             check_resumed(self, before)
             drawing = get_random_state()
             for state in self._random_states or []:
@@ -226,6 +230,7 @@ class ResumableRunner(CheckedRunner):
         """
         checkpoint = read_checkpoint(filename, map_location)
         self._random_states = checkpoint.get('random_states')
+        self._meta, self._start = checkpoint['meta'], start_of(filename)
         check_checkpoint(
             checkpoint['state_dict'], self.bare_model, filename, self._needs_classifier
         )

@@ -12,7 +12,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from stars_mm.utils.checkpoint import read_checkpoint
+from stars_mm.utils.checkpoint_sources import local_file
 from stars_mm.utils.input_error import InputError
+from stars_mm.utils.weights_file import file_sha256
 
 #: Keys of a config that may differ: they say how a loop is watched and fed, and how long it is.
 _LOADING = (
@@ -27,6 +29,8 @@ _LOADING = (
 _LENGTH = ('max_epochs', 'max_iters', 'val_begin', 'val_interval', 'dynamic_intervals')
 _TRAINING_HOOKS = ('EMAHook', 'PerTensorGradClipHook', 'SimilarityTargetHook')
 _FILES = ('ann_file', 'subset')
+#: With what a run began that was resumed from a checkpoint which does not say.
+UNKNOWN = 'unknown'
 _BLOCK = 1 << 16
 _BLOCKS = 64  # of a file are read
 _SHOWN = 3  # differences that an error names
@@ -58,26 +62,26 @@ def run_record(cfg: Config, world_size: int) -> dict[str, Any]:
     return json.loads(json.dumps(record, default=str))
 
 
-def check_same_run(cfg: Config, checkpoint: str, world_size: int) -> None:
+def check_same_run(cfg: Config, checkpoint: str, world_size: int, is_over: bool = False) -> None:
     """Check that a checkpoint is of the training that a config describes.
 
-    Another length is allowed, and with it another schedule, of which the checkpoint's is kept. A
-    checkpoint that says nothing of its run passes with a warning.
+    Another length is allowed, and with it another schedule, of which the checkpoint's is kept, but
+    not where it is over: what comes after it has begun. A checkpoint that says nothing of its run
+    passes with a warning.
 
     Raises:
         ValueError: If it is of another one; names the keys that differ, with both values.
     """
-    there = read_checkpoint(checkpoint)['meta'].get('run')
+    there = _record_in(checkpoint)
     if there is None:
         _warn(
             f'{checkpoint}: does not say of which run it is, as those of earlier versions do not. '
             'It is taken for one of this config, seed and data.'
         )
         return
-    if not isinstance(there, dict):
-        raise InputError(checkpoint, f'its meta has {there!r:.80} as the record of its run')
+    there.pop('start', None)  # see check_same_start
     here = run_record(cfg, world_size)
-    if there.pop('length', None) != here.pop('length'):
+    if not is_over and there.pop('length', None) != here.pop('length'):
         if there.pop('param_scheduler', None) != here.pop('param_scheduler'):
             _warn(f'{checkpoint}: its schedule goes on, not that of this config.')
     before, now = dict(_flat(there)), dict(_flat(here))
@@ -94,6 +98,37 @@ def check_same_run(cfg: Config, checkpoint: str, world_size: int) -> None:
             'as they were, or train in another --work-dir; its weights alone are loaded by '
             f'--cfg-options load_from={checkpoint} without --resume.'
         )
+
+
+def start_of(load_from: str) -> dict[str, str]:
+    """What tells the weights that a training begins with from others, wherever they lie."""
+    return dict(file=str(load_from), sha256=file_sha256(local_file(load_from)))
+
+
+def check_same_start(checkpoint: str, load_from: str) -> None:
+    """Check that a checkpoint is of a training that began with certain weights. One that does not
+    say passes, and so do weights that are gone.
+
+    Raises:
+        ValueError: If it began with others; names both.
+    """
+    start = (_record_in(checkpoint) or {}).get('start', UNKNOWN)
+    if start == UNKNOWN or '://' not in load_from and not osp.isfile(load_from):
+        return
+    before = start if isinstance(start, dict) else {}
+    if before.get('sha256') != start_of(load_from)['sha256']:
+        raise ValueError(
+            f'{checkpoint}: is of a run that began with {before.get("file", "no checkpoint")}, not '
+            f'with {load_from}, so nothing is resumed from it. Give load_from as it was, or train '
+            'in another --work-dir.'
+        )
+
+
+def _record_in(checkpoint: str) -> dict[str, Any] | None:
+    record = read_checkpoint(checkpoint)['meta'].get('run')
+    if not isinstance(record, dict | None):
+        raise InputError(checkpoint, f'its meta has {record!r:.80} as the record of its run')
+    return record
 
 
 def _warn(text: str) -> None:

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from stars_mm.compat import no_accelerator
+from stars_mm.engine.runner.checked_runner import named
 from stars_mm.engine.runner.checks import check_ann_files, check_pretrained, check_queue
 from stars_mm.engine.runner.last_checkpoint import (
     forget_checkpoints,
@@ -16,7 +17,7 @@ from stars_mm.engine.runner.last_checkpoint import (
 )
 from stars_mm.engine.runner.rehearsal import rehearse
 from stars_mm.engine.runner.resumable_runner import ResumableRunner
-from stars_mm.engine.runner.run_record import check_same_run
+from stars_mm.engine.runner.run_record import check_same_run, check_same_start
 from stars_mm.engine.runner.stages import build_stage_cfg, check_stages, find_stage_config
 from stars_mm.models.utils.transformer import compile_blocks
 
@@ -49,9 +50,11 @@ class StagedRunner(ResumableRunner):
         check_pretrained(self.cfg, self.bare_model, bool(self._load_from or stages))
         if self._load_from:
             stages = []
-        stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
-        check_ann_files(self.cfg)
-        check_queue(self.cfg, self.bare_model, self.world_size)
+        with named(self.cfg, 'stages'):
+            stage_cfgs = [build_stage_cfg(self.cfg, stage, self.work_dir) for stage in stages]
+        with named(self.cfg):
+            check_ann_files(self.cfg)
+            check_queue(self.cfg, self.bare_model, self.world_size)
         if stages:
             rehearse([*stage_cfgs, self.cfg])
             self._prepare_stages(stages)
@@ -73,7 +76,7 @@ class StagedRunner(ResumableRunner):
                 cfg = build_stage_cfg(self.cfg, stage, self.work_dir)
                 found = latest_checkpoint(cfg.work_dir)
                 if found:
-                    check_same_run(cfg, found, self.world_size)
+                    check_same_run(cfg, found, self.world_size, is_over=True)
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the transformer blocks, if the config says so."""
@@ -99,6 +102,8 @@ class StagedRunner(ResumableRunner):
         done = latest_checkpoint(cfg.work_dir) if cfg.resume else None
         if done:
             check_same_run(cfg, done, self.world_size)
+            if cfg.load_from:
+                check_same_start(done, cfg.load_from)
         if done and is_finished(cfg, done):
             self.logger.info(f'Stage {place}, "{name}", is finished: {done}')
             return done

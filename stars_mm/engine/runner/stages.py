@@ -1,6 +1,7 @@
 """Configs of the stages that come before a config's own training."""
 
 import copy
+import os
 import os.path as osp
 from typing import Any
 
@@ -45,13 +46,28 @@ def check_stages(stages: list[dict], cfg: Config) -> None:
                 f'{where} must have "name" and "config", and may have "options"; it has '
                 f'{sorted(stage)}.'
             )
+        folder = osp.normpath(stage['name']) if isinstance(stage['name'], str) else '.'
+        if osp.isabs(folder) or folder.split(os.sep)[0] in ('.', '..'):
+            raise ValueError(
+                f'{where} has the name {stage["name"]!r}, which must be that of a folder in the '
+                'work directory.'
+            )
         if stage['name'] in names:
             raise ValueError(
                 f'{where} has the name "{stage["name"]}" of an earlier stage; each needs its own '
                 'folder.'
             )
         names.add(stage['name'])
-        find_stage_config(stage['config'], cfg)
+        _check_no_cycle(find_stage_config(stage['config'], cfg), [])
+
+
+def _check_no_cycle(path: str, above: list[str]) -> None:
+    """Raise a ValueError where the stages of a config lead back to it."""
+    if path in above:
+        raise ValueError(f'{path}: its `stages` lead back to itself. Name another config there.')
+    cfg = Config.fromfile(path)
+    for stage in cfg.get('stages') or []:
+        _check_no_cycle(find_stage_config(stage['config'], cfg), [*above, path])
 
 
 def find_stage_config(path: str, cfg: Config) -> str:

@@ -42,8 +42,10 @@ class KNNMetric(FeatureMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        if not topk_neighbors or min(topk_neighbors) < 1:
-            raise ValueError(f'topk_neighbors must be positive numbers, got {topk_neighbors}.')
+        if not topk_neighbors or any(type(k) is not int or k < 1 for k in topk_neighbors):
+            raise ValueError(
+                f'topk_neighbors must be positive whole numbers, got {topk_neighbors}.'
+            )
         if temperature is not None and temperature <= 0:
             raise ValueError(f'temperature must be positive: {temperature}.')
         if prefix is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from stars_mm.engine.runner.config_check import check_options
 from stars_mm.engine.runner.stages import find_stage_config
 from stars_mm.evaluation.protocols.features import Encoder, FeatureReader
 
@@ -43,6 +44,7 @@ class Settings:
         except FileNotFoundError as error:
             text = f'{self.cfg.filename}: protocols.{kind}={path!r}: there is no such config'
             raise FileNotFoundError(f'{text} beside it, nor in configs/.') from error
+        check_options(self.options.get(kind, {}), cfg)
         cfg.merge_from_dict(self.options.get(kind, {}))
         return cfg
 

@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope
 from stars_mm.datasets.label_subsets import write_subsets
 from stars_mm.engine.features import ClipList
 from stars_mm.engine.runner.checks import check_ann_files, check_dataset
+from stars_mm.engine.runner.config_check import check_config
 from stars_mm.evaluation.protocols.protocol import Protocol, Settings
 from stars_mm.evaluation.protocols.training_run import (
     predictions_by_class,
@@ -83,8 +84,9 @@ class TrainingProtocol(Protocol):
         cfg.train_dataloader.batch_size = total // settings.num_processes
 
     def check(self) -> None:
-        """Check encoder, files, classes and shapes."""
+        """Check names and numbers of the config, encoder, files, classes and shapes."""
         encoder, cfg = self.settings.encoder, self.cfg
+        check_config(cfg)
         with DefaultScope.overwrite_default_scope('mmaction'):
             model = MODELS.build(cfg.model)
             check_checkpoint(encoder.state, model, encoder.path)

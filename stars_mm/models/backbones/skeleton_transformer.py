@@ -96,6 +96,8 @@ class SkeletonTransformer(BaseModule):
             raise ValueError(
                 f'frozen_stages={frozen_stages} must lie between -1 and depth={depth}.'
             )
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f'drop_path_rate={drop_path_rate} must lie from 0 to below 1.')
         self.in_channels = in_channels
         self.embed_dims = embed_dims
         self.depth = depth

@@ -64,6 +64,13 @@ def test_in_training(load_cfg, build, tmp_path):
     assert log.count('The features have collapsed') == 1 and 'in epoch 1 have' in log
 
 
+def test_features_that_are_no_numbers(load_cfg, build, tmp_path):
+    """They end the run by their own error."""
+    runner = build(load_cfg(tmp_path, {**OPTIONS, 'optim_wrapper.optimizer.lr': 1e38}, 'mamp'))
+    with pytest.raises(FloatingPointError):
+        runner.train()
+
+
 def read_rows(work_dir) -> list[dict]:
     (path,) = work_dir.glob('*/vis_data/scalars.json')
     return [row for row in map(json.loads, path.read_text().splitlines()) if 'loss' in row]

@@ -117,6 +117,18 @@ def test_no_checkpoint_of_what_is_no_number(load_cfg, build, tmp_path):
     assert not (tmp_path / 'epoch_1.pth').exists()
 
 
+def test_no_checkpoint_of_an_optimizer_that_stands_still(load_cfg, build, tmp_path):
+    """Adam never moves a weight again whose gradient had an infinite square."""
+    runner = build(load_cfg(tmp_path, {**ALONE, 'custom_hooks': []}))
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    weight = runner.model.backbone.norm.weight
+    runner.optim_wrapper.update_params((1e20 * weight).sum())
+    assert weight.isfinite().all()
+    with pytest.raises(FloatingPointError, match=r'not finite: optimizer\.state\.\d+\.exp_avg_sq'):
+        runner.save_checkpoint(str(tmp_path), 'epoch_1.pth')
+    assert not (tmp_path / 'epoch_1.pth').exists()
+
+
 class Line(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -199,6 +211,9 @@ def test_gathered_gradients(tmp_path):
         update(weight.sum())
         update(weight.sum())
         assert weight.tolist() == [0.5, 0.5] and runner.hook.skipped == 1
+    runner = guarded(tmp_path, accumulative_counts=2)
+    with pytest.raises(FloatingPointError, match='loss is 0, and no gradient is finite. Clips: 5'):
+        runner.optim_wrapper.update_params((runner.model.weight - 1).norm().sqrt())
 
 
 def test_mixed_precision(tmp_path, monkeypatch):

@@ -49,7 +49,7 @@ MISSPELT = {'train_dataloader.dataset.split': 'xsub_trian'}
 SHORT = {'val_dataloader.dataset.pipeline': pipeline(6)}
 STAGE = dict(name='a', config='stage1/mamp.py')
 SCALE, UNSCALED = {'auto_scale_lr.enable': True}, dict(auto_scale_lr=dict(_delete_=True))
-V, F, K = ValueError, FileNotFoundError, KeyError
+V, F = ValueError, FileNotFoundError
 #: error, message, options of the config, options of its first stage
 CASES = [
     (V, r'stars\.py: STARS needs a pre.*load_from=PATH.*allow_random_init', dict(stages=[]), {}),
@@ -59,7 +59,7 @@ CASES = [
     (F, r'stars\.py names .*"b\.py"', dict(stages=[dict(name='a', config='b.py')]), {}),
     (V, r'stages\[1\] of .*stars\.py has the name "a"', dict(stages=[STAGE] * 2), {}),
     (V, r"stages\[0\] of .*'option'\]", dict(stages=[dict(STAGE, option={})]), {}),
-    (K, r'mamp\.py has no auto_scale_lr\.base_batch_size', SCALE, UNSCALED),
+    (V, r'mamp\.py has no auto_scale_lr\.base_batch_size', SCALE, UNSCALED),
     (F, "ann_file='data/ntu60_3d.pkl'.* download", MISSING_BANK, {}),
     (V, r'have 6 frames after the pipeline \(its clip_len\), but model\.b.*=8', SHORT, {}),
     (V, "split='xsub_trian'.*'xsub_train', 'xsub_val'", {}, MISSPELT),

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from stars_mm.engine.runner.run_record import check_same_run, run_record
+from stars_mm.cli.main import parse_command
+from stars_mm.cli.train import load_config
+from stars_mm.engine.runner.run_record import check_same_run, check_same_start, run_record
 
 LOADER = 'train_dataloader'
 STAGE = 'pretrain/epoch_4.pth'
@@ -81,6 +83,38 @@ def test_resume_in_a_used_folder(load_cfg, build, trained, tmp_path):
         with pytest.raises(ValueError, match=r'pretrain/epoch_4.pth.*mask_ratio: 0.75 there'):
             build(load_cfg(tmp_path / 'run', {'resume': True, **other_stage})).train()
         (tmp_path / 'run/last_checkpoint').unlink(missing_ok=True)  # stage 1 alone is there
+
+
+def test_a_stage_that_is_over_keeps_its_length(load_cfg, build, trained, tmp_path):
+    """What follows has begun with it; more epochs of it would be none."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    longer = {'resume': True, 'stages.0.options': {'train_cfg.max_epochs': 8}}
+    with pytest.raises(ValueError, match=r'pretrain/epoch_4.pth.*length: 4 there, 8 here'):
+        build(load_cfg(tmp_path, longer)).train()
+
+
+def test_resumed_with_other_weights_to_start_from(load_cfg, build, recipe, trained, tmp_path):
+    """``load_from`` beside ``--resume`` must be that of the run, wherever it lies."""
+    first = shutil.copy(trained / STAGE, tmp_path / 'first.pth')
+    other = str(trained / 'pretrain/epoch_3.pth')
+    short = {'train_cfg.max_epochs': 1}
+    build(load_cfg(tmp_path / 'run', {'load_from': str(first), **short})).train()
+
+    def load(start, work_dir=tmp_path / 'run'):
+        argv = [recipe, '--work-dir', work_dir, '--resume', '--cfg-options', f'load_from={start}']
+        return load_config(parse_command('train', list(map(str, argv))))
+
+    moved = shutil.move(first, tmp_path / 'moved.pth')
+    cfg = load(moved)
+    assert cfg.resume and cfg.load_from is None
+    with pytest.raises(ValueError, match=f'run/epoch_1.pth.* began with {first}, not with {other}'):
+        load(other)
+    build(load_cfg(tmp_path / 'run', {'resume': True, 'train_cfg.max_epochs': 2})).train()
+    with pytest.raises(ValueError, match='run/epoch_2.pth.* began with'):
+        load(other)
+    with pytest.raises(ValueError, match='epoch_4.pth.* began with no checkpoint, not'):
+        check_same_start(str(trained / STAGE), other)
+    assert load(other, tmp_path / 'new').load_from == other
 
 
 def test_a_checkpoint_without_a_record(load_cfg, trained, tmp_path, monkeypatch):

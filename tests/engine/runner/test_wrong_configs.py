@@ -1,6 +1,7 @@
 """What is misspelt or cannot be meant in the last stage is found before the first begins."""
 
 import copy
+import math
 import random
 
 import numpy as np
@@ -93,6 +94,42 @@ LAST = [
     ({'stages': 'stage1/mamp.py'}, "stages = 'stage1/mamp.py' must be a list"),
     ({'stages': ['stage1/mamp.py']}, 'must be a list of dict'),
     ({'model.backbone.init_cfg': dict(type='Pretrained', checkpoint='no.pth')}, 'init_cfg.*no.pth'),
+    ({'model.backbone.drop_path_rate': 1.5}, r'stars\.py: model: drop_path_rate=1\.5'),
+    ({'train_dataloader.batch_size': '4'}, "train_dataloader.batch_size = '4' is no whole"),
+    ({'train_dataloader.sampler.shuffle': 'no'}, "shuffle = 'no' is neither True nor False"),
+    ({'train_dataloader.sampler.type': 'InfiniteSampler'}, 'InfiniteSampler.* no end'),
+    ({'train_dataloader.dataset.ann_file': 3}, r'stars\.py: .*int'),
+    ({'train_cfg.val_interval': 2.5}, 'train_cfg.val_interval = 2.5 is no whole'),
+    ({'train_cfg.val_begin': 'a'}, "train_cfg.val_begin = 'a' is no whole"),
+    ({'optim_wrapper.accumulative_counts': 2.5}, 'accumulative_counts = 2.5 is no whole'),
+    ({'optim_wrapper.clip_grad': dict(max_norm=-3)}, 'clip_grad.max_norm = -3 must be .*above 0'),
+    ({'optim_wrapper.clip_grad': dict(norm_type=2)}, 'clip_grad.max_norm = None must be'),
+    ({'default_hooks.checkpoint.interval': '5'}, "checkpoint.interval = '5' is no whole"),
+    ({'default_hooks.checkpoint.max_keep_ckpts': '2'}, "max_keep_ckpts = '2' is no whole"),
+    ({'allow_random_init': 'no'}, r"stars\.py: allow_random_init = 'no' is neither"),
+    ({'val_evaluator.0.topk_neighbors': (1.5,)}, 'topk_neighbors must be positive whole'),
+    # what shows when a step is taken
+    (
+        {'model.head.in_channels': 32},
+        r'stars\.py: model, .*a step with 2 clips: NNCLRHead has in_ch',
+    ),
+    ({f'{PIPELINE}.3.meta_keys': ()}, 'a step with 2 clips: .*no "sample_idx"'),
+    ({'train_dataloader.drop_last': False}, 'a step with 1 clips: .*more than 1 value'),
+    ({'train_dataloader.sampler.seed': 'a'}, r'stars\.py: model, train_dataloader: .*str'),
+    ({'val_evaluator': [dict(type='AccMetric')]}, r"stars\.py: val_evaluator: .*'pred_score'"),
+    (
+        {'custom_hooks': [dict(type='EMAHook', begin_epoch=9)]},
+        r'stars\.py: custom_hooks: EMAHook.*9',
+    ),
+    ({'custom_hooks': [dict(type='EMAHook', momentm=0.1)]}, r"stars\.py: .*EMAHook.*'momentm'"),
+    (
+        {'param_scheduler': [dict(type='StepLR', step_size=0)]},
+        r'stars\.py: param_scheduler: ZeroDiv',
+    ),
+    (
+        {'param_scheduler': [dict(type='LinearLR', start_factor=0)]},
+        r'stars\.py: param_scheduler: ZeroDiv',
+    ),
 ]
 #: Of the first stage, in the ``options`` that the last one gives it.
 FIRST = [
@@ -104,6 +141,10 @@ FIRST = [
     ({'model.neck.depht': 1}, r"mamp\.py: model.neck.depht = 1.*'depth'"),
     ({'optim_wrapper.paramwise_cfg': dict(norm_decay_mul=0)}, 'norm_decay_mul = 0 .*norm_decay_mu'),
     ({'default_hooks.checkpoint': None}, r'mamp\.py: default_hooks.checkpoint: a stage needs'),
+    (
+        {'default_hooks.checkpoint': dict(interval=9, save_last=False)},
+        r'mamp\.py: default_hooks.checkpoint: .*saves its end',
+    ),
     ({'load_from': 'nowhere.pth'}, r'mamp\.py: load_from: .*nowhere\.pth'),
 ]
 
@@ -144,6 +185,19 @@ def test_in_the_first_stage(expect, options, message):
     expect(message, {}, options)
 
 
+@pytest.mark.parametrize('name', ['', '.', '..', '../other', '/other', None])
+def test_a_stage_has_a_folder_of_its_own(plain, name):
+    with pytest.raises(ValueError, match=r'stages\[0\] of .*stars\.py has the name .*folder'):
+        check_stages([dict(plain.stages[0], name=name)], plain)
+
+
+def test_stages_that_lead_back(plain, tmp_path):
+    path = tmp_path / 'round.py'
+    path.write_text("stages = [dict(name='a', config='round.py')]")
+    with pytest.raises(ValueError, match=r'round\.py: its `stages` lead back'):
+        check_stages([dict(name='a', config=str(path))], plain)
+
+
 def test_all_faults_at_once(expect):
     options = {'train_cfg.max_epoch': 3, 'train_dataloader.batch_size': 0}
     expect("batch_size = 0.*\n.*'max_epochs'|'max_epochs'.*\n.*batch_size = 0", options, {})
@@ -177,7 +231,12 @@ def test_a_rehearsal_leaves_nothing(load_cfg, build, tmp_path):
 def test_own_variables_and_unset_parts_are_no_faults(load_cfg, build, tmp_path):
     options = dict(ann_file='a', dataset_type='b', bank_dataloader={}, lr=1, val_pipeline=[])
     options |= dict(val_cfg=None, val_dataloader=None, val_evaluator=None, default_hooks=None)
-    rehearse([load_cfg(tmp_path, name='mamp'), load_cfg(tmp_path, options)])
+    log = dict(data_src='loss', method_name='mean', window_size='global', log_name='mean_loss')
+    options |= {'log_processor.custom_cfg': [log], 'train_dataloader.prefetch_factor': None}
+    clipping = dict(max_norm=math.inf, norm_type='inf')
+    options |= {'optim_wrapper.clip_grad': clipping, 'custom_hooks': []}
+    first = load_cfg(tmp_path, {'model.head.norm_target': 'clip'}, name='mamp')
+    rehearse([first, load_cfg(tmp_path, options)])
 
 
 @pytest.mark.parametrize(
@@ -188,6 +247,8 @@ def test_own_variables_and_unset_parts_are_no_faults(load_cfg, build, tmp_path):
         ('center=[]', "the option 'center' is a variable of the file"),
         ('train_cfg.max_epoch=3', "train_cfg.max_epoch = 3.*'max_epochs'"),
         ('runner_tpye=Runner', "'runner_tpye' .*'runner_type'"),
+        ('runner_type=StagdRunner', r'stars\.py: runner_type: .*StagdRunner'),
+        ('param_scheduler.type=StepLR', r'stars\.py: --cfg-options: .*param_scheduler|list'),
     ],
 )
 def test_options_of_the_command_line(recipe, tmp_path, word, message):

@@ -317,6 +317,8 @@ REFUSED = [
     ('linear', f'{TRAIN} linear.{LABELS}', r"linear\.py: 1 classes of split 'xsub_val' .*: wave\."),
     ('linear', f'{TRAIN} linear.model.backbone.depth=2', r'epoch_4\.pth: lacks 12 of'),
     ('linear', f'{TRAIN} train_cfg.max_epochs=1', 'options train_cfg.max_epochs=…: begins with'),
+    ('knn', f'{CFG} test_dataloder.dataset.labels=[0]', "the option 'test_dataloder' does not"),
+    ('linear', f'{TRAIN} linear.max_epochs=1', r"linear\.py: the option 'max_epochs' does not"),
     ('knn', f'{CFG} model.backbone.num_joints=5', r'epoch_4\.pth: does not fit'),
     ('semi-50', '--draws 0', '--draws: 0 must be'),
 ]

@@ -122,6 +122,7 @@ def test_refused(build):
     for name, options, settings, message in (
         ('linear', {}, dict(num_processes=3), r'=3 does not divide .*linear\.py.*=16'),
         ('linear', {'val_evaluator': None}, {}, r'linear\.py has no val_evaluator'),
+        ('linear', {'train_cfg.max_epoch': 1}, {}, r'linear\.py: train_cfg\.max_epoch = 1'),
         ('semi-50', {'train_dataloader.dataset.type': 'PoseDataset'}, {}, 'takes no label subset'),
     ):
         with pytest.raises(ValueError, match=message):
