@@ -24,8 +24,10 @@ with_torchrun() {
     # torchrun's own default is one thread, which wastes cores without a GPU.
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > nproc ? cores / nproc : 1))}"
 
-    # all that a training saves its state at
+    # torchrun's own, and SIGUSR1, at which a training saves its state, too; later versions of torch
+    # read the second name
     export TORCHELASTIC_SIGNALS_TO_HANDLE="${TORCHELASTIC_SIGNALS_TO_HANDLE:-SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1}"
+    export PET_SIGNALS_TO_HANDLE="${PET_SIGNALS_TO_HANDLE:-$TORCHELASTIC_SIGNALS_TO_HANDLE}"
 
     local nnodes="${NNODES:-1}" where
     if [ "$nnodes" = 1 ] && [ -z "${PORT:-}" ]; then

@@ -13,6 +13,7 @@ import os.path as osp
 import pickle
 import shutil
 import signal
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -157,7 +158,24 @@ def _open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
         ended = 'a worker process was ended from outside, for lack of memory perhaps'
         raise RuntimeError(f'{ended}. Run the command again: it goes on from there.') from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        with _not_interrupted():  # workers whose end is not waited for wait forever
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Pays no heed to further signals that raise a KeyboardInterrupt."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    heeded = [n for n in numbers if signal.getsignal(n) is signal.default_int_handler]
+    if threading.current_thread() is not threading.main_thread():
+        heeded = []
+    for number in heeded:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _submit(

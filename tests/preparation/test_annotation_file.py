@@ -3,6 +3,7 @@
 import os
 import pickle
 import weakref
+import zipfile
 
 import numpy as np
 import pytest
@@ -50,6 +51,8 @@ def test_annotations_are_written_one_at_a_time(tmp_path, name):
         assert list(content) == ['split', 'annotations', 'note']
     else:
         assert read_annotation_npz(path)[2] == dict(note=note)
+        with zipfile.ZipFile(path) as archive:  # written again, it is the same file
+            assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,9 @@ def test_an_interrupted_run_goes_on(repo_root, tool, tmp_path, capsys):
     while not (folder.exists() and len(os.listdir(folder)) > 3):
         assert time.monotonic() < deadline and running.poll() is None
         time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+    for _ in range(3):  # as Ctrl-C does, and again
+        os.killpg(running.pid, signal.SIGINT)
+        time.sleep(0.02)
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130 and 'to go on' in stderr and 'Traceback' not in stderr
     done = 32 * len([name for name in os.listdir(folder) if name.endswith('.pkl')])

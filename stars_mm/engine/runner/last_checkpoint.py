@@ -84,7 +84,7 @@ def _latest_checkpoint(work_dir: str) -> str | None:
     pointer = osp.join(work_dir, POINTER)
     if not osp.isfile(pointer):
         return None
-    with reading(pointer), open(pointer, encoding='utf-8') as file:
+    with reading(pointer), open(pointer, encoding='utf-8', errors='replace') as file:
         named = file.read().strip()
     if '://' in named:
         return named

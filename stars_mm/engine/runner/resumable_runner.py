@@ -2,6 +2,7 @@ import copy
 import os.path as osp
 from collections.abc import Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mmengine.config import Config, ConfigDict
@@ -17,6 +18,7 @@ from stars_mm.engine.launcher_watch import end_with_launcher
 from stars_mm.engine.random_state import get_random_state, set_random_state
 from stars_mm.engine.runner.checked_runner import CheckedRunner
 from stars_mm.engine.runner.last_checkpoint import (
+    POINTER,
     forget_checkpoints,
     latest_checkpoint,
     remove_partials,
@@ -113,6 +115,12 @@ class ResumableRunner(CheckedRunner):
             self._load_from = self._load_from or latest_checkpoint(self.work_dir)
             if self._load_from:
                 check_same_run(self.cfg, self._load_from, self.world_size)
+            elif left := sorted(Path(self.work_dir).glob('*_*.pth')):
+                self.logger.warning(
+                    f'{self.work_dir}: no {POINTER} says where to go on: the training begins anew '
+                    f'and overwrites what lies there, such as {left[-1].name}. To go on from one, '
+                    'end it now and name that: --resume CHECKPOINT.'
+                )
 
     def _begin_run(self) -> None:
         """Write the config, and let what an earlier run left count no more."""

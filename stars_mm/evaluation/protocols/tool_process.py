@@ -1,6 +1,8 @@
 """Runs the project's command-line tools in processes of their own."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ from stars_mm.utils.package_files import package_path
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SHOWN = 15  # lines of a failed tool's output that the error repeats
+_LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
+_PR_SET_PDEATHSIG = 1
 
 
 def tool_command(
@@ -29,12 +33,19 @@ def tool_command(
 
 def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: int = 1) -> None:
     """Run a tool, named by its path in ``tools/``, to its end in some processes on this machine;
-    its output goes to the end of the log. A RuntimeError with the end of it if the tool fails."""
+    its output goes to the end of the log. A RuntimeError with the end of it if the tool fails.
+
+    Where this process is ended, the tool gets a SIGTERM, at which a training saves its state."""
     command, env = tool_command(name, arguments, num_processes)
     with open(log, 'ab') as file:
         begin = file.tell()
         done = subprocess.run(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            preexec_fn=None if _LIBC is None else _end_with_parent,
         )
     if done.returncode:
         lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
@@ -42,3 +53,7 @@ def run_tool(name: str, arguments: Sequence[object], log: Path, num_processes: i
             f'{" ".join(command)} ended with {done.returncode}. The end of {log}:\n'
             + '\n'.join(lines[-_SHOWN:])
         )
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -55,7 +55,7 @@ def test_the_pointer_is_relative(folder):
     assert latest(folder) == 'epoch_10.pth'
 
 
-@pytest.mark.parametrize('fault', ['torn', 'empty', 'missing', 'pointer'])
+@pytest.mark.parametrize('fault', ['torn', 'empty', 'missing', 'pointer', 'garbled'])
 def test_the_one_before(folder, fault, told):
     path = folder / 'epoch_10.pth'
     if fault == 'torn':
@@ -65,11 +65,13 @@ def test_the_one_before(folder, fault, told):
     elif fault == 'missing':
         path.unlink()
     else:
-        (folder / 'last_checkpoint').write_text('')
-    assert latest(folder) == dict(pointer='iter_7.pth').get(fault, 'epoch_9.pth')
+        (folder / 'last_checkpoint').write_bytes(dict(pointer=b'', garbled=b'\xff\0')[fault])
+    before = dict(pointer='iter_7.pth', garbled='iter_7.pth')
+    assert latest(folder) == before.get(fault, 'epoch_9.pth')
     (text,) = told
     assert 'the checkpoint before is taken' in text
-    assert ('last_checkpoint is empty' if fault == 'pointer' else str(path)) in text
+    named = dict(pointer='last_checkpoint is empty', garbled='is gone')
+    assert named.get(fault, str(path)) in text
 
 
 def test_before_where_a_signal_stopped(folder):

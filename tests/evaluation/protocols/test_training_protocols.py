@@ -1,7 +1,11 @@
 """Protocols that train, by real trainings of a tiny classifier."""
 
 import json
+import os
 import shutil
+import signal
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,7 @@ from mmaction.registry import RUNNERS
 from mmengine.config import Config
 
 from stars_mm.datasets.clip_selection import read_subset
-from stars_mm.evaluation.protocols import training_run
+from stars_mm.evaluation.protocols import tool_process, training_run
 from stars_mm.evaluation.protocols.features import Encoder
 from stars_mm.evaluation.protocols.protocol import Settings
 from stars_mm.evaluation.protocols.training_protocols import TrainingProtocol
@@ -116,6 +120,30 @@ def test_training_in_a_process_of_its_own(build, recipe, tmp_path):
     message = r'(?s)train\.py .* ended with 1.*train\.out.*no_such_option'
     with pytest.raises(RuntimeError, match=message):
         bad.run(tmp_path / 'bad')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='others cannot tell')
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_a_tool_ends_with_the_process_that_waits_for_it(number, monkeypatch, tmp_path):
+    script = 'trap "echo saved; exit" TERM; echo begun; while :; do sleep 0.02; done'
+    command = ['sh', '-c', script], dict(os.environ)
+    monkeypatch.setattr(tool_process, 'tool_command', lambda *_: command)
+    log = tmp_path / 'log'
+
+    def wait_for(text):
+        end = time.monotonic() + 20
+        while not (log.exists() and text in log.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    pid = os.fork()
+    if not pid:
+        tool_process.run_tool('train.py', [], log)
+        os._exit(0)
+    wait_for('begun')
+    os.kill(pid, number)
+    os.waitpid(pid, 0)
+    wait_for('saved')
 
 
 def test_refused(build):
