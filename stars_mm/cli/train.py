@@ -73,13 +73,13 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
-        elif cfg.get('load_from'):
-            done = latest_checkpoint(cfg.work_dir)
+        else:
+            start, cfg.load_from = cfg.get('load_from'), None
+            done = latest_checkpoint(cfg.work_dir) if start else None
             if done:
-                check_same_start(done, cfg.load_from)
-                cfg.load_from = None
-            else:
-                cfg.resume = False  # not begun yet: it starts from load_from
+                check_same_start(done, start)
+            elif start:  # not begun yet
+                cfg.resume, cfg.load_from = False, start
     if args.amp:
         use_mixed_precision(cfg)
     if args.auto_scale_lr:

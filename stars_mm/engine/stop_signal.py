@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 #: SIGTERM is what ``kill``, torchrun and Slurm send; SIGUSR1 what one lets Slurm send before
-#: (``--signal=USR1@120``).
-SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name))
+#: (``--signal=USR1@120``); SIGHUP what a terminal sends that is closed.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name)
+)
 
 #: Seconds in which a signal that comes again is the same one: Slurm sends it to a launcher and its
 #: processes, and the launcher hands it on.
@@ -35,7 +37,8 @@ class StopSignal:
         """Note signals from now on; does nothing outside of the main thread."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                if number not in self._former:
+                # nohup lets one be ignored
+                if number not in self._former and signal.getsignal(number) is not signal.SIG_IGN:
                     self._former[number] = signal.signal(number, self._note)
 
     def release(self) -> None:
