@@ -32,7 +32,8 @@ base_dataset.gc = SimpleNamespace(collect=list)
 
 def pytest_collection_modifyitems(items):
     """After torch.export, where torch is a build for GPUs, no forked process can train."""
-    items.sort(key=lambda item: item.path.name == 'test_export.py')
+    exporting = ('test_export.py', 'test_strangers_checkpoints.py')
+    items.sort(key=lambda item: item.path.name in exporting)
 
 
 @pytest.fixture(scope='session')
