@@ -18,6 +18,7 @@ import io
 import os
 import pickle
 import sys
+import time
 import types
 import warnings
 import weakref
@@ -333,6 +334,8 @@ def _leave_process_group() -> None:
                 for name in ('reducer', 'logger', 'process_group'):
                     module.__dict__.pop(name, None)
     if distributed.is_initialized():
+        # the end of a group in torch 2.6 waits for such a thread and lets it have no interpreter
+        time.sleep(0.2)
         distributed.destroy_process_group()
 
 
