@@ -70,7 +70,7 @@ def test_seed_logs_and_global_instances(load_cfg, build, trained, tmp_path, asse
     assert DefaultScope.get_current_instance() is runner.default_scope
     assert runner.message_hub.get_info('epoch') == 0
     LinearProbeHead(2, in_channels=3).init_weights()  # writes to the file that is current
-    build(load_cfg(tmp_path / 'next', NO_VAL))
+    build(load_cfg(tmp_path / 'next', {**NO_VAL, 'experiment_name': 'next'}))
     opened = {os.path.realpath(path) for path in glob.glob('/proc/self/fd/*')}
     for stage in ('', 'pretrain'):
         (log,) = (tmp_path / stage).glob('*/*.log')
