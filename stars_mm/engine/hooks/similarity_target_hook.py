@@ -26,21 +26,23 @@ class SimilarityTargetHook(Hook):
         self.space = TASK_UTILS.build(dict(type='build_feature_space', space=feature_space))
         self.measure = MODELS.build(dict(type='PartFeatures', parts=self.space.parts))
 
-    def rehearse(self, runner: Runner) -> DataLoader:
-        """The loader; a ValueError where its clips are not those of training. The head gets targets
-        of no meaning."""
-        loader = runner.build_dataloader(self.dataloader)
-        check_same_clips(runner.train_dataloader.dataset, loader.dataset)
-        _head_of(runner).set_targets(torch.ones(len(loader.dataset), 1))
-        return loader
+    def rehearse(self, runner: Runner) -> None:
+        """Give the head targets of no meaning; a ValueError as of :meth:`before_train`."""
+        clips = len(self._build_loader(runner).dataset)
+        _head_of(runner).set_targets(torch.ones(clips, 1))
 
     def before_train(self, runner: Runner) -> None:
         """Compute the targets; a ValueError where the loader's clips are not those of training."""
-        loader = self.rehearse(runner)
+        loader = self._build_loader(runner)
         runner.logger.info(f'Similarities to be learned: those of {len(loader.dataset)} clips')
         parts = self.measure.split(extract_features(self.measure, loader).features)
         targets, _ = self.space.fit(parts).place(parts, parts)
         _head_of(runner).set_targets(targets)
+
+    def _build_loader(self, runner: Runner) -> DataLoader:
+        loader = runner.build_dataloader(self.dataloader)
+        check_same_clips(runner.train_dataloader.dataset, loader.dataset)
+        return loader
 
 
 def _head_of(runner: Runner) -> nn.Module:

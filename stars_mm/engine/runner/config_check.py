@@ -99,8 +99,10 @@ _TAKEN_OUT: dict[str, tuple[str, ...]] = dict(
     train_cfg=('by_epoch',),
 )
 #: Whole numbers, and those of them that must be positive; an ``interval`` may be −1, never.
-_POSITIVE = ('max_epochs', 'max_iters', 'batch_size', 'val_interval', 'num_batch_per_epoch')
-_POSITIVE += ('accumulative_counts', 'prefetch_factor')
+_POSITIVE = (
+    *('max_epochs', 'max_iters', 'batch_size', 'val_interval', 'num_batch_per_epoch'),
+    *('accumulative_counts', 'prefetch_factor'),
+)
 _WHOLE = (*_POSITIVE, 'interval', 'val_begin', 'max_keep_ckpts', 'max_skips')
 #: Of a config itself, what is True or False alone.
 _SWITCHES = ('resume', 'allow_random_init', 'needs_pretrained', 'find_unused_parameters')
